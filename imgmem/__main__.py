@@ -1,0 +1,5 @@
+"""`python -m imgmem`."""
+
+from imgmem.cli import main
+
+main()

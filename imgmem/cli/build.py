@@ -1,0 +1,8 @@
+"""`imgmem build`."""
+
+import click
+
+
+@click.command("build")
+def command() -> None:
+    """To come."""

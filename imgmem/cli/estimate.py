@@ -1,0 +1,8 @@
+"""`imgmem estimate`."""
+
+import click
+
+
+@click.command("estimate")
+def command() -> None:
+    """To come."""

@@ -1,0 +1,8 @@
+"""`imgmem normalize`."""
+
+import click
+
+
+@click.command("normalize")
+def command() -> None:
+    """To come."""

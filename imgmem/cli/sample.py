@@ -1,0 +1,8 @@
+"""`imgmem sample`."""
+
+import click
+
+
+@click.command("sample")
+def command() -> None:
+    """To come."""

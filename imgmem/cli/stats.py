@@ -1,0 +1,8 @@
+"""`imgmem stats`."""
+
+import click
+
+
+@click.command("stats")
+def command() -> None:
+    """To come."""

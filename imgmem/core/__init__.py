@@ -1,0 +1,1 @@
+"""What imgmem does, without a terminal: nothing here prints or parses options."""

@@ -1,0 +1,111 @@
+"""What the user asks for: frozen specs, the one home of every default and choice.
+
+Only what is in `BuildSpec` (with its `ImageSpec`) can change the bytes of a dataset;
+`RunSpec` and `RejectPolicy` can not.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+Fit = Literal["stretch", "crop", "pad"]
+Channels = Literal["rgb", "grey"]
+BuildDtype = Literal["uint8", "float32"]
+FloatDtype = Literal["float32", "float16"]
+Method = Literal["standardize", "rescale", "minmax", "given"]
+Resize = Literal["auto", "area"]
+OnError = Literal["stop", "skip"]
+
+FITS: tuple[str, ...] = get_args(Fit)
+CHANNELS: tuple[str, ...] = get_args(Channels)
+BUILD_DTYPES: tuple[str, ...] = get_args(BuildDtype)
+FLOAT_DTYPES: tuple[str, ...] = get_args(FloatDtype)
+METHODS: tuple[str, ...] = ("standardize", "rescale", "minmax")
+RESIZES: tuple[str, ...] = get_args(Resize)
+ON_ERROR: tuple[str, ...] = get_args(OnError)
+
+MAX_PIXELS = 178_956_970
+"""Twice Pillow's `Image.MAX_IMAGE_PIXELS`: where Pillow raises DecompressionBombError."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageSpec:
+    """How one image becomes one row.
+
+    size: (height, width) in pixels, or None for the images' own ("native") size.
+    background: grey levels 0–255 (R, G, B) under transparent pixels and around `pad`.
+    max_pixels: an image whose header says more is rejected before it is decoded.
+    """
+
+    size: tuple[int, int] | None = (224, 224)
+    fit: Fit = "stretch"
+    channels: Channels = "rgb"
+    resize: Resize = "auto"
+    background: tuple[int, int, int] = (0, 0, 0)
+    max_pixels: int = MAX_PIXELS
+
+    @property
+    def depth(self) -> int:
+        """Channels in a row: 3 or 1."""
+        return 3 if self.channels == "rgb" else 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildSpec:
+    """Everything that decides the bytes of a dataset, the source aside.
+
+    labels: "folder", "none", or the path of a CSV file.
+    classes: pinned class names in order, or None for the sorted names found.
+    splits: (name, fraction) pairs in row order; empty for no split.
+    """
+
+    image: ImageSpec = field(default_factory=ImageSpec)
+    dtype: BuildDtype = "uint8"
+    labels: str = "folder"
+    classes: tuple[str, ...] | None = None
+    splits: tuple[tuple[str, float], ...] = ()
+    auto_split: bool = True
+    shuffle: bool = False
+    seed: int = 0
+    limit: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RejectPolicy:
+    """What to do with images that cannot be trusted.
+
+    max_rejects: a count (int), a fraction of the images (float 0–1), or None for no limit.
+    """
+
+    on_error: OnError = "stop"
+    max_rejects: int | float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NormalizeSpec:
+    """What `normalize` writes.
+
+    mean, std: per channel, for the method "given", on the 0–`scale` scale.
+    scale: 1, 255, or None to infer it (all means ≤ 1 is read as scale 1).
+    stats_from: another dataset whose rows (or recorded normalization) give the constants.
+    """
+
+    method: Method = "standardize"
+    dtype: FloatDtype = "float32"
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    scale: Literal[1, 255] | None = None
+    stats_from: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSpec:
+    """How hard to work; never changes the result.
+
+    workers: threads; None for the CPUs that affinity and cgroup allow.
+    memory: bytes of anonymous memory for the whole process tree; None for the default.
+    fsync: False leaves durability to the operating system (scratch disks).
+    """
+
+    workers: int | None = None
+    memory: int | None = None
+    fsync: bool = True

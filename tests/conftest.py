@@ -1,0 +1,26 @@
+"""Options and fixtures that every test may use."""
+
+import pytest
+
+
+def pytest_addoption(parser):
+    parser.addoption("--full", action="store_true", help="run every case, not the fixed sample")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "full: runs with --full only")
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--full"):
+        return
+    skip = pytest.mark.skip(reason="runs with --full (scripts/test --all)")
+    for item in items:
+        if "full" in item.keywords:
+            item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def full(request):
+    """True where every case is wanted, not the fixed sample."""
+    return request.config.getoption("--full")

@@ -26,6 +26,11 @@ ON_ERROR: tuple[str, ...] = get_args(OnError)
 MAX_PIXELS = 178_956_970
 """Twice Pillow's `Image.MAX_IMAGE_PIXELS`: where Pillow raises DecompressionBombError."""
 
+DEFAULT_MEMORY = 2**30
+"""Bytes to stay under where `--memory` is not given, unless less is available:"""
+DEFAULT_MEMORY_SHARE = 4
+"""then one part in this many of what is."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ImageSpec:

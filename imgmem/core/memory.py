@@ -1,0 +1,270 @@
+"""What memory and CPUs this process may use, and what memory it does use.
+
+"Anonymous" memory is what a process made itself (heap, arrays): it cannot be dropped and
+read again as pages of files can, so it is what limits act on and what imgmem promises.
+"""
+
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import ceil
+from typing import Self
+
+from imgmem.core.specs import DEFAULT_MEMORY, DEFAULT_MEMORY_SHARE
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
+SAMPLE_SECONDS = 0.02
+"""How often `PeakMemory` looks; a look costs 10 µs of CPU, so 0.05 % of one."""
+
+_RECLAIMABLE = {
+    1: ("total_active_file", "total_inactive_file"),
+    2: ("active_file", "inactive_file", "slab_reclaimable"),
+}
+"""Lines of `memory.stat` (cgroup v1, v2) that the kernel drops before it kills anybody."""
+_LIMIT_FILES = {
+    1: ("memory.limit_in_bytes", "memory.usage_in_bytes"),
+    2: ("memory.max", "memory.current"),
+}
+_UNLIMITED = 1 << 60
+"""cgroup v1 says "no limit" as the largest multiple of a page below 2**63."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """One limit: `kind` ("cgroup", "RLIMIT_AS", "RLIMIT_DATA" or "host") and its bytes.
+
+    available: bytes that may be taken beyond what is in use now, at least 0.
+    """
+
+    kind: str
+    limit: int
+    available: int
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryLimits:
+    """Every limit on this process; `binding` is the one that is met first."""
+
+    bounds: tuple[Bound, ...]
+
+    @property
+    def binding(self) -> Bound:
+        return min(self.bounds, key=lambda bound: bound.available)
+
+    @property
+    def available(self) -> int:
+        """Bytes that this process may take beyond what it uses now."""
+        return self.binding.available
+
+
+def available(root: str = "/") -> MemoryLimits:
+    """The memory that this process may still take: cgroup v1 and v2, RLIMITs, host.
+
+    root: where `/proc` and `/sys` are looked for (tests give a made-up tree).
+    Swap is not counted: work that needs it is as good as stuck.
+    """
+    return MemoryLimits((*_cgroup_bounds(root), *_rlimit_bounds(root), _host_bound(root)))
+
+
+def budget(requested: int | None) -> int:
+    """The memory to stay under: as requested, else the smaller of 1 GiB and a quarter of
+    what is available."""
+    if requested is not None:
+        return requested
+    return min(DEFAULT_MEMORY, available().available // DEFAULT_MEMORY_SHARE)
+
+
+def allowed_cpus(root: str = "/") -> int:
+    """How many CPUs' worth of time this process gets: its affinity and every cgroup's quota."""
+    if hasattr(os, "sched_getaffinity"):
+        present = len(os.sched_getaffinity(0))
+    else:
+        present = os.cpu_count() or 1
+    return max(1, min((present, *(ceil(quota) for quota in _cpu_quotas(root)))))
+
+
+def anonymous_bytes(pid: int | None = None) -> int:
+    """Anonymous memory of a process (this one for None) and all its descendants, in bytes.
+
+    Pages that a forked child still shares are counted twice. Where there is no /proc
+    (macOS), the peak of this process's resident memory, which is an upper bound.
+    """
+    return sum(_own_anonymous_bytes(each) for each in _process_tree(pid or os.getpid()))
+
+
+class PeakMemory:
+    """Within `with`, watches this process's anonymous memory; `peak` is the most it has seen.
+
+    The kernel's own peak (VmHWM) counts the pages of mapped files too, so a thread samples.
+    It sees any allocation that lives longer than SAMPLE_SECONDS. imgmem works in threads,
+    so there are no children to watch.
+    """
+
+    def __init__(self) -> None:
+        self.peak = 0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="imgmem-memory", daemon=True)
+
+    def sample(self) -> int:
+        """Look now; gives what it saw, in bytes."""
+        now = _own_anonymous_bytes(os.getpid())
+        self.peak = max(self.peak, now)
+        return now
+
+    def _watch(self) -> None:
+        while not self._stop.wait(SAMPLE_SECONDS):
+            self.sample()
+
+    def __enter__(self) -> Self:
+        self.sample()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        self.sample()
+
+
+def _own_anonymous_bytes(pid: int) -> int:
+    """Resident minus file and shared pages of /proc/PID/statm (man 5 proc); 0 if it has gone.
+
+    The same figure as RssAnon of /proc/PID/status, at a fraction of the price.
+    """
+    try:
+        with open(f"/proc/{pid}/statm", "rb", buffering=0) as file:
+            fields = file.read(256).split()
+    except OSError:
+        return 0 if os.path.isdir("/proc/self") else _peak_resident_bytes()
+    return (int(fields[1]) - int(fields[2])) * _PAGE_BYTES if len(fields) > 2 else 0
+
+
+def _process_tree(pid: int) -> Iterator[int]:
+    """`pid` and the processes below it, as the threads' lists of children have them."""
+    yield pid
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return
+    for thread in threads:
+        for child in _read(f"/proc/{pid}/task/{thread}/children").split():
+            yield from _process_tree(int(child))
+
+
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
+
+
+def _peak_resident_bytes() -> int:
+    if resource is None:
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _host_bound(root: str) -> Bound:
+    """MemAvailable of /proc/meminfo; elsewhere (macOS) all physical memory."""
+    facts = _table(os.path.join(root, "proc/meminfo"))
+    if "MemAvailable" in facts:
+        return Bound("host", facts["MemTotal"] * 1024, facts["MemAvailable"] * 1024)
+    names = getattr(os, "sysconf_names", {})
+    if "SC_PHYS_PAGES" not in names:
+        return Bound("host", _UNLIMITED, _UNLIMITED)
+    total = os.sysconf("SC_PHYS_PAGES") * _PAGE_BYTES
+    return Bound("host", total, total)
+
+
+def _rlimit_bounds(root: str) -> Iterator[Bound]:
+    """The soft limits on address space and on data; use as /proc/self/status tells."""
+    used = _table(os.path.join(root, "proc/self/status"))
+    for kind, field in (("RLIMIT_AS", "VmSize"), ("RLIMIT_DATA", "VmData")):
+        number = getattr(resource, kind, None)
+        if number is None:
+            continue
+        limit = resource.getrlimit(number)[0]
+        if limit != resource.RLIM_INFINITY:
+            yield Bound(kind, limit, max(0, limit - used.get(field, 0) * 1024))
+
+
+def _cgroup_bounds(root: str) -> Iterator[Bound]:
+    """The limit of every cgroup from this process's own up to the root of the hierarchy."""
+    for version, directory in _cgroup_directories(root, "memory"):
+        limit_file, usage_file = (os.path.join(directory, name) for name in _LIMIT_FILES[version])
+        limit, usage = _number(limit_file), _number(usage_file)
+        if limit is None or usage is None or limit >= _UNLIMITED:
+            continue
+        stat = _table(os.path.join(directory, "memory.stat"))
+        cache = sum(stat.get(line, 0) for line in _RECLAIMABLE[version])
+        yield Bound("cgroup", limit, max(0, limit - max(0, usage - cache)))
+
+
+def _cpu_quotas(root: str) -> Iterator[float]:
+    """CPUs' worth of time that each cgroup above this process grants, where it limits it."""
+    for version, directory in _cgroup_directories(root, "cpu"):
+        if version == 2:
+            fields = _read(os.path.join(directory, "cpu.max")).split()
+        else:
+            files = ("cpu.cfs_quota_us", "cpu.cfs_period_us")
+            fields = [_read(os.path.join(directory, name)).strip() for name in files]
+        if len(fields) == 2 and fields[0].isdigit() and fields[1].isdigit():
+            yield int(fields[0]) / max(1, int(fields[1]))
+
+
+def _cgroup_directories(root: str, controller: str) -> Iterator[tuple[int, str]]:
+    """(cgroup version, directory) of this process's own cgroup and each one above it."""
+    own = _own_cgroups(_read(os.path.join(root, "proc/self/cgroup")))
+    for line in _read(os.path.join(root, "proc/self/mountinfo")).splitlines():
+        mount, _, filesystem = line.partition(" - ")
+        if not filesystem.startswith("cgroup"):
+            continue
+        mount_root, mount_point = mount.split()[3:5]
+        kind, *_, options = filesystem.split()
+        if kind == "cgroup2" and "" in own:
+            yield from _upwards(2, root + mount_point, mount_root, own[""])
+        elif controller in options.split(",") and controller in own:
+            yield from _upwards(1, root + mount_point, mount_root, own[controller])
+
+
+def _own_cgroups(text: str) -> dict[str, str]:
+    """Controller → path in /proc/self/cgroup; "" is the unified (v2) hierarchy."""
+    lines = [line.split(":", 2) for line in text.splitlines()]
+    return {name: path for _, names, path in lines for name in names.split(",")}
+
+
+def _upwards(
+    version: int, mount_point: str, mount_root: str, path: str
+) -> Iterator[tuple[int, str]]:
+    """Directories from the cgroup `path` up to the mount point.
+
+    A container without a cgroup namespace sees the host's paths, of which only the part
+    below `mount_root` is mounted; one outside of it has the mount point itself.
+    """
+    relative = os.path.relpath(path, mount_root)
+    parts = [] if relative == "." or relative.startswith("..") else relative.split("/")
+    for depth in range(len(parts), -1, -1):
+        yield version, os.path.join(mount_point, *parts[:depth])
+
+
+def _table(path: str) -> dict[str, int]:
+    """`name: number …` or `name number` lines as a dict; lines of another kind are left out."""
+    rows = (line.replace(":", " ").split() for line in _read(path).splitlines())
+    return {row[0]: int(row[1]) for row in rows if len(row) > 1 and row[1].isdigit()}
+
+
+def _number(path: str) -> int | None:
+    text = _read(path).strip()
+    return int(text) if text.isdigit() else None
+
+
+def _read(path: str) -> str:
+    """A small file's text, or "" if there is none or it cannot be read."""
+    try:
+        with open(path, encoding="ascii", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""

@@ -5,6 +5,7 @@ read again as pages of files can, so it is what limits act on and what imgmem pr
 """
 
 import os
+import re
 import sys
 import threading
 from collections.abc import Iterator
@@ -31,6 +32,11 @@ _LIMIT_FILES = {
     1: ("memory.limit_in_bytes", "memory.usage_in_bytes"),
     2: ("memory.max", "memory.current"),
 }
+_CGROUP_MOUNT = re.compile(
+    r"^\S+ \S+ \S+ (?P<root>/\S*) (?P<point>/\S*) .*- (?P<kind>cgroup2?) .*?(?P<options>\S+)$", re.M
+)
+"""A line of /proc/self/mountinfo (man 5 proc)."""
+_OWN_CGROUP = re.compile(r"^\d+:(?P<names>[^:\n]*):(?P<path>/.*)$", re.M)
 _UNLIMITED = 1 << 60
 """cgroup v1 says "no limit" as the largest multiple of a page below 2**63."""
 
@@ -218,22 +224,18 @@ def _cpu_quotas(root: str) -> Iterator[float]:
 def _cgroup_directories(root: str, controller: str) -> Iterator[tuple[int, str]]:
     """(cgroup version, directory) of this process's own cgroup and each one above it."""
     own = _own_cgroups(_read(os.path.join(root, "proc/self/cgroup")))
-    for line in _read(os.path.join(root, "proc/self/mountinfo")).splitlines():
-        mount, _, filesystem = line.partition(" - ")
-        if not filesystem.startswith("cgroup"):
-            continue
-        mount_root, mount_point = mount.split()[3:5]
-        kind, *_, options = filesystem.split()
-        if kind == "cgroup2" and "" in own:
-            yield from _upwards(2, root + mount_point, mount_root, own[""])
-        elif controller in options.split(",") and controller in own:
-            yield from _upwards(1, root + mount_point, mount_root, own[controller])
+    for mount in _CGROUP_MOUNT.finditer(_read(os.path.join(root, "proc/self/mountinfo"))):
+        directory = root + mount["point"]
+        if mount["kind"] == "cgroup2" and "" in own:
+            yield from _upwards(2, directory, mount["root"], own[""])
+        elif controller in mount["options"].split(",") and controller in own:
+            yield from _upwards(1, directory, mount["root"], own[controller])
 
 
 def _own_cgroups(text: str) -> dict[str, str]:
     """Controller → path in /proc/self/cgroup; "" is the unified (v2) hierarchy."""
-    lines = [line.split(":", 2) for line in text.splitlines()]
-    return {name: path for _, names, path in lines for name in names.split(",")}
+    lines = _OWN_CGROUP.finditer(text)
+    return {name: line["path"] for line in lines for name in line["names"].split(",")}
 
 
 def _upwards(

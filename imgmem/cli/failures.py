@@ -1,46 +1,96 @@
 """Errors to exit codes, standard error and JSON: the one place where they are translated."""
 
-import json
+import errno
 import os
+import re
 import signal
 import sys
-import traceback
+from itertools import takewhile
 from typing import Any, NoReturn
 
 import click
 
-from imgmem.core.errors import ImgmemError, Interrupted, ResourceError, UsageError
+from imgmem.cli import render
+from imgmem.core.errors import (
+    CheckFailed,
+    ImgmemError,
+    InputError,
+    Interrupted,
+    ResourceError,
+    UsageError,
+)
+
+_COMPLETION = "_IMGMEM_COMPLETE"  # by which a shell asks Click for completions
+_LACKING = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EIO,
+    errno.ENOMEM,
+    errno.EMFILE,
+    errno.ENFILE,
+}
+_CV_NO_MEMORY = -4  # cv::Error::StsNoMem
+_MISSING_LIBRARY = re.compile(r"(\S+\.(?:so|dylib)[\w.]*): cannot open shared object file")
 
 
 class Program(click.Group):
-    """A group whose every failure ends in the documented exit code, without a traceback."""
+    """A group whose every failure ends in the documented exit code.
 
-    def main(self, *args: Any, **kwargs: Any) -> NoReturn:
+    Click's own `main` is used for shell completion only: it takes an EOFError for Ctrl-C,
+    and answers a closed stdout with exit code 1.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order of use, not of the alphabet."""
+        return list(self.commands)
+
+    def main(self, *_: Any, **__: Any) -> NoReturn:
+        """Run the command line of this process, and end the process."""
+        if _COMPLETION in os.environ:
+            sys.exit(super().main(prog_name="imgmem"))
+        render.tolerate_any_text()
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        arguments = kwargs.get("args") or (list(args[0]) if args and args[0] else sys.argv[1:])
-        code = self._guarded(arguments, kwargs)
-        _leave(code)
+        arguments = sys.argv[1:]
+        code = self._run(arguments)
+        _leave(code if isinstance(code, int) else _report(code, arguments))
 
-    def _guarded(self, arguments: list[str], kwargs: dict[str, Any]) -> int:
-        """Run and give the exit code; what went wrong has been told by then."""
+    def _run(self, arguments: list[str]) -> int | ImgmemError:
+        """The exit code of a run, or the failure that is to be reported."""
         try:
-            kwargs |= {"args": arguments, "standalone_mode": False}
-            return super().main(**kwargs) or 0
+            with (
+                render.reader_may_leave(),
+                self.make_context("imgmem", arguments.copy()) as context,
+            ):
+                self.invoke(context)
+            return 0
         except click.exceptions.Exit as finished:
             return finished.exit_code
-        except click.ClickException as error:
-            return _report(_usage(error), arguments)
-        except (click.Abort, KeyboardInterrupt):
-            return _report(Interrupted("interrupted"), arguments)
-        except MemoryError:
-            return _report(ResourceError("out of memory", hint="Lower --memory."), arguments)
-        except BrokenPipeError:
-            return _closed_stdout()
-        except ImgmemError as error:
-            return _report(error, arguments)
-        except Exception:
-            traceback.print_exc()
-            return ImgmemError.exit_code
+        except BaseException as error:
+            _ignore_signals()
+            return _translated(error)
+
+
+def _ignore_signals() -> None:
+    """The end has begun: a second Ctrl-C must not cut the message short."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _translated(error: BaseException) -> ImgmemError:
+    """What went wrong, as an error with an exit code; a traceback if it is a fault of ours."""
+    match error:
+        case click.ClickException():
+            return _usage(error)
+        case click.Abort() | KeyboardInterrupt():
+            return Interrupted("interrupted", hint="Run the same command again.")
+        case Exception() if _lacks_memory(error):
+            return _out_of_memory()
+        case ImportError() if library := _MISSING_LIBRARY.search(str(error)):
+            return _missing_library(error.name or "a package", library[1])
+        case OSError() if error.filename or error.errno in _LACKING:
+            return _failed_file(error)
+    return error if isinstance(error, ImgmemError) else _internal(error)
 
 
 def _usage(error: click.ClickException) -> UsageError:
@@ -50,34 +100,78 @@ def _usage(error: click.ClickException) -> UsageError:
     return UsageError(error.format_message(), hint=f"See `{command} --help`.")
 
 
+def _lacks_memory(error: Exception) -> bool:
+    """MemoryError, and what OpenCV and Python's threads raise in its place."""
+    from_opencv = type(error).__module__ == "cv2" and getattr(error, "code", 0) == _CV_NO_MEMORY
+    return isinstance(error, MemoryError) or from_opencv or "start new thread" in str(error)
+
+
+def _out_of_memory() -> ResourceError:
+    return ResourceError(
+        "out of memory", hint="Lower --memory or --workers, or run where there is more."
+    )
+
+
+def _missing_library(package: str, library: str) -> ResourceError:
+    """A system library that a package needs and that minimal machines and containers lack."""
+    if package != "cv2":
+        return ResourceError(
+            f"{package} cannot be loaded: the system library {library} is missing",
+            hint="Install the system package that contains it.",
+        )
+    return ResourceError(
+        f"OpenCV cannot be loaded: the system library {library} is missing",
+        hint="Install it (Debian, Ubuntu: apt-get install libgl1 libglib2.0-0), or use the "
+        "OpenCV that needs none: pip uninstall opencv-python, "
+        "then pip install opencv-python-headless.",
+        library=library,
+    )
+
+
+def _failed_file(error: OSError) -> ImgmemError:
+    """What the system said about a file that no module has a better answer for."""
+    path = os.fsdecode(error.filename or "")
+    message = f"{path}: {error.strerror}" if path else f"{error.strerror}"
+    if error.errno in _LACKING:
+        return ResourceError(message, hint="Make room for it, then run the same command again.")
+    return InputError(message, hint="Check the path and its permissions.", path=path)
+
+
+def _internal(error: BaseException) -> ImgmemError:
+    import traceback
+
+    traceback.print_exception(error)
+    return ImgmemError(
+        f"internal error: {type(error).__name__}: {error}",
+        hint="This is a fault of imgmem: please report it with the lines above.",
+    )
+
+
 def _report(error: ImgmemError, arguments: list[str]) -> int:
     """Tell an error on stderr in one or two lines, and with --json on stdout too."""
-    click.echo(f"imgmem: {printable(error.message)}", err=True)
-    if error.hint:
-        click.echo(f"        {printable(error.hint)}", err=True)
-    if "--json" in arguments:
-        facts = {"kind": error.kind, "exit_code": error.exit_code, "message": error.message}
-        details = facts | {"hint": error.hint} | error.facts
-        click.echo(json.dumps({"error": details}, default=str))
+    lines = [f"imgmem: {error.message}", *([f"        {error.hint}"] if error.hint else [])]
+    render.complain("\n".join(map(render.printable, lines)))
+    command = next((word for word in arguments if not word.startswith("-")), "")
+    if _wants_json(command, arguments) and not isinstance(error, CheckFailed):
+        render.print_json(command, {"error": render.error_facts(error)})
     return error.exit_code
 
 
-def printable(text: str) -> str:
-    """`text` with control characters and undecodable bytes escaped, so no terminal obeys them."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-def _closed_stdout() -> int:
-    """A reader such as `head` has gone: not an error."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+def _wants_json(command: str, arguments: list[str]) -> bool:
+    """Whether --json was given, here or by environment; the options may not have been parsed."""
+    if "--json" in takewhile(lambda word: word != "--", arguments):
+        return True
+    try:
+        return click.BOOL.convert(os.environ.get(f"IMGMEM_{command.upper()}_JSON", ""), None, None)
+    except click.BadParameter:
+        return False
 
 
 def _leave(code: int) -> NoReturn:
     """End now: decoding threads that still run hold nothing that is worth waiting for."""
     try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _closed_stdout()
-    sys.stderr.flush()
+        render.flush()
+    except OSError as error:
+        render.complain(f"imgmem: cannot write to standard output: {error.strerror}")
+        code = code or ResourceError.exit_code
     os._exit(code)

@@ -1,59 +1,29 @@
-"""Option types and the options that several commands share."""
+"""The options that several commands share, and what each command has in common with them."""
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import click
 
-from imgmem.core import specs, units
-from imgmem.core.errors import UsageError
+from imgmem.cli.types import BYTES, COLOUR, IMAGE_SIZE
+from imgmem.core import specs
 
 F = Callable[..., Any]
 
 
-class Bytes(click.ParamType):
-    """A size such as 512MiB."""
-
-    name = "size"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> int:
-        if isinstance(value, int):
-            return value
-        try:
-            return units.parse_bytes(value)
-        except UsageError as error:
-            self.fail(f"{error.message}. {error.hint}", param, ctx)
+def examples(*lines: str) -> str:
+    """An epilog that shows how a command is used; Click leaves its lines as they are."""
+    return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])
 
 
-class ImageSize(click.ParamType):
-    """224, HxW (height × width) or native (None)."""
-
-    name = "224|HxW|native"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, int] | None:
-        if value is None or isinstance(value, tuple):
-            return value
-        if value == "native":
-            return None
-        parts = value.lower().split("x")
-        if len(parts) > 2 or not all(part.isdigit() and int(part) > 0 for part in parts):
-            self.fail(f"{value!r} is not a size: write 224, 180x320 or native", param, ctx)
-        return int(parts[0]), int(parts[-1])
-
-
-class Splits(click.ParamType):
-    """train=0.8,val=0.2"""
-
-    name = "name=fraction,…"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[tuple[str, float], ...]:
-        if isinstance(value, tuple):
-            return value
-        try:
-            pairs = [part.split("=") for part in value.split(",") if part]
-            return tuple((name.strip(), float(fraction)) for name, fraction in pairs)
-        except ValueError:
-            self.fail(f"{value!r} is not like train=0.8,val=0.2", param, ctx)
+def with_environment(command: click.Command) -> click.Command:
+    """Name the variable of each option: IMGMEM_<COMMAND>_<OPTION>, never for --overwrite."""
+    for option in command.params:
+        if isinstance(option, click.Option) and "--overwrite" not in option.opts:
+            flag = max(option.opts, key=len).lstrip("-")
+            option.envvar = f"IMGMEM_{command.name}_{flag}".replace("-", "_").upper()
+    return command
 
 
 def path_argument(name: str) -> Callable[[F], F]:
@@ -69,37 +39,91 @@ def output_options(command: F) -> F:
     )(command)
 
 
-def run_options(command: F) -> F:
-    """--workers and --memory, on every command that streams."""
-    command = click.option(
-        "--memory",
-        type=Bytes(),
-        help="Memory to stay under, such as 512MiB.  [default: 1GiB or "
-        "a quarter of what is available]",
-    )(command)
-    return click.option(
+def _gathered(name: str, spec: Callable[..., Any], *options: Callable[[F], F]) -> Callable[[F], F]:
+    """A decorator that adds `options`, and hands their values to the command as one `spec`."""
+
+    def decorate(command: F) -> F:
+        @wraps(command)
+        def gathering(**values: Any) -> Any:
+            fields = {field: values.pop(field) for field in own}
+            return command(**{name: spec(**fields)}, **values)
+
+        before = _parameters(command)
+        decorated: F = gathering
+        for option in reversed(options):
+            decorated = option(decorated)
+        own = _parameters(decorated) - before
+        return decorated
+
+    return decorate
+
+
+def _parameters(function: F) -> set[str]:
+    """The names of the Click parameters that decorators have hung on a function so far."""
+    return {parameter.name for parameter in getattr(function, "__click_params__", ())}
+
+
+run_options = _gathered(
+    "run",
+    specs.RunSpec,
+    click.option(
         "--workers", type=click.IntRange(1), help="Threads.  [default: the CPUs allowed here]"
-    )(command)
+    ),
+    click.option(
+        "--memory",
+        type=BYTES,
+        help="Memory to stay under, such as 512MiB.  "
+        "[default: 1GiB or a quarter of what is available]",
+    ),
+)
+"""--workers and --memory, on every command that streams; the command gets `run: RunSpec`."""
 
+_IMAGE = specs.ImageSpec()
 
-def image_options(command: F) -> F:
-    """The options of `build` that decide how an image becomes a row; `estimate` has them too."""
-    default = specs.ImageSpec()
-    for option in (
-        click.option(
-            "--size",
-            type=ImageSize(),
-            default="224",
-            show_default=True,
-            help="Height × width of a row, or native where all images agree.",
-        ),
-        click.option(
-            "--channels",
-            type=click.Choice(specs.CHANNELS),
-            default=default.channels,
-            show_default=True,
-            help="Colour or grey rows.",
-        ),
-    ):
-        command = option(command)
-    return command
+image_options = _gathered(
+    "image",
+    specs.ImageSpec,
+    click.option(
+        "--size",
+        type=IMAGE_SIZE,
+        default="x".join(map(str, _IMAGE.size or ["native"])),
+        show_default=True,
+        help="Height × width of a row, or native where all images agree.",
+    ),
+    click.option(
+        "--fit",
+        type=click.Choice(specs.FITS),
+        default=_IMAGE.fit,
+        show_default=True,
+        help="Change the shape, cut the edges off, or fill up.",
+    ),
+    click.option(
+        "--channels",
+        type=click.Choice(specs.CHANNELS),
+        default=_IMAGE.channels,
+        show_default=True,
+        help="Colour or grey rows.",
+    ),
+    click.option(
+        "--resize",
+        type=click.Choice(specs.RESIZES),
+        default=_IMAGE.resize,
+        show_default=True,
+        help="Fast and close to an area filter, or that filter itself.",
+    ),
+    click.option(
+        "--background",
+        type=COLOUR,
+        default=",".join(map(str, _IMAGE.background)),
+        show_default=True,
+        help="Colour under transparent pixels and around --fit pad.",
+    ),
+    click.option(
+        "--max-pixels",
+        type=click.IntRange(1),
+        default=_IMAGE.max_pixels,
+        show_default=True,
+        help="Reject images with more, unread.",
+    ),
+)
+"""How an image becomes a row, for `build` and `estimate`; the command gets `image: ImageSpec`."""

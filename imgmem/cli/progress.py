@@ -1,73 +1,98 @@
 """Progress on stderr: a bar on a terminal, one plain line a minute elsewhere."""
 
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-import click
 from tqdm import tqdm
 
-from imgmem.core.progress import Progress, Report
+from imgmem.cli.render import complain
+from imgmem.core.progress import Progress, Report, silent
 
 LINE_SECONDS = 60.0
+_LINE = "{desc}: {n_fmt} of {total_fmt}{unit} ({percentage:.0f} %), {rate_fmt}, {remaining} left"
+_LINE_WITHOUT_TOTAL = "{desc}: {n_fmt}{unit}, {rate_fmt}"
 
 
 @contextmanager
 def shown(quiet: bool) -> Iterator[Report]:
     """A callable for the core's progress events, shown in the way that suits stderr."""
-    reporter = _Silent() if quiet else _Bar() if sys.stderr.isatty() else _Lines()
+    if quiet or sys.stderr is None:
+        yield silent
+        return
+    shower = _Bar() if sys.stderr.isatty() else _Lines(LINE_SECONDS)
     try:
-        yield reporter
+        yield shower.report
     finally:
-        reporter.close()
+        shower.close()
 
 
-class _Silent:
-    def __call__(self, progress: Progress) -> None:
-        pass
+def _shape(progress: Progress) -> dict[str, Any]:
+    """A phase as tqdm's options; a total of 0 is one that is not known yet."""
+    return {
+        "total": progress.total or None,
+        "unit": "B" if progress.unit == "B" else f" {progress.unit}",
+        "unit_scale": progress.unit == "B",
+        "unit_divisor": 1024,
+        "initial": progress.done,
+    }
 
-    def close(self) -> None:
-        pass
 
-
-class _Bar(_Silent):
+class _Bar:
     """A tqdm bar, a new one for each phase."""
 
     def __init__(self) -> None:
-        self._bar: tqdm[None] | None = None
+        self._phase = ""
+        self._bar: Any = None
 
-    def __call__(self, progress: Progress) -> None:
-        if self._bar is None or self._bar.desc != f"{progress.phase}: ":
+    def report(self, progress: Progress) -> None:
+        if self._phase != progress.phase:
             self.close()
+            self._phase = progress.phase
             self._bar = tqdm(
-                desc=progress.phase,
-                total=progress.total,
-                unit=f" {progress.unit}",
-                initial=progress.done,
-                file=sys.stderr,
-                unit_scale=progress.unit == "B",
-                unit_divisor=1024,
-                dynamic_ncols=True,
-                leave=False,
+                desc=progress.phase, leave=False, dynamic_ncols=True, **_shape(progress)
             )
         self._bar.update(progress.done - self._bar.n)
 
     def close(self) -> None:
         if self._bar is not None:
             self._bar.close()
-            self._bar = None
 
 
-class _Lines(_Silent):
-    """A plain line a minute, so that CI does not think the job dead."""
+class _Lines:
+    """A plain line now and then, so that CI does not think the job dead.
 
-    def __init__(self) -> None:
-        self._next = time.monotonic() + LINE_SECONDS
+    A thread of its own prints them: a core that is busy with one large chunk sends no events.
+    """
 
-    def __call__(self, progress: Progress) -> None:
-        if time.monotonic() >= self._next:
-            self._next = time.monotonic() + LINE_SECONDS
-            click.echo(
-                f"{progress.phase}: {progress.done} of {progress.total} {progress.unit}", err=True
-            )
+    def __init__(self, seconds: float) -> None:
+        self._start = self._now = Progress("", 0, 0, "")
+        self._started = 0.0
+        self._closed = threading.Event()
+        threading.Thread(target=self._print, args=(seconds,), daemon=True).start()
+
+    def report(self, progress: Progress) -> None:
+        if self._start.phase != progress.phase:
+            self._start, self._started = progress, time.monotonic()
+        self._now = progress
+
+    def _print(self, seconds: float) -> None:
+        while not self._closed.wait(seconds):
+            if self._now.phase:
+                complain(self._line())
+
+    def _line(self) -> str:
+        start, now = self._start, self._now
+        return tqdm.format_meter(
+            now.done,
+            elapsed=time.monotonic() - self._started,
+            prefix=now.phase,
+            bar_format=_LINE if start.total else _LINE_WITHOUT_TOTAL,
+            **_shape(start),
+        )
+
+    def close(self) -> None:
+        self._closed.set()

@@ -1,30 +1,123 @@
-"""Results on stdout: one JSON object, or rich tables."""
+"""Results on stdout: one JSON object, or rich tables. Whatever the names hold, it is harmless."""
 
-import dataclasses
-import json
-from collections.abc import Callable
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from imgmem.core.errors import CheckFailed, ImgmemError
+
 if TYPE_CHECKING:
     from rich.console import Console
 
+SCHEMA = 1
+"""Version of the JSON objects; it grows when a key goes away or changes its meaning."""
 
-def emit(
-    command: str, result: Any, show: Callable[["Console"], None], *, as_json: bool, quiet: bool
+WIDTH = 100
+"""Columns of the tables where stdout is no terminal."""
+
+
+def emit(  # noqa: PLR0913
+    command: str,
+    result: Any,
+    show: Callable[["Console"], None],
+    *,
+    as_json: bool,
+    quiet: bool,
+    check: CheckFailed | None = None,
 ) -> None:
-    """Print a result (a dataclass or a dict) as JSON, or let `show` draw it, or print nothing."""
+    """Print a result (a dataclass or a dict) as JSON, or let `show` draw it, or print nothing.
+
+    check: the failure of a check that was asked for; it joins the JSON object as "error" and is
+    raised once the result is printed.
+    """
     if as_json:
-        body = dataclasses.asdict(result) if dataclasses.is_dataclass(result) else result
-        click.echo(json.dumps({"command": command, "schema": 1} | body, default=str))
+        print_json(command, _body(result) | ({"error": error_facts(check)} if check else {}))
     elif not quiet:
-        show(console())
+        with reader_may_leave():
+            show(console())
+    if check:
+        raise check
+
+
+def print_json(command: str, body: dict[str, Any]) -> None:
+    """One line of strict JSON on stdout; NaN and infinities become null."""
+    import json
+
+    document = {"command": command, "schema": SCHEMA} | body
+    plain = json.loads(json.dumps(document, default=_plain), parse_constant=lambda _: None)
+    with reader_may_leave():
+        click.echo(json.dumps(plain, allow_nan=False))
+
+
+def error_facts(error: ImgmemError) -> dict[str, Any]:
+    """An error as it stands in JSON: kind, exit_code, message, hint, and facts of its own."""
+    facts = {"kind": error.kind, "exit_code": error.exit_code, "message": error.message}
+    return facts | {"hint": error.hint} | error.facts
+
+
+def printable(text: str) -> str:
+    """`text` with control characters and undecodable bytes escaped, so no terminal obeys them."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def console() -> "Console":
-    """A console for stdout: as wide as the terminal, or 100 columns where there is none."""
+    """A console for stdout: as wide as the terminal, or 100 columns where there is none.
+
+    Square brackets and colons in names are not markup.
+    """
     from rich.console import Console
 
-    plain = Console(highlight=False, markup=False)
-    return plain if plain.is_terminal else Console(highlight=False, markup=False, width=100)
+    class PlainConsole(Console):
+        def on_broken_pipe(self) -> None:
+            """rich would exit with 1 here."""
+            raise BrokenPipeError
+
+    plain = PlainConsole(highlight=False, markup=False, emoji=False)
+    if not plain.is_terminal:
+        plain.width = WIDTH
+    return plain
+
+
+def complain(text: str) -> None:
+    """Print lines on stderr; nobody can be told if that is closed."""
+    with suppress(OSError, ValueError):
+        click.echo(text, err=True)
+
+
+def tolerate_any_text() -> None:
+    """Let both streams escape what their encoding lacks instead of raising UnicodeEncodeError."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def flush() -> None:
+    """Write out stdout. OSError if it cannot be written, unless its reader has gone."""
+    if sys.stdout is not None:
+        with reader_may_leave():
+            sys.stdout.flush()
+
+
+@contextmanager
+def reader_may_leave() -> Iterator[None]:
+    """A reader such as `head` that goes away is no error: what follows goes nowhere."""
+    try:
+        yield
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _body(result: Any) -> dict[str, Any]:
+    import dataclasses
+
+    return result if isinstance(result, dict) else dataclasses.asdict(result)
+
+
+def _plain(value: Any) -> Any:
+    """NumPy scalars and arrays as JSON knows them; anything else by its name."""
+    return value.tolist() if hasattr(value, "tolist") else str(value)

@@ -16,7 +16,7 @@ class Text(click.ParamType):  # type: ignore[type-arg] # generic in the newest C
         self.name = name
         self._parse = parse
 
-    def get_metavar(self, *_: Any) -> str:
+    def get_metavar(self, *_: Any, **__: Any) -> str:
         """The name as it is: Click would put it in capitals."""
         return self.name
 

@@ -1,6 +1,6 @@
 """Every failure that a user can meet, each with its exit code. Imports nothing."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, get_args
 
 
 class ImgmemError(Exception):
@@ -61,10 +61,24 @@ class Interrupted(ImgmemError):
     kind = "interrupted"
 
 
+RejectReason = Literal[
+    "empty",  # no bytes at all
+    "not-an-image",  # the bytes are of no image format: HTML, text, a Git LFS pointer …
+    "unsupported",  # an image, but of a format or pixel type that is not read
+    "truncated",  # the file ends before the image does
+    "corrupt",  # a checksum or the decoder says that the bytes are damaged
+    "too-large",  # more pixels than max_pixels
+    "wrong-size",  # native size is wanted and this image's is another
+    "unreadable",  # the source could not be read: permissions, a dangling link, an I/O error
+    "changed",  # the source is not what it was when it was listed
+]
+REJECT_REASONS: tuple[str, ...] = get_args(RejectReason)
+
+
 class RejectedImage(Exception):
     """One image that must not become a row: a reason code and what the decoder said."""
 
-    def __init__(self, reason: str, detail: str) -> None:
+    def __init__(self, reason: RejectReason, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail

@@ -1,0 +1,65 @@
+"""Reading a regular file, and never anything else."""
+
+import errno
+import os
+import stat
+from typing import Final
+
+from imgmem.core.errors import RejectedImage, ResourceError
+
+_FLAGS = (
+    os.O_RDONLY
+    | getattr(os, "O_NONBLOCK", 0)  # a FIFO must not hang us
+    | getattr(os, "O_NOCTTY", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_BINARY", 0)
+)
+_OURS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+
+UNREADABLE: Final = "unreadable"
+
+
+def open_regular(path: str, dir_fd: int | None = None) -> tuple[int, int]:
+    """(descriptor, size in bytes) of a regular file; OSError for anything else."""
+    fd = os.open(path, _FLAGS, dir_fd=dir_fd)
+    try:
+        facts = os.fstat(fd)
+        if not stat.S_ISREG(facts.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file")
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd, facts.st_size
+
+
+def read_regular(path: str, *, dir_fd: int | None = None, length: int | None = None) -> bytes:
+    """A regular file's bytes, or its first `length`. Raises RejectedImage if it cannot be read.
+
+    A file that shrinks meanwhile gives what is left; the decoder then finds it truncated.
+    """
+    try:
+        fd, size = open_regular(path, dir_fd)
+        try:
+            return pread(fd, size if length is None else min(length, size), 0)
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise rejection(error) from None
+
+
+def pread(fd: int, length: int, offset: int) -> bytes:
+    """`length` bytes from `offset`, fewer only at the end of the file."""
+    data = os.pread(fd, length, offset)
+    while len(data) < length and (more := os.pread(fd, length - len(data), offset + len(data))):
+        data += more
+    return data
+
+
+def rejection(error: OSError) -> RejectedImage | ResourceError:
+    """What a failed read of one image means: the file's own fault, or the machine's."""
+    if error.errno in _OURS:
+        return ResourceError(
+            f"cannot open more files: {error.strerror}",
+            hint="Raise the limit (ulimit -n) or use fewer --workers.",
+        )
+    return RejectedImage(UNREADABLE, error.strerror or str(error))

@@ -1,0 +1,139 @@
+"""A folder as a source: class folders, a flat folder, or the author's splits."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from functools import cached_property
+
+from imgmem.core.errors import InputError, RejectedImage
+from imgmem.core.sources import files
+from imgmem.core.sources.base import Entry, Locator
+from imgmem.core.sources.layout import SHOWN, Child, Layout, Place, Survey, decide, split_name
+from imgmem.core.sources.names import ignored_file, ignored_folder
+from imgmem.core.sources.walk import Candidate, has_images, is_folder, scan, walk
+
+_NOT_FILES = {"hidden file", "hidden folder", "system file", "system folder"}
+
+
+class FolderSource:
+    """The images in the folder `path`, labelled by class folders if `labels`."""
+
+    extra_columns: tuple[str, ...] = ()
+    spool_bytes = 0
+
+    def __init__(self, path: str, *, labels: bool = True, auto_split: bool = True) -> None:
+        """Raises InputError if there is no readable folder at `path`."""
+        self.path = os.path.abspath(path)
+        self.ignored: Counter[str] = Counter()
+        self.notes: list[str] = []
+        self._labels = labels
+        self._auto_split = auto_split
+        try:
+            self._fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise InputError(
+                f"the folder {path} cannot be opened: {error.strerror}",
+                hint="Check the path and its permissions.",
+                path=path,
+            ) from None
+
+    @cached_property
+    def _layout(self) -> Layout:
+        survey = survey_folder(self.path)
+        layout = decide(survey, labels=self._labels, auto_split=self._auto_split)
+        self.notes.extend(layout.notes())
+        return layout
+
+    @property
+    def labelled(self) -> bool:
+        return self._layout.labelled
+
+    @cached_property
+    def class_names(self) -> tuple[str, ...]:
+        if not self.labelled:
+            return ()
+        base = "".join(f"{folder}/" for folder in self._layout.base)
+        above = [f"{base}{folder}/" for folder in self._layout.splits] or [base]
+        empty = {name for folder in above for name in _empty_folders(self.path, folder)}
+        return tuple(sorted(empty, key=os.fsencode))
+
+    def entries(self) -> Iterator[Entry]:
+        folder, place = "", self._layout.place(())
+        for found in walk(self.path, "", self.ignored):
+            if found.folder != folder:
+                folder = found.folder
+                place = self._layout.place(folder.split("/")[:-1])
+            if place.ignored:
+                self.ignored[place.ignored] += 1
+            else:
+                yield self._entry(found, place)
+
+    def _entry(self, found: Candidate, place: Place) -> Entry:
+        name = found.folder + found.name
+        if not found.failure:
+            return Entry(name, found.size, found.mtime_ns, place.label, place.split)
+        locator = (files.UNREADABLE, found.failure)
+        return Entry(name, 0, 0, place.label, place.split, locator)
+
+    def read(self, name: str, locator: Locator) -> bytes:
+        return self._read(name, locator, None)
+
+    def read_head(self, name: str, locator: Locator, length: int) -> bytes:
+        return self._read(name, locator, length)
+
+    def _read(self, name: str, locator: Locator, length: int | None) -> bytes:
+        if locator:
+            raise RejectedImage(files.UNREADABLE, str(locator[1]))
+        return files.read_regular(name, dir_fd=self._fd, length=length)
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def survey_folder(top: str) -> Survey:
+    """What lies at the top of a folder, wrapping folders descended."""
+    survey = _look(top, ())
+    while len(survey.children) == 1 and not survey.loose:
+        name, child = next(iter(survey.children.items()))
+        if split_name(name) == "train" or child.loose or not child.folders:
+            break
+        survey = _look(top, (*survey.base, name))
+    return survey
+
+
+def _look(top: str, base: tuple[str, ...]) -> Survey:
+    """The survey of one folder; what is inside its sub-folders only where it can matter."""
+    survey = Survey(base)
+    folder = "".join(f"{name}/" for name in base)
+    with os.scandir(os.path.join(top, folder)) as items:
+        for item in items:
+            if is_folder(item):
+                if not ignored_folder(item.name) and has_images(top, f"{folder}{item.name}/"):
+                    survey.children[item.name] = Child()
+            elif len(survey.loose) < SHOWN and not ignored_file(item.name):
+                survey.loose.append(item.name)
+    if len(survey.children) == 1 or all(split_name(name) for name in survey.children):
+        for name in survey.children:
+            survey.children[name] = _look_into(top, f"{folder}{name}/")
+    return survey
+
+
+def _look_into(top: str, folder: str) -> Child:
+    child = Child()
+    for found in scan(top, folder, Counter()):
+        if isinstance(found, Candidate):
+            child.loose |= not found.failure
+        elif not child.folders:
+            child.folders = has_images(top, found)
+    return child
+
+
+def _empty_folders(top: str, folder: str) -> Iterator[str]:
+    """Sub-folders of `folder` that hold no file, hidden ones aside, at any depth."""
+    for found in scan(top, folder, Counter()):
+        if isinstance(found, str):
+            ignored: Counter[str] = Counter()
+            if next(walk(top, found, ignored), None) is None and not ignored.keys() - _NOT_FILES:
+                yield found.split("/")[-2]

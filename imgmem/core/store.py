@@ -1,89 +1,32 @@
-"""The dataset directory: its files, its record (`dataset.json`), and the checks on both."""
+"""The dataset directory: its files, reading and writing its record, and the checks on both."""
 
 import json
 import os
-from dataclasses import asdict, dataclass, field, replace
+import stat
+import zlib
 from typing import Any
 
-import numpy as np
-
-from imgmem.core import durable
+from imgmem.core import durable, record
 from imgmem.core.errors import DatasetError, InputError
 from imgmem.core.npy import HEADER_BYTES, ArrayHeader, decode_header
+from imgmem.core.record import CHECKSUM_BLOCK_BYTES, Normalization, Record
+
+__all__ = ["CHECKSUM_BLOCK_BYTES", "Normalization", "Record"]
 
 FEATURES = "X.npy"
 LABELS = "y.npy"
 RECORD = "dataset.json"
+CHECKSUMS = "checksums.json"
 ROWS = "rows.csv"
 REJECTED = "rejected.csv"
+ARRAYS = {"X": FEATURES, "y": LABELS}
 
-FORMAT = "imgmem dataset"
-FORMAT_VERSION = 1
-CHECKSUM_BLOCK_BYTES = 16 * 2**20
+JOURNAL = "normalize.journal"
+MOVED = "X.in-transition"
+"""The features' name while they are being rewritten, so that NumPy finds nothing half-done."""
 
-
-@dataclass(frozen=True, kw_only=True)
-class Normalization:
-    """What was done to the features: value = (original - offset) * scale, per channel.
-
-    offset, scale: float64, in grey levels 0–255 and their inverse; stored as hex floats too,
-    so that nothing is rounded.
-    mean, std: what the method was given or measured, on the 0–255 scale, where it has them.
-    split, rows: the rows that gave the constants, or None where none did.
-    on_read: the features still are uint8; readers apply the transform.
-    """
-
-    method: str
-    offset: tuple[float, ...]
-    scale: tuple[float, ...]
-    dtype: str
-    source_dtype: str
-    mean: tuple[float, ...] | None = None
-    std: tuple[float, ...] | None = None
-    split: str | None = None
-    rows: tuple[int, int] | None = None
-    on_read: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Record:
-    """The contents of `dataset.json`.
-
-    shape: (N, H, W, C) of the features. classes: names by class index; None if unlabelled.
-    splits: name → (start, stop) rows. image: the ImageSpec as built, JSON types only.
-    checksums: array name ("X", "y") → CRC-32 of each 16 MiB block of its data.
-    build: options, decoder versions and the identity digest of the build.
-    """
-
-    shape: tuple[int, int, int, int]
-    dtype: str
-    classes: tuple[str, ...] | None
-    splits: dict[str, tuple[int, int]] = field(default_factory=dict)
-    image: dict[str, Any] = field(default_factory=dict)
-    normalization: Normalization | None = None
-    checksums: dict[str, list[int]] = field(default_factory=dict)
-    build: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def features_header(self) -> ArrayHeader:
-        return ArrayHeader(self.shape, np.dtype(self.dtype))
-
-    @property
-    def labels_header(self) -> ArrayHeader:
-        return ArrayHeader(self.shape[:1], np.dtype(np.int64))
-
-    def rows_of(self, split: str | None) -> tuple[int, int]:
-        """(start, stop) of a split, or of all rows for None. InputError for an unknown name."""
-        if split is None:
-            return 0, self.shape[0]
-        if split not in self.splits:
-            known = ", ".join(self.splits) or "none"
-            raise InputError(f"there is no split {split!r}", hint=f"The splits are: {known}.")
-        return self.splits[split]
-
-    def to_json(self) -> bytes:
-        document = {"format": FORMAT, "format_version": FORMAT_VERSION} | asdict(self)
-        return (json.dumps(document, indent=1, ensure_ascii=True) + "\n").encode()
+INLINE_CHECKSUMS = 64
+"""More blocks than these stand in a file of their own."""
 
 
 def require_directory(path: str) -> None:
@@ -97,82 +40,128 @@ def require_directory(path: str) -> None:
 
 
 def read_record(path: str) -> Record:
-    """`dataset.json` of the dataset at `path`; InputError if there is none, else DatasetError."""
+    """`dataset.json` of the dataset at `path`.
+
+    Raises InputError if there is none, and DatasetError if it is damaged, of an unknown
+    version, or if the dataset is in transition.
+    """
+    if in_transition(path):
+        raise DatasetError(
+            f"{path} is in transition: a normalize or its --undo was interrupted",
+            hint=f"Run `imgmem normalize {path} …` with the same options to go on, or "
+            f"`imgmem normalize {path} --undo` to go back.",
+            path=path,
+        )
+    return load_record(path)
+
+
+def in_transition(path: str) -> bool:
+    """Whether the features are being rewritten, or were when that was interrupted."""
+    return any(os.path.lexists(os.path.join(path, name)) for name in (JOURNAL, MOVED))
+
+
+def load_record(path: str, *, checksums: bool = True) -> Record:
+    """`read_record` for whoever handles a transition; `checksums` False leaves their file unread,
+    and the record without any."""
+    document = _load_document(path)
+    name = os.path.join(path, RECORD)
+    if not isinstance(document, dict) or document.pop("format", None) != record.FORMAT:
+        raise damaged(name, "it is not the record of an imgmem dataset")
+    version = document.pop("format_version", None)
+    if version != record.FORMAT_VERSION:
+        raise DatasetError(
+            f"{name} has format version {version!r:.40}, this imgmem reads {record.FORMAT_VERSION}",
+            hint="Install a newer imgmem.",
+            path=name,
+        )
+    try:
+        return record.parse(_with_checksums(path, document, wanted=checksums))
+    except ValueError as error:
+        raise damaged(name, f"it holds nonsense ({error})") from None
+
+
+def _load_document(path: str) -> Any:
     name = os.path.join(path, RECORD)
     try:
         with open(name, "rb") as file:
-            document = json.load(file)
-    except FileNotFoundError:
+            return json.load(file)
+    except (FileNotFoundError, NotADirectoryError):
         raise InputError(
             f"{path} is not an imgmem dataset (it has no {RECORD})",
             hint="Give the directory that `imgmem build` made.",
             path=path,
         ) from None
-    except ValueError as error:
-        raise _damaged(name, f"not JSON: {error}") from None
-    return _record_from(document, name)
+    except (ValueError, RecursionError) as error:
+        raise damaged(name, f"not JSON: {error}") from None
 
 
-def _record_from(document: Any, name: str) -> Record:
-    if not isinstance(document, dict) or document.pop("format", None) != FORMAT:
-        raise _damaged(name, "it is not the record of an imgmem dataset")
-    version = document.pop("format_version", None)
-    if version != FORMAT_VERSION:
-        raise DatasetError(
-            f"{name} has format version {version!r}, this imgmem reads {FORMAT_VERSION}",
-            hint="Install a newer imgmem.",
-            path=name,
-        )
+def _with_checksums(path: str, document: dict[str, Any], *, wanted: bool) -> dict[str, Any]:
+    """The document with the checksums that stand in a file of their own, or without any."""
+    found = document.get("checksums")
+    if not wanted:
+        return document | {"checksums": {}}
+    if not isinstance(found, dict) or found.get("file") != CHECKSUMS:
+        return document
+    name = os.path.join(path, CHECKSUMS)
     try:
-        return _typed_record(document)
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
-        raise _damaged(name, f"it holds nonsense ({error})") from None
+        with open(name, "rb") as file:
+            data = file.read()
+    except FileNotFoundError:
+        raise damaged(name, "it is missing") from None
+    if zlib.crc32(data) != found.get("crc32"):
+        raise damaged(name, f"its own checksum is not the one in {RECORD}")
+    return document | {"checksums": json.loads(data)}
 
 
-def _typed_record(document: dict[str, Any]) -> Record:
-    """Lists back to tuples; raises TypeError or ValueError for anything of the wrong kind."""
-    record = Record(**document)
-    rows, height, width, depth = (int(number) for number in record.shape)
-    normalization = document["normalization"]
-    return replace(
-        record,
-        shape=(rows, height, width, depth),
-        classes=None if record.classes is None else tuple(record.classes),
-        splits={name: (int(rows[0]), int(rows[1])) for name, rows in record.splits.items()},
-        normalization=normalization and _typed_normalization(normalization),
-    )
+def write_record(path: str, new: Record) -> None:
+    """Replace `dataset.json`, all or nothing, and the file of checksums that belongs to it."""
+    files = record_files(new)
+    for name in sorted(files):  # the checksums first: `dataset.json` puts them in force
+        durable.write_file(os.path.join(path, name), files[name])
+    if CHECKSUMS not in files:
+        durable.unlink(os.path.join(path, CHECKSUMS))
 
 
-def _typed_normalization(fields: dict[str, Any]) -> Normalization:
-    return Normalization(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
+def record_files(new: Record) -> dict[str, bytes]:
+    """The files that a record is written to, by name."""
+    if sum(map(len, new.checksums.values())) <= INLINE_CHECKSUMS:
+        return {RECORD: new.to_json()}
+    data = record.to_json(new.checksums)
+    document = json.loads(new.to_json())
+    document["checksums"] = {"file": CHECKSUMS, "crc32": zlib.crc32(data)}
+    return {CHECKSUMS: data, RECORD: record.to_json(document)}
 
 
-def write_record(path: str, record: Record) -> None:
-    """Replace `dataset.json`, all or nothing."""
-    durable.write_file(os.path.join(path, RECORD), record.to_json())
-
-
-def check_arrays(path: str, record: Record) -> None:
+def check_arrays(path: str, expected: Record) -> None:
     """DatasetError unless headers and exact sizes of the arrays are as the record says."""
-    _check_array(os.path.join(path, FEATURES), record.features_header)
-    if record.classes is not None:
-        _check_array(os.path.join(path, LABELS), record.labels_header)
+    for name, header in expected.arrays.items():
+        _check_array(os.path.join(path, ARRAYS[name]), header)
 
 
 def _check_array(name: str, expected: ArrayHeader) -> None:
     try:
-        with open(name, "rb") as file:
+        with open(name, "rb", opener=_open_regular) as file:
             found = decode_header(file.read(HEADER_BYTES), name)
             size = os.fstat(file.fileno()).st_size
     except FileNotFoundError:
-        raise _damaged(name, "it is missing") from None
+        raise damaged(name, "it is missing") from None
     if found != expected:
-        raise _damaged(name, f"it is {found.dtype} {found.shape}, not as {RECORD} says")
+        raise damaged(name, f"it is {found.dtype} {found.shape}, not as {RECORD} says")
     if size != expected.file_bytes:
-        raise _damaged(name, f"it has {size} bytes instead of {expected.file_bytes}")
+        raise damaged(name, f"it has {size} bytes instead of {expected.file_bytes}")
 
 
-def _damaged(name: str, what: str) -> DatasetError:
+def _open_regular(name: str, flags: int) -> int:
+    """Open a file, but never wait for the other end of a pipe that has taken its place."""
+    fd = os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
+    if stat.S_ISREG(os.fstat(fd).st_mode):
+        return fd
+    os.close(fd)
+    raise damaged(name, "it is not a file")
+
+
+def damaged(name: str, what: str) -> DatasetError:
+    """The error for a file of a dataset that is not as imgmem left it."""
     return DatasetError(
         f"{name} is damaged: {what}",
         hint="Restore it from a copy, or build the dataset again.",

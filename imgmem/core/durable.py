@@ -6,10 +6,12 @@ written by `pwrite`: a store into a map cannot report a full disk (it is a SIGBU
 After a failed sync nothing is retried: the kernel may have marked the pages clean.
 """
 
+import ctypes
 import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Self
 
 from imgmem.core.errors import ResourceError
@@ -17,6 +19,9 @@ from imgmem.core.units import format_bytes
 
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _UNSUPPORTED = {errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL, errno.ENOSYS}
+_SWAP = ".swap"
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
+"""From Linux's fcntl.h and renameat2(2)."""
 
 
 class System:
@@ -43,6 +48,9 @@ class System:
     def rename(self, source: str, target: str) -> None:
         os.rename(source, target)
 
+    def exchange(self, one: str, other: str) -> None:
+        _renameat2(one, other)
+
     def unlink(self, path: str) -> None:
         os.unlink(path)
 
@@ -53,7 +61,29 @@ class System:
         os.rmdir(path)
 
 
+def _renameat2(one: str, other: str) -> None:
+    """Linux's renameat2(RENAME_EXCHANGE), which Python does not offer; OSError elsewhere."""
+    try:
+        call = ctypes.CDLL(None, use_errno=True).renameat2
+    except (AttributeError, OSError, TypeError):
+        raise OSError(errno.ENOSYS, "no renameat2") from None
+    paths = os.fsencode(one), os.fsencode(other)
+    if call(_AT_FDCWD, paths[0], _AT_FDCWD, paths[1], _RENAME_EXCHANGE):
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), one)
+
+
 _system = System()
+_relaxed = ContextVar("relaxed", default=False)
+
+
+@contextmanager
+def relaxed() -> Iterator[None]:
+    """Within, nothing is synced: for scratch disks, where a power cut may cost the result."""
+    token = _relaxed.set(True)
+    try:
+        yield
+    finally:
+        _relaxed.reset(token)
 
 
 @contextmanager
@@ -139,7 +169,8 @@ class File:
 
     def sync(self) -> None:
         with _explained("syncing", self.path):
-            _system.sync(self._fd)
+            if not _relaxed.get():
+                _system.sync(self._fd)
 
     def close(self) -> None:
         if self._fd >= 0:
@@ -157,6 +188,31 @@ def rename(source: str, target: str) -> None:
     """Rename within one file system, replacing a target *file*."""
     with _explained("renaming", source):
         _system.rename(source, target)
+
+
+def exchange(one: str, other: str) -> None:
+    """Let two directories of one parent swap their names: at once where the system can.
+
+    Elsewhere by three renames, which `repair_exchange` finishes after a crash.
+    """
+    with _explained("swapping", one):
+        try:
+            _system.exchange(one, other)
+        except OSError as error:
+            if error.errno not in _UNSUPPORTED:
+                raise
+            _system.rename(other, other + _SWAP)
+            _system.rename(one, other)
+            _system.rename(other + _SWAP, one)
+    sync_directory(os.path.dirname(one))
+
+
+def repair_exchange(one: str, other: str) -> None:
+    """Go back or forward to where `one` and `other` both are, after a crash in `exchange`."""
+    swap = other + _SWAP
+    if os.path.isdir(swap):
+        rename(swap, one if os.path.isdir(other) else other)
+        sync_directory(os.path.dirname(one))
 
 
 def unlink(path: str) -> None:
@@ -185,6 +241,8 @@ def remove_tree(path: str) -> None:
 
 def sync_directory(path: str) -> None:
     """Make the names in a directory durable."""
+    if _relaxed.get():
+        return
     with _explained("syncing", path):
         fd = _system.open(path, os.O_RDONLY)
         try:

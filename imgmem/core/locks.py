@@ -34,6 +34,13 @@ class Lock:
                 path=directory,
             ) from None
 
+    def holds(self, directory: str) -> bool:
+        """True where the path still leads to what is locked, not to something renamed there."""
+        try:
+            return os.path.samestat(os.stat(directory), os.fstat(self._fd))
+        except FileNotFoundError:
+            return False
+
     def release(self) -> None:
         if self._fd >= 0:
             os.close(self._fd)

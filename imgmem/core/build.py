@@ -1,0 +1,343 @@
+"""`build`: stream a source of images into a dataset, resumable at every moment.
+
+Workers only decode; one writer (the calling thread) appends in the order of the plan, so
+that the result depends neither on the workers nor on the chunks.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, nullcontext
+from dataclasses import asdict, dataclass, field, replace
+from itertools import islice
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from imgmem.core import durable, memory, partial, place, store
+from imgmem.core.decoding import Chunk, Decoder, Reject
+from imgmem.core.errors import DatasetError, InputError, Interrupted, UsageError
+from imgmem.core.forecast import BuildMemory, build_memory
+from imgmem.core.freshness import require_unchanged
+from imgmem.core.images import decoder_versions
+from imgmem.core.nativesize import common_size
+from imgmem.core.partial import Design, Order, Partial
+from imgmem.core.pipeline import MemoryGate, in_order
+from imgmem.core.plan import Plan
+from imgmem.core.progress import Progress, Report, silent
+from imgmem.core.record import Record
+from imgmem.core.sources import Source, open_source
+from imgmem.core.specs import BuildSpec, RejectPolicy, RunSpec
+
+CHUNKS_PER_COMMIT = 8
+"""A commit syncs some 64 MiB: an interruption costs at most as much work."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildResult:
+    """What became of a build.
+
+    shape: (N, H, W, C). splits, class_counts: rows of each, empty ones too. rejected,
+    converted, ignored: counts by reason. resumed_at: images done by earlier runs.
+    already_done: the dataset was there, and nothing was written. peak_memory, memory:
+    bytes of anonymous memory that this run reached, and its budget.
+    """
+
+    path: str
+    shape: tuple[int, ...]
+    dtype: str
+    images: int
+    splits: dict[str, int]
+    class_counts: dict[str, int] | None
+    rejected: dict[str, int]
+    converted: dict[str, int]
+    ignored: dict[str, int]
+    notes: list[str]
+    already_done: bool = False
+    resumed_at: int = 0
+    peak_memory: int = 0
+    memory: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Job:
+    """One call of `build`, its parts at hand."""
+
+    source: Source
+    plan: Plan
+    order: Order
+    spec: BuildSpec
+    policy: RejectPolicy
+    run: RunSpec
+    budget: int
+    report: Report
+
+
+def build(
+    source: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    spec: BuildSpec = BuildSpec(),
+    policy: RejectPolicy = RejectPolicy(),
+    run: RunSpec = RunSpec(),
+    overwrite: bool = False,
+    restart: bool = False,
+    report: Report = silent,
+) -> BuildResult:
+    """Build the dataset `out` from the images of `source`, or go on with it.
+
+    Run again after an interruption it goes on where it stopped; on a finished dataset with
+    the same options and unchanged sources it does nothing. `overwrite` replaces a finished
+    dataset once the new one is complete; `restart` drops an unfinished one.
+
+    Raises InputError for sources or images that cannot be used, DatasetError where `out`
+    is something else or locked, ResourceError without space or memory, UsageError for
+    options that do not fit, and Interrupted on KeyboardInterrupt.
+    """
+    source, out = os.path.abspath(source), os.path.abspath(out)
+    place.require_apart(source, out)
+    place.clean_up(out)
+    with ExitStack() as stack:
+        peak = stack.enter_context(memory.PeakMemory())
+        stack.enter_context(nullcontext() if run.fsync else durable.relaxed())
+        job = _job(stack, source, out, spec, policy, run, report)
+        record = place.finished_record(out)
+        if record is not None and _is_done(record, out, job, overwrite=overwrite):
+            return replace(_result(out, job), already_done=True)
+        resumed_at = _work(out, job, restart=restart)
+        return replace(
+            _result(out, job), resumed_at=resumed_at, peak_memory=peak.peak, memory=job.budget
+        )
+
+
+def _job(
+    stack: ExitStack, source: str, out: str, spec: BuildSpec, policy: RejectPolicy,
+    run: RunSpec, report: Report,
+) -> _Job:  # fmt: skip
+    """List the source and settle what is to be done; nothing is written yet."""
+    images = open_source(
+        source, labels=spec.labels, auto_split=spec.auto_split, spool=os.path.dirname(out)
+    )
+    stack.callback(images.close)
+    plan = Plan(images, spec)
+    stack.callback(plan.close)
+    if policy.on_error == "stop" and plan.empty_classes:
+        raise InputError(
+            f"classes without any image: {', '.join(plan.empty_classes)}",
+            hint="Fill or remove their folders, or keep them as empty classes with "
+            "--on-error skip.",
+            classes=plan.empty_classes,
+        )
+    listing, listing_now = plan.digests()
+    order = Order(
+        options=_options(spec), decoders=decoder_versions(),
+        listing=listing, listing_now=listing_now,
+    )  # fmt: skip
+    return _Job(
+        source=images, plan=plan, order=order, spec=spec, policy=policy, run=run,
+        budget=memory.budget(run.memory), report=report,
+    )  # fmt: skip
+
+
+def _options(spec: BuildSpec) -> dict[str, Any]:
+    """The options that decide a dataset's bytes, as JSON has them and without paths."""
+    options = asdict(spec) | asdict(spec.image)
+    del options["image"]
+    labels = spec.labels if spec.labels in ("folder", "none") else "file"
+    plain = options | {"labels": labels, "splits": dict(spec.splits)}
+    return {
+        name: list(value) if isinstance(value, tuple) else value for name, value in plain.items()
+    }
+
+
+def _is_done(record: Record, out: str, job: _Job, *, overwrite: bool) -> bool:
+    """True where OUT is this very build; DatasetError where it is another and may not go."""
+    try:
+        require_unchanged(record, out, job.order, job.plan)
+    except DatasetError:
+        if not overwrite:
+            raise
+        return False
+    return True
+
+
+def _work(out: str, job: _Job, *, restart: bool) -> int:
+    """Build in `.OUT.partial` and publish; how many images earlier runs had done."""
+    workdir = place.Place(out, restart=restart)
+    try:
+        building = workdir.open(job.order, lambda path: _lay_out(path, job))
+        resumed_at = building.state.sources if building else job.plan.total
+        if building:
+            _fill(building, job)
+            building.finish()
+        workdir.publish()
+        return resumed_at
+    finally:
+        workdir.release()
+
+
+def _lay_out(path: str, job: _Job) -> None:
+    size = job.spec.image.size or common_size(job.source, job.plan.sources())
+    design = Design(
+        order=job.order,
+        image=asdict(replace(job.spec.image, size=size)) | {"native": job.spec.image.size is None},
+        sources=job.plan.total,
+        shape=(*size, job.spec.image.depth),
+        dtype=job.spec.dtype,
+        classes=job.plan.classes,
+        splits=job.plan.splits,
+        extra_columns=job.source.extra_columns,
+    )
+    partial.lay_out(path, design, job.plan.sources())
+
+
+def _fill(building: Partial, job: _Job) -> None:
+    """Decode what is left, append it in order, and make it durable every few chunks."""
+    _check_rejects(building, job.policy)
+    decoder, tasks, window, workers = _workshop(building, job)
+    chunks = in_order(decoder, tasks, workers=workers, window=window)
+    try:
+        for number, chunk in enumerate(chunks, 1):
+            _take(building, chunk, job)
+            decoder.recycle(chunk)
+            if number % CHUNKS_PER_COMMIT == 0:
+                building.commit()
+        _require_rows(building)
+    except KeyboardInterrupt:
+        building.commit()
+        raise _interrupted(building) from None
+    finally:
+        decoder.stop()
+
+
+def _take(building: Partial, chunk: Chunk, job: _Job) -> None:
+    """Append a chunk; where it ends the build, keep what was done before saying why."""
+    stopper = chunk.outcomes[-1] if chunk.outcomes else None
+    if isinstance(stopper, Reject) and job.policy.on_error == "stop":
+        chunk.outcomes.pop()
+        chunk.failure = _stopped_at(stopper)
+    building.append(chunk)
+    progress = Progress("build", building.state.sources, building.design.sources, "images")
+    job.report(progress)
+    if chunk.failure:
+        building.commit()
+        raise chunk.failure
+    _check_rejects(building, job.policy)
+
+
+def _workshop(
+    building: Partial, job: _Job
+) -> tuple[Decoder, Iterator[list[bytes]], int, int]:
+    """The decoder, its tasks, and how many of them at once, within the memory budget."""
+    design = building.design
+    plan, workers = _plan_memory(design, job)
+    gate = MemoryGate(plan.decode_bytes)
+    decoder = Decoder(
+        job.source, job.spec.image, shape=(plan.rows_per_chunk, *design.shape),
+        dtype=design.dtype, slots=plan.slots, gate=gate,
+        stop_at_reject=job.policy.on_error == "stop",
+    )  # fmt: skip
+    lines = building.sources()
+    tasks = iter(lambda: list(islice(lines, plan.rows_per_chunk)), [])
+    return decoder, tasks, plan.slots, workers
+
+
+def _plan_memory(design: Design, job: _Job) -> tuple[BuildMemory, int]:
+    """Divide the budget; where nobody asked for a number of workers, take as many as fit."""
+    itemsize = np.dtype(design.dtype).itemsize
+    row_bytes = prod(design.shape) * (1 if itemsize == 1 else 1 + itemsize)
+    workers = job.run.workers or memory.allowed_cpus()
+    while True:
+        try:
+            plan = build_memory(
+                budget=job.budget, rows=design.sources, row_bytes=row_bytes, workers=workers
+            )
+            return plan, workers
+        except UsageError:
+            if job.run.workers or workers == 1:
+                raise
+            workers -= 1
+
+
+def _check_rejects(building: Partial, policy: RejectPolicy) -> None:
+    """InputError where there are more rejects than the policy allows; what is done is kept."""
+    rejected, allowed = building.state.rejected, policy.max_rejects
+    if policy.on_error == "stop" and rejected:
+        building.commit()
+        raise InputError(
+            f"{rejected} images were rejected by an earlier run with --on-error skip",
+            hint="Go on with --on-error skip, or begin anew with --restart.",
+            rejected=dict(building.state.reasons),
+        )
+    if allowed is None:
+        return
+    limit = allowed if isinstance(allowed, int) else allowed * building.design.sources
+    if rejected > limit:
+        building.commit()
+        raise InputError(
+            f"{rejected} of {building.state.sources} images so far were rejected "
+            f"({_reasons(building.state.reasons)}), more than --max-rejects allows",
+            hint="Look at them, or raise --max-rejects and run the same command again.",
+            rejected=dict(building.state.reasons),
+        )
+
+
+def _require_rows(building: Partial) -> None:
+    if not building.state.rows:
+        raise InputError(
+            f"no image could be used: {_reasons(building.state.reasons)}",
+            hint="Look at the files; nothing was built.",
+            rejected=dict(building.state.reasons),
+        )
+
+
+def _reasons(reasons: dict[str, int]) -> str:
+    return ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+
+
+def _stopped_at(reject: Reject) -> InputError:
+    return InputError(
+        f"{reject.name} cannot be used ({reject.reason}): {reject.detail}",
+        hint="Mend or remove it, or run the same command with --on-error skip, which goes on.",
+        path=reject.name,
+        reason=reject.reason,
+    )
+
+
+def _interrupted(building: Partial) -> Interrupted:
+    done, total = building.state.sources, building.design.sources
+    return Interrupted(
+        f"interrupted after {done} of {total} images; they are kept",
+        hint="Run the same command again to go on.",
+        done=done,
+        total=total,
+    )
+
+
+def _result(out: str, job: _Job) -> BuildResult:
+    """What the finished dataset says of itself."""
+    record = store.read_record(out)
+    counts = _class_counts(out, record)
+    notes = list(job.source.notes)
+    notes += [f"class {name} has no rows" for name, rows in (counts or {}).items() if not rows]
+    notes += [f"split {name} has no rows" for name, (a, b) in record.splits.items() if a == b]
+    return BuildResult(
+        path=out,
+        shape=record.shape,
+        dtype=record.dtype,
+        images=record.build["source"]["images"],
+        splits={name: stop - start for name, (start, stop) in record.splits.items()},
+        class_counts=counts,
+        rejected=record.build["rejected"],
+        converted=record.build["converted"],
+        ignored=dict(sorted(job.source.ignored.items())),
+        notes=notes,
+    )
+
+
+def _class_counts(out: str, record: Record) -> dict[str, int] | None:
+    if record.classes is None:
+        return None
+    labels = np.load(os.path.join(out, store.LABELS), mmap_mode="r")
+    counts = np.bincount(labels, minlength=len(record.classes))
+    return dict(zip(record.classes, counts.tolist(), strict=True))

@@ -1,0 +1,68 @@
+"""Tasks through threads, results in order, in a bounded window."""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+from imgmem.core.errors import ResourceError
+from imgmem.core.units import format_bytes
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+def in_order(
+    work: Callable[[Task], Result], tasks: Iterable[Task], *, workers: int, window: int
+) -> Iterator[Result]:
+    """`work(task)` for each task, in the order of the tasks, at most `window` under way.
+
+    Threads are enough: the decoders, OpenCV and hashlib release the interpreter's lock.
+    A result counts as under way until the caller asks for the next one. Where the caller
+    stops early, what has not begun is dropped, and nobody waits for the rest.
+    """
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="imgmem")
+    waiting: deque[Future[Result]] = deque()
+    try:
+        for task in tasks:
+            waiting.append(pool.submit(work, task))
+            if len(waiting) == window:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+class MemoryGate:
+    """A pool of bytes from which each image's decoding cost is reserved before it is decoded.
+
+    Whoever waits for much is served before later ones that want little, so that a large
+    image runs alone instead of never.
+    """
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self._free = total
+        self._turn = threading.Lock()
+        self._changed = threading.Condition()
+
+    def reserve(self, cost: int, name: str) -> None:
+        """Wait until `cost` bytes are free and take them; ResourceError if they never can be."""
+        if cost > self.total:
+            raise ResourceError(
+                f"{name} needs {format_bytes(cost)} to decode, "
+                f"the memory budget leaves {format_bytes(self.total)}",
+                hint=f"Give at least {format_bytes(cost - self.total)} more with --memory.",
+                path=name,
+                needed_bytes=cost,
+            )
+        with self._turn, self._changed:
+            self._changed.wait_for(lambda: self._free >= cost)
+            self._free -= cost
+
+    def release(self, cost: int) -> None:
+        with self._changed:
+            self._free += cost
+            self._changed.notify()

@@ -1,5 +1,6 @@
 """Progress on stderr: a bar on a terminal, one plain line a minute elsewhere."""
 
+import os
 import sys
 import threading
 import time
@@ -41,6 +42,12 @@ def _shape(progress: Progress) -> dict[str, Any]:
     }
 
 
+def _width() -> dict[str, Any]:
+    """As wide as the terminal; some, in containers say, claim 0 columns, and tqdm would obey."""
+    columns = os.get_terminal_size(sys.stderr.fileno()).columns
+    return {"dynamic_ncols": True} if columns else {"ncols": 80}
+
+
 class _Bar:
     """A tqdm bar, a new one for each phase."""
 
@@ -52,9 +59,7 @@ class _Bar:
         if self._phase != progress.phase:
             self.close()
             self._phase = progress.phase
-            self._bar = tqdm(
-                desc=progress.phase, leave=False, dynamic_ncols=True, **_shape(progress)
-            )
+            self._bar = tqdm(desc=progress.phase, leave=False, **_width(), **_shape(progress))
         self._bar.update(progress.done - self._bar.n)
 
     def close(self) -> None:

@@ -1,0 +1,89 @@
+"""imgmem with one command more, that ends in the ways that tests ask for. Run as a program."""
+
+import os
+import sys
+import threading
+import time
+from dataclasses import dataclass
+
+import click
+import numpy as np
+
+from imgmem.cli import main, options, progress, render
+from imgmem.core import errors
+from imgmem.core.progress import Progress
+
+
+@dataclass(frozen=True)
+class Result:
+    name: str = "[bold]red[/bold] :smile: \x1b[31m\u202e.jpg"
+    mean: float = float("nan")
+    count: object = np.int64(3)
+
+
+@click.command("fail", epilog=options.examples("imgmem fail memory"))
+@click.argument("how")
+@click.option("--some-number", type=int, default=1)
+@click.option("--overwrite", is_flag=True)
+@options.output_options
+def command(how, some_number, overwrite, as_json, quiet):
+    """Fail."""
+    if how == "succeed":
+        show(as_json, quiet)
+    elif how == "check":
+        show(as_json, quiet, check=errors.CheckFailed("too large", hint="Buy memory.", bytes=5))
+    elif how == "options":
+        print(some_number, overwrite)
+    elif how == "wait":
+        wait_while_threads_run(quiet)
+    elif how == "report":
+        report_progress(quiet)
+    else:
+        raise EXCEPTIONS[how]
+
+
+EXCEPTIONS = {
+    "memory": MemoryError(),
+    "thread": RuntimeError("can't start new thread"),
+    "library": ImportError("libGL.so.1: cannot open shared object file: No such file", name="cv2"),
+    "denied": PermissionError(13, "Permission denied", "/a\nb"),
+    "full": OSError(28, "No space left on device", "/disk/X.npy"),
+    "bug": ZeroDivisionError("division by zero"),
+    "end": EOFError("end of archive"),
+    "surrogates": errors.InputError(
+        "cannot read \udcff\x1b[31m", hint="Look at it.", path="\udcff"
+    ),
+    "dataset": errors.DatasetError("damaged"),
+}
+
+
+def show(as_json, quiet, check=None):
+    def draw(console):
+        console.print(Result.name)
+        for _ in range(10_000):
+            console.print("a long table")
+
+    render.emit("fail", Result(), draw, as_json=as_json, quiet=quiet, check=check)
+
+
+def wait_while_threads_run(quiet):
+    for _ in range(4):
+        threading.Thread(target=time.sleep, args=(600,)).start()
+    try:
+        print("waiting", flush=True)
+        time.sleep(600)
+    except KeyboardInterrupt:
+        raise errors.Interrupted("interrupted at row 3", hint="Run it again to go on.") from None
+
+
+def report_progress(quiet):
+    progress.LINE_SECONDS = float(os.environ["LINE_SECONDS"])
+    with progress.shown(quiet) as report:
+        for done in range(0, 600, 10):
+            report(Progress("decode", done, 1000, "images"))
+            time.sleep(0.02)
+
+
+main.add_command(options.with_environment(command))
+sys.argv[0] = "imgmem"
+main()

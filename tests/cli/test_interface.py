@@ -1,0 +1,95 @@
+"""What all commands have in common on the command line."""
+
+import json
+import os
+import subprocess
+import sys
+
+import click
+import pytest
+
+import imgmem
+from imgmem.cli import main
+
+COMMANDS = ["build", "stats", "normalize", "sample", "estimate"]
+
+
+def run(*arguments, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "imgmem", *arguments],
+        capture_output=True,
+        text=True,
+        env=os.environ | environment,
+        check=False,
+    )
+
+
+def options_of(command):
+    return [one for one in main.commands[command].params if isinstance(one, click.Option)]
+
+
+def test_the_commands_are_listed_in_the_order_of_use():
+    assert main.list_commands(click.Context(main)) == COMMANDS
+
+
+def test_the_version_has_one_home():
+    assert run("--version").stdout == f"imgmem, version {imgmem.__version__}\n"
+
+
+def test_no_command_is_a_usage_error_that_shows_the_help():
+    done = run()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Commands:" in done.stderr
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+class TestEachCommand:
+    def test_help_shows_an_example(self, command):
+        page = run(command, "--help").stdout
+        assert "\n  Examples:\n" in page
+        assert f"    imgmem {command} " in page
+
+    def test_help_fits_80_columns(self, command):
+        page = run(command, "--help", COLUMNS="200").stdout
+        assert max(map(len, page.splitlines())) <= 80
+
+    def test_every_option_has_a_help_text(self, command):
+        assert [option.name for option in options_of(command) if not option.help] == []
+
+    def test_every_option_has_its_variable_except_overwrite(self, command):
+        for option in options_of(command):
+            flag = max(option.opts, key=len)
+            variable = f"IMGMEM_{command}_{flag[2:]}".replace("-", "_").upper()
+            assert option.envvar == (None if flag == "--overwrite" else variable)
+
+    def test_json_and_quiet_are_there(self, command):
+        flags = {flag for option in options_of(command) for flag in option.opts}
+        assert {"--json", "--quiet", "-q"} <= flags
+
+    def test_an_unknown_option_is_refused_in_two_lines(self, command):
+        done = run(command, "--nonsense")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith("imgmem: No such option")
+        assert done.stderr.endswith(f"See `imgmem {command} --help`.\n")
+        assert done.stderr.count("\n") == 2
+
+    def test_a_missing_argument_is_refused_as_json_too(self, command):
+        done = run(command, "--json")
+        assert done.returncode == 2
+        assert json.loads(done.stdout)["error"]["kind"] == "usage"
+
+    def test_the_shell_completes_its_options(self, command):
+        done = run(
+            _IMGMEM_COMPLETE="bash_complete", COMP_WORDS=f"imgmem {command} --js", COMP_CWORD="2"
+        )
+        assert done.stdout == "plain,--json\n"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_can_be_sourced(shell):
+    assert "_IMGMEM_COMPLETE" in run(_IMGMEM_COMPLETE=f"{shell}_source").stdout
+
+
+def test_the_shell_completes_commands():
+    done = run(_IMGMEM_COMPLETE="bash_complete", COMP_WORDS="imgmem no", COMP_CWORD="1")
+    assert done.stdout == "plain,normalize\n"

@@ -1,0 +1,63 @@
+"""imgmem answers at once, and answers even where OpenCV is broken."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from imgmem.cli import main
+
+HEAVY = {"numpy", "cv2", "rich", "tqdm", "PIL", "simplejpeg", "torch", "keras", "sqlite3"}
+
+
+def run(*arguments, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "imgmem", *arguments],
+        capture_output=True,
+        text=True,
+        env=os.environ | environment,
+        check=False,
+    )
+
+
+def imported(code):
+    """The modules that Python has loaded after running `code` in a new process."""
+    code += "\nimport sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_the_command_line_starts_without_heavy_packages():
+    assert not HEAVY & imported("import imgmem.cli")
+
+
+def test_the_command_line_loads_little_beside_click():
+    ours = {name for name in imported("import imgmem.cli") if name.startswith("imgmem")}
+    others = imported("import imgmem.cli") - imported("import click") - ours
+    assert others <= {"__future__", "_locale", "copy", "dataclasses", "locale", "signal"}
+    assert {name for name in ours if name.startswith("imgmem.core.")} == {
+        "imgmem.core.errors",
+        "imgmem.core.specs",
+        "imgmem.core.units",
+    }
+
+
+def test_the_library_loads_its_parts_at_first_use():
+    assert not HEAVY & imported("import imgmem")
+
+
+@pytest.fixture
+def broken_opencv(tmp_path):
+    """An environment in which OpenCV misses a system library, as in bare containers."""
+    (tmp_path / "cv2.py").write_text(
+        "raise ImportError('libGL.so.1: cannot open shared object file: "
+        "No such file or directory', name='cv2')"
+    )
+    return {"PYTHONPATH": str(tmp_path)}
+
+
+@pytest.mark.parametrize("command", [[], *([name] for name in main.commands)])
+def test_help_works_without_opencv(broken_opencv, command):
+    done = run(*command, "--help", **broken_opencv)
+    assert (done.returncode, done.stderr) == (0, "")

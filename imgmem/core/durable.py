@@ -6,71 +6,21 @@ written by `pwrite`: a store into a map cannot report a full disk (it is a SIGBU
 After a failed sync nothing is retried: the kernel may have marked the pages clean.
 """
 
-import ctypes
 import errno
 import os
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, Self
 
+from imgmem.core import system
 from imgmem.core.errors import ResourceError
+from imgmem.core.system import System
 from imgmem.core.units import format_bytes
 
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_UNSUPPORTED = {errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL, errno.ENOSYS}
 _SWAP = ".swap"
-_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
-"""From Linux's fcntl.h and renameat2(2)."""
-
-
-class System:
-    """The operating system's calls; a test replaces the one instance to watch or break them."""
-
-    def open(self, path: str, flags: int) -> int:
-        return os.open(path, flags | getattr(os, "O_CLOEXEC", 0), 0o666)
-
-    def pwrite(self, fd: int, data: memoryview, offset: int) -> int:
-        return os.pwrite(fd, data, offset)
-
-    def allocate(self, fd: int, offset: int, length: int) -> None:
-        os.posix_fallocate(fd, offset, length)
-
-    def truncate(self, fd: int, size: int) -> None:
-        os.ftruncate(fd, size)
-
-    def sync(self, fd: int) -> None:
-        os.fsync(fd)
-
-    def close(self, fd: int) -> None:
-        os.close(fd)
-
-    def rename(self, source: str, target: str) -> None:
-        os.rename(source, target)
-
-    def exchange(self, one: str, other: str) -> None:
-        _renameat2(one, other)
-
-    def unlink(self, path: str) -> None:
-        os.unlink(path)
-
-    def mkdir(self, path: str) -> None:
-        os.mkdir(path)
-
-    def rmdir(self, path: str) -> None:
-        os.rmdir(path)
-
-
-def _renameat2(one: str, other: str) -> None:
-    """Linux's renameat2(RENAME_EXCHANGE), which Python does not offer; OSError elsewhere."""
-    try:
-        call = ctypes.CDLL(None, use_errno=True).renameat2
-    except (AttributeError, OSError, TypeError):
-        raise OSError(errno.ENOSYS, "no renameat2") from None
-    paths = os.fsencode(one), os.fsencode(other)
-    if call(_AT_FDCWD, paths[0], _AT_FDCWD, paths[1], _RENAME_EXCHANGE):
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), one)
-
 
 _system = System()
 _relaxed = ContextVar("relaxed", default=False)
@@ -108,12 +58,12 @@ def _explained(doing: str, path: str) -> Iterator[None]:
 class File:
     """A file open for durable reading and writing at offsets."""
 
-    def __init__(self, path: str, *, create: bool = False) -> None:
+    def __init__(self, path: str, *, create: bool = False, writable: bool = True) -> None:
         """Open `path` for reading and writing; `create` makes it, and fails if it is there."""
         self.path = path
-        flags = os.O_RDWR | (os.O_CREAT | os.O_EXCL if create else 0)
+        flags = os.O_RDWR if writable else os.O_RDONLY
         with _explained("opening", path):
-            self._fd = _system.open(path, flags)
+            self._fd = _system.open(path, flags | (os.O_CREAT | os.O_EXCL if create else 0))
 
     def fileno(self) -> int:
         return self._fd
@@ -123,12 +73,20 @@ class File:
 
     def pread(self, length: int, offset: int) -> bytes:
         """`length` bytes from `offset`; fewer only at the end of the file."""
-        parts = []
-        while length and (part := os.pread(self._fd, length, offset)):
-            parts.append(part)
-            length -= len(part)
-            offset += len(part)
-        return b"".join(parts)
+        data = bytearray(length)
+        return bytes(data[: self.pread_into(data, offset)])
+
+    def pread_into(self, buffer: Any, offset: int) -> int:
+        """Fill a contiguous buffer from `offset`; gives how many bytes, fewer only at the end.
+
+        Not through a memory map, where a disk that cannot be read is a SIGBUS.
+        """
+        view = memoryview(buffer).cast("B")
+        done = 0
+        with _explained("reading", self.path):
+            while part := system.pread_into(self._fd, view[done:], offset + done):
+                done += part
+        return done
 
     def pwrite(self, data: Any, offset: int) -> None:
         """Write all of `data` (any contiguous buffer) at `offset`; short writes go on."""
@@ -151,10 +109,10 @@ class File:
             _system.allocate(self._fd, before, size - before)
         except OSError as error:
             _system.truncate(self._fd, before)
-            if error.errno in _UNSUPPORTED:
-                _system.truncate(self._fd, size)
-                return
             missing = size - before - free_bytes(os.path.dirname(self.path) or ".")
+            if error.errno in system.UNSUPPORTED and missing <= 0:
+                self.truncate(size)
+                return
             raise ResourceError(
                 f"no space for {self.path}: {format_bytes(size - before)} needed, "
                 f"{format_bytes(max(missing, 0))} ({max(missing, 0)} bytes) missing",
@@ -162,6 +120,11 @@ class File:
                 path=self.path,
                 missing_bytes=max(missing, 0),
             ) from error
+
+    def forget(self, offset: int = 0, length: int = 0) -> None:
+        """Write a range (0 bytes: to the end) back soon, and keep it out of the page cache."""
+        with suppress(OSError):
+            system.forget(self._fd, offset, length)
 
     def truncate(self, size: int) -> None:
         with _explained("truncating", self.path):
@@ -199,7 +162,7 @@ def exchange(one: str, other: str) -> None:
         try:
             _system.exchange(one, other)
         except OSError as error:
-            if error.errno not in _UNSUPPORTED:
+            if error.errno not in system.UNSUPPORTED:
                 raise
             _system.rename(other, other + _SWAP)
             _system.rename(one, other)
@@ -240,13 +203,16 @@ def remove_tree(path: str) -> None:
 
 
 def sync_directory(path: str) -> None:
-    """Make the names in a directory durable."""
-    if _relaxed.get():
+    """Make the names in a directory durable, where a platform can and must."""
+    if _relaxed.get() or not system.can_sync_directories():
         return
     with _explained("syncing", path):
         fd = _system.open(path, os.O_RDONLY)
         try:
             _system.sync(fd)
+        except OSError as error:
+            if error.errno not in system.UNSUPPORTED:
+                raise
         finally:
             _system.close(fd)
 
@@ -264,5 +230,4 @@ def write_file(path: str, data: bytes) -> None:
 
 def free_bytes(directory: str) -> int:
     """Bytes that this user may still write on the file system of `directory`."""
-    facts = os.statvfs(directory)
-    return facts.f_bavail * facts.f_frsize
+    return shutil.disk_usage(directory).free

@@ -55,6 +55,17 @@ def _colour(text: str) -> tuple[int, ...]:
     return tuple(map(int, levels))
 
 
+def _max_rejects(text: str) -> int | float:
+    number = text.removesuffix("%")
+    try:
+        value = float(number) / 100 if text.endswith("%") else int(number)
+    except ValueError:
+        raise ValueError(f"{text!r} is no limit: write 100 or 1%") from None
+    if not 0 <= value < float("inf") or (text.endswith("%") and value > 1):
+        raise ValueError(f"{text!r} is no limit: write 100 or 1%")
+    return value
+
+
 BYTES = Text("SIZE", units.parse_bytes)
 """512MiB as a number of bytes."""
 
@@ -66,3 +77,6 @@ COLOUR = Text("R,G,B", _colour)
 
 SPLITS = Text("name=fraction,…", _splits)
 """train=0.8,val=0.2 as pairs, in that order."""
+
+MAX_REJECTS = Text("N|N%", _max_rejects)
+"""100 as a count, 1% as a fraction."""

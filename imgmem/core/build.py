@@ -5,9 +5,8 @@ that the result depends neither on the workers nor on the chunks.
 """
 
 import os
-from collections.abc import Iterator
 from contextlib import ExitStack, nullcontext
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from math import prod
 from typing import Any
@@ -94,7 +93,7 @@ def build(
     is something else or locked, ResourceError without space or memory, UsageError for
     options that do not fit, and Interrupted on KeyboardInterrupt.
     """
-    source, out = os.path.abspath(source), os.path.abspath(out)
+    source, out = os.path.normpath(source), os.path.normpath(out)
     place.require_apart(source, out)
     place.clean_up(out)
     with ExitStack() as stack:
@@ -116,7 +115,7 @@ def _job(
 ) -> _Job:  # fmt: skip
     """List the source and settle what is to be done; nothing is written yet."""
     images = open_source(
-        source, labels=spec.labels, auto_split=spec.auto_split, spool=os.path.dirname(out)
+        source, labels=spec.labels, auto_split=spec.auto_split, spool=os.path.dirname(out) or "."
     )
     stack.callback(images.close)
     plan = Plan(images, spec)
@@ -163,12 +162,17 @@ def _is_done(record: Record, out: str, job: _Job, *, overwrite: bool) -> bool:
 
 def _work(out: str, job: _Job, *, restart: bool) -> int:
     """Build in `.OUT.partial` and publish; how many images earlier runs had done."""
+    size = job.spec.image.size or common_size(job.source, job.plan.sources())
+    design = _design(job, size)
+    workshop = _plan_memory(design, job)
     workdir = place.Place(out, restart=restart)
     try:
-        building = workdir.open(job.order, lambda path: _lay_out(path, job))
+        building = workdir.open(
+            job.order, lambda path: partial.lay_out(path, design, job.plan.sources())
+        )
         resumed_at = building.state.sources if building else job.plan.total
         if building:
-            _fill(building, job)
+            _fill(building, job, *workshop)
             building.finish()
         workdir.publish()
         return resumed_at
@@ -176,26 +180,27 @@ def _work(out: str, job: _Job, *, restart: bool) -> int:
         workdir.release()
 
 
-def _lay_out(path: str, job: _Job) -> None:
-    size = job.spec.image.size or common_size(job.source, job.plan.sources())
-    design = Design(
+def _design(job: _Job, size: tuple[int, int]) -> Design:
+    image = job.spec.image
+    return Design(
         order=job.order,
-        image=asdict(replace(job.spec.image, size=size)) | {"native": job.spec.image.size is None},
+        image=asdict(replace(image, size=size)) | {"native": image.size is None},
         sources=job.plan.total,
-        shape=(*size, job.spec.image.depth),
+        shape=(*size, image.depth),
         dtype=job.spec.dtype,
         classes=job.plan.classes,
         splits=job.plan.splits,
         extra_columns=job.source.extra_columns,
     )
-    partial.lay_out(path, design, job.plan.sources())
 
 
-def _fill(building: Partial, job: _Job) -> None:
+def _fill(building: Partial, job: _Job, plan: BuildMemory, workers: int) -> None:
     """Decode what is left, append it in order, and make it durable every few chunks."""
     _check_rejects(building, job.policy)
-    decoder, tasks, window, workers = _workshop(building, job)
-    chunks = in_order(decoder, tasks, workers=workers, window=window)
+    decoder = _decoder(building.design, job, plan)
+    lines = building.sources()
+    tasks = iter(lambda: list(islice(lines, plan.rows_per_chunk)), [])
+    chunks = in_order(decoder, tasks, workers=workers, window=plan.slots)
     try:
         for number, chunk in enumerate(chunks, 1):
             _take(building, chunk, job)
@@ -225,21 +230,16 @@ def _take(building: Partial, chunk: Chunk, job: _Job) -> None:
     _check_rejects(building, job.policy)
 
 
-def _workshop(
-    building: Partial, job: _Job
-) -> tuple[Decoder, Iterator[list[bytes]], int, int]:
-    """The decoder, its tasks, and how many of them at once, within the memory budget."""
-    design = building.design
-    plan, workers = _plan_memory(design, job)
-    gate = MemoryGate(plan.decode_bytes)
-    decoder = Decoder(
-        job.source, job.spec.image, shape=(plan.rows_per_chunk, *design.shape),
-        dtype=design.dtype, slots=plan.slots, gate=gate,
+def _decoder(design: Design, job: _Job, plan: BuildMemory) -> Decoder:
+    return Decoder(
+        job.source,
+        job.spec.image,
+        shape=(plan.rows_per_chunk, *design.shape),
+        dtype=design.dtype,
+        slots=plan.slots,
+        gate=MemoryGate(plan.decode_bytes),
         stop_at_reject=job.policy.on_error == "stop",
-    )  # fmt: skip
-    lines = building.sources()
-    tasks = iter(lambda: list(islice(lines, plan.rows_per_chunk)), [])
-    return decoder, tasks, plan.slots, workers
+    )
 
 
 def _plan_memory(design: Design, job: _Job) -> tuple[BuildMemory, int]:

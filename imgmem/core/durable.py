@@ -167,7 +167,7 @@ def exchange(one: str, other: str) -> None:
             _system.rename(other, other + _SWAP)
             _system.rename(one, other)
             _system.rename(other + _SWAP, one)
-    sync_directory(os.path.dirname(one))
+    sync_directory(os.path.dirname(one) or ".")
 
 
 def repair_exchange(one: str, other: str) -> None:
@@ -175,7 +175,7 @@ def repair_exchange(one: str, other: str) -> None:
     swap = other + _SWAP
     if os.path.isdir(swap):
         rename(swap, one if os.path.isdir(other) else other)
-        sync_directory(os.path.dirname(one))
+        sync_directory(os.path.dirname(one) or ".")
 
 
 def unlink(path: str) -> None:

@@ -1,5 +1,6 @@
 """The bytes of an image file to one upright row of pixels, or to a reject: never in between."""
 
+import platform
 from dataclasses import dataclass
 
 import cv2
@@ -21,6 +22,7 @@ from imgmem.core.headers import (
     reject,
     sniff,
 )
+from imgmem.core.integrity import check
 from imgmem.core.resize import Pixels, place, upright
 from imgmem.core.specs import ImageSpec
 
@@ -56,6 +58,7 @@ def decoder_versions() -> dict[str, str]:
         "pillow": PIL.__version__,
         "opencv": cv2.__version__,
         "numpy": np.__version__,
+        "machine": platform.machine(),
     }
 
 
@@ -142,7 +145,9 @@ def _decode_other(data: bytes, spec: ImageSpec, row: Pixels, kind: str) -> Decod
     image = open_image(data, kind)
     header = describe(image, kind)
     _check_size(header, spec, (row.shape[0], row.shape[1]))
+    check(data, kind, image)
     try:
+        several = getattr(image, "is_animated", False)
         image.load()
         pixels, notes = _flattened(image, spec)
     except (MemoryError, RejectedImage):
@@ -152,7 +157,7 @@ def _decode_other(data: bytes, spec: ImageSpec, row: Pixels, kind: str) -> Decod
     if pixels.shape[:2] != header.stored_size:
         raise RejectedImage("corrupt", "decodes to another size than its header says")
     place(upright(pixels, header.orientation), spec, row, header.size)
-    if getattr(image, "n_frames", 1) > 1:
+    if several:
         notes.append("pages" if kind == "TIFF" else "animation")
     if header.bits > 8:
         notes.append("16-bit")

@@ -59,6 +59,7 @@ class Place:
         """
         self.out = out
         self.path = partial_path(out)
+        os.makedirs(os.path.dirname(out) or ".", exist_ok=True)
         durable.repair_exchange(self.path, out)
         self._lock = _make_and_lock(self.path)
         if restart:
@@ -88,7 +89,7 @@ class Place:
             return
         partial.drop_plan(self.path)
         durable.rename(self.path, self.out)
-        durable.sync_directory(os.path.dirname(self.out))
+        durable.sync_directory(os.path.dirname(self.out) or ".")
 
     def release(self) -> None:
         """Unlock; what is there stays for the next run."""
@@ -119,7 +120,7 @@ def clean_up(out: str) -> None:
     if os.path.isdir(old):
         durable.remove_tree(old)
     partial.drop_plan(out)
-    durable.sync_directory(os.path.dirname(out))
+    durable.sync_directory(os.path.dirname(out) or ".")
 
 
 def partial_path(out: str) -> str:

@@ -21,12 +21,12 @@ _POLICY = specs.RejectPolicy()
 @click.command(
     "build",
     epilog=options.examples(
-        "imgmem build photos flowers                              photos/CLASS/*.jpg, 224x224",
-        "imgmem build photos flowers --split train=0.8,val=0.2    stratified by class",
-        "imgmem build photos flowers --size 180x320 --fit crop    height x width",
-        "imgmem build photos try --limit 100                      a quick try",
-        "imgmem build new more --classes flowers                  the same class numbers",
-        "imgmem build photos.tar flowers --on-error skip          leave bad images out",
+        "imgmem build photos flowers                           photos/CLASS/*.jpg",
+        "imgmem build photos flowers --split train=0.8,val=0.2     stratified",
+        "imgmem build photos flowers --size 180x320 --fit crop     height x width",
+        "imgmem build photos try --limit 100                   a quick try",
+        "imgmem build new more --classes flowers               the same class numbers",
+        "imgmem build photos.tar flowers --on-error skip       leave bad images out",
     ),
 )
 @options.path_argument("source")

@@ -21,7 +21,7 @@ WIDTH = 100
 """Columns of the tables where stdout is no terminal."""
 
 
-def emit(  # noqa: PLR0913
+def emit(
     command: str,
     result: Any,
     show: Callable[["Console"], None],

@@ -27,7 +27,7 @@ class CheckFailed(ImgmemError):
 
 
 class UsageError(ImgmemError):
-    """Options that contradict each other or the dataset."""
+    """Options that are unknown, or contradict each other or the dataset."""
 
     exit_code = 2
     kind = "usage"
@@ -48,7 +48,7 @@ class DatasetError(ImgmemError):
 
 
 class ResourceError(ImgmemError):
-    """No space on the disk, or no memory."""
+    """The machine lacks something: space on the disk, memory, or a system library."""
 
     exit_code = 5
     kind = "resource"

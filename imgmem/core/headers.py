@@ -1,7 +1,7 @@
 """What an image says of itself before a pixel is decoded."""
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from typing import NoReturn
@@ -106,7 +106,7 @@ def read_header(data: bytes, *, complete: bool = True) -> Header:
     kind = sniff(data)
     if kind == "JPEG":
         return read_jpeg_header(data)
-    return describe(open_image(data, kind, complete=complete), kind)
+    return describe(open_image(data, kind, complete=complete), kind, data)
 
 
 def sniff(data: bytes) -> str:
@@ -252,43 +252,60 @@ def open_image(data: bytes, kind: str, *, complete: bool = True) -> ImageFile.Im
     """
     try:
         return _READERS[kind](BytesIO(data))
-    except MemoryError:
-        raise
     except Exception as error:
         raise reject(error, complete=complete) from error
 
 
+_UNABLE = ("not installed", "not available", "unknown pixel mode", "unsupported", "not supported")
+
+
 def reject(error: Exception, *, complete: bool = True) -> RejectedImage:
-    """What a decoder's exception means."""
+    """What a decoder's exception means; raises MemoryError if it is about memory."""
     said = str(error) or type(error).__name__
-    if "not installed" in said or "not available" in said:
-        return RejectedImage("unsupported", said)
-    cut = not complete or any(word in said.lower() for word in ("truncat", "premature end"))
-    return RejectedImage("truncated" if cut else "corrupt", said)
+    if isinstance(error, MemoryError) or "memory" in said.lower():
+        raise MemoryError(said) from error
+    if not complete or "truncat" in said.lower() or "Premature end of JPEG file" in said:
+        return RejectedImage("truncated", said)
+    return RejectedImage("unsupported" if any(w in said for w in _UNABLE) else "corrupt", said)
 
 
-def describe(image: ImageFile.ImageFile, kind: str) -> Header:
+def describe(image: ImageFile.ImageFile, kind: str, data: bytes) -> Header:
     """The header of an opened image."""
-    orientation = _orientation(image)
-    # Pillow turns TIFF itself, and says the size that it will have then.
-    turned = orientation >= 5 and kind != "TIFF"
-    height, width = image.size if turned else image.size[::-1]
+    width, height = image.size
+    orientation = 1 if kind == "TIFF" else _orientation(image, kind, data)
+    if orientation >= 5:
+        height, width = width, height
     return Header(
         format=kind,
         height=height,
         width=width,
         mode=image.mode,
-        orientation=1 if kind == "TIFF" else orientation,
-        bits=_bits(image, kind),
+        orientation=orientation,
+        bits=_bits(image),
     )
 
 
-def _orientation(image: ImageFile.ImageFile) -> int:
+def _orientation(image: ImageFile.ImageFile, kind: str, data: bytes) -> int:
+    """EXIF's orientation; not TIFF's own, which Pillow applies itself."""
     exif = image.info.get("exif")
-    return exif_orientation(exif) if isinstance(exif, bytes) else 1
+    if exif is None and kind == "PNG":  # it may stand behind the pixels, which Pillow reads later
+        exif = next((body for name, body in png_chunks(data) if name == b"eXIf"), None)
+    return exif_orientation(bytes(exif)) if exif else 1
 
 
-def _bits(image: ImageFile.ImageFile, kind: str) -> int:
-    """Bits of a channel: 16 if the file holds more than 8."""
-    raw = str(image.tile[0][3]) if image.tile else ""
-    return 16 if "16" in raw or image.mode.startswith("I") else 8
+def png_chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
+    """(name, content) of the chunks of a PNG, to IEND or as far as the data goes."""
+    view, at = memoryview(data), 8
+    while at + 8 <= len(data):
+        length, name = struct.unpack_from(">I4s", data, at)
+        yield name, view[at + 8 : at + 8 + length]
+        if name == b"IEND":
+            return
+        at += 12 + length
+
+
+def _bits(image: ImageFile.ImageFile) -> int:
+    """Bits of a channel: 16 if Pillow names more than 8, else 8."""
+    arguments = image.tile[0].args if image.tile else ""
+    raw = arguments[0] if isinstance(arguments, tuple) else arguments
+    return 16 if "16" in str(raw) or image.mode.startswith("I") else 8

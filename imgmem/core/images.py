@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 import PIL
 import simplejpeg
-from PIL import Image
+from PIL.ImageFile import ImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 
 from imgmem.core.costs import decode_cost
 from imgmem.core.errors import RejectedImage
@@ -22,8 +23,9 @@ from imgmem.core.headers import (
     reject,
     sniff,
 )
-from imgmem.core.integrity import check
-from imgmem.core.resize import Pixels, place, upright
+from imgmem.core.integrity import check_container, check_tiff
+from imgmem.core.pixels import from_inverted_cmyk, read_pixels
+from imgmem.core.resize import Pixels, place, plane, upright
 from imgmem.core.specs import ImageSpec
 
 __all__ = [
@@ -86,101 +88,81 @@ def _check_size(header: Header, spec: ImageSpec, target: Size) -> None:
         raise RejectedImage("wrong-size", detail)
 
 
+def _direct(header: Header, row: Pixels) -> Pixels | None:
+    """`row`, if the image can be decoded straight into it."""
+    fits = header.orientation == 1 and header.size == (row.shape[0], row.shape[1])
+    return plane(row) if fits else None
+
+
 # JPEG ------------------------------------------------------------------------------------
+
+_COLOURS = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
+"""simplejpeg's names. Never grey from a colour JPEG: its own luma is not that of its RGB."""
 
 
 def _decode_jpeg(data: bytes, spec: ImageSpec, row: Pixels, header: Header) -> Decoded:
     target = row.shape[0], row.shape[1]
     _check_size(header, spec, target)
-    if (
-        header.mode == "RGB"
-        and header.size == target
-        and header.orientation == 1
-        and spec.depth == 3
-    ):
-        _read_jpeg(data, "RGB", header.size, row)
+    out = _direct(header, row)
+    if out is not None and header.mode == "RGB" and spec.channels == "rgb":
+        _read_jpeg(data, "RGB", header.size, out)
         return Decoded(header.height, header.width, "JPEG")
     eighths = jpeg_eighths(header.size, spec, target)
-    scaled = jpeg_scaled(header.stored_size, eighths)
-    colours = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}[header.mode]
-    pixels = _read_jpeg(data, colours, scaled)
+    pixels = _read_jpeg(data, _COLOURS[header.mode], jpeg_scaled(header.stored_size, eighths))
     if header.mode == "CMYK":
-        pixels = _from_cmyk(pixels)
-    elif header.mode == "L":
-        pixels = pixels[:, :, 0]
-    place(upright(pixels, header.orientation), spec, row, header.size)
+        pixels = from_inverted_cmyk(pixels)
+    place(upright(plane(pixels), header.orientation), spec, row, header.size)
     notes = ("cmyk",) if header.mode == "CMYK" else ()
     return Decoded(header.height, header.width, "JPEG", notes)
 
 
 def _read_jpeg(data: bytes, colours: str, size: Size, out: Pixels | None = None) -> Pixels:
-    """Decode to `size`, into `out` if given."""
+    """Decode at the scale that gives `size`, into `out` if given. Strict: warnings reject."""
     try:
         pixels: Pixels = simplejpeg.decode_jpeg(
             data, colours, min_height=size[0], min_width=size[1], buffer=out, strict=True
         )
-    except MemoryError:
-        raise
     except Exception as error:
-        if "nsufficient memory" in str(error):
-            raise MemoryError(str(error)) from error
         raise reject(error) from error
     if pixels.shape[:2] != size:
-        height, width = pixels.shape[:2]
-        raise RejectedImage("corrupt", f"decodes to {height}×{width}, not {size[0]}×{size[1]}")
+        detail = f"decodes to {pixels.shape[0]}×{pixels.shape[1]}, not {size[0]}×{size[1]}"
+        raise RejectedImage("corrupt", detail)
     return pixels
-
-
-def _from_cmyk(pixels: Pixels) -> Pixels:
-    """RGB of a CMYK JPEG, whose ink is inverted as Adobe's always is."""
-    height, width = pixels.shape[:2]
-    image = Image.frombuffer("CMYK", (width, height), pixels, "raw", "CMYK;I", 0, 1)
-    return np.asarray(image.convert("RGB"))
 
 
 # All other formats -----------------------------------------------------------------------
 
 
 def _decode_other(data: bytes, spec: ImageSpec, row: Pixels, kind: str) -> Decoded:
+    check_container(data, kind)
     image = open_image(data, kind)
-    header = describe(image, kind)
+    header = describe(image, kind, data)
     _check_size(header, spec, (row.shape[0], row.shape[1]))
-    check(data, kind, image)
-    try:
-        several = getattr(image, "is_animated", False)
-        image.load()
-        pixels, notes = _flattened(image, spec)
-    except (MemoryError, RejectedImage):
-        raise
-    except Exception as error:
-        raise reject(error) from error
+    out = _direct(header, row)
+    pixels, notes = _load(image, spec, out, data)
     if pixels.shape[:2] != header.stored_size:
         raise RejectedImage("corrupt", "decodes to another size than its header says")
-    place(upright(pixels, header.orientation), spec, row, header.size)
-    if several:
-        notes.append("pages" if kind == "TIFF" else "animation")
+    if pixels is not out:
+        place(upright(pixels, header.orientation), spec, row, header.size)
     if header.bits > 8:
-        notes.append("16-bit")
+        notes.add("16-bit")
     return Decoded(header.height, header.width, kind, tuple(sorted(notes)))
 
 
-def _flattened(image: Image.Image, spec: ImageSpec) -> tuple[Pixels, list[str]]:
-    """8-bit RGB or grey pixels without transparency, and what that lost."""
-    notes: list[str] = []
-    if image.mode.startswith("I;16"):
-        return (np.asarray(image) >> 8).astype(np.uint8), notes
-    if image.mode in ("I", "F"):
-        detail = f"pixels of 32 bits (Pillow's mode {image.mode}) have no range of grey levels"
-        raise RejectedImage("unsupported", detail)
-    if image.mode in ("CMYK", "LAB"):
-        notes.append(image.mode.lower())
-    if image.has_transparency_data:
-        notes.append("alpha")
-        alpha = image.convert("RGBA")
-        image = Image.new("RGB", image.size, spec.background)
-        image.paste(alpha, mask=alpha)
-    elif image.mode in ("1", "L"):
-        image = image.convert("L")
-    else:
-        image = image.convert("RGB")
-    return np.asarray(image), notes
+def _load(
+    image: ImageFile, spec: ImageSpec, out: Pixels | None, data: bytes
+) -> tuple[Pixels, set[str]]:
+    """The first picture of an opened image, and notes."""
+    try:
+        several = getattr(image, "is_animated", False)
+        if isinstance(image, TiffImageFile):
+            check_tiff(data, image)
+        image.load()
+        pixels, notes = read_pixels(image, spec, out)
+    except RejectedImage:
+        raise
+    except Exception as error:
+        raise reject(error) from error
+    if several:
+        notes.add("pages" if image.format == "TIFF" else "animation")
+    return pixels, notes

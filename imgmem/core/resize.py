@@ -47,7 +47,7 @@ def place(pixels: Pixels, spec: ImageSpec, row: Pixels, size: Size) -> None:
         row[...] = background(spec)
     pixels = pixels[part.top : part.top + part.height, part.left : part.left + part.width]
     region = row[box.top : box.top + box.height, box.left : box.left + box.width]
-    _fill(pixels, spec, region)
+    _fill(pixels, region, exact=spec.resize == "area")
 
 
 def background(spec: ImageSpec) -> npt.NDArray[np.uint8]:
@@ -56,34 +56,49 @@ def background(spec: ImageSpec) -> npt.NDArray[np.uint8]:
     return colour[0, 0] if spec.channels == "rgb" else cv2.cvtColor(colour, cv2.COLOR_RGB2GRAY)[0]  # type: ignore[return-value]
 
 
-def _fill(pixels: Pixels, spec: ImageSpec, region: Pixels) -> None:
-    """Resize `pixels` into `region`, converting where it takes the least work."""
-    size = region.shape[0], region.shape[1]
-    if spec.channels == "grey":
-        if pixels.ndim == 3:
-            pixels = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)  # type: ignore[assignment]
-        _resize_into(pixels, region[:, :, 0], spec)
-    elif pixels.ndim == 2:
-        grey = np.empty(size, np.uint8)
-        _resize_into(pixels, grey, spec)
-        cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB, dst=region)
+def convert_into(pixels: Pixels, out: Pixels) -> None:
+    """Copy RGB or grey `pixels` into `out` of the same size, RGB (H, W, 3) or grey (H, W)."""
+    if pixels.ndim == out.ndim:
+        out[...] = pixels
+    elif out.ndim == 2:
+        cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY, dst=out)
     else:
-        _resize_into(pixels, region, spec)
+        cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB, dst=out)
 
 
-def _resize_into(pixels: Pixels, out: Pixels, spec: ImageSpec) -> None:
+def plane(row: Pixels) -> Pixels:
+    """`row` without its last axis if that is one grey channel: OpenCV's shape."""
+    return row[:, :, 0] if row.shape[2] == 1 else row
+
+
+def _fill(pixels: Pixels, region: Pixels, *, exact: bool) -> None:
+    """Resize `pixels` into `region`, with one channel as long as there is only one."""
+    region = plane(region)
+    if pixels.ndim > region.ndim:
+        grey = np.empty(pixels.shape[:2], np.uint8)
+        convert_into(pixels, grey)
+        pixels = grey
+    if pixels.ndim == region.ndim:
+        _resize_into(pixels, region, exact=exact)
+    else:
+        grey = np.empty(region.shape[:2], np.uint8)
+        _resize_into(pixels, grey, exact=exact)
+        convert_into(grey, region)
+
+
+def _resize_into(pixels: Pixels, out: Pixels, *, exact: bool) -> None:
     """Resize `pixels` to the size of `out`, side by side by its ratio.
 
     Enlarged sides are interpolated. Shrunk sides are interpolated to twice the size and
     averaged in pairs, as close to an antialiased filter as the area mean and twice as
-    fast; where a side shrinks by more than 4, or `resize` is "area", it is the area mean.
+    fast; where a side shrinks by more than 4, or if `exact`, it is the area mean.
     """
     (height, width), (to_height, to_width) = pixels.shape[:2], out.shape[:2]
     if (height, width) == (to_height, to_width):
         out[...] = pixels
         return
     shrinks_far = height > _AREA_FROM * to_height or width > _AREA_FROM * to_width
-    if shrinks_far or spec.resize == "area":
+    if shrinks_far or exact:
         first, second = cv2.INTER_AREA, cv2.INTER_LINEAR
         middle = min(height, to_height), min(width, to_width)
     else:

@@ -1,0 +1,90 @@
+"""The pixels of an opened Pillow image as 8-bit RGB or grey, band by band."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from imgmem.core.errors import RejectedImage
+from imgmem.core.resize import Pixels, convert_into
+from imgmem.core.specs import ImageSpec
+
+BAND_PIXELS = 1 << 18
+"""Converted at a time: the temporaries stay in the cache, and small beside a large image."""
+
+_GREY = {"1", "L"}
+
+
+def read_pixels(
+    image: Image.Image, spec: ImageSpec, out: Pixels | None = None
+) -> tuple[Pixels, set[str]]:
+    """All pixels of a loaded image, (H, W, 3) RGB or (H, W) grey, and notes of what was lost.
+
+    Grey if `spec` wants it or the image has nothing else. Transparent pixels are laid on
+    the background, 16 bits are cut to the upper 8, without rounding.
+    Raises RejectedImage("unsupported") for pixels that have no range of their own.
+    """
+    _require_supported(image)
+    transparent = _is_transparent(image)
+    deep = image.mode.startswith("I")
+    if out is None:
+        grey = spec.channels == "grey" or deep or (image.mode in _GREY and not transparent)
+        out = np.empty((image.height, image.width) + (() if grey else (3,)), np.uint8)
+    for top, band in _bands(image):
+        if deep:
+            pixels: Pixels = (np.asarray(band) >> 8).astype(np.uint8)
+        elif transparent:
+            pixels = np.asarray(_on_background(band, spec.background))
+        else:
+            pixels = np.asarray(band.convert("L" if image.mode in _GREY else "RGB"))
+        convert_into(pixels, out[top : top + band.height])
+    notes = {"alpha"} if transparent else set()
+    if image.mode in ("CMYK", "LAB"):
+        notes.add(image.mode.lower())
+    return out, notes
+
+
+def _require_supported(image: Image.Image) -> None:
+    if image.mode == "F" or (image.mode == "I" and image.format != "PPM"):
+        detail = f"pixels of 32 bits (Pillow's mode {image.mode}): which of them is white?"
+        raise RejectedImage("unsupported", f"{detail} Convert it to 8 or 16 bits first")
+
+
+def _is_transparent(image: Image.Image) -> bool:
+    """Whether any pixel lets the background through."""
+    if not image.has_transparency_data:
+        return False
+    return any(_alpha(band).getextrema()[0] != 255 for _, band in _bands(image))
+
+
+def _alpha(band: Image.Image) -> Image.Image:
+    return band.convert("RGBA").getchannel("A")
+
+
+def _bands(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
+    """(first row, band) of the whole image."""
+    rows = max(1, BAND_PIXELS // image.width)
+    if rows >= image.height:
+        yield 0, image
+        return
+    for top in range(0, image.height, rows):
+        yield top, image.crop((0, top, image.width, min(image.height, top + rows)))
+
+
+def _on_background(band: Image.Image, colour: tuple[int, int, int]) -> Image.Image:
+    """RGB over `colour`, rounded as Pillow rounds: (a·alpha + b·(255 - alpha)) / 255."""
+    canvas = Image.new("RGB", band.size, colour)
+    picture = band.convert("RGBA")
+    canvas.paste(picture, mask=picture)
+    return canvas
+
+
+def from_inverted_cmyk(pixels: npt.NDArray[np.uint8]) -> Pixels:
+    """(H, W, 3) RGB of (H, W, 4) inverted CMYK, as JPEGs hold it by Adobe's convention."""
+    out = np.empty((*pixels.shape[:2], 3), np.uint8)
+    size = pixels.shape[1], pixels.shape[0]
+    image = Image.frombuffer("CMYK", size, pixels, "raw", "CMYK;I", 0, 1)
+    for top, band in _bands(image):
+        out[top : top + band.height] = np.asarray(band.convert("RGB"))
+    return out

@@ -18,7 +18,6 @@ def run(*arguments, **environment):
         capture_output=True,
         env=os.environ | environment,
         timeout=60,
-        check=False,
     )
 
 
@@ -161,7 +160,7 @@ def test_a_result_that_cannot_be_written_is_an_error():
 
 def test_closed_streams_are_no_error():
     command = f"{' '.join(PROGRAM)} fail succeed >&- 2>&-"
-    assert subprocess.run(["sh", "-c", command], check=False).returncode == 0
+    assert subprocess.run(["sh", "-c", command]).returncode == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -20,7 +20,6 @@ def run(*arguments, **environment):
         capture_output=True,
         text=True,
         env=os.environ | environment,
-        check=False,
     )
 
 

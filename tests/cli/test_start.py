@@ -17,7 +17,6 @@ def run(*arguments, **environment):
         capture_output=True,
         text=True,
         env=os.environ | environment,
-        check=False,
     )
 
 

@@ -1,0 +1,67 @@
+"""scripts/quickstart works on a fresh checkout, again, and never writes into the given folder."""
+
+import hashlib
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PARTS = ("imgmem", "scripts", "pyproject.toml", "README.md", "LICENSE")
+COMMANDS = ("estimate", "build", "stats", "normalize", "sample")
+
+pytestmark = pytest.mark.full
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    """A copy of this checkout, in a folder with a space in its name."""
+    folder = tmp_path_factory.mktemp("a checkout")
+    for part in PARTS:
+        copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
+        copy(ROOT / part, folder / part)
+    return folder
+
+
+def quickstart(checkout, *arguments, cwd="/"):
+    done = subprocess.run(
+        [checkout / "scripts/quickstart", *arguments],
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def digests(folder):
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def test_every_command_is_shown_with_its_output_and_a_second_run_works_too(checkout):
+    for _ in range(2):
+        shown = quickstart(checkout)
+        places = [shown.index(f"$ imgmem {command} ") for command in COMMANDS]
+        assert places == sorted(places)
+        assert (checkout / ".quickstart/sheet.png").is_file()
+        assert (checkout / ".quickstart/dataset/dataset.json").is_file()
+
+
+def test_a_folder_of_ones_own_is_read_and_left_as_it_was(checkout, tmp_path):
+    quickstart(checkout)
+    photos = tmp_path / "my photos"
+    shutil.move(checkout / ".quickstart/pictures", photos)
+    before = digests(photos)
+    quickstart(checkout, "my photos", cwd=tmp_path)
+    assert digests(photos) == before
+
+
+def test_a_missing_folder_is_refused_before_anything_is_installed(checkout):
+    done = subprocess.run(
+        [checkout / "scripts/quickstart", "/no/such/folder"], capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert done.stderr == "quickstart: there is no folder /no/such/folder\n"

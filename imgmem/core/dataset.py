@@ -1,52 +1,85 @@
 """`imgmem.open`: a finished dataset as NumPy arrays, read-only and under a shared lock."""
 
+import operator
 import os
-from typing import Any
+from functools import cached_property
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from imgmem.core import store
+from imgmem.core.batches import Batches, Rows, threads_to_fill
+from imgmem.core.convert import Normalize, plan_conversion
+from imgmem.core.gather import Gather, RowReader
 from imgmem.core.locks import Lock
 from imgmem.core.npy import HEADER_BYTES
+from imgmem.core.specs import Balance, BatchDtype, BatchSpec, Layout, Order, OrderSpec
+
+Images = npt.NDArray[Any]
+Labels = npt.NDArray[np.int64]
 
 
 class Dataset:
     """A dataset, or one split of it, opened for reading.
 
-    images: (N, H, W, C) read-only memory map, uint8 or float. labels: (N,) int64, or None.
-    While it is open, `normalize` refuses to change the dataset.
+    `dataset[i]` gives (image, label), `dataset[2:5]` or `dataset[[7, 3]]` (images, labels);
+    without labels the images alone. They are arrays of their own, (H, W, C) or (n, H, W, C),
+    normalized where `imgmem normalize --on-read` has recorded how.
+
+    It pickles as its path and opens again in the other process. While it is open,
+    `normalize` refuses to change the dataset.
     """
 
     def __init__(self, path: str | os.PathLike[str], split: str | None = None) -> None:
         self.path = os.path.abspath(path)
         self.split = split
         store.require_directory(self.path)
-        self._lock = Lock(self.path, exclusive=False)
-        self.record = store.read_record(self.path)
-        store.check_arrays(self.path, self.record)
-        self.start, self.stop = self.record.rows_of(split)
+        lock = Lock(self.path, exclusive=False)
+        try:
+            self.record = store.read_record(self.path)
+            store.check_arrays(self.path, self.record)
+            self.start, self.stop = self.record.rows_of(split)
+            name = os.path.join(self.path, store.FEATURES)
+            self._reader = RowReader(name, self.record.features_header, lock)
+        except BaseException:
+            lock.release()
+            raise
 
-    @property
-    def images(self) -> npt.NDArray[Any]:
-        header = self.record.features_header
-        name = os.path.join(self.path, store.FEATURES)
-        everything = np.memmap(name, header.dtype, "r", HEADER_BYTES, header.shape)
+    @cached_property
+    def images(self) -> Images:
+        """(N, H, W, C) as stored: a read-only memory map, uint8, float16 or float32."""
+        self._reader.require_open()
+        header = self._reader.header
+        everything = np.memmap(self._reader.path, header.dtype, "r", HEADER_BYTES, header.shape)
+        everything.lock_held_by = self._reader  # type: ignore[attr-defined]
         return everything[self.start : self.stop]
 
-    @property
-    def labels(self) -> npt.NDArray[np.int64] | None:
+    @cached_property
+    def labels(self) -> Labels | None:
+        """(N,) int64 class indices, read-only; None without labels."""
         if self.record.classes is None:
             return None
         everything = np.load(os.path.join(self.path, store.LABELS), mmap_mode="r")
-        return np.array(everything[self.start : self.stop])
+        labels = np.array(everything[self.start : self.stop])
+        labels.flags.writeable = False
+        return labels
 
     @property
     def classes(self) -> tuple[str, ...] | None:
+        """Class names by class index."""
         return self.record.classes
 
     @property
+    def class_counts(self) -> Labels | None:
+        """(C,) int64: rows of each class."""
+        if self.labels is None or self.classes is None:
+            return None
+        return np.bincount(self.labels, minlength=len(self.classes)).astype(np.int64)
+
+    @property
     def splits(self) -> dict[str, tuple[int, int]]:
+        """Name → (start, stop) rows of the whole dataset."""
         return self.record.splits
 
     @property
@@ -56,14 +89,102 @@ class Dataset:
     def __len__(self) -> int:
         return self.stop - self.start
 
+    def __getitem__(self, index: Any) -> Any:
+        """One image or several, with their labels. Raises IndexError like a NumPy array.
+
+        index: an integer, a slice, integers (negative ones count from the end), or a
+        boolean for each row.
+        """
+        if hasattr(index, "__index__") and np.ndim(index) == 0:
+            images = self._gather(_places([operator.index(index)], len(self)) + self.start)
+            return images[0] if self.labels is None else (images[0], int(self.labels[index]))
+        places = _places(index, len(self))
+        images = self._gather(places + self.start)
+        return images if self.labels is None else (images, self.labels[places])
+
+    def batches(
+        self,
+        batch_size: int | Literal["auto"],
+        *,
+        order: Order = OrderSpec.order,
+        seed: int = OrderSpec.seed,
+        balanced: bool | Balance = OrderSpec.balanced,
+        normalize: Normalize = True,
+        dtype: BatchDtype | None = None,
+        spec: BatchSpec = BatchSpec(),  # noqa: B008 (frozen)
+    ) -> Batches:
+        """Batches of (images, labels), an epoch at a time; images alone without labels.
+
+        batch_size: rows, or "auto" for as many as `spec.memory` allows.
+        order, seed, balanced: see `OrderSpec`; an epoch hands out every row exactly once
+        unless `balanced`.
+        normalize: True applies what `imgmem normalize --on-read` has recorded, False
+        gives the values as stored, (mean, std) in grey levels 0–255 gives (value - mean) / std.
+        dtype: "uint8", "float32" or "float16"; None for float32 (or as recorded) where
+        normalized on the way, else as stored.
+        Raises UsageError for options that contradict each other or the dataset.
+        """
+        blocks = (spec.block_rows, spec.window_blocks)
+        visiting = OrderSpec(
+            order=order, seed=seed, balanced=balanced, block_rows=blocks[0], window_blocks=blocks[1]
+        )
+        gather = self.gather(
+            normalize=normalize,
+            dtype=dtype,
+            layout=spec.layout,
+            threads=threads_to_fill(spec.threads),
+        )
+        return Batches(self.rows, gather, batch_size, visiting, spec)
+
+    @property
+    def rows(self) -> Rows:
+        """The rows that orders are made of."""
+        _, *row = self.record.shape
+        return Rows(self.start, self.stop, self.labels, int(np.prod(row)))
+
+    def gather(
+        self,
+        *,
+        normalize: Normalize = True,
+        dtype: BatchDtype | None = None,
+        layout: Layout = "NHWC",
+        threads: int = 1,
+    ) -> Gather:
+        """What fills batches from rows of the file; options as for `batches`."""
+        conversion = plan_conversion(self.record, normalize=normalize, dtype=dtype, layout=layout)
+        return Gather(self._reader, conversion, threads)
+
+    @cached_property
+    def _gather(self) -> Gather:
+        return self.gather()
+
     def close(self) -> None:
-        self._lock.release()
+        """Let go of the dataset: `normalize` may change it then."""
+        self._reader.close()
+
+    def __reduce__(self) -> tuple[type["Dataset"], tuple[str, str | None]]:
+        return Dataset, (self.path, self.split)
 
     def __enter__(self) -> "Dataset":
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _places(index: Any, count: int) -> Labels:
+    """The rows that a slice, integers or booleans select, counted from 0."""
+    if isinstance(index, slice):
+        return np.arange(*index.indices(count), dtype=np.int64)
+    places = np.asarray(index)
+    if places.dtype == np.bool_ and places.shape == (count,):
+        return np.flatnonzero(places)
+    if places.ndim != 1 or (places.size and places.dtype.kind not in "iu"):
+        raise IndexError("rows are selected by an integer, a slice, integers, or a mask")
+    places = places.astype(np.int64)
+    if places.size and not -count <= places.min() <= places.max() < count:
+        raise IndexError(f"a row is out of range: there are {count}")
+    return np.where(places < 0, places + count, places)
 
 
 def open(path: str | os.PathLike[str], split: str | None = None) -> Dataset:

@@ -4,8 +4,9 @@ Only what is in `BuildSpec` (with its `ImageSpec`) can change the bytes of a dat
 `RunSpec` and `RejectPolicy` can not.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 Fit = Literal["stretch", "crop", "pad"]
 Channels = Literal["rgb", "grey"]
@@ -14,6 +15,11 @@ FloatDtype = Literal["float32", "float16"]
 Method = Literal["standardize", "rescale", "minmax", "given"]
 Resize = Literal["auto", "area"]
 OnError = Literal["stop", "skip"]
+NaiveDtype = Literal["uint8", "float32", "float64"]
+Order = Literal["sequential", "random", "blocks"]
+Balance = Literal["oversample", "undersample"]
+Layout = Literal["NHWC", "NCHW"]
+BatchDtype = Literal["uint8", "float32", "float16"]
 
 FITS: tuple[str, ...] = get_args(Fit)
 CHANNELS: tuple[str, ...] = get_args(Channels)
@@ -22,6 +28,11 @@ FLOAT_DTYPES: tuple[str, ...] = get_args(FloatDtype)
 METHODS: tuple[str, ...] = ("standardize", "rescale", "minmax")
 RESIZES: tuple[str, ...] = get_args(Resize)
 ON_ERROR: tuple[str, ...] = get_args(OnError)
+NAIVE_DTYPES: tuple[NaiveDtype, ...] = get_args(NaiveDtype)
+ORDERS: tuple[str, ...] = get_args(Order)
+BALANCES: tuple[str, ...] = get_args(Balance)
+LAYOUTS: tuple[str, ...] = get_args(Layout)
+BATCH_DTYPES: tuple[str, ...] = get_args(BatchDtype)
 
 MAX_PIXELS = 178_956_970
 """Twice Pillow's `Image.MAX_IMAGE_PIXELS`: where Pillow raises DecompressionBombError."""
@@ -103,6 +114,24 @@ class NormalizeSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class EstimateSpec:
+    """What is to be forecast.
+
+    image, dtype, labels: as `build` would be given them. float_dtype: what `normalize` would.
+    sample: read the headers of this many images only; None for all.
+    naive_dtype: which naive conversion `limit` (bytes) judges.
+    """
+
+    image: ImageSpec = field(default_factory=ImageSpec)
+    dtype: BuildDtype = "uint8"
+    labels: str = "folder"
+    float_dtype: FloatDtype = "float32"
+    naive_dtype: NaiveDtype = "float64"
+    sample: int | None = None
+    limit: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunSpec:
     """How hard to work; never changes the result.
 
@@ -114,3 +143,48 @@ class RunSpec:
     workers: int | None = None
     memory: int | None = None
     fsync: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderSpec:
+    """In which order an epoch visits the rows; with the epoch's number it decides it fully.
+
+    random: any row may follow any other. blocks: blocks of neighbouring rows in random
+    order, shuffled again inside a window of some blocks, for disks that hate seeking.
+    balanced: True or "oversample": every class as often as the largest; "undersample": as
+    often as the smallest. Only with the order "random".
+    block_rows: rows in a block; None for about 4 MiB of pixels.
+    """
+
+    order: Order = "random"
+    seed: int = 0
+    balanced: bool | Balance = False
+    block_rows: int | None = None
+    window_blocks: int = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchSpec:
+    """How batches are handed out.
+
+    layout: axes of a batch. drop_last: leave out a last batch that is not full.
+    transform: called with each batch of images, in order and from one background thread;
+    returns the images to hand out instead.
+    reuse: hand out the same few arrays over and over: a batch is valid until the next one is
+    asked for. (Otherwise an array is used again only when nothing refers to it any more.)
+    prefetch: batches prepared in the background; 0 for none.
+    threads: how many threads fill a batch; None for the CPUs allowed, at most 4.
+    memory: bytes that the batches under way may take with batch_size="auto"; None for the
+    smaller of 1 GiB and a quarter of what is available.
+    block_rows, window_blocks: see `OrderSpec`.
+    """
+
+    layout: Layout = "NHWC"
+    drop_last: bool = False
+    transform: Callable[[Any], Any] | None = None
+    reuse: bool = False
+    prefetch: int = 1
+    threads: int | None = None
+    memory: int | None = None
+    block_rows: int | None = None
+    window_blocks: int = 16

@@ -1,0 +1,173 @@
+"""In which order an epoch visits the rows: arithmetic alone, the same on every machine.
+
+A random order is a sort by a hash of the key and the row, never a library's generator,
+whose stream may change from one version to the next.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from imgmem.core.chunks import row_ranges
+from imgmem.core.errors import UsageError
+from imgmem.core.specs import BALANCES, ORDERS, OrderSpec
+
+Rows = npt.NDArray[np.int64]
+
+BLOCK_PIXELS = 4 * 2**20
+"""Bytes of uint8 pixels in a block of the order "blocks": a disk reads them in about the
+time of two seeks."""
+
+_HASHED_AT_ONCE = 2**18
+"""Numbers hashed at a time: 2 MiB, so that the steps stay in the processor's cache."""
+
+
+@dataclass(frozen=True)
+class EpochOrder:
+    """The rows that an epoch visits: `rows(start, stop)` gives those at these places."""
+
+    length: int
+    rows: Callable[[int, int], Rows]
+
+
+def check_order(spec: OrderSpec, labels: Rows | None) -> None:
+    """UsageError for what contradicts itself, or for balance without labels."""
+    if spec.order not in ORDERS:
+        raise UsageError(f"{spec.order!r} is no order", hint=f"Choose from {', '.join(ORDERS)}.")
+    if spec.balanced not in (False, True, *BALANCES):
+        raise UsageError(
+            f"balanced={spec.balanced!r} is not known",
+            hint=f"Choose from True, False, {', '.join(map(repr, BALANCES))}.",
+        )
+    if spec.balanced and labels is None:
+        raise UsageError("an unlabelled dataset cannot be balanced", hint="Leave out `balanced`.")
+    if spec.balanced and spec.order != "random":
+        raise UsageError(f"balanced batches cannot be {spec.order}", hint='Use order="random".')
+    if (spec.block_rows is not None and spec.block_rows < 1) or spec.window_blocks < 1:
+        raise UsageError("a block and a window have at least one row and one block")
+
+
+def epoch_length(spec: OrderSpec, count: int, labels: Rows | None) -> int:
+    """How many rows an epoch hands out: each once, or classes × the largest or smallest class."""
+    if not spec.balanced or labels is None:
+        return count
+    counts = _class_sizes(labels)
+    return len(counts) * _of_each_class(spec, counts)
+
+
+def epoch_order(
+    spec: OrderSpec, epoch: int, count: int, *, labels: Rows | None, pixels: int
+) -> EpochOrder:
+    """The order of one epoch over the rows 0 … count - 1.
+
+    labels: (count,) class indices, for `balanced`. pixels: values in a row, for "blocks".
+    Takes 8 bytes of memory a row, twice that for a moment where classes are balanced.
+    """
+    key = (spec.seed, epoch)
+    if spec.balanced and labels is not None:
+        return _balanced(spec, labels, key)
+    if spec.order == "sequential":
+        return EpochOrder(count, lambda start, stop: np.arange(start, stop, dtype=np.int64))
+    if spec.order == "random":
+        return _listed(permutation(count, *key))
+    block_rows = spec.block_rows or max(1, BLOCK_PIXELS // pixels)
+    return _listed(_blocks(count, block_rows, spec.window_blocks, key))
+
+
+def permutation(count: int, *key: int) -> Rows:
+    """The numbers 0 … count - 1 in an order that `key` alone decides, in 8 bytes each.
+
+    Each number is hashed by SplitMix64 (Steele, Lea and Flood 2014, as in Java's
+    SplittableRandom) from a start that SHA-256 makes of the key. The hash gives the upper
+    bits of a 64-bit word, the number the lower ones; sorting the words sorts by the hash,
+    and no two are equal, so that no sorting method can give another result.
+    """
+    words = np.arange(count, dtype=np.uint64)
+    low = np.uint64((1 << max(count - 1, 0).bit_length()) - 1)
+    start = _start(key)
+    for first, last in row_ranges(count, _HASHED_AT_ONCE):
+        part = words[first:last]
+        part |= _splitmix64(part, start) & ~low
+    words.sort()
+    words &= low
+    return words.view(np.int64)
+
+
+def _start(key: tuple[int, ...]) -> np.uint64:
+    text = ":".join(str(int(part)) for part in key)
+    return np.uint64(int.from_bytes(sha256(text.encode()).digest()[:8], "little"))
+
+
+def _splitmix64(numbers: npt.NDArray[np.uint64], start: np.uint64) -> npt.NDArray[np.uint64]:
+    """The outputs number 1, 2, … of the generator that begins at `start`."""
+    z = (numbers + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15) + start
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+def _listed(rows: Rows) -> EpochOrder:
+    return EpochOrder(len(rows), lambda start, stop: rows[start:stop])
+
+
+def _blocks(count: int, block_rows: int, window_blocks: int, key: tuple[int, ...]) -> Rows:
+    """Blocks in random order, then the rows of each `window_blocks` of them."""
+    blocks = permutation(-(-count // block_rows), *key)
+    order = np.empty(count, np.int64)
+    filled = 0
+    for first, last in row_ranges(len(blocks), window_blocks):
+        starts = blocks[first:last, np.newaxis] * block_rows
+        window = (starts + np.arange(block_rows)).ravel()
+        window = window[window < count]
+        shuffled = permutation(len(window), *key, first)
+        order[filled : filled + len(window)] = window[shuffled]
+        filled += len(window)
+    return order
+
+
+def _class_sizes(labels: Rows) -> Rows:
+    """Rows of each class that has any."""
+    sizes = np.bincount(labels)
+    return sizes[sizes > 0].astype(np.int64)
+
+
+def _of_each_class(spec: OrderSpec, sizes: Rows) -> int:
+    if not len(sizes):
+        return 0
+    return int(sizes.min() if spec.balanced == "undersample" else sizes.max())
+
+
+def _balanced(spec: OrderSpec, labels: Rows, key: tuple[int, ...]) -> EpochOrder:
+    """Rounds that visit every class once, in random order, each class's rows in random order.
+
+    So any batch is balanced too, to within one of each class. A class that runs out
+    begins again. Classes without rows are left out.
+    """
+    sizes = _class_sizes(labels)
+    ends = np.cumsum(sizes)
+    starts = ends - sizes
+    by_class = np.argsort(labels, kind="stable")
+    for number, (start, end) in enumerate(zip(starts, ends, strict=True)):
+        rows = by_class[start:end]
+        rows[:] = rows[permutation(end - start, *key, number)]
+
+    def rows_at(start: int, stop: int) -> Rows:
+        rounds, turns = np.divmod(np.arange(start, stop), len(sizes))
+        classes = _rounds(rounds, len(sizes), key)[rounds - rounds[:1], turns]
+        rows: Rows = by_class[starts[classes] + rounds % sizes[classes]]
+        return rows
+
+    return EpochOrder(len(sizes) * _of_each_class(spec, sizes), rows_at)
+
+
+def _rounds(rounds: Rows, classes: int, key: tuple[int, ...]) -> npt.NDArray[Any]:
+    """(rounds, classes): the order of the classes in each round from the first to the last."""
+    if not len(rounds):
+        return np.empty((0, classes), np.int64)
+    numbers = np.arange(rounds[0] * classes, (rounds[-1] + 1) * classes, dtype=np.uint64)
+    hashes = _splitmix64(numbers, _start((*key, classes, -1)))
+    return np.argsort(hashes.reshape(-1, classes), axis=1)

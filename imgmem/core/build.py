@@ -201,6 +201,7 @@ def _fill(building: Partial, job: _Job, plan: BuildMemory, workers: int) -> None
     lines = building.sources()
     tasks = iter(lambda: list(islice(lines, plan.rows_per_chunk)), [])
     chunks = in_order(decoder, tasks, workers=workers, window=plan.slots)
+    _tell(building, job)
     try:
         for number, chunk in enumerate(chunks, 1):
             _take(building, chunk, job)
@@ -215,15 +216,19 @@ def _fill(building: Partial, job: _Job, plan: BuildMemory, workers: int) -> None
         decoder.stop()
 
 
+def _tell(building: Partial, job: _Job) -> None:
+    job.report(Progress("build", building.state.sources, building.design.sources, "images"))
+
+
 def _take(building: Partial, chunk: Chunk, job: _Job) -> None:
     """Append a chunk; where it ends the build, keep what was done before saying why."""
     stopper = chunk.outcomes[-1] if chunk.outcomes else None
     if isinstance(stopper, Reject) and job.policy.on_error == "stop":
         chunk.outcomes.pop()
+        chunk.sizes.pop()
         chunk.failure = _stopped_at(stopper)
     building.append(chunk)
-    progress = Progress("build", building.state.sources, building.design.sources, "images")
-    job.report(progress)
+    _tell(building, job)
     if chunk.failure:
         building.commit()
         raise chunk.failure

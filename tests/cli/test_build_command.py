@@ -1,0 +1,85 @@
+"""`imgmem build` as a process: signals, terminals, and going on after a stop."""
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import termios
+import time
+
+import numpy as np
+import pictures
+import pytest
+
+
+def command(*arguments):
+    return [sys.executable, "-m", "imgmem", *map(str, arguments)]
+
+
+def run(*arguments):
+    return subprocess.run(command(*arguments), capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """Two classes, three hundred JPEGs in all, and in the middle one that is cut off."""
+    folder = tmp_path_factory.mktemp("photos")
+    encoded = [pictures.encode(pictures.photo(300, 400, seed), "JPEG") for seed in range(6)]
+    for number in range(300):
+        label = "ab"[number // 150]
+        (folder / label).mkdir(exist_ok=True)
+        (folder / label / f"{number}.jpg").write_bytes(encoded[number % 6])
+    (folder / "b/200.jpg").write_bytes(encoded[0][:2000])
+    return folder
+
+
+def test_stopped_at_a_bad_image_build_goes_on_with_skip_and_lists_it(photos, tmp_path):
+    stopped = run("build", photos, tmp_path / "out", "--size", "32")
+    assert stopped.returncode == 3
+    assert "b/200.jpg" in stopped.stderr
+    result = json.loads(
+        run(
+            "build", photos, tmp_path / "out", "--size", "32", "--on-error", "skip", "--json"
+        ).stdout
+    )
+    assert result["rejected"] == {"truncated": 1}
+    assert result["resumed_at"] > 0
+    assert np.load(tmp_path / "out/X.npy", mmap_mode="r").shape == (299, 32, 32, 3)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_a_build_and_the_same_command_ends_it(photos, tmp_path, number):
+    arguments = ("build", photos, tmp_path / "out", "--size", "500", "--on-error", "skip")
+    with subprocess.Popen(command(*arguments), stderr=subprocess.PIPE, text=True) as process:
+        while not (tmp_path / ".out.partial/plan.json").exists():
+            time.sleep(0.01)
+        process.send_signal(number)
+        complaint = process.stderr.read()
+    assert process.returncode == 130
+    assert complaint.endswith("Run the same command again to go on.\n")
+    assert not (tmp_path / "out").exists()
+
+
+def test_on_a_terminal_a_build_shows_a_bar(photos, tmp_path):
+    terminal, end = pty.openpty()
+    termios.tcsetwinsize(end, (24, 100))
+    arguments = ("build", photos, tmp_path / "out", "--on-error", "skip", "--size", "8")
+    with subprocess.Popen(command(*arguments), stdout=subprocess.DEVNULL, stderr=end):
+        os.close(end)
+        shown = os.read(terminal, 1000).decode()
+    os.close(terminal)
+    assert "build:   0%|" in shown
+    assert "0/300 [" in shown
+
+
+def test_elsewhere_a_short_build_says_nothing_but_its_result(photos, tmp_path):
+    done = run("build", photos, tmp_path / "out", "--on-error", "skip", "--size", "8")
+    assert done.stderr == ""
+    assert "299 x 8 x 8 x 3 uint8" in done.stdout
+
+
+def test_quiet_says_nothing_at_all(photos, tmp_path):
+    done = run("build", photos, tmp_path / "out", "--on-error", "skip", "--size", "8", "--quiet")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

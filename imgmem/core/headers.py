@@ -1,12 +1,16 @@
 """What an image says of itself before a pixel is decoded."""
 
+import contextlib
+import ctypes
+import logging
 import struct
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from typing import NoReturn
 
-from PIL import ImageFile
+from PIL import AvifImagePlugin, Image, ImageFile
 from PIL.AvifImagePlugin import AvifImageFile
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
@@ -17,6 +21,12 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from imgmem.core.errors import RejectedImage
+
+warnings.filterwarnings("ignore", module=r"PIL\.")  # odd metadata; pixels are judged here
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # else it prints errors
+AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # the workers are ours
+with contextlib.suppress(OSError, AttributeError):  # libtiff prints its errors; they are raised too
+    ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler(None)
 
 HEAD_BYTES = 65_536
 """How much of a file `read_header` usually needs: an EXIF segment fits."""
@@ -247,13 +257,24 @@ def exif_orientation(exif: bytes) -> int:
 def open_image(data: bytes, kind: str, *, complete: bool = True) -> ImageFile.ImageFile:
     """Open an image of the format `kind` with Pillow, lazily. Raises RejectedImage.
 
-    The reader's class is called directly: `Image.open` has a limit of its own on the
-    number of pixels, and warns.
+    The reader's class is called directly: `Image.open` tries other formats and has a
+    limit of its own on the number of pixels.
     """
     try:
         return _READERS[kind](BytesIO(data))
+    except Image.DecompressionBombError:
+        lift_pillow_limit()
+        return open_image(data, kind, complete=complete)
     except Exception as error:
         raise reject(error, complete=complete) from error
+
+
+def lift_pillow_limit() -> None:
+    """Leave the number of pixels to `ImageSpec.max_pixels`: some readers ask Pillow's limit.
+
+    It is one for the whole process, so it stands until an image needs it.
+    """
+    Image.MAX_IMAGE_PIXELS = None
 
 
 _UNABLE = ("not installed", "not available", "unknown pixel mode", "unsupported", "not supported")
@@ -281,7 +302,7 @@ def describe(image: ImageFile.ImageFile, kind: str, data: bytes) -> Header:
         width=width,
         mode=image.mode,
         orientation=orientation,
-        bits=_bits(image),
+        bits=_bits(image, kind, data),
     )
 
 
@@ -304,8 +325,16 @@ def png_chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
         at += 12 + length
 
 
-def _bits(image: ImageFile.ImageFile) -> int:
-    """Bits of a channel: 16 if Pillow names more than 8, else 8."""
+def _bits(image: ImageFile.ImageFile, kind: str, data: bytes) -> int:
+    """Bits of a channel as the file has them: 8, or 16 for all that is more."""
     arguments = image.tile[0].args if image.tile else ""
     raw = arguments[0] if isinstance(arguments, tuple) else arguments
-    return 16 if "16" in str(raw) or image.mode.startswith("I") else 8
+    deep = image.mode.startswith("I") or "16" in str(raw)
+    if kind == "PPM":
+        deep = isinstance(arguments, tuple) and int(arguments[1]) > 255
+    elif kind == "AVIF":  # the configuration's third byte (AV1 in ISOBMFF, 2.3.3)
+        at = data.find(b"av1C")
+        deep = at >= 0 and bool(data[at + 6] & 0x40)
+    elif kind == "JPEG2000":  # the first component's precision (ITU-T T.800, A.5.1)
+        deep = data[data.find(b"\xff\x4f\xff\x51") + 42] & 0x7F > 7
+    return 16 if deep else 8

@@ -17,6 +17,7 @@ from imgmem.core.headers import (
     HEAD_BYTES,
     Header,
     describe,
+    lift_pillow_limit,
     open_image,
     read_header,
     read_jpeg_header,
@@ -24,9 +25,9 @@ from imgmem.core.headers import (
     sniff,
 )
 from imgmem.core.integrity import check_container, check_tiff
-from imgmem.core.pixels import from_inverted_cmyk, read_pixels
+from imgmem.core.pixels import from_inverted_cmyk, read_pixels, require_supported
 from imgmem.core.resize import Pixels, place, plane, upright
-from imgmem.core.specs import ImageSpec
+from imgmem.core.specs import MAX_PIXELS, ImageSpec
 
 __all__ = [
     "HEAD_BYTES",
@@ -138,8 +139,10 @@ def _decode_other(data: bytes, spec: ImageSpec, row: Pixels, kind: str) -> Decod
     image = open_image(data, kind)
     header = describe(image, kind, data)
     _check_size(header, spec, (row.shape[0], row.shape[1]))
+    if spec.max_pixels > MAX_PIXELS:
+        lift_pillow_limit()
     out = _direct(header, row)
-    pixels, notes = _load(image, spec, out, data)
+    pixels, notes = _load(image, header, spec, out, data)
     if pixels.shape[:2] != header.stored_size:
         raise RejectedImage("corrupt", "decodes to another size than its header says")
     if pixels is not out:
@@ -150,13 +153,14 @@ def _decode_other(data: bytes, spec: ImageSpec, row: Pixels, kind: str) -> Decod
 
 
 def _load(
-    image: ImageFile, spec: ImageSpec, out: Pixels | None, data: bytes
+    image: ImageFile, header: Header, spec: ImageSpec, out: Pixels | None, data: bytes
 ) -> tuple[Pixels, set[str]]:
     """The first picture of an opened image, and notes."""
     try:
         several = getattr(image, "is_animated", False)
         if isinstance(image, TiffImageFile):
             check_tiff(data, image)
+        require_supported(image, header)
         image.load()
         pixels, notes = read_pixels(image, spec, out)
     except RejectedImage:

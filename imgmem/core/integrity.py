@@ -117,6 +117,10 @@ def check_tiff(data: bytes, image: TiffImageFile) -> None:
     tags = image.tag_v2
     if tags.get(254, 0) & 1:
         raise RejectedImage("unsupported", "the first page is a thumbnail, as in raw photographs")
+    if set(tags.get(339, (1,))) - {1, 4}:  # Pillow takes 8-bit signed samples for unsigned ones
+        raise RejectedImage("unsupported", "signed or floating-point samples: convert to 8 bits")
+    if tags.get(262) == 0 and image.mode.startswith("I"):  # which Pillow does not invert
+        raise RejectedImage("unsupported", "16-bit pixels whose zero is white: convert to 8 bits")
     for offset, length in _tiff_parts(tags):
         if offset + length > len(data):
             raise RejectedImage("truncated", "ends before its last strip")

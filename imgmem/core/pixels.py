@@ -5,8 +5,10 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+from PIL.ImageFile import ImageFile
 
 from imgmem.core.errors import RejectedImage
+from imgmem.core.headers import Header
 from imgmem.core.resize import Pixels, convert_into
 from imgmem.core.specs import ImageSpec
 
@@ -16,6 +18,23 @@ BAND_PIXELS = 1 << 18
 _GREY = {"1", "L"}
 
 
+def require_supported(image: ImageFile, header: Header) -> None:
+    """Refuse pixel types whose grey levels cannot be told, or that Pillow gets wrong.
+
+    Raises RejectedImage("unsupported").
+    """
+    raw = str(image.tile[0].args) if image.tile else ""
+    why = ""
+    if image.mode == "F" or (image.mode == "I" and header.format != "PPM"):
+        why = f"{image.mode} pixels, of 32 bits, do not say which value is white"
+    elif "I;12" in raw:
+        why = "12-bit pixels"
+    elif header.bits > 8 and "transparency" in image.info:
+        why = "a transparent colour among 16-bit pixels"
+    if why:
+        raise RejectedImage("unsupported", f"{why}: convert to 8 bits first")
+
+
 def read_pixels(
     image: Image.Image, spec: ImageSpec, out: Pixels | None = None
 ) -> tuple[Pixels, set[str]]:
@@ -23,9 +42,7 @@ def read_pixels(
 
     Grey if `spec` wants it or the image has nothing else. Transparent pixels are laid on
     the background, 16 bits are cut to the upper 8, without rounding.
-    Raises RejectedImage("unsupported") for pixels that have no range of their own.
     """
-    _require_supported(image)
     transparent = _is_transparent(image)
     deep = image.mode.startswith("I")
     if out is None:
@@ -43,12 +60,6 @@ def read_pixels(
     if image.mode in ("CMYK", "LAB"):
         notes.add(image.mode.lower())
     return out, notes
-
-
-def _require_supported(image: Image.Image) -> None:
-    if image.mode == "F" or (image.mode == "I" and image.format != "PPM"):
-        detail = f"pixels of 32 bits (Pillow's mode {image.mode}): which of them is white?"
-        raise RejectedImage("unsupported", f"{detail} Convert it to 8 or 16 bits first")
 
 
 def _is_transparent(image: Image.Image) -> bool:

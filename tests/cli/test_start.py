@@ -60,3 +60,11 @@ def broken_opencv(tmp_path):
 def test_help_works_without_opencv(broken_opencv, command):
     done = run(*command, "--help", **broken_opencv)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_command_that_needs_opencv_says_how_to_mend_it(broken_opencv, tmp_path):
+    done = run("build", str(tmp_path), str(tmp_path / "out"), **broken_opencv)
+    assert (done.returncode, done.stdout) == (5, "")
+    assert done.stderr.startswith("imgmem: OpenCV cannot be loaded")
+    assert "libgl1" in done.stderr
+    assert done.stderr.count("\n") == 2

@@ -1,6 +1,14 @@
 """The generated parts of README.md, for cog: `scripts/readme` writes them, a test checks them."""
 
+import os
+import re
+import shlex
+import subprocess
+import sys
+from tempfile import TemporaryDirectory
+
 import cog
+import draw_pictures
 from click import Context
 
 from imgmem.cli import main
@@ -26,3 +34,37 @@ def exit_codes() -> None:
     cog.outl("| code | meaning |\n|---|---|")
     for code in sorted(meanings):
         cog.outl(f"| {code} | {meanings[code]} |")
+
+
+_folder = TemporaryDirectory()
+draw_pictures.main(os.path.join(_folder.name, "pictures"))
+
+
+def example(*lines: str) -> None:
+    """Commands of the worked example with what they print, run on the pictures of quickstart.
+
+    What stands there stays if it differs in the machine's own figures only.
+    """
+    shown = "\n".join(f"$ {line}\n{_output(line)}" for line in lines)
+    block = f"```console\n{shown}```\n"
+    cog.out(cog.previous if _without_figures(cog.previous) == _without_figures(block) else block)
+
+
+def _output(line: str) -> str:
+    """What a command prints where stdout is no terminal."""
+    program, *arguments = shlex.split(line)
+    module = ["-m", "imgmem"] if program == "imgmem" else []
+    done = subprocess.run(
+        [sys.executable, *module, *arguments],
+        cwd=_folder.name,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+    return "\n".join(map(str.rstrip, done.stdout.splitlines())) + "\n"
+
+
+def _without_figures(block: str) -> str:
+    """`block` without the sizes, rates and times that differ between machines, and its spacing."""
+    return re.sub(r"\s+|[─━]+", " ", re.sub(r"[\d.]+ ?([KMGT]iB|B|s|ms|%|/s)\b", "#", block))

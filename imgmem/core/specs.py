@@ -103,6 +103,7 @@ class NormalizeSpec:
     mean, std: per channel, for the method "given", on the 0–`scale` scale.
     scale: 1, 255, or None to infer it (all means ≤ 1 is read as scale 1).
     stats_from: another dataset whose rows (or recorded normalization) give the constants.
+    on_read: leave uint8 on disk and record the transform, which readers then apply.
     """
 
     method: Method = "standardize"
@@ -111,6 +112,7 @@ class NormalizeSpec:
     std: tuple[float, ...] | None = None
     scale: Literal[1, 255] | None = None
     stats_from: str | None = None
+    on_read: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,7 +30,7 @@ def write_dataset(
         dtype=images.dtype.name,
         classes=classes,
         splits=splits or {},
-        **{"checksums": _checksums(images, labels)} | fields,
+        **{"checksums": _checksums(images, labels, **fields)} | fields,
     )
     _write_array(path / store.FEATURES, images)
     if labels is not None:
@@ -44,13 +44,12 @@ def _write_array(path, array):
     path.write_bytes(ArrayHeader(array.shape, array.dtype).encode() + array.tobytes())
 
 
-def _checksums(images, labels):
+def _checksums(images, labels, checksum_block=store.CHECKSUM_BLOCK_BYTES, **_):
     arrays = {"X": images} | ({} if labels is None else {"y": labels})
-    return {name: _crcs(array.tobytes()) for name, array in arrays.items()}
+    return {name: _crcs(array.tobytes(), checksum_block) for name, array in arrays.items()}
 
 
-def _crcs(data):
-    step = store.CHECKSUM_BLOCK_BYTES
+def _crcs(data, step):
     return [zlib.crc32(data[start : start + step]) for start in range(0, len(data), step)]
 
 

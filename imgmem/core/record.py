@@ -113,7 +113,7 @@ def parse(document: dict[str, Any]) -> Record:
         normalization=fields.take(
             "normalization", _optional(lambda value: _normalization(value, shape))
         ),
-        checksum_block=fields.take("checksum_block", _whole(8, _MAX_INT)),
+        checksum_block=fields.take("checksum_block", _block),
         checksums=fields.take("checksums", _checksums),
         build=fields.take("build", _object),
     )
@@ -157,7 +157,10 @@ def _agree(record: Record) -> None:
     )
     lengths = {name: -(-h.data_bytes // record.checksum_block) for name, h in record.arrays.items()}
     found = {name: len(blocks) for name, blocks in record.checksums.items()}
-    _require(found in (lengths, {}), f"checksums has {found} blocks, not {lengths}")
+    _require(
+        all(found[name] == lengths.get(name) for name in found),
+        f"checksums has {found} blocks, not {lengths}",
+    )
 
 
 class _Fields:
@@ -252,6 +255,13 @@ def _splits(value: Any, rows: int) -> dict[str, tuple[int, int]]:
     ends = sorted(splits.values())
     _require(all(a[1] <= b[0] for a, b in pairwise(ends)), "splits overlap")
     return splits
+
+
+def _block(value: Any) -> int:
+    """Whole values of every dtype fill a block."""
+    block = _whole(8, _MAX_INT)(value)
+    _require(block % 8 == 0, f"{block} is no multiple of 8")
+    return block
 
 
 def _checksums(value: Any) -> dict[str, list[int]]:

@@ -1,10 +1,20 @@
 """Where images come from: folders, label files, archives, and datasets themselves."""
 
 import os
+import stat
 
 from imgmem.core.errors import InputError
+from imgmem.core.sources.archive import ArchiveSource, Container
 from imgmem.core.sources.base import Entry, Locator, Source
+from imgmem.core.sources.datasets import DatasetSource
 from imgmem.core.sources.folder import FolderSource
+from imgmem.core.sources.labelled import LabelledSource, ManifestSource
+from imgmem.core.sources.spool import OPENERS
+from imgmem.core.sources.table import is_label_file
+from imgmem.core.sources.tars import ShardsContainer, TarContainer, shards_in
+from imgmem.core.sources.walk import has_images
+from imgmem.core.sources.zips import ZipContainer
+from imgmem.core.store import RECORD
 
 __all__ = ["Entry", "Locator", "Source", "open_source"]
 
@@ -12,13 +22,57 @@ __all__ = ["Entry", "Locator", "Source", "open_source"]
 def open_source(
     path: str, *, labels: str = "folder", auto_split: bool = True, spool: str | None = None
 ) -> Source:
-    """The source at `path`: a folder of class folders or of images.
+    """The source at `path`: a folder, a CSV or TSV manifest, a tar or zip archive, a folder
+    of tar shards, or a dataset.
 
-    labels: "folder", "none", or the path of a CSV file.
-    auto_split: take `train`, `val` and `test` folders as splits.
-    spool: directory for scratch files; the caller's to remove.
-    Raises InputError if there is nothing usable.
+    labels: "folder" (by class folders, or what the source itself says), "none", or the path
+    of a CSV or TSV file. auto_split: take `train`, `val` and `test` folders as splits.
+    spool: a directory for scratch data (None: where temporary files go); nothing stays there.
+    Raises InputError if there is nothing usable, ResourceError without space for scratch.
     """
-    if not os.path.lexists(path):
-        raise InputError(f"there is nothing at {path}", hint="Check the path.", path=path)
-    return FolderSource(path, labels=labels != "none", auto_split=auto_split)
+    if labels in ("folder", "none"):
+        return _open(path, labels=labels == "folder", auto_split=auto_split, spool=spool)
+    source = _open(path, labels=False, auto_split=auto_split, spool=spool)
+    try:
+        return LabelledSource(source, labels, auto_split=auto_split)
+    except BaseException:
+        source.close()
+        raise
+
+
+def _open(path: str, *, labels: bool, auto_split: bool, spool: str | None) -> Source:
+    mode, lowered = _mode(path), path.lower()
+    if stat.S_ISDIR(mode):
+        return _open_folder(path, labels=labels, auto_split=auto_split, spool=spool)
+    if stat.S_ISREG(mode) and is_label_file(path):
+        return ManifestSource(path, labels=labels, auto_split=auto_split)
+    container: Container
+    if stat.S_ISREG(mode) and lowered.endswith((".tar", *OPENERS)):
+        container = TarContainer(path, spool=spool)
+    elif stat.S_ISREG(mode) and lowered.endswith(".zip"):
+        container = ZipContainer(path)
+    else:
+        raise InputError(
+            f"{path} is no folder, no .csv or .tsv, and no .tar or .zip archive",
+            hint="Give the folder that the images are in (unpack an archive of another kind).",
+            path=path,
+        )
+    return ArchiveSource(path, container, labels=labels, auto_split=auto_split, spool=spool)
+
+
+def _open_folder(path: str, *, labels: bool, auto_split: bool, spool: str | None) -> Source:
+    if os.path.lexists(os.path.join(path, RECORD)):
+        return DatasetSource(path, labels=labels, auto_split=auto_split)
+    if not has_images(path, "") and (shards := shards_in(path)):
+        container = ShardsContainer(path, shards)
+        return ArchiveSource(path, container, labels=labels, auto_split=auto_split, spool=spool)
+    return FolderSource(path, labels=labels, auto_split=auto_split)
+
+
+def _mode(path: str) -> int:
+    try:
+        return os.stat(path).st_mode
+    except OSError as error:
+        raise InputError(
+            f"there is no source at {path}: {error.strerror}", hint="Check the path.", path=path
+        ) from None

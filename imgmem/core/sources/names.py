@@ -1,4 +1,6 @@
-"""Which names are candidates for images, and why the others are passed over."""
+"""Which names are candidates for images, why others are passed over, what a path may be."""
+
+import re
 
 _IMAGES = """
     jpg jpeg jpe jfif pjpeg png apng webp gif bmp dib tif tiff avif heic heif hif
@@ -59,3 +61,18 @@ def ignored_path(path: str) -> str | None:
         if reason := ignored_folder(folder):
             return reason
     return ignored_file(name)
+
+
+def inner_path(path: str) -> str:
+    """A path from a label file or an archive as names are written: relative, no ".", "//".
+
+    Raises ValueError for one that is absolute, has a "..", or is none.
+    """
+    if path.startswith("/") or re.match(r"[A-Za-z]:[\\/]", path):
+        raise ValueError(f"{path!r} is absolute; it must be relative")
+    parts = [part for part in path.split("/") if part not in {"", "."}]
+    if ".." in parts:
+        raise ValueError(f"{path!r} leads upwards, which is never followed")
+    if not parts or "\0" in path:
+        raise ValueError(f"{path!r} is no path")
+    return "/".join(parts)

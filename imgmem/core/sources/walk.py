@@ -111,7 +111,7 @@ def _failed(folder: str, why: str) -> Candidate:
 def explain(error: OSError) -> str:
     """What to tell about a file that cannot be looked at."""
     if error.errno == errno.ENOENT:
-        return "it leads nowhere (a dangling link)"
+        return "no such file (a dangling link?)"
     if error.errno == errno.ELOOP:
-        return "it leads in circles (a link loop)"
+        return "a link that leads in circles"
     return error.strerror or str(error)

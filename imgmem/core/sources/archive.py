@@ -1,0 +1,192 @@
+"""An archive as a source: read in place, its members never unpacked to files.
+
+The members are listed once into a scratch file, for what folders mean shows only at the
+end of a list; then they are entries, labelled by WebDataset pairs or else by folders.
+"""
+
+import marshal
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from itertools import groupby, islice
+from typing import BinaryIO, NamedTuple, Protocol
+
+from imgmem.core.errors import InputError
+from imgmem.core.sources.base import Entry, Locator
+from imgmem.core.sources.layout import SHOWN, Layout, decide
+from imgmem.core.sources.names import ignored_path
+from imgmem.core.sources.pairs import is_label, label_of, sample_key
+from imgmem.core.sources.scratch import explained, scratch_file
+from imgmem.core.sources.survey import Surveyor
+
+SAMPLE_MEMBERS = 64
+"""Neighbours of one key that are looked at together; a WebDataset sample has a handful."""
+
+
+class Member(NamedTuple):
+    """A file in an archive. name: relative to the source; path: relative to its archive."""
+
+    name: str
+    path: str
+    size: int
+    mtime_ns: int
+    locator: Locator
+
+
+class Container(Protocol):
+    """What tar and zip archives share."""
+
+    @property
+    def spool_bytes(self) -> int:
+        """Bytes of scratch disk in use."""
+
+    def members(self) -> Iterator[Member]:
+        """The regular files. Raises InputError for a damaged archive or a refused member."""
+
+    def read(self, locator: Locator, length: int | None) -> bytes:
+        """A member's bytes, or the first `length`. Raises RejectedImage."""
+
+    def close(self) -> None:
+        """Give back descriptors and scratch files."""
+
+
+class ArchiveSource:
+    """The images in a container, labelled by pairs or class folders if `labels`."""
+
+    extra_columns: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        path: str,
+        container: Container,
+        *,
+        labels: bool = True,
+        auto_split: bool = True,
+        spool: str | None = None,
+    ) -> None:
+        self.path = path
+        self.ignored: Counter[str] = Counter()
+        self.notes: list[str] = []
+        self._container = container
+        self._labels = labels
+        self._auto_split = auto_split
+        self._spool = spool
+
+    @property
+    def spool_bytes(self) -> int:
+        return self._container.spool_bytes
+
+    @property
+    def labelled(self) -> bool:
+        return self._listing.labelled
+
+    @cached_property
+    def _listing(self) -> "_Listing":
+        listing = _Listing(self._spool, self.ignored)
+        for sample in _samples(self._container.members()):
+            label = label_of(sample, self._container, self.path) if self._labels else None
+            for member in sample:
+                listing.add(member, label)
+        listing.finish(self.path, labels=self._labels, auto_split=self._auto_split)
+        self.notes.extend(listing.notes)
+        return listing
+
+    def entries(self) -> Iterator[Entry]:
+        return self._listing.entries()
+
+    def read(self, name: str, locator: Locator) -> bytes:
+        return self._container.read(locator, None)
+
+    def read_head(self, name: str, locator: Locator, length: int) -> bytes:
+        return self._container.read(locator, length)
+
+    def close(self) -> None:
+        if "_listing" in self.__dict__:
+            self._listing.close()
+        self._container.close()
+
+
+def _samples(members: Iterable[Member]) -> Iterator[list[Member]]:
+    """Neighbouring members of one key, as WebDataset writes a sample."""
+    for _, group in groupby(members, key=lambda member: sample_key(member.path)):
+        while sample := list(islice(group, SAMPLE_MEMBERS)):
+            yield sample
+
+
+class _Listing:
+    """The candidates of an archive on disk, and what their folders and pairs mean."""
+
+    def __init__(self, spool: str | None, ignored: Counter[str]) -> None:
+        self.notes: list[str] = []
+        self._spool = spool
+        self._ignored = ignored
+        self._file: BinaryIO = scratch_file(spool)
+        self._surveyor = Surveyor()
+        self._paired = 0
+        self._unpaired: list[str] = []
+        self._layout = Layout()
+
+    @property
+    def labelled(self) -> bool:
+        return self._paired > 0 or self._layout.labelled
+
+    def add(self, member: Member, label: str | None) -> None:
+        """Take one member down, with the label that its pair gives."""
+        reason = ignored_path(member.path)
+        if reason is None:
+            *folder, name = member.path.split("/")
+            self._surveyor.add(folder, name)
+            self._count_pair(member.name, label)
+            with explained(self._spool):
+                marshal.dump((*member, label), self._file)
+        elif label is None or not is_label(member.path):
+            self._ignored[reason] += 1
+
+    def _count_pair(self, name: str, label: str | None) -> None:
+        if label is not None:
+            self._paired += 1
+        elif len(self._unpaired) < SHOWN:
+            self._unpaired.append(name)
+
+    def finish(self, path: str, *, labels: bool, auto_split: bool) -> None:
+        """Decide what it all means. Raises InputError where that cannot be."""
+        if self._paired and self._unpaired:
+            raise InputError(
+                f"{path}: some images have a .cls or .json with their class beside them, "
+                f"others have none: {', '.join(self._unpaired)}",
+                hint="Put x.jpg and x.cls next to each other in the archive, or use --labels none.",
+                path=path,
+            )
+        survey = self._surveyor.survey(auto_split=auto_split)
+        self._layout = decide(survey, labels=labels and not self._paired, auto_split=auto_split)
+        self.notes = self._layout.notes()
+        if self._paired:
+            self.notes.append("took the classes from the .cls or .json beside each image")
+        with explained(self._spool):
+            self._file.flush()
+
+    def entries(self) -> Iterator[Entry]:
+        folder, place = "", self._layout.place(())
+        for member, paired in self._records():
+            above = member.path.rpartition("/")[0]
+            if above != folder:
+                folder, place = above, self._layout.place(above.split("/"))
+            if place.ignored:
+                self._ignored[place.ignored] += 1
+                continue
+            label = place.label if paired is None else paired
+            name, _, size, mtime_ns, locator = member
+            yield Entry(name, size, mtime_ns, label, place.split, locator)
+
+    def _records(self) -> Iterator[tuple[Member, str | None]]:
+        self._file.seek(0)
+        while True:
+            try:
+                *member, label = marshal.load(self._file)
+            except EOFError:
+                return
+            yield Member(*member), label
+
+    def close(self) -> None:
+        self._file.close()

@@ -1,0 +1,77 @@
+"""The bytes of an archive, at offsets, from any thread."""
+
+import os
+
+from imgmem.core.errors import InputError, RejectedImage
+from imgmem.core.sources.files import open_regular, pread, rejection
+
+
+class Blob:
+    """An archive's file, open for reading at offsets; it notices when the file changes."""
+
+    def __init__(self, fd: int, path: str) -> None:
+        """Take over the descriptor `fd`; `path` is what errors call it."""
+        self._facts = os.fstat(fd)
+        self._fd = fd
+        self.path = path
+        self.size = self._facts.st_size
+        self.mtime_ns = self._facts.st_mtime_ns
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def pread(self, length: int, offset: int) -> bytes:
+        """`length` bytes from `offset`, fewer only at the end of the file."""
+        return pread(self._fd, length, offset)
+
+    def image(self, length: int, offset: int) -> bytes:
+        """Exactly `length` bytes of an image. Raises RejectedImage if they cannot be had."""
+        try:
+            facts = os.fstat(self._fd)
+            data = self.pread(length, offset)
+        except OSError as error:
+            raise rejection(error) from None
+        if _stamp(facts) != _stamp(self._facts) or len(data) < length:
+            raise RejectedImage("changed", f"{os.path.basename(self.path)} changed meanwhile")
+        return data
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def _stamp(facts: os.stat_result) -> tuple[int, int]:
+    return facts.st_size, facts.st_mtime_ns
+
+
+def open_blob(path: str) -> Blob:
+    """Open the regular file at `path`. Raises InputError if that cannot be."""
+    try:
+        fd, _ = open_regular(path)
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be opened: {error.strerror}",
+            hint="Check the path and its permissions.",
+            path=path,
+        ) from None
+    return Blob(fd, path)
+
+
+def damaged(path: str, what: str) -> InputError:
+    """The error for an archive that cannot be read to its end."""
+    return InputError(
+        f"{path} is damaged: {what}",
+        hint="Fetch or pack it again.",
+        path=path,
+    )
+
+
+def refused(path: str, member: str, what: str) -> InputError:
+    """The error for an archive with a member that is never read."""
+    return InputError(
+        f"{path} holds {member}, {what}",
+        hint="Pack it again without it, or unpack it and build from the folder.",
+        path=path,
+        member=member,
+    )

@@ -1,0 +1,129 @@
+"""A dataset as a source, to be split or resized anew: each row is an image.
+
+A row is handed out as a binary PPM or PGM file (netpbm.sourceforge.net/doc/ppm.html): a
+header of some bytes before the very grey levels, a normalization undone.
+"""
+
+import csv
+import os
+from collections import Counter
+from collections.abc import Generator, Iterator
+
+import numpy as np
+
+from imgmem.core import levels, store
+from imgmem.core.errors import DatasetError, RejectedImage
+from imgmem.core.locks import Lock
+from imgmem.core.npy import HEADER_BYTES
+from imgmem.core.sources.base import Entry, Locator
+from imgmem.core.sources.blob import open_blob
+from imgmem.core.sources.table import ROWS_COLUMNS
+
+
+class DatasetSource:
+    """The rows of the dataset at `path`; locators are (row,). It is locked against writers."""
+
+    spool_bytes = 0
+
+    def __init__(self, path: str, *, labels: bool = True, auto_split: bool = True) -> None:
+        """Raises InputError or DatasetError if it is no dataset that is whole."""
+        self._path = path
+        self._auto_split = auto_split
+        self._lock = Lock(path, exclusive=False)
+        try:
+            self._record = store.read_record(path)
+            store.check_arrays(path, self._record)
+            self._columns = self._read_columns()
+            self._blob = open_blob(os.path.join(path, store.FEATURES))
+        except BaseException:
+            self._lock.release()
+            raise
+        rows, height, width, depth = self._record.shape
+        self._rows = rows
+        self._image_header = f"P{6 if depth == 3 else 5}\n{width} {height}\n255\n".encode()
+        self.ignored: Counter[str] = Counter()
+        self.notes = [f"took the {rows} rows of a dataset as images of {height}×{width}"]
+        self.labelled = labels and self._record.classes is not None
+        self.class_names = (self._record.classes or ()) if self.labelled else ()
+        if list(self.class_names) != sorted(self.class_names, key=os.fsencode):
+            self.notes.append(f"to keep the numbers of the classes, give --classes {path}")
+
+    @property
+    def extra_columns(self) -> tuple[str, ...]:
+        return self._columns[len(ROWS_COLUMNS) :]
+
+    def entries(self) -> Iterator[Entry]:
+        rows = 0
+        for rows, cells in enumerate(self._lines(), 1):
+            if len(cells) != len(self._columns):
+                raise self._damaged(f"row {rows - 1} has {len(cells)} cells")
+            yield self._entry(rows - 1, dict(zip(self._columns, cells, strict=True)))
+        if rows != self._rows:
+            raise self._damaged(f"it lists {rows} rows, the features have {self._rows}")
+
+    def _entry(self, row: int, cells: dict[str, str]) -> Entry:
+        header = self._record.features_header
+        return Entry(
+            name=cells["path"],
+            size=len(self._image_header) + header.row_bytes // header.dtype.itemsize,
+            mtime_ns=self._blob.mtime_ns,
+            label=cells["class"] if self.labelled else None,
+            split=(cells["split"] or None) if self._auto_split else None,
+            locator=(row,),
+            extra=tuple(cells[name] for name in self.extra_columns),
+        )
+
+    def _read_columns(self) -> tuple[str, ...]:
+        lines = self._lines(first=0)
+        columns = tuple(next(lines, ()))
+        lines.close()
+        if columns[: len(ROWS_COLUMNS)] != ROWS_COLUMNS:
+            raise self._damaged("its columns are not those that imgmem writes")
+        return columns
+
+    def _lines(self, first: int = 1) -> Generator[list[str], None, None]:
+        """The cells of each line of rows.csv, from the line `first`."""
+        try:
+            with open(self._rows_name, encoding="utf-8", newline="") as file:
+                for number, cells in enumerate(csv.reader(file, strict=True)):
+                    if number >= first:
+                        yield cells
+        except (OSError, UnicodeError, csv.Error) as error:
+            raise self._damaged(str(error)) from None
+
+    @property
+    def _rows_name(self) -> str:
+        return os.path.join(self._path, store.ROWS)
+
+    def _damaged(self, what: str) -> DatasetError:
+        return store.damaged(self._rows_name, what)
+
+    def read(self, name: str, locator: Locator) -> bytes:
+        header = self._record.features_header
+        offset = HEADER_BYTES + int(locator[0]) * header.row_bytes
+        stored = np.frombuffer(self._blob.image(header.row_bytes, offset), header.dtype)
+        return self._image_header + self._grey_levels(stored).tobytes()
+
+    def _grey_levels(self, stored: levels.Values) -> levels.Grey:
+        """The uint8 levels of a flat row. Raises RejectedImage for values that are of none."""
+        if stored.dtype == np.uint8:
+            return stored
+        grey = np.empty(len(stored), np.uint8)
+        normalization = self._record.normalization
+        if normalization is None:
+            exact = levels.is_levels(stored, grey)
+        else:
+            levels.restore(stored, normalization, 0, grey)
+            again = np.empty_like(stored)
+            levels.apply(grey, levels.table(normalization), 0, again)
+            exact = np.array_equal(again, stored)
+        if not exact:
+            raise RejectedImage("corrupt", "the row has values that stand for no grey level")
+        return grey
+
+    def read_head(self, name: str, locator: Locator, length: int) -> bytes:
+        return self.read(name, locator)[:length]
+
+    def close(self) -> None:
+        self._blob.close()
+        self._lock.release()

@@ -1,0 +1,59 @@
+"""Compressed tar archives: decompressed once to a nameless scratch file, then read in place."""
+
+import bz2
+import gzip
+import lzma
+import os
+import zlib
+from collections.abc import Callable, Iterator
+from typing import IO, BinaryIO
+
+from imgmem.core.sources.blob import Blob, damaged
+from imgmem.core.sources.scratch import explained, scratch_file
+
+OPENERS: dict[str, Callable[[BinaryIO], IO[bytes]]] = {
+    ".tar.gz": gzip.open,
+    ".tgz": gzip.open,
+    ".tar.bz2": bz2.open,
+    ".tbz": bz2.open,
+    ".tbz2": bz2.open,
+    ".tar.xz": lzma.open,
+    ".txz": lzma.open,
+}
+"""What reads a compressed archive, by the ending of its name."""
+
+_WINDOW = 2**20
+
+
+def compressed_ending(path: str) -> str | None:
+    """The ending that says how `path` is compressed, or None."""
+    return next((ending for ending in OPENERS if path.lower().endswith(ending)), None)
+
+
+def decompressed(archive: Blob, ending: str, directory: str | None) -> Blob:
+    """The decompressed bytes of `archive`, which is closed, in scratch space in `directory`.
+
+    Raises InputError for a damaged file, ResourceError where there is no space.
+    """
+    try:
+        with (
+            os.fdopen(os.dup(archive.fileno()), "rb") as file,
+            OPENERS[ending](file) as data,
+            scratch_file(directory) as spool,
+        ):
+            for window in _windows(archive.path, data):
+                with explained(directory):
+                    spool.write(window)
+            with explained(directory):
+                spool.flush()
+            return Blob(os.dup(spool.fileno()), archive.path)
+    finally:
+        archive.close()
+
+
+def _windows(path: str, data: IO[bytes]) -> Iterator[bytes]:
+    try:
+        while window := data.read(_WINDOW):
+            yield window
+    except (OSError, EOFError, zlib.error, lzma.LZMAError, ValueError) as error:
+        raise damaged(path, f"it cannot be decompressed: {error}") from None

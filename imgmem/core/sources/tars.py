@@ -1,0 +1,165 @@
+"""Tar archives, read in place by the offsets of their members: one, or a folder of shards."""
+
+import os
+import tarfile
+from collections.abc import Iterator
+from typing import IO, cast
+
+from imgmem.core.errors import RejectedImage
+from imgmem.core.sources.archive import Member
+from imgmem.core.sources.base import Locator
+from imgmem.core.sources.blob import Blob, damaged, open_blob, refused
+from imgmem.core.sources.files import open_regular, rejection
+from imgmem.core.sources.names import inner_path
+from imgmem.core.sources.spool import compressed_ending, decompressed
+
+MAX_HEADER_BYTES = 2**20
+"""More than this is no header of one member, its long names and extensions included."""
+
+_WINDOW = 2**20
+
+
+class TarContainer:
+    """One tar archive, decompressed first where its ending says so; locators: (offset, size)."""
+
+    def __init__(self, path: str, *, spool: str | None = None) -> None:
+        """Raises InputError if it cannot be read, ResourceError if it has no room to go to."""
+        archive = open_blob(path)
+        ending = compressed_ending(path)
+        self._mtime_ns = archive.mtime_ns
+        self._blob = archive if ending is None else decompressed(archive, ending, spool)
+        self.spool_bytes = 0 if ending is None else self._blob.size
+
+    def members(self) -> Iterator[Member]:
+        for path, offset, size in tar_members(self._blob):
+            yield Member(path, path, size, self._mtime_ns, (offset, size))
+
+    def read(self, locator: Locator, length: int | None) -> bytes:
+        return _read(self._blob, locator, length)
+
+    def close(self) -> None:
+        self._blob.close()
+
+
+class ShardsContainer:
+    """A folder of tar archives; locators are (offset, size, shard, mtime_ns).
+
+    A shard is opened for each read: there may be more of them than files may be open.
+    """
+
+    spool_bytes = 0
+
+    def __init__(self, path: str, shards: list[str]) -> None:
+        self._path = path
+        self._shards = shards
+
+    def members(self) -> Iterator[Member]:
+        for shard in self._shards:
+            blob = open_blob(os.path.join(self._path, shard))
+            try:
+                for path, offset, size in tar_members(blob):
+                    locator = (offset, size, shard, blob.mtime_ns)
+                    yield Member(f"{shard}/{path}", path, size, blob.mtime_ns, locator)
+            finally:
+                blob.close()
+
+    def read(self, locator: Locator, length: int | None) -> bytes:
+        path = os.path.join(self._path, str(locator[2]))
+        try:
+            blob = Blob(open_regular(path)[0], path)
+        except OSError as error:
+            raise rejection(error) from None
+        try:
+            if blob.mtime_ns != locator[3]:
+                raise RejectedImage("changed", f"{locator[2]} changed meanwhile")
+            return _read(blob, locator, length)
+        finally:
+            blob.close()
+
+    def close(self) -> None:
+        """Nothing stays open."""
+
+
+def shards_in(folder: str) -> list[str]:
+    """The names of the tar archives right in a folder, sorted by their bytes."""
+    with os.scandir(folder) as items:
+        tars = [item.name for item in items if item.name.lower().endswith(".tar")]
+    visible = [name for name in tars if not name.startswith(".")]
+    return sorted(visible, key=os.fsencode)
+
+
+def _read(blob: Blob, locator: Locator, length: int | None) -> bytes:
+    offset, size = int(locator[0]), int(locator[1])
+    return blob.image(size if length is None else min(length, size), offset)
+
+
+def tar_members(blob: Blob) -> Iterator[tuple[str, int, int]]:
+    """(path, offset, size in bytes) of the regular files in an uncompressed tar archive.
+
+    Raises InputError for a damaged or truncated archive, and for members that are links,
+    devices, sparse, or lead out of it.
+    """
+    headers = _Headers(blob)
+    try:
+        with tarfile.TarFile(fileobj=cast(IO[bytes], headers), encoding="utf-8") as archive:
+            while member := archive.next():
+                vars(archive)["members"].clear()  # it would keep them all
+                headers.allowance = MAX_HEADER_BYTES
+                if member.isdir():
+                    continue
+                yield _checked(blob, member), member.offset_data, member.size
+            _check_end(blob, archive.offset)
+    except (tarfile.TarError, OSError, ValueError, RecursionError) as error:
+        raise damaged(blob.path, str(error)) from None
+
+
+def _checked(blob: Blob, member: tarfile.TarInfo) -> str:
+    """The path of a member that may be read; InputError for others."""
+    if not member.isreg():
+        raise refused(blob.path, member.name, "which is no regular file (a link or a device?)")
+    if member.issparse():
+        raise refused(blob.path, member.name, "which is a sparse file")
+    if member.size < 0 or member.offset_data + member.size > blob.size:
+        raise damaged(blob.path, f"it ends before its member {member.name} does")
+    try:
+        return inner_path(member.name)
+    except ValueError as error:
+        raise refused(blob.path, member.name, f"whose name is refused: {error}") from None
+
+
+def _check_end(blob: Blob, offset: int) -> None:
+    """InputError unless zeros, and nothing else, follow the last member.
+
+    tarfile takes a damaged header for the end, and so do readers of appended archives.
+    """
+    if blob.size - offset < tarfile.BLOCKSIZE:
+        raise damaged(blob.path, "it ends without the mark that ends an archive (cut off?)")
+    while window := blob.pread(_WINDOW, offset):
+        if window.count(0) != len(window):
+            raise damaged(blob.path, f"there is other data than members after byte {offset}")
+        offset += len(window)
+
+
+class _Headers:
+    """What tarfile reads headers from: a file that stops it from reading more than headers."""
+
+    mode = "rb"
+    allowance = MAX_HEADER_BYTES
+
+    def __init__(self, blob: Blob) -> None:
+        self._blob = blob
+        self._offset = 0
+
+    def tell(self) -> int:
+        return self._offset
+
+    def seek(self, offset: int) -> None:
+        self._offset = offset
+
+    def read(self, length: int) -> bytes:
+        self.allowance -= max(length, 1)
+        if length < 0 or self.allowance < 0:
+            raise tarfile.ReadError("a header is too long")
+        data = self._blob.pread(length, self._offset)
+        self._offset += len(data)
+        return data

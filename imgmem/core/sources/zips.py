@@ -1,0 +1,210 @@
+"""Zip archives, read in place, in memory that does not grow with the number of members.
+
+`zipfile` keeps about 700 bytes of memory for each member, and one lock for all readers; so
+the central directory is streamed here (APPNOTE.TXT 6.3.10, PKWARE; the numbers in brackets
+are its sections), and members are read at their offsets from any thread.
+"""
+
+import bz2
+import os
+import stat
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from imgmem.core.errors import RejectedImage
+from imgmem.core.sources.archive import Member
+from imgmem.core.sources.base import Locator
+from imgmem.core.sources.blob import Blob, damaged, open_blob, refused
+from imgmem.core.sources.names import inner_path
+
+_LOCAL = struct.Struct("<4s22x2H")  # [4.3.7]
+_CENTRAL = struct.Struct("<4s4H4x3L3H4x2L")  # [4.3.12]
+_END = struct.Struct("<4s4H2LH")  # [4.3.16]
+_END64_LOCATOR = struct.Struct("<4sLQL")  # [4.3.15]
+_END64 = struct.Struct("<4sQ2H2L4Q")  # [4.3.14]
+
+_ENCRYPTED = 0x1  # [4.4.4]
+_UTF8 = 0x800
+_MADE_ON_UNIX = 3  # [4.4.2]
+_MADE_ON_WINDOWS = {0, 10, 14}
+_METHODS: dict[int, Any] = {8: lambda: zlib.decompressobj(-15), 12: bz2.BZ2Decompressor}  # [4.4.5]
+_HEAD_SLACK = 512
+"""Deflate adds at most 5 bytes to each 64 KiB that it cannot compress."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """One record of the central directory."""
+
+    name: str
+    made_on: int
+    flags: int
+    method: int
+    crc: int
+    packed: int
+    size: int
+    offset: int
+    mode: int
+
+
+class ZipContainer:
+    """One zip archive; locators are (offset, packed size, size, crc, method, flags)."""
+
+    spool_bytes = 0
+
+    def __init__(self, path: str) -> None:
+        """Raises InputError if it cannot be opened."""
+        self._blob = open_blob(path)
+
+    def members(self) -> Iterator[Member]:
+        """Raises InputError for a damaged archive, and for members that are never read."""
+        for record in _central_directory(self._blob):
+            path = self._checked(record)
+            if not record.name.endswith("/"):
+                locator = (
+                    record.offset, record.packed, record.size, record.crc, record.method,
+                    record.flags,
+                )  # fmt: skip
+                yield Member(path, path, record.size, self._blob.mtime_ns, locator)
+
+    def _checked(self, record: _Record) -> str:
+        kind = stat.S_IFMT(record.mode) if record.made_on == _MADE_ON_UNIX else 0
+        if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+            what = "which is no regular file (a link or a device?)"
+            raise refused(self._blob.path, record.name, what)
+        if record.offset + record.packed > self._blob.size:
+            raise damaged(self._blob.path, f"it ends before its member {record.name} does")
+        try:
+            return inner_path(record.name)
+        except ValueError as error:
+            what = f"whose name is refused: {error}"
+            raise refused(self._blob.path, record.name, what) from None
+
+    def read(self, locator: Locator, length: int | None) -> bytes:
+        offset, packed, size, crc, method, flags = map(int, locator)
+        if flags & _ENCRYPTED:
+            raise RejectedImage("unreadable", "encrypted in the zip archive")
+        if method and method not in _METHODS:
+            raise RejectedImage("unreadable", f"packed in the zip archive by method {method}")
+        start = self._data_offset(offset)
+        if length is not None and length < size:
+            return self._head(start, packed, method, length)
+        data = self._blob.image(packed, start)
+        if method:
+            data = _unpacked(data, method, size + 1)
+        if len(data) != size or zlib.crc32(data) != crc:
+            raise RejectedImage("corrupt", "its checksum in the zip archive is another")
+        return data
+
+    def _head(self, start: int, packed: int, method: int, length: int) -> bytes:
+        data = self._blob.image(min(packed, length + _HEAD_SLACK), start)
+        return _unpacked(data, method, length) if method else data[:length]
+
+    def _data_offset(self, offset: int) -> int:
+        """Where a member's data begins: behind its local header."""
+        header = self._blob.image(_LOCAL.size, offset)
+        signature, name, extra = _LOCAL.unpack(header)
+        if signature != b"PK\3\4":
+            raise RejectedImage("corrupt", "the zip archive has no such member there")
+        return offset + _LOCAL.size + int(name) + int(extra)
+
+    def close(self) -> None:
+        self._blob.close()
+
+
+def _unpacked(data: bytes, method: int, limit: int) -> bytes:
+    """At most `limit` bytes of decompressed data."""
+    try:
+        return bytes(_METHODS[method]().decompress(data, limit))
+    except (zlib.error, OSError, EOFError) as error:
+        raise RejectedImage("corrupt", f"the zip archive cannot unpack it: {error}") from None
+
+
+def _central_directory(blob: Blob) -> Iterator[_Record]:
+    """Every record, streamed. Raises InputError for a damaged or truncated archive."""
+    try:
+        at, end, count, shift = _find_directory(blob)
+        with os.fdopen(os.dup(blob.fileno()), "rb") as file:
+            file.seek(at)
+            while at < end:
+                record, length = _next_record(file, shift)
+                yield record
+                at += length
+                count -= 1
+    except (struct.error, ValueError, OSError) as error:
+        raise damaged(blob.path, f"its list of members cannot be read ({error})") from None
+    if count:
+        raise damaged(blob.path, "its list of members is not as long as it says")
+
+
+def _find_directory(blob: Blob) -> tuple[int, int, int, int]:
+    """(start, end, records, shift of all offsets) of the central directory.
+
+    An archive may have other data before it (a program that unpacks it): then the offsets
+    count from where the archive begins. Raises ValueError or struct.error.
+    """
+    window = min(blob.size, _END.size + 2**16)
+    at = blob.pread(window, blob.size - window).rfind(b"PK\5\6")
+    if at < 0:
+        raise ValueError("it has no end: is it cut off, or no zip at all?")
+    end = blob.size - window + at
+    _, disk, first, _, count, length, offset, _ = _END.unpack(blob.pread(_END.size, end))
+    locator = blob.pread(_END64_LOCATOR.size, max(end - _END64_LOCATOR.size, 0))
+    if locator.startswith(b"PK\6\7"):
+        end -= _END64_LOCATOR.size + _END64.size
+        facts = _END64.unpack(blob.pread(_END64.size, max(end, 0)))
+        if facts[0] != b"PK\6\6":
+            raise ValueError("its end is not whole")
+        disk, first, _, count, length, offset = facts[4:]
+    if disk or first:
+        raise ValueError("it is one of several parts")
+    shift = end - length - offset
+    if shift < 0:
+        raise ValueError("its end is not where it says")
+    return end - length, end, count, shift
+
+
+def _next_record(file: BinaryIO, shift: int) -> tuple[_Record, int]:
+    """The next record and its length in bytes. Raises ValueError or struct.error."""
+    fields = _CENTRAL.unpack(file.read(_CENTRAL.size))
+    signature, made_by, _, flags, method, crc, packed, size, *lengths, attributes, offset = fields
+    if signature != b"PK\1\2":
+        raise ValueError("a record does not begin as it must")
+    name, extra = file.read(lengths[0]), file.read(lengths[1])
+    file.read(lengths[2])
+    size, packed, offset = _large_numbers([size, packed, offset], extra)
+    record = _Record(
+        name=_name(name, flags, made_by >> 8),
+        made_on=made_by >> 8,
+        flags=flags,
+        method=method,
+        crc=crc,
+        packed=packed,
+        size=size,
+        offset=offset + shift,
+        mode=attributes >> 16,
+    )
+    return record, _CENTRAL.size + sum(lengths)
+
+
+def _large_numbers(numbers: list[int], extra: bytes) -> list[int]:
+    """Numbers that did not fit 32 bits, from the Zip64 extra field [4.5.3]."""
+    while extra and 0xFFFFFFFF in numbers:
+        kind, length = struct.unpack_from("<2H", extra)
+        if kind == 1:
+            large = iter(struct.unpack_from(f"<{length // 8}Q", extra, 4))
+            return [next(large) if n == 0xFFFFFFFF else n for n in numbers]
+        extra = extra[4 + length :]
+    return numbers
+
+
+def _name(name: bytes, flags: int, made_on: int) -> str:
+    """A member's name; without the UTF-8 flag it is UTF-8 all the same, or else code page 437."""
+    try:
+        decoded = name.decode("utf-8", "surrogateescape" if flags & _UTF8 else "strict")
+    except UnicodeDecodeError:
+        decoded = name.decode("cp437")
+    return decoded.replace("\\", "/") if made_on in _MADE_ON_WINDOWS else decoded

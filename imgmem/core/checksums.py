@@ -52,3 +52,19 @@ def _multiply(a: int, b: int) -> int:
         a = a << 1 & 0xFFFFFFFF
         b = b >> 1 ^ (POLYNOMIAL if b & 1 else 0)
     return product
+
+
+def damaged_rows(
+    found: list[int], expected: list[int], *, block: int, row_bytes: int, rows: int
+) -> list[tuple[int, int]]:
+    """(start, stop) of the rows of which a part lies in a block with another checksum, merged."""
+    ranges: list[tuple[int, int]] = []
+    for number, (now, then) in enumerate(zip(found, expected, strict=True)):
+        if now == then:
+            continue
+        start = number * block // row_bytes
+        stop = min(-(-(number + 1) * block // row_bytes), rows)
+        if ranges and start <= ranges[-1][1]:
+            start = ranges.pop()[0]
+        ranges.append((start, stop))
+    return ranges

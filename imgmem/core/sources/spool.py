@@ -6,19 +6,25 @@ import lzma
 import os
 import zlib
 from collections.abc import Callable, Iterator
-from typing import IO, BinaryIO
+from io import BufferedIOBase
+from typing import BinaryIO
 
 from imgmem.core.sources.blob import Blob, damaged
 from imgmem.core.sources.scratch import explained, scratch_file
 
-OPENERS: dict[str, Callable[[BinaryIO], IO[bytes]]] = {
-    ".tar.gz": gzip.open,
-    ".tgz": gzip.open,
-    ".tar.bz2": bz2.open,
-    ".tbz": bz2.open,
-    ".tbz2": bz2.open,
-    ".tar.xz": lzma.open,
-    ".txz": lzma.open,
+
+def _gzip(file: BinaryIO) -> BufferedIOBase:
+    return gzip.GzipFile(fileobj=file)
+
+
+OPENERS: dict[str, Callable[[BinaryIO], BufferedIOBase]] = {
+    ".tar.gz": _gzip,
+    ".tgz": _gzip,
+    ".tar.bz2": bz2.BZ2File,
+    ".tbz": bz2.BZ2File,
+    ".tbz2": bz2.BZ2File,
+    ".tar.xz": lzma.LZMAFile,
+    ".txz": lzma.LZMAFile,
 }
 """What reads a compressed archive, by the ending of its name."""
 
@@ -51,7 +57,7 @@ def decompressed(archive: Blob, ending: str, directory: str | None) -> Blob:
         archive.close()
 
 
-def _windows(path: str, data: IO[bytes]) -> Iterator[bytes]:
+def _windows(path: str, data: BufferedIOBase) -> Iterator[bytes]:
     try:
         while window := data.read(_WINDOW):
             yield window

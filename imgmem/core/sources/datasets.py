@@ -8,16 +8,20 @@ import csv
 import os
 from collections import Counter
 from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imgmem.core import levels, store
+from imgmem.core import store
 from imgmem.core.errors import DatasetError, RejectedImage
 from imgmem.core.locks import Lock
 from imgmem.core.npy import HEADER_BYTES
 from imgmem.core.sources.base import Entry, Locator
 from imgmem.core.sources.blob import open_blob
 from imgmem.core.sources.table import ROWS_COLUMNS
+
+if TYPE_CHECKING:
+    from imgmem.core import levels
 
 
 class DatasetSource:
@@ -104,8 +108,10 @@ class DatasetSource:
         stored = np.frombuffer(self._blob.image(header.row_bytes, offset), header.dtype)
         return self._image_header + self._grey_levels(stored).tobytes()
 
-    def _grey_levels(self, stored: levels.Values) -> levels.Grey:
+    def _grey_levels(self, stored: "levels.Values") -> "levels.Grey":
         """The uint8 levels of a flat row. Raises RejectedImage for values that are of none."""
+        from imgmem.core import levels  # needs OpenCV, which listing does not
+
         if stored.dtype == np.uint8:
             return stored
         grey = np.empty(len(stored), np.uint8)

@@ -18,6 +18,7 @@ LABELS = "y.npy"
 RECORD = "dataset.json"
 CHECKSUMS = "checksums.json"
 ROWS = "rows.csv"
+FACTS = "rows.npy"
 REJECTED = "rejected.csv"
 ARRAYS = {"X": FEATURES, "y": LABELS}
 

@@ -117,7 +117,7 @@ def command(
 
 def _show(console: "Console", result: "BuildResult", out: str) -> None:
     """The dataset in a few lines: what is in it, what was left out, what it took."""
-    from imgmem.cli.render import printable
+    from imgmem.cli.render import counted, printable
     from imgmem.core.units import format_bytes
 
     rows, height, width, depth = result.shape
@@ -127,12 +127,12 @@ def _show(console: "Console", result: "BuildResult", out: str) -> None:
         return
     lines = {
         "dataset": f"{printable(out)}: {shape}",
-        "classes": _counted(result.class_counts or {}) or "none (no labels)",
-        "splits": _counted(result.splits),
+        "classes": counted(result.class_counts or {}) or "none (no labels)",
+        "splits": counted(result.splits),
         "resumed": result.resumed_at and f"at image {result.resumed_at} of {result.images}",
-        "rejected": _counted(result.rejected) and f"{_counted(result.rejected)} (rejected.csv)",
-        "converted": _counted(result.converted),
-        "ignored": _counted(result.ignored),
+        "rejected": counted(result.rejected) and f"{counted(result.rejected)} (rejected.csv)",
+        "converted": counted(result.converted),
+        "ignored": counted(result.ignored),
         "memory": f"peak {format_bytes(result.peak_memory)} of {format_bytes(result.memory)}",
     }
     for name, value in lines.items():
@@ -140,12 +140,3 @@ def _show(console: "Console", result: "BuildResult", out: str) -> None:
             console.print(f"{name:<10}{value}", soft_wrap=True)
     for note in result.notes:
         console.print(f"{'note':<10}{printable(note)}", soft_wrap=True)
-
-
-def _counted(counts: dict[str, int]) -> str:
-    """`cat 12, dog 7`: at most twenty, the rest as a number."""
-    from imgmem.cli.render import printable
-
-    shown = [f"{printable(name)} {count}" for name, count in list(counts.items())[:20]]
-    rest = len(counts) - len(shown)
-    return ", ".join(shown) + (f" and {rest} more" if rest else "")

@@ -65,6 +65,13 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def counted(counts: dict[str, int]) -> str:
+    """`cat 12, dog 7`: at most twenty, the rest as a number."""
+    shown = [f"{printable(name)} {count}" for name, count in list(counts.items())[:20]]
+    rest = len(counts) - len(shown)
+    return ", ".join(shown) + (f" and {rest} more" if rest else "")
+
+
 def console() -> "Console":
     """A console for stdout: as wide as the terminal, or 100 columns where there is none.
 

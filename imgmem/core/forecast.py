@@ -1,7 +1,7 @@
-"""What `build` takes, in memory and on disk: the one formula for planning, for the check
-against `--memory`, and for `estimate`. Pure arithmetic.
+"""What `build` and `normalize` take, in memory and on disk: the one formula for planning, for
+the check against `--memory`, and for `estimate`. Pure arithmetic.
 
-    memory = BASE_BYTES + 8 × rows + slots × chunk_bytes + decode_bytes
+    memory of build = BASE_BYTES + 8 × rows + slots × chunk_bytes + decode_bytes
 
 `slots` chunk buffers circulate between the workers and the writer; `decode_bytes` is the pool
 from which every image's decoding cost is reserved before it is decoded.
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from imgmem.core.chunks import rows_per_chunk
 from imgmem.core.errors import UsageError
 from imgmem.core.npy import HEADER_BYTES
+from imgmem.core.record import CHECKSUM_BLOCK_BYTES
 from imgmem.core.units import format_bytes
 
 BASE_BYTES = 48 * 2**20
@@ -22,8 +23,16 @@ CHUNK_BYTES = 8 * 2**20
 """A chunk buffer's size where the budget is ample: more brings no speed."""
 DECODE_BYTES = 8 * 2**20
 """What a worker needs to decode images of ordinary size: the least that is worth running with."""
-ROW_TEXT_BYTES = 128
-"""A line of rows.csv, about: path, digest and numbers."""
+REWRITE_BYTES = 80 * 2**20
+"""What all chunks of `normalize` under way may take together: more brings no speed."""
+REWRITE_CHUNKS = 3
+"""How many they are: two in threads while one is written."""
+ROW_TEXT_BYTES = 100
+"""A line of rows.csv without the path, about: numbers, class and digest."""
+ROW_FACTS_BYTES = 52
+"""A row of rows.npy (a test holds it to `rowfacts.ROW_FACTS`, which needs OpenCV)."""
+SOURCE_TEXT_BYTES = 60
+"""A line of the plan that a build in progress keeps, without the path, about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +82,71 @@ def build_memory(*, budget: int, rows: int, row_bytes: int, workers: int) -> Bui
     )
 
 
-def dataset_bytes(*, rows: int, row_bytes: int, labelled: bool) -> int:
-    """Disk that a dataset takes: exact for `X.npy` and `y.npy`, about for the CSV files."""
+def plan_build(
+    *, budget: int, rows: int, values: int, itemsize: int, workers: int | None, cpus: int
+) -> tuple[BuildMemory, int]:
+    """Divide `budget` for rows of `values` elements; gives the number of workers too.
+
+    Where nobody asked for a number of workers, it is as many as the `cpus` and the budget
+    allow. Rows that are not bytes are decoded as bytes first. Raises UsageError as above.
+    """
+    row_bytes = values * (1 if itemsize == 1 else 1 + itemsize)
+    for count in range(workers or cpus, 0, -1):
+        try:
+            return build_memory(budget=budget, rows=rows, row_bytes=row_bytes, workers=count), count
+        except UsageError:
+            if workers or count == 1:
+                raise
+    raise AssertionError("there is always one worker to try")
+
+
+def expected_bytes(plan: BuildMemory, *, workers: int, decode_bytes: int) -> int:
+    """What a build will take at most where the dearest image costs `decode_bytes`."""
+    pool = min(plan.decode_bytes, workers * decode_bytes)
+    return plan.fixed_bytes + plan.slots * plan.chunk_bytes + pool
+
+
+def build_disk(*, rows: int, row_bytes: int, labelled: bool, name_bytes: int) -> int:
+    """Disk that a build takes while it runs: exact for the arrays, about for the text files.
+
+    name_bytes: of the paths of all images together.
+    """
     arrays = HEADER_BYTES + rows * row_bytes + (HEADER_BYTES + 8 * rows) * labelled
-    return arrays + rows * ROW_TEXT_BYTES
+    per_row = ROW_FACTS_BYTES + ROW_TEXT_BYTES + SOURCE_TEXT_BYTES
+    return arrays + rows * per_row + 2 * name_bytes
+
+
+def rewrite_window(chunk_cost: int, budget: int) -> int:
+    """How many chunks that take `chunk_cost` bytes each may be under way in `normalize`.
+
+    Raises UsageError, with the floor, where the budget does not hold one.
+    """
+    floor = BASE_BYTES + chunk_cost
+    if budget < floor:
+        raise UsageError(
+            f"a memory budget of {format_bytes(budget)} is below the floor of "
+            f"{format_bytes(floor)}",
+            hint=f"Give --memory {-(-floor // 2**20)}MiB or more.",
+            floor_bytes=floor,
+        )
+    affordable = (budget - BASE_BYTES) // chunk_cost
+    return max(1, min(REWRITE_CHUNKS, affordable, REWRITE_BYTES // chunk_cost))
+
+
+def rewrite_memory(*, values: int, stored: int, wanted: int, budget: int) -> int:
+    """What `normalize` of `values` elements takes at most; raises UsageError likewise.
+
+    stored, wanted: bytes of an element before and after. A chunk fills a checksum block in
+    the wider of the two, and has a buffer for each, and one for its grey levels if neither is.
+    """
+    longest = min(values, CHECKSUM_BLOCK_BYTES // max(stored, wanted))
+    cost = longest * (stored + wanted + (min(stored, wanted) > 1))
+    return BASE_BYTES + rewrite_window(cost, budget) * cost
+
+
+def rewrite_disk(*, values: int, stored: int, wanted: int) -> int:
+    """Disk that an in-place `normalize` takes beyond the dataset, while it runs.
+
+    The journal takes at most a hundredth of the result.
+    """
+    return max(0, values * (wanted - stored)) + values * wanted // 100

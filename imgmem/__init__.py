@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from imgmem.core.estimate import estimate as estimate
     from imgmem.core.normalize import normalize as normalize
     from imgmem.core.sample import sample as sample
+    from imgmem.core.specs import BatchSpec as BatchSpec
     from imgmem.core.specs import BuildSpec as BuildSpec
     from imgmem.core.specs import ImageSpec as ImageSpec
     from imgmem.core.specs import NormalizeSpec as NormalizeSpec
@@ -31,6 +32,7 @@ _HOMES = {
     "estimate": "estimate",
     "normalize": "normalize",
     "sample": "sample",
+    "BatchSpec": "specs",
     "BuildSpec": "specs",
     "ImageSpec": "specs",
     "NormalizeSpec": "specs",

@@ -145,7 +145,9 @@ class Batches:
 
     def _batch(self, order: EpochOrder, number: int, buffers: Buffers) -> Batch:
         start = number * self.batch_size
-        places = order.rows(start, min(start + self.batch_size, order.length))
+        stop = min(start + self.batch_size, order.length)
+        self._gather.will_need(order.next_to_fetch(start, stop) + self._rows.start)
+        places = order.rows(start, stop)
         images = self._gather(places + self._rows.start, buffers.take()[: len(places)])
         if self._spec.transform is not None:
             images = self._spec.transform(images)

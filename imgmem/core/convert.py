@@ -1,12 +1,11 @@
 """From rows as they are stored to the values that a reader wants.
 
-value = (stored - offset) * scale, per channel. Stored uint8 goes through a table of 256
-values per channel, computed in float64 and rounded once, so that what is normalized while
-reading equals, bit for bit, what `normalize` would have written.
+Stored uint8 goes through the same table of 256 values per channel that `normalize` uses, so
+what is normalized while reading equals, bit for bit, what it would have written.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import gcd
 from typing import Any
 
@@ -14,12 +13,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from imgmem.core import levels
 from imgmem.core.errors import UsageError
-from imgmem.core.record import Record
+from imgmem.core.record import Normalization, Record
 from imgmem.core.specs import BATCH_DTYPES, LAYOUTS, BatchDtype, Layout
 
 Images = npt.NDArray[Any]
-Floats = npt.NDArray[np.float64]
 Normalize = bool | tuple[Sequence[float], Sequence[float]]
 
 _TILES = 4
@@ -29,17 +28,17 @@ them are 8 % faster than 3 (24 no faster: the table leaves the first-level cache
 
 @dataclass(frozen=True)
 class Conversion:
-    """What becomes of stored rows: `offset` and `scale` (C,), or None for values as stored."""
+    """What becomes of stored rows; without `normalization` the values stay as stored."""
 
     stored: np.dtype[Any]
     wanted: np.dtype[Any]
     layout: Layout
-    constants: tuple[Floats, Floats] | None
+    normalization: Normalization | None
 
     @property
     def is_copy(self) -> bool:
         """Whether rows can be read straight into a batch."""
-        return self.stored == self.wanted and self.layout == "NHWC" and self.constants is None
+        return self.stored == self.wanted and self.layout == "NHWC" and not self.normalization
 
 
 def plan_conversion(
@@ -53,14 +52,15 @@ def plan_conversion(
     _check_choice("layout", layout, LAYOUTS)
     if dtype is not None:
         _check_choice("dtype", dtype, BATCH_DTYPES)
-    constants, natural = _constants(record, normalize)
-    stored, wanted = np.dtype(record.dtype), np.dtype(dtype or natural)
-    if wanted == np.uint8 and (stored != np.uint8 or constants is not None):
+    normalization = _normalization(record, normalize)
+    stored = np.dtype(record.dtype)
+    wanted = np.dtype(dtype or (normalization.dtype if normalization else stored))
+    if wanted == np.uint8 and (stored != np.uint8 or normalization is not None):
         raise UsageError(
             "normalized or floating-point images do not fit into uint8",
             hint='Leave out dtype="uint8", or give normalize=False.',
         )
-    return Conversion(stored, wanted, layout, constants)
+    return Conversion(stored, wanted, layout, normalization)
 
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
@@ -68,39 +68,35 @@ def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
         raise UsageError(f"{value!r} is no {name}", hint=f"Choose from {', '.join(choices)}.")
 
 
-def _constants(
-    record: Record, normalize: Normalize
-) -> tuple[tuple[Floats, Floats] | None, np.dtype[Any] | str]:
-    """(offset, scale) to apply, or None, and the dtype that goes with it."""
+def _normalization(record: Record, normalize: Normalize) -> Normalization | None:
+    """What there is to apply while reading."""
     recorded = record.normalization
     if isinstance(normalize, bool):
-        if normalize and recorded is not None and recorded.on_read:
-            return (np.array(recorded.offset), np.array(recorded.scale)), recorded.dtype
-        return None, record.dtype
+        return recorded if normalize and recorded is not None and recorded.on_read else None
     if recorded is not None and not recorded.on_read:
         raise UsageError(
             "the dataset is normalized already: a second mean and std would be wrong",
             hint="Leave out `normalize`, or run `imgmem normalize --undo` first.",
         )
-    return _given(record, *normalize), "float32"
+    return _given(record, *normalize)
 
 
-def _given(record: Record, mean: Sequence[float], std: Sequence[float]) -> tuple[Floats, Floats]:
-    offset, spread = np.array(mean, np.float64), np.array(std, np.float64)
+def _given(record: Record, mean: Sequence[float], std: Sequence[float]) -> Normalization:
     depth = record.shape[3]
-    if offset.shape != (depth,) or spread.shape != (depth,):
+    if len(mean) != depth or len(std) != depth:
         raise UsageError(
             f"mean and std need {depth} numbers each, one for a channel",
             hint="They are in grey levels, 0 to 255.",
         )
-    if not (np.isfinite(offset).all() and np.isfinite(spread).all() and (spread > 0).all()):
+    if not (np.isfinite([*mean, *std]).all() and min(std) > 0):
         raise UsageError("mean and std must be finite numbers, and std above 0")
-    return offset, 1 / spread
-
-
-def lookup_table(offset: Floats, scale: Floats, dtype: npt.DTypeLike) -> Images:
-    """(256, C): what each stored uint8 becomes, computed in float64 and rounded to `dtype`."""
-    return ((np.arange(256.0)[:, np.newaxis] - offset) * scale).astype(dtype)
+    return Normalization(
+        method="given",
+        offset=tuple(map(float, mean)),
+        scale=tuple(1 / float(spread) for spread in std),
+        dtype="float32",
+        source_dtype=record.dtype,
+    )
 
 
 class Converter:
@@ -110,10 +106,9 @@ class Converter:
         """pixels: H × W."""
         self._conversion = conversion
         self._tables: list[Images] | None = None
-        self._tile = 1
-        if conversion.stored == np.uint8 and conversion.constants is not None:
-            table = lookup_table(*conversion.constants, conversion.wanted)
-            self._tables = [_as_bits(column) for column in table.T.copy()]
+        if conversion.stored == np.uint8 and conversion.normalization is not None:
+            normalization = replace(conversion.normalization, dtype=conversion.wanted.name)
+            self._tables = list(map(_as_bits, levels.table(normalization)))
             self._all = self._joined_table(pixels)
 
     def _joined_table(self, pixels: int) -> Images:
@@ -136,15 +131,13 @@ class Converter:
         """All channels, or one of them."""
         if self._tables is not None:
             _look_up(source, self._all if channel is None else self._tables[channel], out)
-        elif self._conversion.constants is None:
+        elif self._conversion.normalization is None:
             np.copyto(out, source, casting="unsafe")
         else:
-            offset, scale = self._conversion.constants
             part = slice(None) if channel is None else channel
-            values = source.astype(np.float32)
-            values -= offset[part].astype(np.float32)
-            values *= scale[part].astype(np.float32)
-            np.copyto(out, values, casting="unsafe")
+            offset = np.array(self._conversion.normalization.offset, np.float32)[part]
+            scale = np.array(self._conversion.normalization.scale, np.float32)[part]
+            np.copyto(out, (source - offset) * scale, casting="unsafe")
 
 
 def _as_bits(array: Images) -> Images:

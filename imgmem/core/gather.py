@@ -8,6 +8,7 @@ read; and the disk sees one request for a row instead of a fault for a few pages
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -65,11 +66,17 @@ class RowReader:
         return len(data)
 
     def will_need(self, rows: Rows) -> None:
-        """Let the disk fetch these rows together, in the background."""
-        if hasattr(os, "posix_fadvise"):
-            size = self.header.row_bytes
-            for row in rows.tolist():
-                os.posix_fadvise(self._fd, HEADER_BYTES + row * size, size, os.POSIX_FADV_WILLNEED)
+        """Let the disk fetch these rows in the background, neighbours in one request."""
+        if not hasattr(os, "posix_fadvise") or not len(rows):
+            return
+        rows = np.unique(rows)
+        firsts = np.flatnonzero(np.diff(rows, prepend=rows[0] - 2) > 1)
+        counts = np.diff(firsts, append=len(rows))
+        size = self.header.row_bytes
+        for row, count in zip(rows[firsts].tolist(), counts.tolist(), strict=True):
+            offset = HEADER_BYTES + row * size
+            with suppress(OSError):  # only a hint; reading will tell what is wrong
+                os.posix_fadvise(self._fd, offset, count * size, os.POSIX_FADV_WILLNEED)
 
     def require_open(self) -> None:
         if self._fd < 0:
@@ -113,6 +120,9 @@ class Gather:
     @property
     def image_bytes(self) -> int:
         return int(np.prod(self.image_shape)) * self.dtype.itemsize
+
+    def will_need(self, rows: Rows) -> None:
+        self._reader.will_need(rows)
 
     def empty(self, count: int) -> Images:
         """An array that `count` rows fit into."""

@@ -3,22 +3,25 @@
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from imgmem.core import constants, levels, memory, rewrite, store
+from imgmem.core import constants, durable, levels, memory, rewrite, store
 from imgmem.core.constants import Constants
+from imgmem.core.copies import require_free, write_copy
 from imgmem.core.durable import File
 from imgmem.core.errors import DatasetError, Interrupted, UsageError
 from imgmem.core.journal import State
 from imgmem.core.locks import Lock
 from imgmem.core.progress import Progress, Report, silent
-from imgmem.core.recode import Chunking, Plan, recoded
+from imgmem.core.recode import Chunking, Direction, Plan, recoded
 from imgmem.core.record import Normalization, Record
 from imgmem.core.specs import NormalizeSpec, RunSpec
 from imgmem.core.survey import Survey, require_checksums, survey
+
+_Path = str | os.PathLike[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,87 +30,139 @@ class NormalizeResult:
 
     status: "normalized", "undone", "already normalized" or "not normalized" (nothing to undo).
     shape, dtype: of the features on disk. normalization: as recorded, None if there is none.
-    warnings: what the user should know. peak_bytes: most anonymous memory that was seen.
-    budget_bytes: the bound that it stays under.
+    warnings: what the user should know. to: where it was written, None for in place.
+    peak_memory: the most anonymous memory that was seen; memory: the bound that it stays under.
     """
 
     path: str
+    to: str | None
     status: str
     shape: tuple[int, ...]
     dtype: str
     normalization: Normalization | None
     warnings: tuple[str, ...] = ()
-    peak_bytes: int = 0
-    budget_bytes: int = 0
+    peak_memory: int = 0
+    memory: int = 0
 
 
 def normalize(
-    path: str,
+    path: _Path,
     *,
-    spec: NormalizeSpec | None = None,
-    run: RunSpec | None = None,
+    spec: NormalizeSpec = NormalizeSpec(),
+    run: RunSpec = RunSpec(),
+    to: _Path | None = None,
     report: Report = silent,
 ) -> NormalizeResult:
     """Normalize the features of the dataset at `path`, in place: value = (level - offset) * scale.
 
     Goes on where an earlier run was interrupted; does nothing if it has been done already.
+    to: write a new dataset there instead, and leave this one as it is.
     Raises UsageError for options that contradict each other or the dataset, InputError if
     there is no dataset, DatasetError if it is damaged, in use, normalized in another way, or
     not ours alone (linked, read-only), ResourceError if the disk is full or fails.
     """
-    spec, run = spec or NormalizeSpec(), run or RunSpec()
+    job = _Job.of(path, to, run, report)
     constants.require_consistent(spec)
-    with _at_work(path, run) as work:
-        return work.result(*_normalized(path, spec, run, report))
+    with _at_work(job) as work:
+        return work.result(*_normalized(job, spec))
 
 
-def undo(path: str, *, run: RunSpec | None = None, report: Report = silent) -> NormalizeResult:
+def undo(
+    path: _Path,
+    *,
+    run: RunSpec = RunSpec(),
+    to: _Path | None = None,
+    report: Report = silent,
+) -> NormalizeResult:
     """Give the dataset at `path` the features back that it had before `normalize`, exactly.
 
-    Works in transition too. Raises what `normalize` raises.
+    Works in transition too, and into a new dataset. Raises what `normalize` raises.
     """
-    run = run or RunSpec()
-    with _at_work(path, run) as work:
-        return work.result(*_undone(path, run, report))
+    job = _Job.of(path, to, run, report)
+    with _at_work(job) as work:
+        return work.result(*_undone(job))
+
+
+@dataclass(frozen=True)
+class _Job:
+    """Where and how to work, whichever way."""
+
+    path: str
+    to: str | None
+    run: RunSpec
+    report: Report
+
+    @classmethod
+    def of(cls, path: _Path, to: _Path | None, run: RunSpec, report: Report) -> "_Job":
+        return cls(os.fspath(path), None if to is None else os.fspath(to), run, report)
+
+    @property
+    def features(self) -> str:
+        return os.path.join(self.path, store.FEATURES)
 
 
 Outcome = tuple[str, Record, tuple[str, ...]]
 """Status, the record as it is now, warnings."""
 
 
-def _normalized(path: str, spec: NormalizeSpec, run: RunSpec, report: Report) -> Outcome:
-    if store.in_transition(path):
-        plan = rewrite.plan_in(path)
-        _require_same(path, spec, plan.normalization, run, report)
-        return "normalized", rewrite.go_on(path, "forward", run=run, report=report), ()
-    record = _checked(path)
-    if record.normalization is not None:
-        _require_same(path, spec, record.normalization, run, report)
-        return "already normalized", record, ()
-    _require_possible(path, record, spec)
-    found, surveyed = _constants(path, record, spec, run, report)
+def _normalized(job: _Job, spec: NormalizeSpec) -> Outcome:
+    if job.to is None and store.in_transition(job.path):
+        _require_same(job, spec, rewrite.plan_in(job.path).normalization)
+        return "normalized", _go_on(job, "forward"), ()
+    record = _checked(job.path)
+    done = record if job.to is None else _copy_of(record, job.to)
+    if done is not None and done.normalization is not None:
+        _require_same(job, spec, done.normalization)
+        return "already normalized", done, ()
+    _require_possible(job, record, spec)
+    found, surveyed = _constants(job, record, spec)
     normalization = _normalization(record, spec, found)
     levels.require_reversible(normalization)
     if spec.on_read:
-        record = replace(record, normalization=normalization)
-        store.write_record(path, record)
-    else:
-        record = _rewritten(path, record, normalization, surveyed, run, report)
-    return "normalized", record, found.warnings
+        return "normalized", _put(job, replace(record, normalization=normalization)), found.warnings
+    return "normalized", _recoded(job, *_way_there(record, normalization, surveyed)), found.warnings
 
 
-def _undone(path: str, run: RunSpec, report: Report) -> Outcome:
-    if not store.in_transition(path):
-        record = _checked(path)
-        if record.normalization is None:
-            return "not normalized", record, ()
-        if record.normalization.on_read:
-            record = replace(record, normalization=None)
-            store.write_record(path, record)
-            return "undone", record, ()
-        _require_own(path)
-        rewrite.begin(path, *_tried_back(path, record, run, report))
-    return "undone", rewrite.go_on(path, "back", run=run, report=report), ()
+def _undone(job: _Job) -> Outcome:
+    if job.to is None and store.in_transition(job.path):
+        return "undone", _go_on(job, "back"), ()
+    record = _checked(job.path)
+    done = record.normalization
+    if done is None:
+        return "not normalized", record, ()
+    _require_own(job, on_read=done.on_read)
+    if done.on_read:
+        return "undone", _put(job, replace(record, normalization=None)), ()
+    return "undone", _recoded(job, *_way_back(job, record)), ()
+
+
+def _put(job: _Job, record: Record) -> Record:
+    """All that changes is the record."""
+    store.write_record(job.path, record)
+    return record
+
+
+def _copy_of(record: Record, new: str) -> Record | None:
+    """The record of the dataset at `new`, if that was made from the features of `record`."""
+    if not os.path.lexists(os.path.join(new, store.RECORD)):
+        return None
+    done = _checked(new)
+    blocks = Chunking(record.features_header.data_bytes, record.checksum_block)
+    original = blocks.crc32(np.array(record.checksums["X"], np.uint32), 1)
+    made_from = done.normalization and done.normalization.original_crc32
+    return done if made_from == original and done.shape == record.shape else None
+
+
+def _recoded(job: _Job, plan: Plan, state: State) -> Record:
+    """Carry out a plan, in place or into a new dataset; gives the record of the result."""
+    if job.to is not None:
+        return write_copy(job.path, job.to, plan, state, run=job.run, report=job.report)
+    rewrite.begin(job.path, plan, state)
+    return _go_on(job, state.direction)
+
+
+def _go_on(job: _Job, direction: Direction) -> Record:
+    return rewrite.go_on(job.path, direction, run=job.run, report=job.report)
 
 
 def _checked(path: str) -> Record:
@@ -117,25 +172,42 @@ def _checked(path: str) -> Record:
     return record
 
 
-def _require_possible(path: str, record: Record, spec: NormalizeSpec) -> None:
-    if spec.on_read:
-        if record.dtype != "uint8":
-            raise UsageError(
-                f"--on-read is for uint8 features, these are {record.dtype}",
-                hint="Normalize them in place.",
-            )
-        return
-    if np.dtype(spec.dtype).itemsize < np.dtype(record.dtype).itemsize:
+def _require_possible(job: _Job, record: Record, spec: NormalizeSpec) -> None:
+    if spec.on_read and record.dtype != "uint8":
+        raise UsageError(
+            f"--on-read is for uint8 features, these are {record.dtype}",
+            hint="Leave it out, and normalize them in place.",
+        )
+    if not spec.on_read and _bytes(spec.dtype) < _bytes(record.dtype):
         raise UsageError(
             f"{record.dtype} features would lose precision as {spec.dtype}",
             hint=f"Leave out --dtype {spec.dtype}, or build the dataset as uint8.",
         )
-    _require_own(path)
+    if job.to is not None and record.normalization is not None:
+        raise DatasetError(
+            f"{job.path} is normalized already",
+            hint="Write an original with --undo --to NEW, and normalize that.",
+            path=job.path,
+        )
+    _require_own(job, on_read=spec.on_read)
 
 
-def _require_own(path: str) -> None:
-    """DatasetError unless the features are a file of this directory alone, and writable."""
-    name = os.path.join(path, store.FEATURES)
+def _require_own(job: _Job, *, on_read: bool) -> None:
+    """Raise unless the features may be written where the job writes: in place they must be a
+    file of this directory alone, and a new dataset must have a free name."""
+    if on_read and job.to is not None:
+        raise UsageError(
+            "--on-read leaves the features as they are, so there is nothing to write to a new "
+            "dataset",
+            hint="Leave out --to.",
+        )
+    if job.to is not None:
+        require_free(job.to)
+    elif not on_read:
+        _require_writable(job.features)
+
+
+def _require_writable(name: str) -> None:
     facts = os.lstat(name)
     if stat.S_ISLNK(facts.st_mode):
         problem = "a symbolic link"
@@ -152,13 +224,11 @@ def _require_own(path: str) -> None:
     )
 
 
-def _require_same(
-    path: str, spec: NormalizeSpec, done: Normalization, run: RunSpec, report: Report
-) -> None:
+def _require_same(job: _Job, spec: NormalizeSpec, done: Normalization) -> None:
     """DatasetError unless `spec` asks for what was done, or begun."""
     same = (spec.dtype, spec.on_read) == (done.dtype, done.on_read)
     if same and (spec.stats_from is not None or spec.method == "given"):
-        wanted = _foreign(spec, len(done.offset), run, report)
+        wanted = _foreign(job, spec, len(done.offset))
         same = (wanted.method, wanted.offset, wanted.scale) == (
             done.method,
             done.offset,
@@ -168,9 +238,9 @@ def _require_same(
         same = spec.method == done.method and (done.rows is not None or done.method == "rescale")
     if not same:
         raise DatasetError(
-            f"{path} is normalized in another way already: {_description(done)}",
-            hint=f"Run `imgmem normalize {path} --undo` first.",
-            path=path,
+            f"{job.path} is normalized in another way already: {_description(done)}",
+            hint=f"Run `imgmem normalize {job.path} --undo` first.",
+            path=job.path,
         )
 
 
@@ -182,29 +252,27 @@ def _description(done: Normalization) -> str:
     return ", ".join(words)
 
 
-def _foreign(spec: NormalizeSpec, depth: int, run: RunSpec, report: Report) -> Constants:
+def _foreign(job: _Job, spec: NormalizeSpec, depth: int) -> Constants:
     """Constants that do not come from the dataset itself."""
     if spec.stats_from is not None:
-        return constants.foreign(spec, depth, run=run, report=report)
+        return constants.foreign(spec, depth, run=job.run, report=job.report)
     return constants.given(spec, depth)
 
 
-def _constants(
-    path: str, record: Record, spec: NormalizeSpec, run: RunSpec, report: Report
-) -> tuple[Constants, Survey]:
+def _constants(job: _Job, record: Record, spec: NormalizeSpec) -> tuple[Constants, Survey]:
     """The constants, and what a pass over the features found."""
     foreign = None
     if spec.stats_from is not None or spec.method == "given":
-        foreign = _foreign(spec, record.shape[3], run, report)
-    chunking = Chunking.of(record, _wider(record.dtype, spec.dtype))
+        foreign = _foreign(job, spec, record.shape[3])
+    chunking = Chunking.of(record, max(record.dtype, spec.dtype, key=_bytes))
     rows = constants.statistics_rows(record)[1]
-    with File(os.path.join(path, store.FEATURES), writable=False) as features:
-        found = survey(features, record, chunking, rows=rows, run=run, report=report)
+    with File(job.features, writable=False) as features:
+        found = survey(features, record, chunking, rows=rows, run=job.run, report=job.report)
     return foreign or constants.own(spec, found.histograms), found
 
 
-def _wider(one: str, other: str) -> str:
-    return max(one, other, key=lambda name: np.dtype(name).itemsize)
+def _bytes(dtype: str) -> int:
+    return np.dtype(dtype).itemsize
 
 
 def _normalization(record: Record, spec: NormalizeSpec, found: Constants) -> Normalization:
@@ -224,19 +292,16 @@ def _normalization(record: Record, spec: NormalizeSpec, found: Constants) -> Nor
     )
 
 
-def _rewritten(
-    path: str, record: Record, new: Normalization, found: Survey, run: RunSpec, report: Report
-) -> Record:
+def _way_there(record: Record, new: Normalization, found: Survey) -> tuple[Plan, State]:
+    """How to get from a dataset that is not normalized to one that is."""
     before = _without_features(record)
-    chunking = Chunking.of(record, _wider(record.dtype, new.dtype))
-    new = replace(new, original_crc32=chunking.crc32(record, found.crcs))
+    chunking = Chunking.of(record, max(record.dtype, new.dtype, key=_bytes))
+    new = replace(new, original_crc32=chunking.crc32(found.crcs, _bytes(record.dtype)))
     plan = Plan(before, replace(before, dtype=new.dtype, normalization=new))
-    empty = np.zeros_like(found.crcs)
-    rewrite.begin(path, plan, State("forward", chunking.chunks, found.crcs, empty))
-    return rewrite.go_on(path, "forward", run=run, report=report)
+    return plan, State("forward", chunking.chunks, found.crcs, np.zeros_like(found.crcs))
 
 
-def _tried_back(path: str, record: Record, run: RunSpec, report: Report) -> tuple[Plan, State]:
+def _way_back(job: _Job, record: Record) -> tuple[Plan, State]:
     """The way back, tried without writing: DatasetError unless it leads to the original."""
     done = record.normalization
     assert done is not None
@@ -244,12 +309,14 @@ def _tried_back(path: str, record: Record, run: RunSpec, report: Report) -> tupl
     plan = Plan(replace(after, dtype=done.source_dtype, normalization=None), after)
     chunking = plan.chunking
     state = State("back", 0, *(np.zeros(chunking.chunks, np.uint32) for _ in range(2)))
-    with File(os.path.join(path, store.FEATURES), writable=False) as features:
-        for piece in recoded(features, plan, "back", range(chunking.chunks), run):
+    with File(job.features, writable=False) as features:
+        for piece in recoded(features, plan, "back", range(chunking.chunks), job.run):
             state.before[piece.chunk], state.after[piece.chunk] = piece.result_crc, piece.source_crc
-            report(Progress("check", chunking.bounds(piece.chunk)[1], chunking.values, "values"))
+            job.report(
+                Progress("check", chunking.bounds(piece.chunk)[1], chunking.values, "values")
+            )
         require_checksums(features.path, record, chunking.checksums(record, state.after))
-        if chunking.crc32(plan.before, state.before) != done.original_crc32:
+        if chunking.crc32(state.before, _bytes(plan.before.dtype)) != done.original_crc32:
             raise store.damaged(
                 features.path, f"the normalization in {store.RECORD} does not lead back"
             )
@@ -263,47 +330,53 @@ def _without_features(record: Record) -> Record:
 
 
 class _Work:
-    """A dataset that is being worked on, and the memory that it takes."""
+    """A job that is being done, and the memory that it takes."""
 
-    def __init__(self, path: str, budget: int, peak: memory.PeakMemory) -> None:
-        self._path, self._budget, self._peak = path, budget, peak
+    def __init__(self, job: _Job, peak: memory.PeakMemory) -> None:
+        self._job, self._peak = job, peak
 
     def result(self, status: str, record: Record, warnings: tuple[str, ...]) -> NormalizeResult:
         self._peak.sample()
         return NormalizeResult(
-            path=self._path,
+            path=self._job.path,
+            to=self._job.to,
             status=status,
             shape=record.shape,
             dtype=record.dtype,
             normalization=record.normalization,
             warnings=warnings,
-            peak_bytes=self._peak.peak,
-            budget_bytes=self._budget,
+            peak_memory=self._peak.peak,
+            memory=memory.budget(self._job.run.memory),
         )
 
 
 @contextmanager
-def _at_work(path: str, run: RunSpec) -> Iterator[_Work]:
-    """Within, the dataset at `path` is ours alone, and an interruption says how to go on."""
-    if not run.fsync:
+def _at_work(job: _Job) -> Iterator[_Work]:
+    """Within, the dataset is ours (alone, in place), and an interruption says how to go on."""
+    in_place = job.to is None
+    if in_place and not job.run.fsync:
         raise UsageError(
             "--no-fsync is not for work in place: a power cut would cost the dataset",
             hint="Leave it out, or write a new dataset with --to NEW.",
         )
-    store.require_directory(path)
-    with Lock(path, exclusive=True), memory.PeakMemory() as peak:
+    store.require_directory(job.path)
+    with ExitStack() as stack:
+        if not job.run.fsync:
+            stack.enter_context(durable.relaxed())
+        stack.enter_context(Lock(job.path, exclusive=in_place))
+        work = _Work(job, stack.enter_context(memory.PeakMemory()))
         try:
-            yield _Work(path, memory.budget(run.memory), peak)
+            yield work
         except KeyboardInterrupt:
-            raise _interrupted(path) from None
+            raise _interrupted(job) from None
 
 
-def _interrupted(path: str) -> Interrupted:
-    if not store.in_transition(path):
+def _interrupted(job: _Job) -> Interrupted:
+    if job.to is not None or not store.in_transition(job.path):
         return Interrupted("interrupted; nothing has been changed", hint="Run it again.")
     return Interrupted(
-        f"interrupted; {path} is in transition, and nothing is lost",
-        hint=f"Run the same command again to go on, or `imgmem normalize {path} --undo` "
+        f"interrupted; {job.path} is in transition, and nothing is lost",
+        hint=f"Run the same command again to go on, or `imgmem normalize {job.path} --undo` "
         "to go back.",
-        path=path,
+        path=job.path,
     )

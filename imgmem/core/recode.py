@@ -14,25 +14,16 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from imgmem.core import levels, memory, record
+from imgmem.core import forecast, levels, memory, record
 from imgmem.core.checksums import blocks_of, joined
 from imgmem.core.durable import File
-from imgmem.core.errors import UsageError
 from imgmem.core.npy import HEADER_BYTES
 from imgmem.core.pipeline import in_order
 from imgmem.core.record import Normalization, Record
 from imgmem.core.specs import RunSpec
-from imgmem.core.units import format_bytes
 
 Direction = Literal["forward", "back"]
 Crcs = npt.NDArray[np.uint32]
-
-BASE_BYTES = 48 * 2**20
-"""Interpreter, NumPy and OpenCV at rest, and the allocator's slack."""
-BUFFER_BYTES = 80 * 2**20
-"""What all chunks under way may take together: more brings no speed."""
-WINDOW = 3
-"""Chunks under way: two in threads while one is written."""
 
 
 @dataclass(frozen=True)
@@ -82,16 +73,16 @@ class Chunking:
 
     def checksums(self, side: Record, crcs: Crcs) -> list[int]:
         """CRC-32 of each checksum block of X, from those of all chunks."""
-        return blocks_of(self._parts(side, crcs), side.checksum_block)
+        return blocks_of(self._parts(crcs, _itemsize(side)), side.checksum_block)
 
-    def crc32(self, side: Record, crcs: Crcs) -> int:
-        """CRC-32 of all the data of X, from those of all chunks."""
-        return joined(self._parts(side, crcs))
+    def crc32(self, crcs: Crcs, itemsize: int) -> int:
+        """CRC-32 of all the data, from those of all chunks, for values of `itemsize` bytes."""
+        return joined(self._parts(crcs, itemsize))
 
-    def _parts(self, side: Record, crcs: Crcs) -> Iterator[tuple[int, int]]:
+    def _parts(self, crcs: Crcs, itemsize: int) -> Iterator[tuple[int, int]]:
         for chunk, crc in enumerate(crcs.tolist()):
             start, stop = self.bounds(chunk)
-            yield crc, (stop - start) * _itemsize(side)
+            yield crc, (stop - start) * itemsize
 
 
 @dataclass(frozen=True)
@@ -171,17 +162,8 @@ def in_threads(
 
 
 def window_of(cost: int, run: RunSpec) -> int:
-    """How many chunks of `cost` bytes may be under way."""
-    budget = memory.budget(run.memory)
-    floor = BASE_BYTES + cost
-    if budget < floor:
-        raise UsageError(
-            f"a memory budget of {format_bytes(budget)} is below the floor of "
-            f"{format_bytes(floor)}",
-            hint=f"Give --memory {-(-floor // 2**20)}MiB or more.",
-            floor_bytes=floor,
-        )
-    return max(1, min(WINDOW, (budget - BASE_BYTES) // cost, BUFFER_BYTES // cost))
+    """How many chunks of `cost` bytes may be under way; UsageError where not even one may."""
+    return forecast.rewrite_window(cost, memory.budget(run.memory))
 
 
 class _Buffers:

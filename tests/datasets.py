@@ -63,7 +63,7 @@ def _write_rows(path, record, images, labels, names, digests):
     (path / "rows.npy").write_bytes(rowfacts.encode_header(len(facts)) + facts.tobytes())
     with open(path / store.ROWS, "w", newline="", errors="backslashreplace") as file:
         table = csv.writer(file, lineterminator="\n")
-        table.writerow("row,split,label,class,path,width,height,digest".split(","))
+        table.writerow(["row", "split", "label", "class", "path", "width", "height", "digest"])
         for row, digest in enumerate(sha256):
             label = None if labels is None else int(labels[row])
             name = names[row] if names else f"{row}.png"

@@ -190,3 +190,52 @@ class BatchSpec:
     memory: int | None = None
     block_rows: int | None = None
     window_blocks: int = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Thresholds:
+    """From where on `stats` speaks of a row, or of two rows, as a finding.
+
+    near: differing bits of two 64-bit perceptual hashes up to which pictures are near
+    duplicates (0–16). blank: contrast (standard deviation, grey levels) up to which a picture
+    is blank. dark, bright: mean grey levels. blurred: sharpness. small: the shorter side of
+    the source in pixels. odd: the longer side of the source ÷ the shorter one.
+    """
+
+    near: int = 6
+    blank: float = 3.0
+    dark: float = 20.0
+    bright: float = 235.0
+    blurred: float = 0.05
+    small: int = 32
+    odd: float = 4.0
+
+
+LISTED = 1000
+"""Findings of a kind that are listed with their rows; all are counted."""
+
+SampleGroup = Literal["class", "split", "duplicates"]
+SAMPLE_GROUPS: tuple[str, ...] = get_args(SampleGroup)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleSpec:
+    """Which rows to show.
+
+    count: how many, at random; None for 16. balanced: equally many of each class.
+    per_class: so many of each class. rows: these and no others. split, query ((name, value)
+    pairs of "class" and "split"): from where. group: how they are put together.
+    Random order is a sort by a hash of seed and row.
+    """
+
+    count: int | None = None
+    balanced: bool = False
+    per_class: int | None = None
+    rows: tuple[int, ...] = ()
+    split: str | None = None
+    query: tuple[tuple[str, str], ...] = ()
+    group: SampleGroup | None = None
+    seed: int = 0
+
+
+SAMPLE_COUNT = 16

@@ -1,0 +1,117 @@
+"""Groups of equal and of nearly equal 64-bit hashes, far faster than pair by pair."""
+
+from collections.abc import Iterator
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Words = NDArray[np.uint64]
+Indices = NDArray[np.int64]
+
+_BANDS = 4
+_BAND_BITS = 16
+_PAIRS_AT_ONCE = 2**20
+"""Candidate pairs compared at a time: some 50 MiB, however alike the hashes are."""
+
+
+def equal_groups(words: NDArray[np.unsignedinteger]) -> Indices:
+    """(n,) the group of each item: the index of the first item whose words are the same.
+
+    words: (n,) or (n, k).
+    """
+    lines = words if words.ndim == 2 else words[:, None]
+    order = np.lexsort(lines.T[::-1])  # stable: the first of equals stays first
+    ordered = lines[order]
+    starts = np.ones(len(words), bool)
+    starts[1:] = (ordered[1:] != ordered[:-1]).any(1)
+    groups = np.empty(len(words), np.int64)
+    groups[order] = order[np.flatnonzero(starts)[np.cumsum(starts) - 1]]
+    return groups
+
+
+def near_groups(hashes: Words, distance: int) -> Indices:
+    """(n,) the group of each item: the lowest index that it is connected to.
+
+    Two items are connected where at most `distance` bits of their hashes differ, or where a
+    chain of such items leads from one to the other.
+    """
+    same = equal_groups(hashes)
+    firsts = np.flatnonzero(same == np.arange(len(hashes)))
+    labels = np.arange(len(firsts))
+    for a, b in _near_pairs(hashes[firsts], distance):
+        labels = _joined(labels, a, b)
+    groups = np.empty(len(hashes), np.int64)
+    groups[firsts] = firsts[labels]
+    return groups[same]
+
+
+def _near_pairs(hashes: Words, distance: int) -> Iterator[tuple[Indices, Indices]]:
+    """Index pairs a < b of distinct hashes at most `distance` bits apart, in batches.
+
+    Multi-index hashing (Norouzi, Punjani and Fleet 2012): of four 16-bit bands at least one
+    differs in at most distance // 4 bits, so it is found by looking up every such change.
+    """
+    for band in range(_BANDS):
+        keys = (hashes >> np.uint64(band * _BAND_BITS)).astype(np.uint16).astype(np.int64)
+        order = np.argsort(keys, kind="stable")
+        ends = np.cumsum(np.bincount(keys, minlength=1 << _BAND_BITS))
+        for change in _changes(distance // _BANDS):
+            wanted = keys ^ change
+            starts = np.where(wanted > 0, ends[wanted - 1], 0)
+            for a, places in _expanded(starts, ends[wanted]):
+                b = order[places]
+                near = (a < b) & (_bits(hashes[a] ^ hashes[b]) <= distance)
+                yield a[near], b[near]
+
+
+def _changes(bits: int) -> Iterator[int]:
+    """All 16-bit words with at most so many bits set."""
+    for count in range(bits + 1):
+        for chosen in combinations(range(_BAND_BITS), count):
+            yield sum(1 << bit for bit in chosen)
+
+
+def _expanded(starts: Indices, ends: Indices) -> Iterator[tuple[Indices, Indices]]:
+    """(i, each of starts[i] … ends[i] - 1) for all i, in batches of bounded size."""
+    counts = ends - starts
+    totals = np.cumsum(counts)
+    first = 0
+    while first < len(counts):
+        done = totals[first] - counts[first]
+        last = max(first + 1, int(np.searchsorted(totals, done + _PAIRS_AT_ONCE, "right")))
+        some = counts[first:last]
+        items = np.repeat(np.arange(first, last), some)
+        offsets = np.arange(some.sum()) - np.repeat(np.cumsum(some) - some, some)
+        yield items, starts[items] + offsets
+        first = last
+
+
+def _bits(words: Words) -> NDArray[np.uint64]:
+    """How many bits are set, by adding neighbours (Warren, Hacker's Delight, 5-1)."""
+    m1, m2, m4, ones = (
+        np.uint64(mask)
+        for mask in (
+            0x5555555555555555,
+            0x3333333333333333,
+            0x0F0F0F0F0F0F0F0F,
+            0x0101010101010101,
+        )
+    )
+    pairs = words - ((words >> np.uint64(1)) & m1)
+    fours = (pairs & m2) + ((pairs >> np.uint64(2)) & m2)
+    eights = (fours + (fours >> np.uint64(4))) & m4
+    counts: Words = (eights * ones) >> np.uint64(56)
+    return counts
+
+
+def _joined(labels: Indices, a: Indices, b: Indices) -> Indices:
+    """Labels after connecting each a with its b: always the lowest of all connected."""
+    while True:
+        low, high = np.minimum(labels[a], labels[b]), np.maximum(labels[a], labels[b])
+        apart = low != high
+        if not apart.any():
+            return labels
+        np.minimum.at(labels, high[apart], low[apart])
+        while not np.array_equal(labels, labels[labels]):
+            labels = labels[labels]

@@ -31,6 +31,10 @@ def test_the_commands_are_listed_in_the_order_of_use():
     assert main.list_commands(click.Context(main)) == COMMANDS
 
 
+def test_each_command_is_listed_in_a_line_that_is_not_cut_short():
+    assert "..." not in run("--help").stdout.split("Commands:")[1]
+
+
 def test_the_version_has_one_home():
     assert run("--version").stdout == f"imgmem, version {imgmem.__version__}\n"
 

@@ -1,9 +1,11 @@
 """imgmem answers at once, and answers even where OpenCV is broken."""
 
+import json
 import os
 import subprocess
 import sys
 
+import pictures
 import pytest
 
 from imgmem.cli import main
@@ -68,3 +70,11 @@ def test_a_command_that_needs_opencv_says_how_to_mend_it(broken_opencv, tmp_path
     assert done.stderr.startswith("imgmem: OpenCV cannot be loaded")
     assert "libgl1" in done.stderr
     assert done.stderr.count("\n") == 2
+
+
+def test_estimate_works_without_opencv(broken_opencv, tmp_path):
+    for seed in range(3):
+        pictures.write(tmp_path / f"photos/cat/{seed}.jpg", pictures.photo(40, 50, seed))
+    done = run("estimate", str(tmp_path / "photos"), "--json", **broken_opencv)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["command"] == "estimate"

@@ -3,9 +3,11 @@
 import errno
 import os
 import stat
+from collections.abc import Callable
 from typing import Final
 
 from imgmem.core.errors import RejectedImage, ResourceError
+from imgmem.core.system import pread_into
 
 _FLAGS = (
     os.O_RDONLY
@@ -49,10 +51,18 @@ def read_regular(path: str, *, dir_fd: int | None = None, length: int | None = N
 
 def pread(fd: int, length: int, offset: int) -> bytes:
     """`length` bytes from `offset`, fewer only at the end of the file."""
-    data = os.pread(fd, length, offset)
-    while len(data) < length and (more := os.pread(fd, length - len(data), offset + len(data))):
+    data = _pread(fd, length, offset)
+    while len(data) < length and (more := _pread(fd, length - len(data), offset + len(data))):
         data += more
     return data
+
+
+def _by_position(fd: int, length: int, offset: int) -> bytes:
+    buffer = bytearray(length)
+    return bytes(buffer[: pread_into(fd, memoryview(buffer), offset)])
+
+
+_pread: Callable[[int, int, int], bytes] = getattr(os, "pread", _by_position)
 
 
 def rejection(error: OSError) -> RejectedImage | ResourceError:

@@ -29,7 +29,8 @@ class FolderSource:
         self._labels = labels
         self._auto_split = auto_split
         try:
-            self._fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            os.scandir(self.path).close()
+            self._fd = _open_folder(self.path)
         except OSError as error:
             raise InputError(
                 f"the folder {path} cannot be opened: {error.strerror}",
@@ -84,12 +85,21 @@ class FolderSource:
     def _read(self, name: str, locator: Locator, length: int | None) -> bytes:
         if locator:
             raise RejectedImage(files.UNREADABLE, str(locator[1]))
+        if self._fd is None:
+            name = os.path.join(self.path, name)
         return files.read_regular(name, dir_fd=self._fd, length=length)
 
     def close(self) -> None:
-        if self._fd >= 0:
+        if self._fd is not None:
             os.close(self._fd)
-            self._fd = -1
+            self._fd = None
+
+
+def _open_folder(path: str) -> int | None:
+    """A descriptor that names may be relative to, which saves the way there each time."""
+    if os.open not in os.supports_dir_fd:
+        return None
+    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
 def survey_folder(top: str) -> Survey:

@@ -8,7 +8,8 @@ Decided from the top levels alone, so that a listing can stream afterwards:
   images lie loose has no classes and is left out. Where none has class folders, the splits
   stand and there are no labels.
 - Other sub-folders with images are the classes; deeper folders count to their class.
-- No sub-folder with images: no labels. Images loose beside class folders: refused.
+- No sub-folder with images: no labels. Images loose beside class folders: refused, as is a
+  single folder that holds both images and folders: a class, or a wrapper with a stray image?
 """
 
 from collections.abc import Iterable, Sequence
@@ -73,13 +74,14 @@ class Layout:
 
     base: wrapping folders. labelled: folders below them are classes.
     splits: folder right in `base` → split, or None to pool it; empty where there are no splits.
-    left_out: such a folder whose images are passed over.
+    left_out: such a folder whose images are passed over. remarks: what looks odd.
     """
 
     base: tuple[str, ...] = ()
     labelled: bool = False
     splits: dict[str, str | None] = field(default_factory=dict)
     left_out: frozenset[str] = frozenset()
+    remarks: tuple[str, ...] = ()
 
     def place(self, folder: Sequence[str]) -> Place:
         """Label and split of the images in `folder` (path components)."""
@@ -96,7 +98,7 @@ class Layout:
 
     def notes(self) -> list[str]:
         """What a user should be told about it."""
-        said = []
+        said = list(self.remarks)
         if self.base:
             said.append(f"descended into {'/'.join(self.base)}/, which wraps all the images")
         names = [f"{folder}/ as {split}" for folder, split in self.splits.items() if split]
@@ -117,9 +119,11 @@ def decide(survey: Survey, *, labels: bool, auto_split: bool) -> Layout:
     if not survey.children:
         return Layout(survey.base)
     if survey.loose:
-        raise _loose_beside(survey.loose, survey.children)
+        beside = f"({_listed(survey.loose)}) beside class folders ({_listed(survey.children)})"
+        raise _loose(survey.base, f"images lie loose {beside}")
     if not splits:
-        return Layout(survey.base, labelled=True)
+        _require_clear(survey)
+        return Layout(survey.base, labelled=True, remarks=_doubts(survey, auto_split))
     if not _any_folders(survey):
         return Layout(survey.base, splits=splits)
     return _with_classes_inside(Layout(survey.base, labelled=True, splits=splits), survey)
@@ -132,6 +136,15 @@ def _author_splits(survey: Survey) -> dict[str, str | None]:
     return named
 
 
+def _doubts(survey: Survey, auto_split: bool) -> tuple[str, ...]:
+    """A word about `train` as a class, where other folders keep it from being a split."""
+    others = [name for name in survey.children if split_name(name) is None]
+    for name in survey.children:
+        if auto_split and split_name(name) == "train":
+            return (f"took {name}/ as a class, not as a split, for there is {_listed(others)} too",)
+    return ()
+
+
 def _any_folders(survey: Survey) -> bool:
     return any(child.folders for child in survey.children.values())
 
@@ -142,17 +155,21 @@ def _with_classes_inside(layout: Layout, survey: Survey) -> Layout:
         if child.loose and not child.folders and split_name(name) == "test":
             left_out.add(name)
         elif child.loose:
-            raise InputError(
-                f"{'/'.join((*survey.base, name))}/ holds images outside of any class folder",
-                hint="Move them into class folders, or take all images unlabelled: --labels none.",
-            )
+            raise _loose(survey.base, f"{name}/ holds images outside of any class folder")
     kept = {name: split for name, split in layout.splits.items() if name not in left_out}
     return replace(layout, splits=kept, left_out=frozenset(left_out))
 
 
-def _loose_beside(loose: Sequence[str], children: Iterable[str]) -> InputError:
+def _require_clear(survey: Survey) -> None:
+    name, child = next(iter(survey.children.items()))
+    if len(survey.children) == 1 and child.loose and child.folders:
+        what = f"{name}/, the only folder, holds images and folders of images"
+        raise _loose(survey.base, what)
+
+
+def _loose(base: Sequence[str], what: str) -> InputError:
     return InputError(
-        f"images lie loose ({_listed(loose)}) beside class folders ({_listed(children)})",
+        f"{'/'.join(base)}{': ' if base else ''}{what}",
         hint="Move them into class folders, or take all images unlabelled: --labels none.",
     )
 

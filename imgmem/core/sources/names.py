@@ -3,20 +3,26 @@
 import re
 
 _IMAGES = """
-    jpg jpeg jpe jfif pjpeg png apng webp gif bmp dib tif tiff avif heic heif hif
-    jp2 j2k j2c jpc jpf jpx ppm pgm pbm pnm tga ico
+    jpg jpeg jpe jfif pjpeg png apng webp gif bmp dib tif tiff avif
+    jp2 j2k j2c jpc jpf jpx ppm pgm pbm pnm
+    heic heif hif jxl jxr wdp tga ico psd exr hdr pcx qoi pfm pam
 """
 IMAGE_ENDINGS = frozenset(_IMAGES.split())
-"""Endings that make a file a candidate, in lower case; so does having no ending at all."""
+"""Endings that make a file a candidate, in lower case; so does having no ending at all.
+
+Those of the last line are not decoded: such files are rejected by name, not passed over.
+"""
 
 _OTHERS = """
     txt md rst csv tsv json jsonl xml html htm yaml yml toml ini cfg log py ipynb sh js css
     pdf doc docx xls xlsx ppt pptx zip tar gz tgz bz2 xz zst 7z rar npy npz pkl pt pth h5 hdf5
     mat parquet arrow db sqlite mp4 mov avi mkv webm mpg mpeg wmv m4v mp3 wav flac ogg
-    svg psd ai eps cls lnk url exe dll tmp part crdownload
+    svg ai eps cls lnk url exe dll tmp part crdownload
+    dng cr2 cr3 nef arw orf rw2 raf raw
 """
 OTHER_ENDINGS = frozenset(_OTHERS.split())
-"""Endings known not to be images that imgmem reads; they are counted one by one."""
+"""Endings that are passed over, each counted by itself. Camera raw files (the last line) are
+among them, because a TIFF reader finds a thumbnail in many."""
 
 SYSTEM_FILES = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"})
 SYSTEM_FOLDERS = frozenset({"__macosx", "@eadir", "$recycle.bin", "system volume information"})

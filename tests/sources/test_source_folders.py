@@ -1,0 +1,496 @@
+"""Folders as sources: what is listed, under which class and split, and what is passed over."""
+
+import os
+import pathlib
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import textwrap
+import tracemalloc
+
+import pytest
+from listings import exhausted, listed, placed, plant
+from trees import fingerprint
+
+from imgmem.core.errors import InputError, RejectedImage
+from imgmem.core.sources import files, open_source
+
+ROOT = os.name == "posix" and os.geteuid() == 0
+
+
+def read(path, name, **options):
+    source = open_source(str(path), **options)
+    try:
+        return source.read(name, listed(path, **options)[name].locator)
+    finally:
+        source.close()
+
+
+# Classes -----------------------------------------------------------------------------------
+
+
+def test_the_first_folder_is_the_class_and_deeper_ones_count_to_it(tmp_path):
+    plant(tmp_path, "cat/1.jpg", "cat/2021/may/2.jpg", "dog/3.png")
+    assert placed(tmp_path) == {
+        "cat/1.jpg": ("cat", None),
+        "cat/2021/may/2.jpg": ("cat", None),
+        "dog/3.png": ("dog", None),
+    }
+
+
+def test_a_flat_folder_is_unlabelled(tmp_path):
+    plant(tmp_path, "1.jpg", "2.png", "notes/readme.txt")
+    assert placed(tmp_path) == {"1.jpg": (None, None), "2.png": (None, None)}
+    assert not open_source(str(tmp_path)).labelled
+
+
+def test_one_class_folder_is_a_class_and_no_wrapper(tmp_path):
+    plant(tmp_path, "cat/1.jpg", "cat/2.jpg")
+    assert {label for label, _ in placed(tmp_path).values()} == {"cat"}
+
+
+def test_folders_that_wrap_the_class_folders_are_descended_and_said(tmp_path):
+    plant(tmp_path, "data/photos/cat/1.jpg", "data/photos/dog/2.jpg", "data/readme.txt")
+    source = exhausted(tmp_path)
+    assert placed(tmp_path) == {
+        "data/photos/cat/1.jpg": ("cat", None),
+        "data/photos/dog/2.jpg": ("dog", None),
+    }
+    assert source.notes == ["descended into data/photos/, which wraps all the images"]
+
+
+def test_images_loose_beside_class_folders_are_refused_by_name(tmp_path):
+    plant(tmp_path, "cat/1.jpg", "dog/2.jpg", "stray.jpg")
+    with pytest.raises(InputError, match=r"stray\.jpg.*cat, dog"):
+        listed(tmp_path)
+
+
+def test_a_single_folder_of_images_and_folders_is_refused_as_unclear(tmp_path):
+    plant(tmp_path, "data/cat/1.jpg", "data/dog/2.jpg", "data/stray.jpg")
+    with pytest.raises(InputError, match="data/, the only folder, holds images and folders"):
+        listed(tmp_path)
+    with pytest.raises(InputError, match=r"stray\.jpg"):
+        listed(tmp_path / "data")
+
+
+def test_loose_images_below_a_wrapping_folder_are_refused_with_their_folder(tmp_path):
+    plant(tmp_path, "a/b/cat/1.jpg", "a/b/cat/x/2.jpg")
+    with pytest.raises(InputError, match="a/b: cat/, the only folder"):
+        listed(tmp_path)
+
+
+def test_labels_none_takes_any_tree_unlabelled(tmp_path):
+    plant(tmp_path, "cat/1.jpg", "dog/deep/2.jpg", "stray.jpg")
+    assert set(placed(tmp_path, labels="none").values()) == {(None, None)}
+    assert len(placed(tmp_path, labels="none")) == 3
+
+
+def test_a_folder_without_any_file_keeps_its_class(tmp_path):
+    plant(tmp_path, "cat/1.jpg", "dog/1.jpg", "emu/.gitkeep", "fox/sub/")
+    source = open_source(str(tmp_path))
+    assert source.class_names == ("emu", "fox")
+
+
+def test_a_folder_with_other_files_only_is_no_class(tmp_path):
+    plant(tmp_path, "cat/1.jpg", "dog/1.jpg", "docs/paper.pdf")
+    assert open_source(str(tmp_path)).class_names == ()
+    assert exhausted(tmp_path).ignored == {".pdf file": 1}
+
+
+# The author's splits -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("val", ["val", "valid", "validation", "Validation"])
+def test_train_val_and_test_folders_are_the_splits(tmp_path, val):
+    plant(tmp_path, "train/cat/1.jpg", f"{val}/cat/2.jpg", "test/dog/x/3.jpg", "LICENSE")
+    assert placed(tmp_path) == {
+        "train/cat/1.jpg": ("cat", "train"),
+        f"{val}/cat/2.jpg": ("cat", "val"),
+        "test/dog/x/3.jpg": ("dog", "test"),
+    }
+
+
+def test_the_splits_may_be_wrapped(tmp_path):
+    plant(tmp_path, "set/train/cat/1.jpg", "set/val/cat/2.jpg")
+    assert placed(tmp_path) == {
+        "set/train/cat/1.jpg": ("cat", "train"),
+        "set/val/cat/2.jpg": ("cat", "val"),
+    }
+
+
+def test_train_alone_is_a_split(tmp_path):
+    plant(tmp_path, "train/cat/1.jpg", "train/dog/2.jpg")
+    assert set(placed(tmp_path).values()) == {("cat", "train"), ("dog", "train")}
+
+
+def test_a_test_folder_without_classes_is_left_out_and_counted(tmp_path):
+    plant(tmp_path, "train/cat/1.jpg", "train/dog/2.jpg", "test/3.jpg", "test/4.jpg")
+    assert {split for _, split in placed(tmp_path).values()} == {"train"}
+    assert exhausted(tmp_path).ignored == {"test image without a class": 2}
+
+
+def test_a_val_folder_without_classes_is_refused(tmp_path):
+    plant(tmp_path, "train/cat/1.jpg", "val/2.jpg")
+    with pytest.raises(InputError, match="val/ holds images outside"):
+        listed(tmp_path)
+
+
+def test_without_train_the_folders_are_classes(tmp_path):
+    plant(tmp_path, "val/cat/1.jpg", "test/cat/2.jpg")
+    assert set(placed(tmp_path).values()) == {("val", None), ("test", None)}
+
+
+def test_with_another_folder_beside_them_they_are_classes_and_that_is_said(tmp_path):
+    plant(tmp_path, "train/a/1.jpg", "val/a/2.jpg", "plane/3.jpg")
+    assert {label for label, _ in placed(tmp_path).values()} == {"train", "val", "plane"}
+    assert exhausted(tmp_path).notes == [
+        "took train/ as a class, not as a split, for there is plane too"
+    ]
+
+
+def test_without_auto_split_they_are_pooled_by_their_class_folders(tmp_path):
+    plant(tmp_path, "train/cat/1.jpg", "val/cat/2.jpg", "val/dog/3.jpg", "test/4.jpg")
+    assert placed(tmp_path, auto_split=False) == {
+        "train/cat/1.jpg": ("cat", None),
+        "val/cat/2.jpg": ("cat", None),
+        "val/dog/3.jpg": ("dog", None),
+    }
+
+
+def test_splits_without_class_folders_are_unlabelled_splits(tmp_path):
+    plant(tmp_path, "train/1.jpg", "val/2.jpg")
+    assert placed(tmp_path) == {"train/1.jpg": (None, "train"), "val/2.jpg": (None, "val")}
+    assert placed(tmp_path, auto_split=False) == {
+        "train/1.jpg": ("train", None),
+        "val/2.jpg": ("val", None),
+    }
+
+
+def test_splits_stand_where_labels_are_not_wanted(tmp_path):
+    plant(tmp_path, "train/cat/1.jpg", "val/dog/2.jpg")
+    assert placed(tmp_path, labels="none") == {
+        "train/cat/1.jpg": (None, "train"),
+        "val/dog/2.jpg": (None, "val"),
+    }
+
+
+def test_an_empty_class_folder_in_a_split_keeps_its_class(tmp_path):
+    plant(tmp_path, "train/cat/1.jpg", "train/dog/", "val/cat/2.jpg")
+    assert open_source(str(tmp_path)).class_names == ("dog",)
+
+
+# What is a candidate -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "A.JPEG", "b.PnG", "c", "d.heic", "x.tar.webp", "..e"])
+def test_image_endings_in_any_case_or_none_are_candidates(tmp_path, name):
+    plant(tmp_path, name)
+    assert list(listed(tmp_path)) == ([] if name.startswith(".") else [name])
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        (".hidden.jpg", "hidden file"),
+        ("._1.jpg", "hidden file"),
+        (".DS_Store", "hidden file"),
+        ("Thumbs.db", "system file"),
+        ("desktop.ini", "system file"),
+        ("1.jpg~", "backup file"),
+        ("a.txt", ".txt file"),
+        ("a.JSON", ".json file"),
+        ("a.mp4", ".mp4 file"),
+        ("a.zip", ".zip file"),
+        ("a.dng", ".dng file"),
+        ("a.xyz", "unknown ending"),
+        ("a.12345", "unknown ending"),
+        ("LICENSE", "text file"),
+        ("__MACOSX/cat/1.jpg", "system folder"),
+        (".ipynb_checkpoints/1-checkpoint.jpg", "hidden folder"),
+        ("cat/.thumbs/1.jpg", "hidden folder"),
+    ],
+)
+def test_everything_else_is_passed_over_and_counted(tmp_path, name, reason):
+    plant(tmp_path, name)
+    source = open_source(str(tmp_path))
+    assert list(source.entries()) == []
+    assert source.ignored == {reason: 1}
+
+
+@pytest.mark.parametrize(
+    "name", [b"caf\xe9.jpg", b"two\nlines.jpg", "🦜.jpg".encode(), b" .jpg", b"a\\b.jpg", b"-.jpg"]
+)
+def test_any_bytes_are_a_name(tmp_path, name):
+    plant(tmp_path, b"cat\xff/" + name, data=b"pixels")
+    (entry,) = listed(tmp_path).values()
+    assert os.fsencode(entry.name) == b"cat\xff/" + name
+    assert os.fsencode(entry.label) == b"cat\xff"
+    assert read(tmp_path, entry.name) == b"pixels"
+
+
+# What cannot be read -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["1.jpg", "no_ending"])
+def test_fifos_sockets_and_devices_are_never_opened(tmp_path, name):
+    plant(tmp_path, "cat/0.jpg", "dog/0.jpg")
+    os.mkfifo(tmp_path / "cat" / f"fifo{name}")
+    unix = socket.socket(socket.AF_UNIX)
+    here = os.getcwd()
+    os.chdir(tmp_path)  # a socket's path may be 107 bytes long
+    try:
+        unix.bind(f"dog/{name}")
+    finally:
+        os.chdir(here)
+    (tmp_path / "cat" / f"null{name}").symlink_to("/dev/null")
+    source = exhausted(tmp_path)
+    unix.close()
+    assert set(placed(tmp_path)) == {"cat/0.jpg", "dog/0.jpg"}
+    assert source.ignored == {"FIFO, socket or device": 3}
+
+
+@pytest.mark.skipif(not ROOT, reason="only root can make a device")
+def test_a_device_is_never_opened(tmp_path):
+    plant(tmp_path, "0.jpg")
+    try:
+        os.mknod(tmp_path / "zero.jpg", stat.S_IFCHR | 0o666, os.makedev(1, 5))
+    except PermissionError:
+        pytest.skip("no devices may be made here, not even by root")
+    assert list(listed(tmp_path)) == ["0.jpg"]
+
+
+def test_a_fifo_that_takes_a_files_place_is_rejected_and_does_not_hang(tmp_path):
+    plant(tmp_path, "1.jpg")
+    source = open_source(str(tmp_path))
+    (entry,) = source.entries()
+    (tmp_path / "1.jpg").unlink()
+    os.mkfifo(tmp_path / "1.jpg")
+    with pytest.raises(RejectedImage, match="unreadable: not a regular file"):
+        source.read(entry.name, entry.locator)
+
+
+@pytest.mark.parametrize(
+    ("target", "detail"),
+    [("nowhere.jpg", "no such file"), ("1.jpg", "circles"), ("cat/0.jpg/x", "Not a directory")],
+)
+def test_a_link_that_leads_nowhere_is_an_entry_that_is_rejected(tmp_path, target, detail):
+    plant(tmp_path, "cat/0.jpg", "dog/0.jpg")
+    (tmp_path / "cat" / "1.jpg").symlink_to(tmp_path / target if "/" in target else target)
+    source = open_source(str(tmp_path))
+    entry = listed(tmp_path)["cat/1.jpg"]
+    assert (entry.label, entry.size) == ("cat", 0)
+    with pytest.raises(RejectedImage, match=f"^unreadable: .*{detail}"):
+        source.read(entry.name, entry.locator)
+    with pytest.raises(RejectedImage, match=f"^unreadable: .*{detail}"):
+        source.read_head(entry.name, entry.locator, 10)
+
+
+def test_links_to_files_and_folders_are_followed(tmp_path):
+    plant(tmp_path, "store/a.bin", "store/dogs/2.jpg", data=b"there")
+    source = tmp_path / "source"
+    (source / "cat").mkdir(parents=True)
+    (source / "cat" / "1.jpg").symlink_to(tmp_path / "store" / "a.bin")
+    (source / "dog").symlink_to("../store/dogs")
+    assert placed(source) == {"cat/1.jpg": ("cat", None), "dog/2.jpg": ("dog", None)}
+    assert listed(source)["cat/1.jpg"].size == 5
+    assert read(source, "cat/1.jpg") == read(source, "dog/2.jpg") == b"there"
+
+
+def test_links_back_to_a_folder_above_are_not_followed(tmp_path):
+    plant(tmp_path, "cat/1.jpg", "dog/sub/2.jpg")
+    (tmp_path / "cat" / "up").symlink_to("..")
+    (tmp_path / "dog" / "self").symlink_to(".")
+    (tmp_path / "dog" / "sub" / "cat").symlink_to("../../cat")
+    assert set(placed(tmp_path)) == {"cat/1.jpg", "dog/sub/2.jpg", "dog/sub/cat/1.jpg"}
+    assert exhausted(tmp_path).ignored == {"link to a folder above it": 3}
+
+
+def test_two_folders_that_link_to_each_other_end(tmp_path):
+    plant(tmp_path, "a/1.jpg", "b/2.jpg")
+    (tmp_path / "a" / "b").symlink_to("../b")
+    (tmp_path / "b" / "a").symlink_to("../a")
+    assert set(placed(tmp_path)) == {"a/1.jpg", "a/b/2.jpg", "b/2.jpg", "b/a/1.jpg"}
+
+
+def test_folders_nested_beyond_all_measure_are_rejected_not_a_crash(tmp_path):
+    plant(tmp_path, "cat/1.jpg", "dog/" + "d/" * 150 + "1.jpg")
+    deep = [entry for name, entry in listed(tmp_path).items() if name != "cat/1.jpg"]
+    (entry,) = deep
+    with pytest.raises(RejectedImage, match="more than 100 folders deep"):
+        open_source(str(tmp_path)).read(entry.name, entry.locator)
+
+
+def without_root(script, *arguments):
+    """Run Python lines in a process that permissions hold for."""
+    prepare = "import os\nif os.geteuid() == 0: os.setgid(65534); os.setuid(65534)\n"
+    helpers = "import resource, sys\nsys.path[:0] = sys.argv[1].split(':')\n"
+    done = subprocess.run(
+        [sys.executable, "-c", helpers + "from listings import *\n" + prepare + script,
+         ":".join(filter(None, sys.path)), *map(str, arguments)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def open_path():
+    """A folder that every user can reach, which pytest's own are not."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        yield pathlib.Path(folder)
+
+
+def test_an_unreadable_file_is_rejected_and_the_rest_is_read(open_path):
+    plant(open_path, "cat/1.jpg", "cat/2.jpg", "dog/3.jpg")
+    (open_path / "cat" / "1.jpg").chmod(0)
+    script = """
+from imgmem.core.errors import RejectedImage
+source = open_source(sys.argv[2])
+for entry in sorted(source.entries(), key=lambda entry: entry.name):
+    try:
+        print(entry.name, source.read(entry.name, entry.locator))
+    except RejectedImage as reject:
+        print(entry.name, reject)
+"""
+    assert without_root(textwrap.dedent(script), open_path).splitlines() == [
+        "cat/1.jpg unreadable: Permission denied",
+        "cat/2.jpg b'image'",
+        "dog/3.jpg b'image'",
+    ]
+
+
+def test_an_unreadable_folder_is_rejected_by_its_name_and_the_rest_is_listed(open_path):
+    plant(open_path, "cat/1.jpg", "dog/2.jpg", "cat/shut/3.jpg", "emu/4.jpg")
+    for shut in ("cat/shut", "emu"):
+        (open_path / shut).chmod(0)
+    script = "for e in sorted(listed(sys.argv[2]).items()): print(e[0], e[1].label, e[1].locator)"
+    lines = without_root(script, open_path).splitlines()
+    for shut in ("cat/shut", "emu"):
+        (open_path / shut).chmod(0o755)
+    assert lines == [
+        "cat/1.jpg cat ()",
+        "cat/shut cat ('unreadable', 'Permission denied')",
+        "dog/2.jpg dog ()",
+        "emu None ('unreadable', 'Permission denied')",
+    ]
+
+
+def test_a_source_that_cannot_be_listed_is_an_error(open_path):
+    shut = plant(open_path, "shut/cat/1.jpg") / "shut"
+    shut.chmod(0)
+    script = """
+from imgmem.core.errors import InputError
+try:
+    open_source(sys.argv[2])
+except InputError as error:
+    print(error)
+"""
+    said = without_root(script, shut)
+    shut.chmod(0o755)
+    assert said.endswith("cannot be opened: Permission denied")
+
+
+def test_too_many_open_files_is_no_fault_of_an_image(open_path):
+    plant(open_path, "1.jpg")
+    script = """
+from imgmem.core.errors import ResourceError
+source = open_source(sys.argv[2])
+(entry,) = source.entries()
+resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
+try:
+    source.read(entry.name, entry.locator)
+except ResourceError as error:
+    print(error, error.hint)
+"""
+    assert "cannot open more files" in without_root(script, open_path)
+
+
+# Reading -----------------------------------------------------------------------------------
+
+
+def test_read_gives_all_bytes_and_read_head_the_first(tmp_path):
+    plant(tmp_path, "1.jpg", data=bytes(range(256)) * 1000)
+    plant(tmp_path, "2.jpg", data=b"")
+    source = open_source(str(tmp_path))
+    assert source.read("1.jpg", ()) == bytes(range(256)) * 1000
+    assert source.read_head("1.jpg", (), 300) == (bytes(range(256)) * 2)[:300]
+    assert source.read("2.jpg", ()) == source.read_head("2.jpg", (), 10) == b""
+
+
+def test_entries_carry_size_and_time(tmp_path):
+    plant(tmp_path, "1.jpg", data=b"12345")
+    os.utime(tmp_path / "1.jpg", ns=(1, 123456789))
+    entry = listed(tmp_path)["1.jpg"]
+    assert (entry.size, entry.mtime_ns, entry.locator, entry.extra) == (5, 123456789, (), ())
+
+
+def test_a_source_can_be_read_without_a_listing_and_from_another_directory(tmp_path, monkeypatch):
+    plant(tmp_path, "data/cat/1.jpg", data=b"there")
+    monkeypatch.chdir(tmp_path)
+    source = open_source("data")
+    monkeypatch.chdir("/")
+    assert source.read("cat/1.jpg", ()) == b"there"
+    assert [entry.name for entry in source.entries()] == ["cat/1.jpg"]
+
+
+def test_a_file_that_shrinks_while_it_is_read_gives_what_is_left(tmp_path, monkeypatch):
+    plant(tmp_path, "1.jpg", data=b"1234567890")
+    opened = files.open_regular
+    monkeypatch.setattr(files, "open_regular", lambda *path: (opened(*path)[0], 20))
+    assert open_source(str(tmp_path)).read("1.jpg", ()) == b"1234567890"
+
+
+def test_reading_works_where_the_system_has_neither_pread_nor_relative_names(tmp_path, monkeypatch):
+    plant(tmp_path, "cat/1.jpg", data=b"there")
+    monkeypatch.setattr(files, "_pread", files._by_position)
+    monkeypatch.setattr(os, "supports_dir_fd", set())
+    assert open_source(str(tmp_path)).read("cat/1.jpg", ()) == b"there"
+
+
+@pytest.mark.parametrize("name", ["missing", "file.jpg", "file.7z", "file"])
+def test_a_source_that_is_none_is_an_error_that_says_what_would_be(tmp_path, name):
+    if name != "missing":
+        plant(tmp_path, name)
+    with pytest.raises(InputError) as caught:
+        open_source(str(tmp_path / name))
+    assert name in caught.value.message
+    assert caught.value.hint
+
+
+def test_a_source_that_is_a_fifo_is_not_opened(tmp_path):
+    os.mkfifo(tmp_path / "labels.csv")
+    with pytest.raises(InputError):
+        open_source(str(tmp_path / "labels.csv"))
+
+
+def test_listing_and_reading_leave_the_tree_as_it_was(tmp_path):
+    plant(tmp_path, "train/cat/1.jpg", "val/dog/2.jpg", "val/dog/empty/", "a.txt")
+    (tmp_path / "train" / "cat" / "loop").symlink_to("..")
+    os.mkfifo(tmp_path / "train" / "cat" / "3.jpg")
+    before = fingerprint(tmp_path)
+    source = exhausted(tmp_path)
+    source.read("train/cat/1.jpg", ())
+    source.close()
+    assert fingerprint(tmp_path) == before
+
+
+def test_memory_does_not_grow_with_the_number_of_files(tmp_path):
+    few, many = (tmp_path / name for name in ("few", "many"))
+    for root, count in ((few, 1_000), (many, 30_000)):
+        plant(root, "cat/0.jpg", "dog/0.jpg")
+        for number in range(count):
+            os.link(root / "cat" / "0.jpg", root / "dog" / f"{number:06}.jpg")
+
+    def peak(root):
+        tracemalloc.start()
+        for _ in open_source(str(root)).entries():
+            pass
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    peak(few)
+    assert peak(many) < peak(few) + 50_000

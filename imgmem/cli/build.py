@@ -80,7 +80,7 @@ _POLICY = specs.RejectPolicy()
 def command(
     source: str, out: str, image: specs.ImageSpec, run: specs.RunSpec, **given: Any
 ) -> None:
-    """Stream the images of SOURCE into the dataset OUT, in bounded memory.
+    """Stream the images of SOURCE into a dataset, in bounded memory.
 
     SOURCE is a folder of class folders, a flat folder, a .csv or .tsv list, a .tar or .zip, or
     a dataset. Interrupted, the same command goes on where it stopped; on a finished OUT it

@@ -30,11 +30,11 @@ _STAGES = {
 @click.command(
     "estimate",
     epilog=options.examples(
-        "imgmem estimate photos                      at 224x224, beside what build takes",
-        "imgmem estimate photos --size native        the images as they are",
-        "imgmem estimate photos --limit 8GiB         exit 1 if the naive peak is over it",
-        "imgmem estimate millions --sample 10000     a forecast with its uncertainty",
-        "imgmem estimate flowers                     a dataset: by its dataset.json",
+        "imgmem estimate photos                 at 224x224, beside what build takes",
+        "imgmem estimate photos --size native   the images as they are",
+        "imgmem estimate photos --limit 8GiB    exit 1 if the naive peak is over it",
+        "imgmem estimate millions --sample 10000a forecast with its uncertainty",
+        "imgmem estimate flowers                a dataset: by its dataset.json",
     ),
 )
 @options.path_argument("path")
@@ -77,7 +77,7 @@ _STAGES = {
 def command(
     path: str, out: str | None, image: specs.ImageSpec, run: specs.RunSpec, **given: Any
 ) -> None:
-    """Forecast what the images of PATH take in memory, naively and with imgmem.
+    """Forecast the memory that PATH takes, naively and with imgmem.
 
     PATH is a source as build takes it, or a dataset. Only headers are read. The naive
     conversion puts all images into a list, the list into an array, the array into floats.

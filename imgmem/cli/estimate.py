@@ -33,7 +33,7 @@ _STAGES = {
         "imgmem estimate photos                 at 224x224, beside what build takes",
         "imgmem estimate photos --size native   the images as they are",
         "imgmem estimate photos --limit 8GiB    exit 1 if the naive peak is over it",
-        "imgmem estimate millions --sample 10000a forecast with its uncertainty",
+        "imgmem estimate millions --sample 5000  a forecast with its uncertainty",
         "imgmem estimate flowers                a dataset: by its dataset.json",
     ),
 )

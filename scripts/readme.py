@@ -62,9 +62,11 @@ def _output(line: str) -> str:
         stderr=subprocess.STDOUT,
         check=False,
     )
-    return "\n".join(map(str.rstrip, done.stdout.splitlines())) + "\n"
+    lines = done.stdout.replace(_folder.name, "~/try").splitlines()
+    return "".join(line.rstrip() + "\n" for line in lines)
 
 
 def _without_figures(block: str) -> str:
-    """`block` without the sizes, rates and times that differ between machines, and its spacing."""
-    return re.sub(r"\s+|[─━]+", " ", re.sub(r"[\d.]+ ?([KMGT]iB|B|s|ms|%|/s)\b", "#", block))
+    """`block` without what differs between machines: sizes, rates, limits, and the spacing."""
+    figures = r"[\d.]+ ?([KMGT]iB|B|s|ms|%|/s)\b|\d+(,\d{3})+|\(limit: .*?\)"
+    return re.sub(r"\s+", " ", re.sub(figures, "#", block))

@@ -4,11 +4,9 @@ import json
 import os
 import subprocess
 import sys
-import uuid
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
+from cgroups import limited_to, needs_cgroup
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -193,34 +191,6 @@ def fits(count):
 print(fits({int(there * 0.9)}), fits({int(there * 1.1)}))"""
     )
     assert python(take) == "True False"
-
-
-def memory_cgroup():
-    """Where this process could make a memory cgroup: (directory, limit file), or None."""
-    v1 = Path("/sys/fs/cgroup/memory")
-    if (v1 / "memory.limit_in_bytes").exists() and os.access(v1, os.W_OK):
-        return v1, "memory.limit_in_bytes"
-    v2 = Path("/sys/fs/cgroup")
-    controllers = v2 / "cgroup.subtree_control"
-    if controllers.exists() and "memory" in controllers.read_text() and os.access(v2, os.W_OK):
-        return v2, "memory.max"
-    return None
-
-
-@contextmanager
-def limited_to(count):
-    """A new cgroup that may use `count` bytes; gives what a child calls to join it."""
-    home, limit_file = memory_cgroup()
-    group = home / f"imgmem-test-{uuid.uuid4().hex}"
-    group.mkdir()
-    try:
-        (group / limit_file).write_text(str(count))
-        yield lambda: (group / "cgroup.procs").write_text(str(os.getpid()))
-    finally:
-        group.rmdir()
-
-
-needs_cgroup = pytest.mark.skipif(memory_cgroup() is None, reason="no right to make a cgroup")
 
 
 @needs_cgroup

@@ -1,0 +1,246 @@
+"""What `estimate` finds out from headers, and what it concludes."""
+
+import random
+import struct
+from collections import Counter
+
+import numpy as np
+import pytest
+from datasets import write_dataset
+from folders import class_folders
+from hypothesis import given
+from hypothesis import strategies as st
+from pictures import encode, oriented, photo, write
+
+from imgmem.core import census, forecast, rowfacts
+from imgmem.core.build import build
+from imgmem.core.errors import CheckFailed, InputError, UsageError
+from imgmem.core.estimate import estimate, limit_check
+from imgmem.core.naive import BASE_BYTES
+from imgmem.core.normalize import normalize
+from imgmem.core.progress import silent
+from imgmem.core.sources import Entry
+from imgmem.core.specs import BuildSpec, EstimateSpec, ImageSpec, RunSpec
+
+NATIVE = EstimateSpec(image=ImageSpec(size=None))
+MIB = 2**20
+
+
+def test_no_pixel_is_decoded(tmp_path):
+    """Files that end right after their headers give the same forecast as whole ones."""
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    for number, ending in enumerate((".jpg", ".png", ".bmp", ".gif")):
+        file = write(whole / f"a/{number}{ending}", photo(300, 400, number))
+        (cut / "a").mkdir(parents=True, exist_ok=True)
+        (cut / f"a/{number}{ending}").write_bytes(file.read_bytes()[:1000])
+    assert estimate(cut, spec=NATIVE).images == estimate(whole, spec=NATIVE).images
+    assert estimate(whole, spec=NATIVE).images.row_shape == (300, 400, 3)
+
+
+def test_a_header_behind_a_long_exif_block_is_found(tmp_path):
+    """60 KB of EXIF before the frame header: the first page of the file does not do."""
+    plain = encode(photo(30, 40), "JPEG")
+    segment = b"Exif\0\0" + bytes(60_000)
+    padded = plain[:2] + b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment + plain[2:]
+    (tmp_path / "a.jpg").write_bytes(padded + bytes(70_000))
+    assert estimate(tmp_path, spec=NATIVE).images.row_shape == (30, 40, 3)
+
+
+def test_bad_headers_are_counted_and_not_fatal(tmp_path):
+    class_folders(tmp_path, {"a": 3})
+    (tmp_path / "a/empty.jpg").write_bytes(b"")
+    (tmp_path / "a/page.jpg").write_text("<html>not found</html>")
+    (tmp_path / "a/gone.jpg").symlink_to("nowhere")
+    write(tmp_path / "a/large.png", np.zeros((50, 50, 3), np.uint8))
+    spec = EstimateSpec(image=ImageSpec(max_pixels=2000))
+    images = estimate(tmp_path, spec=spec).images
+    assert (images.listed, images.rows) == (7, 3)
+    assert images.rejected == {"empty": 1, "not-an-image": 1, "unreadable": 1, "too-large": 1}
+
+
+def test_native_sizes_are_upright(tmp_path):
+    """Two portraits, one of them stored lying down with an EXIF orientation."""
+    write(tmp_path / "a.jpg", photo(40, 30), "JPEG")
+    write(tmp_path / "b.jpg", photo(30, 40), "JPEG", exif=oriented(6))
+    assert estimate(tmp_path, spec=NATIVE).images.row_shape == (40, 30, 3)
+
+
+def test_unequal_native_sizes_cost_the_list_and_cannot_be_built(tmp_path):
+    write(tmp_path / "a.png", photo(40, 30))
+    write(tmp_path / "b.png", photo(100, 50))
+    result = estimate(tmp_path, spec=NATIVE)
+    assert (result.images.row_shape, result.build, result.normalize) == (None, None, None)
+    assert (result.images.smallest, result.images.largest) == ((40, 30), (100, 50))
+    assert [stage.name for stage in result.naive["float64"].stages] == ["read"]
+    assert result.images.values == 3 * (40 * 30 + 100 * 50)
+
+
+def test_grey_rows_take_a_third(tmp_path):
+    class_folders(tmp_path, {"a": 2})
+    grey = EstimateSpec(image=ImageSpec(size=(100, 100), channels="grey"))
+    images = estimate(tmp_path, spec=grey).images
+    assert (images.row_shape, images.values) == ((100, 100, 1), 20_000)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_the_disk_forecast_of_build_is_what_build_takes(tmp_path, dtype):
+    """Never less than the finished dataset, and at most a tenth and 20 KB more."""
+    class_folders(tmp_path / "photos", {"cats": 40, "dogs": 60})
+    spec = BuildSpec(image=ImageSpec(size=(32, 32)), dtype=dtype)
+    need = estimate(tmp_path / "photos", spec=EstimateSpec(image=spec.image, dtype=dtype)).build
+    build(tmp_path / "photos", tmp_path / "out", spec=spec)
+    taken = sum(path.stat().st_size for path in (tmp_path / "out").iterdir())
+    arrays = sum((tmp_path / "out" / name).stat().st_size for name in ("X.npy", "y.npy"))
+    assert arrays <= taken - 10_000 <= need.disk_bytes <= 1.1 * taken + 20_000
+
+
+def test_the_forecast_knows_the_size_of_a_row_of_facts():
+    assert rowfacts.ROW_FACTS.itemsize == forecast.ROW_FACTS_BYTES
+
+
+def test_what_is_lacking_is_said_before_it_is_missed(tmp_path):
+    """A budget that cannot hold the largest image, and one below any use."""
+    write(tmp_path / "a.png", np.zeros((5000, 5000, 3), np.uint8))
+    small = estimate(tmp_path, run=RunSpec(memory=100 * MIB)).build
+    assert not small.fits
+    assert "give --memory" in small.verdict
+    enough = int(small.verdict.split()[-1].removesuffix("MiB")) * MIB
+    assert estimate(tmp_path, run=RunSpec(memory=enough)).build.fits
+    tiny = estimate(tmp_path, run=RunSpec(memory=20 * MIB)).build
+    assert not tiny.fits
+    assert "below the floor" in tiny.verdict
+
+
+def test_a_dataset_is_forecast_from_its_record(tmp_path):
+    """Shapes come from dataset.json; there is nothing to build, normalize is still to do."""
+    path = write_dataset(tmp_path / "data", np.zeros((50, 60, 70, 3), np.uint8))
+    result = estimate(path)
+    values = 50 * 60 * 70 * 3
+    assert (result.kind, result.build) == ("dataset", None)
+    assert result.images.row_shape == (60, 70, 3)
+    assert result.naive["float64"].peak_bytes == BASE_BYTES + 24 * values
+    assert result.normalize.disk_bytes == pytest.approx(3 * values, rel=0.02)
+
+
+def test_a_normalized_dataset_only_needs_to_be_loaded(tmp_path):
+    path = write_dataset(tmp_path / "data", np.arange(1200, dtype=np.uint8).reshape(4, 10, 10, 3))
+    normalize(path)
+    result = estimate(path)
+    assert result.normalize is None
+    assert [stage.name for stage in result.naive["float32"].stages] == ["load"]
+    assert result.naive["float32"].peak_bytes == BASE_BYTES + 4 * 1200
+
+
+def test_image_options_are_refused_beside_a_dataset(tmp_path):
+    path = write_dataset(tmp_path / "data", np.zeros((2, 8, 8, 3), np.uint8))
+    with pytest.raises(UsageError, match="do not apply"):
+        estimate(path, spec=EstimateSpec(image=ImageSpec(size=(5, 5))))
+
+
+def test_a_source_without_images_is_an_error(tmp_path):
+    with pytest.raises(InputError, match="holds no image"):
+        estimate(tmp_path)
+    with pytest.raises(InputError):
+        estimate(tmp_path / "missing")
+
+
+def test_the_limit_judges_the_dtype_asked_for(tmp_path):
+    class_folders(tmp_path, {"a": 2})
+    result = estimate(tmp_path)
+    limit = result.naive["float32"].peak_bytes
+    assert limit_check(result, EstimateSpec(limit=limit, naive_dtype="float32")) is None
+    failure = limit_check(result, EstimateSpec(limit=limit, naive_dtype="float64"))
+    assert isinstance(failure, CheckFailed)
+    assert failure.facts["peak_bytes"] == result.naive["float64"].peak_bytes
+
+
+def test_the_free_space_is_that_of_the_directory_to_be_made(tmp_path):
+    class_folders(tmp_path / "photos", {"a": 2})
+    room = estimate(tmp_path / "photos", out=tmp_path / "not/yet/there").room
+    assert room.directory == str(tmp_path)
+
+
+# Samples ---------------------------------------------------------------------------------
+
+
+class Listed:
+    """A source of JPEG headers: `facts` is name → (height, width, bytes of the file)."""
+
+    labelled = False
+    spool_bytes = 0
+
+    def __init__(self, facts):
+        self.facts = facts
+        self.ignored, self.notes = Counter(), []
+
+    def entries(self):
+        for name, (_, _, size) in self.facts.items():
+            yield Entry(name, size, 0)
+
+    def read_head(self, name, locator, length):
+        height, width, _ = self.facts[name]
+        frame = struct.pack(">BHHB", 8, height, width, 3) + bytes((1, 17, 0, 2, 17, 1, 3, 17, 1))
+        return b"\xff\xd8\xff\xc0" + struct.pack(">H", 17) + frame
+
+
+def population(seed, count=2000):
+    """Thumbnails, photographs and a few giants; bytes go with pixels, loosely."""
+    chance = random.Random(seed)
+    facts = {}
+    for number in range(count):
+        side = chance.choice([64] * 60 + [500] * 38 + [4000] * 2)
+        height, width = (int(side * chance.uniform(0.7, 1.3)) for _ in range(2))
+        size = int(height * width * chance.lognormvariate(-1.5, 0.4)) + 5000
+        facts[f"{seed}/{number}.jpg"] = (height, width, size)
+    return facts
+
+
+def total_of(facts, sample):
+    """(values, relative error) by a census of `facts`."""
+    found = census.take_census(Listed(facts), NATIVE.image, sample=sample, report=silent)
+    assert found.examined == min(sample, len(facts))
+    return found.values.total(found.file_bytes)
+
+
+def test_a_sample_states_its_uncertainty_and_keeps_to_it():
+    """In at least 36 of 40 mixed folders the truth is inside the stated 95 % interval."""
+    inside = 0
+    for seed in range(40):
+        facts = population(seed)
+        truth = sum(3 * height * width for height, width, _ in facts.values())
+        total, error = total_of(facts, 200)
+        assert 0 < error < 0.25
+        inside += abs(total - truth) <= error * total
+    assert inside >= 36
+
+
+def test_a_sample_of_everything_is_exact():
+    facts = population(1, 100)
+    assert total_of(facts, 100) == (sum(3 * h * w for h, w, _ in facts.values()), 0)
+    assert total_of(facts, 1000) == total_of(facts, 100)
+
+
+def test_a_sample_does_not_depend_on_the_order_of_the_listing():
+    facts = population(2)
+    assert total_of(facts, 50) == total_of(dict(reversed(facts.items())), 50)
+
+
+@given(giant=st.integers(0, 299))
+def test_one_giant_among_thumbnails_is_never_missed(giant):
+    facts = {f"{number}.jpg": (64, 64, 6000) for number in range(300)}
+    facts[f"{giant}.jpg"] = (4000, 6000, 8_000_000)
+    found = census.take_census(Listed(facts), NATIVE.image, sample=20, report=silent)
+    assert (4000, 6000) in found.sizes
+
+
+def test_rejects_in_a_sample_stand_for_as_many_of_the_rest(tmp_path):
+    """Of 200 equal files a quarter is damaged: rows and their uncertainty follow from 80."""
+    picture = encode(photo(20, 20), "JPEG")
+    for number in range(200):
+        (tmp_path / f"{number}.jpg").write_bytes(
+            b"\0" * len(picture) if number % 4 == 0 else picture
+        )
+    images = estimate(tmp_path, spec=EstimateSpec(sample=80)).images
+    assert images.examined == 80
+    assert 0 < images.error < 0.25
+    assert abs(images.rows - 150) <= images.error * images.rows

@@ -168,7 +168,7 @@ def _work(out: str, job: _Job, *, restart: bool) -> int:
     workdir = place.Place(out, restart=restart)
     try:
         building = workdir.open(
-            job.order, lambda path: partial.lay_out(path, design, job.plan.sources())
+            job.order, job.plan, lambda path: partial.lay_out(path, design, job.plan.sources())
         )
         resumed_at = building.state.sources if building else job.plan.total
         if building:
@@ -176,6 +176,8 @@ def _work(out: str, job: _Job, *, restart: bool) -> int:
             building.finish()
         workdir.publish()
         return resumed_at
+    except KeyboardInterrupt:
+        raise _interrupted("what was done is kept") from None
     finally:
         workdir.release()
 
@@ -201,8 +203,8 @@ def _fill(building: Partial, job: _Job, plan: BuildMemory, workers: int) -> None
     lines = building.sources()
     tasks = iter(lambda: list(islice(lines, plan.rows_per_chunk)), [])
     chunks = in_order(decoder, tasks, workers=workers, window=plan.slots)
-    _tell(building, job)
     try:
+        _tell(building, job)
         for number, chunk in enumerate(chunks, 1):
             _take(building, chunk, job)
             decoder.recycle(chunk)
@@ -211,7 +213,8 @@ def _fill(building: Partial, job: _Job, plan: BuildMemory, workers: int) -> None
         _require_rows(building)
     except KeyboardInterrupt:
         building.commit()
-        raise _interrupted(building) from None
+        done, total = building.state.sources, building.design.sources
+        raise _interrupted(f"{done} of {total} images are done and kept") from None
     finally:
         decoder.stop()
 
@@ -309,14 +312,8 @@ def _stopped_at(reject: Reject) -> InputError:
     )
 
 
-def _interrupted(building: Partial) -> Interrupted:
-    done, total = building.state.sources, building.design.sources
-    return Interrupted(
-        f"interrupted after {done} of {total} images; they are kept",
-        hint="Run the same command again to go on.",
-        done=done,
-        total=total,
-    )
+def _interrupted(kept: str) -> Interrupted:
+    return Interrupted(f"interrupted; {kept}", hint="Run the same command again to go on.")
 
 
 def _result(out: str, job: _Job) -> BuildResult:

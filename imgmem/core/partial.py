@@ -135,9 +135,11 @@ class Partial:
 
     def sources(self) -> Iterator[bytes]:
         """The lines of `sources.jsonl` that are still to do."""
-        with open(os.path.join(self.path, SOURCES), "rb") as file:
-            file.seek(self.state.sources_bytes)
-            yield from file
+        return self._lines_from(self.state.sources_bytes)
+
+    def all_sources(self) -> Iterator[bytes]:
+        """The lines of `sources.jsonl`, those that are done too."""
+        return self._lines_from(0)
 
     def append(self, chunk: Chunk) -> None:
         """Write a chunk's rows and rejects behind those that are there; not yet durable."""
@@ -157,8 +159,8 @@ class Partial:
             rows_bytes=state.rows_bytes + len(rows_text),
             rejected_bytes=state.rejected_bytes + len(rejects_text),
             splits=_added(state.splits, (row.split for row in rows), len(self.design.splits)),
-            reasons=Counter(state.reasons) + Counter(reject.reason for reject in rejects),
-            notes=Counter(state.notes) + Counter(n for row in rows for n in row.decoded.notes),
+            reasons=_counted(state.reasons, (reject.reason for reject in rejects)),
+            notes=_counted(state.notes, (note for row in rows for note in row.decoded.notes)),
         )
 
     def commit(self) -> None:
@@ -188,6 +190,11 @@ class Partial:
     def _open(self, name: str) -> File:
         return File(os.path.join(self.path, name))
 
+    def _lines_from(self, offset: int) -> Iterator[bytes]:
+        with open(os.path.join(self.path, SOURCES), "rb") as file:
+            file.seek(offset)
+            yield from file
+
     def _append_features(self, features: npt.NDArray[Any]) -> None:
         start = self.state.rows * self._row_bytes
         self._features.pwrite(features, HEADER_BYTES + start)
@@ -198,9 +205,7 @@ class Partial:
             if (start + piece.stop) % CHECKSUM_BLOCK_BYTES == 0:
                 crcs.append(self._crc)
                 self._crc = 0
-        self._blocks.pwrite(
-            np.array(crcs, "<u4"), start // CHECKSUM_BLOCK_BYTES * _CRC_BYTES
-        )
+        self._blocks.pwrite(np.array(crcs, "<u4"), start // CHECKSUM_BLOCK_BYTES * _CRC_BYTES)
 
     def _append_labels(self, rows: list[Row]) -> None:
         if self._labels is not None:
@@ -330,6 +335,10 @@ def _block_pieces(start: int, length: int) -> Iterator[slice]:
         done = min(done + room, length)
 
 
+def _counted(before: dict[str, int], more: Iterable[str]) -> dict[str, int]:
+    return dict(Counter(before) + Counter(more))
+
+
 def _added(counts: list[int], splits: Iterable[int], number: int) -> list[int]:
     """How many rows each split has, with those of `splits` added."""
     more = Counter(splits)
@@ -339,6 +348,4 @@ def _added(counts: list[int], splits: Iterable[int], number: int) -> list[int]:
 def _ranges(names: tuple[str, ...], counts: list[int]) -> dict[str, tuple[int, int]]:
     """Row ranges of splits that lie one behind the other."""
     ends = list(accumulate(counts))
-    return {
-        name: (end - count, end) for name, count, end in zip(names, counts, ends, strict=False)
-    }
+    return {name: (end - count, end) for name, count, end in zip(names, counts, ends, strict=False)}

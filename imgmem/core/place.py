@@ -1,11 +1,12 @@
 """Where a build goes: OUT, and `.OUT.partial` beside it, which becomes OUT when complete.
 
-    .OUT.partial without plan.json      being laid out; worth nothing
-    .OUT.partial with plan.json         a build in progress
-    .OUT.partial with dataset.json only complete, about to take OUT's name
-    OUT with plan.json                  swapped in by --overwrite; .OUT.partial is the old one
+.OUT.partial without plan.json      being laid out; worth nothing
+.OUT.partial with plan.json         a build in progress
+.OUT.partial with dataset.json only complete, about to take OUT's name
+OUT with plan.json                  swapped in by --overwrite; .OUT.partial is the old one
 """
 
+import json
 import os
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +15,7 @@ from imgmem.core import durable, partial, store
 from imgmem.core.errors import DatasetError, ResourceError, UsageError
 from imgmem.core.locks import Lock
 from imgmem.core.partial import Order, Partial
+from imgmem.core.plan import Plan
 from imgmem.core.record import Record
 
 
@@ -65,14 +67,14 @@ class Place:
         if restart:
             _empty(self.path)
 
-    def open(self, order: Order, lay_out: Callable[[str], None]) -> Partial | None:
+    def open(self, order: Order, plan: Plan, lay_out: Callable[[str], None]) -> Partial | None:
         """The build in progress, new or resumed; None if all that is left is to publish it.
 
         Raises DatasetError where what is there was ordered otherwise.
         """
         if self._has(partial.PLAN):
             opened = Partial(self.path)
-            _require_same(self.path, opened.design.order, order)
+            _require_same(opened, order, plan)
             return opened
         if self._has(store.RECORD):
             self._require_identity(order)
@@ -153,14 +155,16 @@ def _empty(path: str) -> None:
         durable.unlink(os.path.join(path, name))
 
 
-def _require_same(path: str, before: Order, now: Order) -> None:
+def _require_same(opened: Partial, now: Order, plan: Plan) -> None:
     """DatasetError, with what differs, unless a build goes on as it was begun."""
+    before = opened.design.order
     options = differences(before.options, now.options)
     decoders = differences(before.decoders, now.decoders)
     if options or decoders:
-        raise _other_build(path, options or decoders)
+        raise _other_build(opened.path, options or decoders)
     if before.listing_now != now.listing_now:
-        raise _other_build(path, "the source's files")
+        listed = (json.loads(line) for line in opened.all_sources())
+        raise _other_build(opened.path, plan.first_change(listed))
 
 
 def _other_build(path: str, what: str) -> DatasetError:

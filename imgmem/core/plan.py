@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -31,7 +31,8 @@ class Plan:
 
     classes: names by index, None if unlabelled. empty_classes: those without a source.
     splits: names in row order, () for none. total: how many sources.
-    Raises InputError for sources that cannot be used as asked, UsageError for splits that contradict them.
+    Raises InputError for sources that cannot be used as asked, UsageError for splits that
+    contradict them.
     """
 
     def __init__(self, source: Source, spec: BuildSpec) -> None:
@@ -75,6 +76,23 @@ class Plan:
             lasting.update(repr(row[:-1]).encode())
             momentary.update(repr(row).encode())
         return lasting.hexdigest(), momentary.hexdigest()
+
+    def first_change(self, before: Iterable[list[Any]]) -> str:
+        """What became of the first source, by name, that is not as in an earlier `sources`."""
+        self._database.execute("CREATE TEMP TABLE earlier (name PRIMARY KEY, size, mtime)")
+        self._database.executemany(
+            "INSERT OR REPLACE INTO earlier VALUES (?, ?, ?)",
+            ((os.fsencode(name), size, mtime) for name, size, mtime, *_ in before),
+        )
+        row = self._database.execute(
+            """
+            SELECT name, 'is gone' FROM earlier WHERE name NOT IN (SELECT name FROM files)
+            UNION SELECT name, 'is new' FROM files WHERE name NOT IN (SELECT name FROM earlier)
+            UNION SELECT name, 'was modified' FROM files JOIN earlier USING (name)
+                  WHERE files.size != earlier.size OR files.mtime != earlier.mtime
+            ORDER BY name LIMIT 1"""
+        ).fetchone()
+        return f"{os.fsdecode(row[0])} {row[1]}" if row else "the classes or splits of the source"
 
     def _list(self) -> None:
         insert = "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)"

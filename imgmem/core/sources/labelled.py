@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 from imgmem.core.errors import InputError
@@ -18,6 +19,7 @@ from imgmem.core.sources.base import Entry, Locator, Source
 from imgmem.core.sources.files import UNREADABLE
 from imgmem.core.sources.folder import FolderSource
 from imgmem.core.sources.layout import SHOWN
+from imgmem.core.sources.scratch import explained
 from imgmem.core.sources.table import LabelFile, Line
 from imgmem.core.sources.walk import explain
 
@@ -25,51 +27,61 @@ NOT_NAMED = "image that the label file does not name"
 MISSING = "line of the label file without an image"
 REPEATED = "line of the label file that repeats another"
 
-_SCHEMA = """
-PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-8192;
-CREATE TABLE lines (path BLOB PRIMARY KEY, facts TEXT, taken INTEGER);
-"""
+_CACHE_KIB = 8 * 1024
+_REPEATED = """
+CREATE TEMP TABLE repeated AS
+    SELECT path, MIN(rowid) AS first FROM lines GROUP BY path HAVING COUNT(*) > 1"""
+_DIFFERENT = """
+SELECT number, path FROM lines JOIN repeated USING (path)
+WHERE facts != (SELECT facts FROM lines AS other WHERE other.rowid = first)
+ORDER BY number LIMIT 1"""
+_DROP = """
+DELETE FROM lines WHERE rowid IN
+    (SELECT lines.rowid FROM lines JOIN repeated USING (path) WHERE lines.rowid != first)"""
 
 
 class Lines:
-    """The lines of a label file, to be found by path."""
+    """The lines of a label file, to be found by path; they cost a byte of memory each."""
 
     def __init__(self, file: LabelFile, ignored: Counter[str]) -> None:
         """Raises InputError for a path that is named twice, unless the lines are equal."""
-        self._file = file
         self._database = sqlite3.connect("", check_same_thread=False)
-        self._database.executescript(_SCHEMA)
-        for line in file.lines():
-            if not self._insert(line):
-                ignored[REPEATED] += 1
-
-    def _insert(self, line: Line) -> bool:
-        path, facts = os.fsencode(line.path), json.dumps((line.label, line.split, line.extra))
-        insert = "INSERT OR IGNORE INTO lines VALUES (?, ?, 0)"
-        if self._database.execute(insert, (path, facts)).rowcount:
-            return True
-        if self._facts(path) == facts:
-            return False
-        raise InputError(
-            f"{self._file.path}, line {line.number}: {line.path} has another line that differs",
-            hint="Give every image one line, with its one label.",
-            path=self._file.path,
-            line=line.number,
+        self._database.executescript(
+            f"PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-{_CACHE_KIB};"
+            "CREATE TABLE lines (number INTEGER, path BLOB, facts TEXT);"
         )
+        insert = "INSERT INTO lines VALUES (?, ?, ?)"
+        with explained(None):
+            self._database.executemany(insert, map(_packed, file.lines()))
+            self._database.execute("CREATE INDEX by_path ON lines (path)")  # one sort, at the end
+            self._database.execute(_REPEATED)
+            self._require_equal(file.path)
+            repeated = self._database.execute(_DROP).rowcount
+        ignored.update({REPEATED: repeated} if repeated else {})
+        self._taken = bytearray(1 + (self._one("SELECT MAX(rowid) FROM lines") or 0))
 
-    def _facts(self, path: bytes) -> str | None:
-        query = "SELECT facts FROM lines WHERE path = ?"
-        found = self._database.execute(query, (path,)).fetchone()
-        return None if found is None else str(found[0])
+    def _require_equal(self, file: str) -> None:
+        different = self._database.execute(_DIFFERENT).fetchone()
+        if different is not None:
+            number, path = different
+            raise InputError(
+                f"{file}, line {number}: {os.fsdecode(path)} has an earlier line that differs",
+                hint="Give every image one line, with its one label.",
+                path=file,
+                line=number,
+            )
+
+    def _one(self, query: str) -> Any:
+        return self._database.execute(query).fetchone()[0]
 
     def take(self, path: str) -> dict[str, Any] | None:
         """label, split and extra of a path, which counts as found from now on; None if absent."""
-        key = os.fsencode(path)
-        facts = self._facts(key)
-        if facts is None:
+        query = "SELECT rowid, facts FROM lines WHERE path = ?"
+        found = self._database.execute(query, (os.fsencode(path),)).fetchone()
+        if found is None:
             return None
-        self._database.execute("UPDATE lines SET taken = 1 WHERE path = ?", (key,))
-        return _unpacked(facts)
+        self._taken[found[0]] = 1
+        return _unpacked(found[1])
 
     def all(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """(path, {label, split, extra}) of every line."""
@@ -78,13 +90,18 @@ class Lines:
 
     def untaken(self) -> tuple[int, list[str]]:
         """How many paths were never taken, and the first of them."""
-        where = "FROM lines WHERE NOT taken"
-        count = self._database.execute(f"SELECT COUNT(*) {where}").fetchone()[0]
-        first = self._database.execute(f"SELECT path {where} ORDER BY path LIMIT {SHOWN}")
-        return int(count), [os.fsdecode(path) for (path,) in first]
+        count = self._one("SELECT COUNT(*) FROM lines") - self._taken.count(1)
+        lines = self._database.execute("SELECT rowid, path FROM lines ORDER BY rowid")
+        missing = (os.fsdecode(path) for row, path in lines if not self._taken[row])
+        return count, list(islice(missing, min(count, SHOWN)))
 
     def close(self) -> None:
         self._database.close()
+
+
+def _packed(line: Line) -> tuple[int, bytes, str]:
+    facts = json.dumps((line.label, line.split, line.extra))
+    return line.number, os.fsencode(line.path), facts
 
 
 def _unpacked(facts: str) -> dict[str, Any]:

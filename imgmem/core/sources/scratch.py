@@ -1,6 +1,6 @@
 """Scratch files: nameless, so that nothing stays behind however the process ends."""
 
-import os
+import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,10 +20,10 @@ def explained(directory: str | None) -> Iterator[None]:
     """Turn a failure to write scratch data into a ResourceError."""
     try:
         yield
-    except OSError as error:
+    except (OSError, sqlite3.OperationalError) as error:
         where = directory or tempfile.gettempdir()
         raise ResourceError(
-            f"scratch data cannot be written in {where}: {os.strerror(error.errno or 0)}",
+            f"scratch data cannot be written in {where}: {error}",
             hint="Free some space there, or set TMPDIR to another disk.",
             path=where,
         ) from error

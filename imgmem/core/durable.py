@@ -21,6 +21,8 @@ from imgmem.core.units import format_bytes
 
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _SWAP = ".swap"
+NEW = ".new"
+"""Ends the name of a file that is being written, until it is renamed to its own."""
 
 _system = System()
 _relaxed = ContextVar("relaxed", default=False)
@@ -90,7 +92,10 @@ class File:
 
     def pwrite(self, data: Any, offset: int) -> None:
         """Write all of `data` (any contiguous buffer) at `offset`; short writes go on."""
-        view = memoryview(data).cast("B")
+        view = memoryview(data)
+        if not view.nbytes:  # which a cast refuses
+            return
+        view = view.cast("B")
         with _explained("writing", self.path):
             while view:
                 written = _system.pwrite(self._fd, view, offset)
@@ -108,7 +113,7 @@ class File:
         try:
             _system.allocate(self._fd, before, size - before)
         except OSError as error:
-            _system.truncate(self._fd, before)
+            self.truncate(before)
             missing = size - before - free_bytes(os.path.dirname(self.path) or ".")
             if error.errno in system.UNSUPPORTED and missing <= 0:
                 self.truncate(size)
@@ -219,7 +224,7 @@ def sync_directory(path: str) -> None:
 
 def write_file(path: str, data: bytes) -> None:
     """Replace `path` by `data`, all or nothing: a temporary file, synced, renamed over it."""
-    temporary = path + ".new"
+    temporary = path + NEW
     unlink(temporary)
     with File(temporary, create=True) as file:
         file.pwrite(data, 0)

@@ -155,7 +155,7 @@ def create(path: str, plan: Plan, state: State) -> None:
 
     Raises ResourceError, and leaves nothing behind, where there is no space for it.
     """
-    temporary = path + ".new"
+    temporary = path + durable.NEW
     durable.unlink(temporary)
     try:
         _write(temporary, plan, state)

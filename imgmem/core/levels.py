@@ -64,7 +64,7 @@ def restore(values: Values, normalization: Normalization, phase: int, out: Grey)
 
     Exact for values of `table`, where `require_reversible` has passed.
     """
-    tile = _TILE_PIXELS * len(normalization.offset)
+    tile = min(_TILE_PIXELS * len(normalization.offset), len(values))
     factor, offset = _inverse(normalization, phase, tile)
     body = len(values) // tile * tile
     for start in range(0, body, tile):
@@ -82,10 +82,10 @@ def _inverse(normalization: Normalization, phase: int, length: int) -> tuple[Val
 
 
 def _restore(values: Values, factor: Values, offset: Values, out: Grey) -> None:
-    grey = np.multiply(values, factor, dtype=np.float32)
-    grey += offset
-    np.rint(grey, out=grey)
-    with np.errstate(invalid="ignore"):  # a damaged value may be anything; checksums tell
+    with np.errstate(invalid="ignore", over="ignore"):  # damaged values; checksums tell
+        grey = np.multiply(values, factor, dtype=np.float32)
+        grey += offset
+        np.rint(grey, out=grey)
         np.copyto(out, grey, casting="unsafe")
 
 

@@ -364,6 +364,8 @@ def _at_work(job: _Job) -> Iterator[_Work]:
         if not job.run.fsync:
             stack.enter_context(durable.relaxed())
         stack.enter_context(Lock(job.path, exclusive=in_place))
+        if in_place:
+            store.clean_up(job.path)
         work = _Work(job, stack.enter_context(memory.PeakMemory()))
         try:
             yield work

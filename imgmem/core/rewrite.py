@@ -19,7 +19,7 @@ from imgmem.core.durable import File
 from imgmem.core.errors import ResourceError
 from imgmem.core.journal import Journal
 from imgmem.core.progress import Progress, Report
-from imgmem.core.recode import Direction, Plan, Recoded, recoded
+from imgmem.core.recode import Crcs, Direction, Plan, Recoded, recoded
 from imgmem.core.record import Record
 from imgmem.core.specs import RunSpec
 
@@ -129,15 +129,15 @@ class _Rewrite:
         for chunk, data in self._journal.saved():
             self._features.pwrite(data, self._chunking.region(source, chunk).start)
         self._features.sync()
-        self._require_finished()
+        self._require_whole(*self._state.results(), self._plan.sides(self._state.direction)[1])
+        if direction != self._state.direction:  # what was still to do is done now
+            self._require_whole(*self._state.sources(), source)
         self._state.direction = direction
         self._journal.commit()
 
-    def _require_finished(self) -> None:
-        """DatasetError unless the chunks that are done still are as they were written."""
-        side = self._plan.sides(self._state.direction)[1]
-        done, crcs = self._state.results()
-        for chunk in done:
+    def _require_whole(self, chunks: range, crcs: Crcs, side: Record) -> None:
+        """DatasetError unless `chunks`, which nobody reads again, are as they were written."""
+        for chunk in chunks:
             region = self._chunking.region(side, chunk)
             data = self._features.pread(region.stop - region.start, region.start)
             self._require(zlib.crc32(data) == crcs[chunk], chunk)

@@ -61,6 +61,14 @@ def in_transition(path: str) -> bool:
     return any(os.path.lexists(os.path.join(path, name)) for name in (JOURNAL, MOVED))
 
 
+def clean_up(path: str) -> None:
+    """Remove what a killed process had not finished writing, and make durable all names that it
+    had not made so. Only for who has the dataset alone."""
+    for name in (JOURNAL, RECORD, CHECKSUMS):
+        durable.unlink(os.path.join(path, name + durable.NEW))
+    durable.sync_directory(path)
+
+
 def load_record(path: str, *, checksums: bool = True) -> Record:
     """`read_record` for whoever handles a transition; `checksums` False leaves their file unread,
     and the record without any."""

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from imgmem.core import durable, memory, partial, place, store
-from imgmem.core.decoding import Chunk, Decoder, Reject
+from imgmem.core.decoding import Chunk, Decoder
 from imgmem.core.errors import DatasetError, InputError, Interrupted, UsageError
 from imgmem.core.forecast import BuildMemory, build_memory
 from imgmem.core.freshness import require_unchanged
@@ -168,7 +168,7 @@ def _work(out: str, job: _Job, *, restart: bool) -> int:
     workdir = place.Place(out, restart=restart)
     try:
         building = workdir.open(
-            job.order, job.plan, lambda path: partial.lay_out(path, design, job.plan.sources())
+            job.order, job.plan, lambda path: partial.lay_out(path, design, job.plan.lines())
         )
         resumed_at = building.state.sources if building else job.plan.total
         if building:
@@ -225,11 +225,6 @@ def _tell(building: Partial, job: _Job) -> None:
 
 def _take(building: Partial, chunk: Chunk, job: _Job) -> None:
     """Append a chunk; where it ends the build, keep what was done before saying why."""
-    stopper = chunk.outcomes[-1] if chunk.outcomes else None
-    if isinstance(stopper, Reject) and job.policy.on_error == "stop":
-        chunk.outcomes.pop()
-        chunk.sizes.pop()
-        chunk.failure = _stopped_at(stopper)
     building.append(chunk)
     _tell(building, job)
     if chunk.failure:
@@ -301,15 +296,6 @@ def _require_rows(building: Partial) -> None:
 
 def _reasons(reasons: dict[str, int]) -> str:
     return ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
-
-
-def _stopped_at(reject: Reject) -> InputError:
-    return InputError(
-        f"{reject.name} cannot be used ({reject.reason}): {reject.detail}",
-        hint="Mend or remove it, or run the same command with --on-error skip, which goes on.",
-        path=reject.name,
-        reason=reject.reason,
-    )
 
 
 def _interrupted(kept: str) -> Interrupted:

@@ -25,8 +25,8 @@ import numpy as np
 import numpy.typing as npt
 
 from imgmem import __version__
-from imgmem.core import durable, store
-from imgmem.core.decoding import Chunk, Reject, Row
+from imgmem.core import durable, rowfacts, store
+from imgmem.core.decoding import Chunk, Row
 from imgmem.core.durable import File
 from imgmem.core.npy import HEADER_BYTES, ArrayHeader
 from imgmem.core.record import CHECKSUM_BLOCK_BYTES, Record
@@ -123,6 +123,7 @@ class Partial:
         self.state = State(**(self._slots.body or {}))
         self._features = self._open(store.FEATURES)
         self._labels = self._open(store.LABELS) if self.design.classes is not None else None
+        self._facts = self._open(store.FACTS)
         self._rows = self._open(store.ROWS)
         self._rejected = self._open(store.REJECTED)
         self._blocks = self._open(BLOCKS)
@@ -130,8 +131,9 @@ class Partial:
 
     @property
     def _data_files(self) -> list[File]:
-        files = (self._features, self._labels, self._rows, self._rejected, self._blocks)
-        return [file for file in files if file is not None]
+        labels = [self._labels] if self._labels is not None else []
+        tables = [self._facts, self._rows, self._rejected, self._blocks]
+        return [self._features, *labels, *tables]
 
     def sources(self) -> Iterator[bytes]:
         """The lines of `sources.jsonl` that are still to do."""
@@ -144,23 +146,22 @@ class Partial:
     def append(self, chunk: Chunk) -> None:
         """Write a chunk's rows and rejects behind those that are there; not yet durable."""
         state = self.state
-        rows = [outcome for outcome in chunk.outcomes if isinstance(outcome, Row)]
-        rejects = [outcome for outcome in chunk.outcomes if isinstance(outcome, Reject)]
-        rows_text = self._rows_text(rows, state.rows)
-        rejects_text = _csv_lines((r.name, r.reason, r.detail) for r in rejects)
+        rows_text = self._rows_text(chunk.rows, state.rows)
+        rejects_text = _csv_lines((r.name, r.reason, r.detail) for r in chunk.rejects)
         self._append_features(chunk.features)
-        self._append_labels(rows)
+        self._append_labels(chunk.rows)
+        self._facts.pwrite(chunk.facts, _facts_bytes(state.rows))
         self._rows.pwrite(rows_text, state.rows_bytes)
         self._rejected.pwrite(rejects_text, state.rejected_bytes)
         self.state = State(
-            sources=state.sources + len(chunk.outcomes),
-            sources_bytes=state.sources_bytes + sum(chunk.sizes),
-            rows=state.rows + len(rows),
+            sources=state.sources + chunk.done,
+            sources_bytes=state.sources_bytes + chunk.done_bytes,
+            rows=state.rows + len(chunk.rows),
             rows_bytes=state.rows_bytes + len(rows_text),
             rejected_bytes=state.rejected_bytes + len(rejects_text),
-            splits=_added(state.splits, (row.split for row in rows), len(self.design.splits)),
-            reasons=_counted(state.reasons, (reject.reason for reject in rejects)),
-            notes=_counted(state.notes, (note for row in rows for note in row.decoded.notes)),
+            splits=_added(state.splits, (row.split for row in chunk.rows), len(self.design.splits)),
+            reasons=_counted(state.reasons, (reject.reason for reject in chunk.rejects)),
+            notes=_counted(state.notes, (n for row in chunk.rows for n in row.decoded.notes)),
         )
 
     def commit(self) -> None:
@@ -176,6 +177,8 @@ class Partial:
         self._end_array(self._features, record.features_header)
         if self._labels is not None:
             self._end_array(self._labels, record.labels_header)
+        self._facts.truncate(_facts_bytes(self.state.rows))
+        self._facts.pwrite(rowfacts.encode_header(self.state.rows), 0)
         self._rows.truncate(self.state.rows_bytes)
         self._rejected.truncate(self.state.rejected_bytes)
         for file in self._data_files:
@@ -218,7 +221,7 @@ class Partial:
         return _csv_lines(
             (
                 number, splits[row.split], *((row.label, classes[row.label]) if classes else _NONE),
-                row.name, row.decoded.width, row.decoded.height, row.digest, *row.extra,
+                row.name, row.decoded.width, row.decoded.height, row.digest.hex(), *row.extra,
             )
             for number, row in enumerate(rows, first)
         )  # fmt: skip
@@ -267,7 +270,7 @@ class Partial:
         ]
 
 
-def lay_out(path: str, design: Design, sources: Iterable[list[Any]]) -> None:
+def lay_out(path: str, design: Design, sources: Iterator[bytes]) -> None:
     """Fill the empty directory `path`: the sources, all the space needed, `plan.json` last."""
     header = design.header(design.sources)
     _create(path, PROGRESS, bytes(SLOTS_BYTES))
@@ -276,6 +279,7 @@ def lay_out(path: str, design: Design, sources: Iterable[list[Any]]) -> None:
     if design.classes is not None:
         labels = ArrayHeader((design.sources,), np.dtype(np.int64))
         _create(path, store.LABELS, allocate=labels.file_bytes)
+    _create(path, store.FACTS, allocate=_facts_bytes(design.sources))
     rows_text = _csv_lines([(*ROW_COLUMNS, *design.extra_columns)])
     rejects_text = _csv_lines([REJECT_COLUMNS])
     _create(path, store.ROWS, rows_text)
@@ -302,6 +306,11 @@ def drop_plan(path: str) -> None:
     durable.sync_directory(path)
 
 
+def _facts_bytes(rows: int) -> int:
+    """Where the record of row number `rows` begins in rows.npy, or the file of so many ends."""
+    return rowfacts.HEADER_BYTES + rowfacts.ROW_FACTS.itemsize * rows
+
+
 def _create(path: str, name: str, data: bytes = b"", *, allocate: int = 0) -> None:
     with File(os.path.join(path, name), create=True) as file:
         file.pwrite(data, 0)
@@ -309,11 +318,10 @@ def _create(path: str, name: str, data: bytes = b"", *, allocate: int = 0) -> No
         file.sync()
 
 
-def _write_sources(path: str, sources: Iterable[list[Any]]) -> None:
-    lines = (json.dumps(source, separators=(",", ":")).encode() + b"\n" for source in sources)
+def _write_sources(path: str, sources: Iterator[bytes]) -> None:
     offset = 0
     with File(path, create=True) as file:
-        while batch := b"".join(islice(lines, _LINES_PER_WRITE)):
+        while batch := b"".join(islice(sources, _LINES_PER_WRITE)):
             file.pwrite(batch, offset)
             offset += len(batch)
         file.sync()

@@ -4,6 +4,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 from imgmem.core.errors import ResourceError
@@ -48,8 +49,9 @@ class MemoryGate:
         self._turn = threading.Lock()
         self._changed = threading.Condition()
 
-    def reserve(self, cost: int, name: str) -> None:
-        """Wait until `cost` bytes are free and take them; ResourceError if they never can be."""
+    @contextmanager
+    def reserved(self, cost: int, name: str) -> Iterator[None]:
+        """Within, `cost` bytes are taken; waits for them. ResourceError if they never can be."""
         if cost > self.total:
             raise ResourceError(
                 f"{name} needs {format_bytes(cost)} to decode, "
@@ -61,8 +63,9 @@ class MemoryGate:
         with self._turn, self._changed:
             self._changed.wait_for(lambda: self._free >= cost)
             self._free -= cost
-
-    def release(self, cost: int) -> None:
-        with self._changed:
-            self._free += cost
-            self._changed.notify()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._free += cost
+                self._changed.notify()

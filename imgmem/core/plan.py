@@ -11,6 +11,7 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from json.encoder import encode_basestring_ascii
 from typing import Any
 
 from imgmem.core.errors import InputError, UsageError
@@ -19,6 +20,7 @@ from imgmem.core.specs import BuildSpec
 from imgmem.core.splits import carve, plan_splits
 
 _CACHE_KIB = 16 * 1024
+_BATCH = 4096
 _SCHEMA = """
 CREATE TABLE files (
     name BLOB, size INTEGER, mtime INTEGER, label BLOB, split TEXT,
@@ -52,8 +54,11 @@ class Plan:
     def close(self) -> None:
         self._database.close()
 
-    def sources(self) -> Iterator[list[Any]]:
-        """[name, size, mtime_ns, class index or -1, split index, locator, extra], in row order."""
+    def lines(self) -> Iterator[bytes]:
+        """The sources in row order, each a line of JSON.
+
+        [name, size, mtime_ns, class index or -1, split index, locator, extra]
+        """
         order = "rank" if self.spec.shuffle else "name"
         indices = {os.fsencode(name): index for index, name in enumerate(self.classes or ())}
         positions = {name: index for index, name in enumerate(self.splits)}
@@ -63,19 +68,24 @@ class Plan:
             FROM files LEFT JOIN positions ON positions.split = files.split
             ORDER BY position, {order}, name, files.rowid"""
         for name, size, mtime, label, split, locator, extra in self._database.execute(query):
-            yield [
-                os.fsdecode(name), size, mtime, indices.get(label, -1), positions.get(split, 0),
-                json.loads(locator), json.loads(extra),
-            ]  # fmt: skip
+            path = encode_basestring_ascii(os.fsdecode(name))
+            index, position = indices.get(label, -1), positions.get(split, 0)
+            yield f"[{path},{size},{mtime},{index},{position},{locator},{extra}]\n".encode()
+
+    def sources(self) -> Iterator[list[Any]]:
+        """`lines`, decoded."""
+        return map(json.loads, self.lines())
 
     def digests(self) -> tuple[str, str]:
         """sha256 of the listing: without times (what it is) and with them (as it is now)."""
-        lasting, momentary = hashlib.sha256(), hashlib.sha256()
         query = "SELECT name, size, label, split, locator, extra, mtime FROM files ORDER BY name"
-        for row in self._database.execute(query):
-            lasting.update(repr(row[:-1]).encode())
-            momentary.update(repr(row).encode())
-        return lasting.hexdigest(), momentary.hexdigest()
+        rows = self._database.execute(query)
+        lasting, times = hashlib.sha256(), hashlib.sha256()
+        while batch := rows.fetchmany(_BATCH):
+            lasting.update(repr([row[:-1] for row in batch]).encode())
+            times.update(repr([row[-1] for row in batch]).encode())
+        times.update(lasting.digest())
+        return lasting.hexdigest(), times.hexdigest()
 
     def first_change(self, before: Iterable[list[Any]]) -> str:
         """What became of the first source, by name, that is not as in an earlier `sources`."""
@@ -97,7 +107,7 @@ class Plan:
     def _list(self) -> None:
         insert = "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)"
         rows = (self._row(entry) for entry in self.source.entries())
-        while batch := list(islice(rows, 4096)):
+        while batch := list(islice(rows, _BATCH)):
             self._database.executemany(insert, batch)
         if not self._count():
             raise InputError(
@@ -109,11 +119,17 @@ class Plan:
     def _row(self, entry: Entry) -> tuple[Any, ...]:
         name = os.fsencode(entry.name)
         label = None if entry.label is None else os.fsencode(entry.label)
-        rank = hashlib.sha256(b"%d\0%s" % (self.spec.seed, name)).digest()[:16]
         return (
             name, entry.size, entry.mtime_ns, label, entry.split,
-            json.dumps(entry.locator), json.dumps(entry.extra), rank,
+            _json(entry.locator), _json(entry.extra), self._rank(name),
         )  # fmt: skip
+
+    def _rank(self, name: bytes) -> bytes:
+        """What random order sorts by; where nothing is random, not worth its time."""
+        spec = self.spec
+        if not (spec.splits or spec.shuffle or spec.limit):
+            return b""
+        return hashlib.sha256(b"%d\0%s" % (spec.seed, name)).digest()[:16]
 
     def _count(self) -> int:
         return int(self._database.execute("SELECT COUNT(*) FROM files").fetchone()[0])
@@ -173,3 +189,7 @@ class Plan:
         self._database.execute("CREATE TEMP TABLE IF NOT EXISTS positions (split, position)")
         self._database.execute("DELETE FROM positions")
         self._database.executemany("INSERT INTO positions VALUES (?, ?)", positions.items())
+
+
+def _json(values: tuple[Any, ...]) -> str:
+    return json.dumps(values) if values else "[]"

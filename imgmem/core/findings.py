@@ -86,7 +86,7 @@ def find(dataset: Dataset, facts: Facts, odd: Sequence[int], limits: Thresholds)
     found = [*_among_rows(dataset, facts, limits), *_in_rows(facts, limits)]
     if odd:
         places = [row - dataset.start for row in odd[:LISTED]]
-        found.append(_Found("values", {}, len(odd), [([row], None, None) for row in places]))
+        found.append(_Found("bad-values", {}, len(odd), [([row], None, None) for row in places]))
     wanted = {row + dataset.start for kind in found for rows, _, _ in kind.items for row in rows}
     sources = sources_of(dataset.path, wanted)
     return [_told(kind, sources, dataset.start) for kind in found if kind.count]
@@ -105,10 +105,7 @@ def _told(found: _Found, sources: dict[int, Source], start: int) -> Finding:
 
 def _among_rows(dataset: Dataset, facts: Facts, limits: Thresholds) -> Iterator[_Found]:
     """Leaks, label conflicts, duplicates and near duplicates."""
-    exact = equal_groups(facts["digest"])
-    near = _near(facts, exact, limits)
-    groups = [*_members(exact, exact=True), *_members(near, exact=False)]
-    groups = [group for group in groups if group[1] or len(set(exact[group[0]].tolist())) > 1]
+    groups = duplicate_groups(facts, limits)
     near_limit = {"near": float(limits.near)}
     splits, labels = _split_of_rows(dataset), dataset.labels
     yield _grouped("leaks", near_limit, _crossing(groups, splits))
@@ -116,6 +113,15 @@ def _among_rows(dataset: Dataset, facts: Facts, limits: Thresholds) -> Iterator[
         yield _grouped("conflicts", near_limit, _crossing(groups, labels))
     yield _grouped("duplicates", {}, (group for group in groups if group[1]))
     yield _grouped("near-duplicates", near_limit, (group for group in groups if not group[1]))
+
+
+def duplicate_groups(facts: Facts, limits: Thresholds) -> list[tuple[Indices, bool]]:
+    """(rows, exact) of every group of duplicates: first those of the same source bytes, then
+    those that look the same (which may hold some of the first kind, but not only one)."""
+    exact = equal_groups(facts["digest"])
+    near = _near(facts, exact, limits)
+    looks = (g for g in _members(near, exact=False) if len(set(exact[g[0]].tolist())) > 1)
+    return [*_members(exact, exact=True), *looks]
 
 
 def _near(facts: Facts, exact: Indices, limits: Thresholds) -> Indices:
@@ -166,7 +172,7 @@ def _split_of_rows(dataset: Dataset) -> Indices:
 
 
 def _in_rows(facts: Facts, limits: Thresholds) -> Iterator[_Found]:
-    """Blank, dark, bright, blurred, small and oddly shaped rows, the worst first."""
+    """Blank, dark, bright, blurred, small and elongated rows, the worst first."""
     shaped = facts["contrast"] > limits.blank
     short = np.minimum(facts["height"], facts["width"])
     ratio = np.maximum(facts["height"], facts["width"]) / np.maximum(short, 1)
@@ -177,7 +183,7 @@ def _in_rows(facts: Facts, limits: Thresholds) -> Iterator[_Found]:
     blurred = shaped & (facts["sharpness"] <= limits.blurred)
     yield _beyond("blurred", limits.blurred, facts["sharpness"], blurred)
     yield _beyond("small", limits.small, short.astype(np.float64), short < limits.small)
-    yield _beyond("odd", limits.odd, -ratio, ratio > limits.odd)
+    yield _beyond("elongated", limits.elongated, -ratio, ratio > limits.elongated)
 
 
 def _beyond(kind: str, limit: float, values: NDArray[Any], which: NDArray[np.bool_]) -> _Found:

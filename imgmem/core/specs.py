@@ -197,9 +197,9 @@ class Thresholds:
     """From where on `stats` speaks of a row, or of two rows, as a finding.
 
     near: differing bits of two 64-bit perceptual hashes up to which pictures are near
-    duplicates (0–16). blank: contrast (standard deviation, grey levels) up to which a picture
-    is blank. dark, bright: mean grey levels. blurred: sharpness. small: the shorter side of
-    the source in pixels. odd: the longer side of the source ÷ the shorter one.
+    duplicates (0 to MAX_NEAR). blank: contrast (standard deviation, grey levels) up to which
+    a picture is blank. dark, bright: mean grey levels. blurred: sharpness. small: the shorter
+    side of the source in pixels. elongated: the longer side of the source ÷ the shorter one.
     """
 
     near: int = 6
@@ -208,24 +208,47 @@ class Thresholds:
     bright: float = 235.0
     blurred: float = 0.05
     small: int = 32
-    odd: float = 4.0
+    elongated: float = 4.0
 
+
+MAX_NEAR = 16
+"""Beyond this, different pictures are near as often as not, and the search takes minutes."""
+
+FINDINGS = (
+    "leaks",
+    "conflicts",
+    "duplicates",
+    "near-duplicates",
+    "blank",
+    "dark",
+    "bright",
+    "blurred",
+    "small",
+    "elongated",
+    "bad-values",
+)
+"""All kinds of findings, in the order of their weight."""
+IMBALANCE = "imbalance"
+MAX_IMBALANCE = 10.0
+"""Largest ÷ smallest class from which on `--fail-on imbalance` fails."""
 
 LISTED = 1000
 """Findings of a kind that are listed with their rows; all are counted."""
 
 SampleGroup = Literal["class", "split", "duplicates"]
 SAMPLE_GROUPS: tuple[str, ...] = get_args(SampleGroup)
+SAMPLE_COUNT = 16
 
 
 @dataclass(frozen=True, kw_only=True)
 class SampleSpec:
     """Which rows to show.
 
-    count: how many, at random; None for 16. balanced: equally many of each class.
-    per_class: so many of each class. rows: these and no others. split, query ((name, value)
-    pairs of "class" and "split"): from where. group: how they are put together.
-    Random order is a sort by a hash of seed and row.
+    count: how many at most; None for SAMPLE_COUNT. balanced: equally many of each class.
+    per_class: so many of each class. rows: these, in this order, and no others.
+    split, classes: only rows of this split, of these classes (by name); empty for all.
+    group: put rows of a class, of a split, or that look the same, side by side.
+    seed: random order is a sort by a hash of seed and row.
     """
 
     count: int | None = None
@@ -233,9 +256,6 @@ class SampleSpec:
     per_class: int | None = None
     rows: tuple[int, ...] = ()
     split: str | None = None
-    query: tuple[tuple[str, str], ...] = ()
+    classes: tuple[str, ...] = ()
     group: SampleGroup | None = None
     seed: int = 0
-
-
-SAMPLE_COUNT = 16

@@ -145,7 +145,7 @@ def test_normalized_values_have_figures_as_stored_and_histograms_in_grey_levels(
         assert channel.std == pytest.approx(values[..., c].std(dtype=np.float64), rel=1e-9)
         assert channel.maximum == values[..., c].max()
         assert channel.histogram == np.bincount(images[..., c].ravel(), minlength=256).tolist()
-    assert [finding for finding in stats.findings if finding.kind == "values"] == []
+    assert [finding for finding in stats.findings if finding.kind == "bad-values"] == []
 
 
 def test_rows_with_values_that_cannot_be_are_found(tmp_path):
@@ -155,7 +155,7 @@ def test_rows_with_values_that_cannot_be_are_found(tmp_path):
     values[2, 3, 4, 1] = -np.inf
     values[4, 5, 6, 2] = 1000
     stats = compute_stats(path)
-    odd = next(finding for finding in stats.findings if finding.kind == "values")
+    odd = next(finding for finding in stats.findings if finding.kind == "bad-values")
     assert [item.rows[0].row for item in odd.items] == [1, 2, 4]
     assert [channel.nan for channel in stats.channels["all"]] == [1, 0, 0]
     assert [channel.infinite for channel in stats.channels["all"]] == [0, 1, 0]

@@ -1,0 +1,186 @@
+"""The statistics of a dataset as tables and bars."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from imgmem.cli.render import counted, printable
+from imgmem.core.findings import Finding, Item
+from imgmem.core.rowlist import Source
+from imgmem.core.stats import ALL, Channel, ClassRows, DatasetStats
+from imgmem.core.units import format_bytes
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+CLASSES_SHOWN = 40
+ITEMS_SHOWN = 3
+ROWS_SHOWN = 4
+BAR = 24
+_EIGHTHS = " ▁▂▃▄▅▆▇█"
+_COLOURS = {1: ("grey",), 3: ("red", "green", "blue")}
+_TITLES = {
+    "leaks": "pictures in several splits",
+    "conflicts": "pictures in several classes",
+    "duplicates": "groups of rows from the same bytes",
+    "near-duplicates": "groups of rows that look the same",
+    "blank": "blank rows (contrast)",
+    "dark": "dark rows (mean grey level)",
+    "bright": "bright rows (mean grey level)",
+    "blurred": "blurred rows (sharpness)",
+    "small": "rows from small sources (shorter side in pixels)",
+    "elongated": "rows from elongated sources (longer ÷ shorter side)",
+    "bad-values": "rows with NaN, Inf or values that no grey level becomes",
+}
+
+
+def show_stats(console: "Console", stats: DatasetStats) -> None:
+    """Everything, from the general to the particular."""
+    for name, value in _facts(stats):
+        console.print(f"{name:<11}{value}", soft_wrap=True)
+    if stats.classes:
+        console.print()
+        console.print(_classes(stats, _fine(console)))
+    console.print()
+    console.print(_channels(stats, _fine(console)))
+    if stats.standardize:
+        rows = stats.standardize.split or ALL
+        console.print(f"normalize would use the mean and std of {printable(rows)}", soft_wrap=True)
+    for line in _findings(stats.findings):
+        console.print(line, soft_wrap=True)
+
+
+def _fine(console: "Console") -> bool:
+    """Whether block characters can be shown."""
+    return console.encoding.lower().startswith("utf")
+
+
+def _facts(stats: DatasetStats) -> Iterator[tuple[str, str]]:
+    shape = " x ".join(map(str, stats.shape))
+    yield "dataset", f"{printable(stats.path)}: {shape} {stats.dtype}"
+    if stats.split:
+        yield "split", printable(stats.split)
+    elif stats.splits:
+        yield "splits", counted(stats.splits)
+    yield "on disk", format_bytes(stats.bytes)
+    yield "sources", f"{counted(stats.sources.formats)}; {_sizes(stats)}"
+    done = stats.normalization
+    if done:
+        yield "normalized", f"{done.method} to {done.dtype}{' on reading' if done.on_read else ''}"
+    if stats.balance:
+        yield "balance", f"{stats.balance:.3g} (largest class ÷ smallest)"
+    elif stats.classes:
+        empty = [each.name for each in stats.classes if not each.rows]
+        yield "balance", f"without rows: {', '.join(map(printable, empty[:10]))}"
+    yield "memory", f"peak {format_bytes(stats.peak_memory)} of {format_bytes(stats.memory)}"
+
+
+def _sizes(stats: DatasetStats) -> str:
+    """The sources' sizes, as smallest, median and largest."""
+    spread = zip(stats.sources.heights, stats.sources.widths, strict=True)
+    low, middle, high = (f"{height:.0f}x{width:.0f}" for height, width in spread)
+    return f"{low} to {high} pixels, median {middle}" if low != high else f"{low} pixels"
+
+
+def _table(*names: str, left: tuple[str, ...] = ()) -> "Table":
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for name in names:
+        table.add_column(name, justify="left" if name in left else "right", no_wrap=True)
+    return table
+
+
+def _classes(stats: DatasetStats, fine: bool) -> "Table":
+    """A line a class: its rows, by split, and a bar; with --by-class its grey levels."""
+    classes, splits = stats.classes or [], list(stats.splits) if not stats.split else []
+    levels = ("mean", "std") if any(each.mean for each in classes) else ()
+    table = _table(
+        "class", "label", "rows", *map(printable, splits), *levels, "", left=("class", "")
+    )
+    table.columns[0].overflow, table.columns[0].max_width = "ellipsis", 40
+    most = max(each.rows for each in classes)
+    for each in _worth_showing(classes):
+        of_splits = [str(each.splits.get(split, 0)) for split in splits]
+        bar = _bar(each.rows / max(most, 1), fine)
+        table.add_row(
+            printable(each.name),
+            str(each.label),
+            f"{each.rows:,}",
+            *of_splits,
+            *_grey(each, levels),
+            bar,
+        )
+    left_out = len(classes) - CLASSES_SHOWN
+    if left_out > 0:
+        table.add_row(f"and {left_out} smaller ones")
+    return table
+
+
+def _grey(each: ClassRows, wanted: tuple[str, ...]) -> list[str]:
+    figures = {"mean": each.mean, "std": each.std}
+    return [" ".join(f"{level:5.1f}" for level in figures[name] or ()) for name in wanted]
+
+
+def _worth_showing(classes: list[ClassRows]) -> list[ClassRows]:
+    """All classes in their order, or the largest where there are many."""
+    if len(classes) <= CLASSES_SHOWN:
+        return classes
+    return sorted(classes, key=lambda each: -each.rows)[:CLASSES_SHOWN]
+
+
+def _bar(share: float, fine: bool) -> str:
+    """A horizontal bar of at most BAR columns."""
+    if not fine:
+        return "#" * round(share * BAR)
+    eighths = round(share * BAR * 8)
+    return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
+
+
+def _channels(stats: DatasetStats, fine: bool) -> "Table":
+    """A line for each channel of all rows and of each split."""
+    histogram = ("grey levels 0 to 255",) if fine else ()
+    columns = ("channel", "mean", "std", "min", "max", *histogram)
+    table = _table("rows", *columns, left=("rows", "channel", *histogram))
+    for name, channels in stats.channels.items():
+        for colour, channel in zip(_COLOURS[len(channels)], channels, strict=True):
+            figures = (channel.mean, channel.std, channel.minimum, channel.maximum)
+            line = [_sparkline(channel)] if fine else []
+            table.add_row(printable(name), colour, *(f"{x:.6g}" for x in figures), *line)
+    return table
+
+
+def _sparkline(channel: Channel) -> str:
+    """The histogram in 32 columns; peaks at the ends, where levels are clipped, are cut."""
+    counts = [sum(channel.histogram[start : start + 8]) for start in range(0, 256, 8)]
+    top = max(*counts[1:-1], 1)
+    return "".join(_EIGHTHS[min(8, -(-8 * count // top))] for count in counts)
+
+
+def _findings(findings: list[Finding]) -> Iterator[str]:
+    if not findings:
+        yield "\nNothing to look at: no leaks, no duplicates, no blank or blurred pictures."
+    for finding in findings:
+        limits = ", ".join(f"{name}={value:g}" for name, value in finding.threshold.items())
+        behind = f", threshold {limits}" if limits else ""
+        yield f"\n{finding.kind}: {finding.count} {_TITLES[finding.kind]}{behind}"
+        yield from (f"  {_item(item)}" for item in finding.items[:ITEMS_SHOWN])
+        rest = finding.count - ITEMS_SHOWN
+        if rest > 0:
+            yield f"  and {rest} more (--json lists them)"
+
+
+def _item(item: Item) -> str:
+    """A row and its figure, or the rows of a group."""
+    if len(item.rows) == 1:
+        value = "" if item.value is None else f"{item.value:.4g}  "
+        return value + _row(item.rows[0])
+    rest = len(item.rows) - ROWS_SHOWN
+    more = f" and {rest} more" if rest > 0 else ""
+    sign = " = " if item.exact else " ~ "
+    return sign.join(map(_row, item.rows[:ROWS_SHOWN])) + more
+
+
+def _row(source: Source) -> str:
+    where = ", ".join(part for part in (f"row {source.row}", source.split) if part)
+    return f"{printable(source.path)} ({printable(where)})"

@@ -1,0 +1,160 @@
+"""Contact sheets: pictures in an even grid, with captions that can be read."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import ceil, log, sqrt
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+Picture = NDArray[np.uint8]
+
+PAPER = (255, 255, 255)
+INK = (25, 25, 25)
+FAINT = (110, 110, 110)
+ASPECT = 1.4
+"""Width ÷ height that a sheet comes near to."""
+_WIDTH = 1800
+"""Pixels across that a sheet has room for before pictures get smaller than their rows."""
+_SMALLEST, _LARGEST = 120, 400
+"""Width of a picture on the sheet: captions stay readable, few pictures do not get blurred."""
+_GAP = 12
+_TITLE = 26
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A picture on a sheet: picture() gives it, uint8 (H, W, 1 or 3); captions: its lines."""
+
+    picture: Callable[[], Picture]
+    captions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Tiles that belong together, under a title that may be empty."""
+
+    title: str
+    tiles: tuple[Tile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Where everything goes, in pixels."""
+
+    columns: int
+    width: int
+    height: int
+    text: int
+    lines: int
+
+    @property
+    def cell(self) -> tuple[int, int]:
+        """(height, width) of a tile with its captions and the gap behind it."""
+        return self.height + self.lines * (self.text + 4) + _GAP + 4, self.width + _GAP
+
+    def section_height(self, section: Section) -> int:
+        title = _TITLE if section.title else 0
+        return title + ceil(len(section.tiles) / self.columns) * self.cell[0]
+
+
+def plan(sections: Sequence[Section], size: tuple[int, int]) -> Grid:
+    """The grid for pictures of `size` (height, width)."""
+    tiles = sum(len(section.tiles) for section in sections)
+    longest = max(len(section.tiles) for section in sections)
+    ratio = size[0] / size[1]
+    columns = min(longest, _even(tiles, sqrt(tiles * ASPECT * (ratio + 0.2))))
+    room = _WIDTH // columns - _GAP
+    natural = size[1] * max(1, _LARGEST // 2 // max(size))
+    width = max(_SMALLEST, min(room, natural, _LARGEST))
+    lines = max(len(tile.captions) for section in sections for tile in section.tiles)
+    height = max(1, min(round(width * ratio), 4 * _LARGEST))
+    return Grid(columns, width, height, text=11 if width < 180 else 13, lines=lines)
+
+
+def _even(tiles: int, wanted: float) -> int:
+    """A number of columns near to that wanted, whose last line is not too empty."""
+    return min(
+        range(1, tiles + 1),
+        key=lambda columns: abs(log(columns / wanted)) + 2 * (-tiles % columns) / tiles,
+    )
+
+
+def sheet_bytes(sections: Sequence[Section], size: tuple[int, int]) -> int:
+    """The memory that a sheet takes while it is drawn."""
+    height, width = _extent(sections, plan(sections, size))
+    return 2 * 3 * height * width
+
+
+def draw(sections: Sequence[Section], size: tuple[int, int]) -> Picture:
+    """The contact sheet, RGB uint8."""
+    grid = plan(sections, size)
+    height, width = _extent(sections, grid)
+    page = Image.new("RGB", (width, height), PAPER)
+    pen = ImageDraw.Draw(page)
+    top = _GAP
+    for section in sections:
+        _draw_section(page, pen, section, grid, top)
+        top += grid.section_height(section)
+    return np.asarray(page)
+
+
+def _extent(sections: Sequence[Section], grid: Grid) -> tuple[int, int]:
+    heights = (grid.section_height(section) for section in sections)
+    return _GAP + sum(heights), _GAP + grid.columns * grid.cell[1]
+
+
+def _draw_section(page: Any, pen: Any, section: Section, grid: Grid, top: int) -> None:
+    if section.title:
+        pen.text((_GAP, top), _shown(section.title), INK, font=_font(17))
+        top += _TITLE
+    for number, tile in enumerate(section.tiles):
+        line, column = divmod(number, grid.columns)
+        corner = (_GAP + column * grid.cell[1], top + line * grid.cell[0])
+        picture = fit(tile.picture(), grid.height, grid.width)
+        page.paste(Image.fromarray(picture), corner)
+        _write(pen, tile.captions, corner, grid)
+
+
+def _write(pen: Any, captions: tuple[str, ...], corner: tuple[int, int], grid: Grid) -> None:
+    """The captions under a picture, the first in full ink, each cut to the picture's width."""
+    font = _font(grid.text)
+    for line, caption in enumerate(captions):
+        place = (corner[0], corner[1] + grid.height + 3 + line * (grid.text + 4))
+        pen.text(place, _cut(_shown(caption), font, grid.width), FAINT if line else INK, font=font)
+
+
+def fit(picture: Picture, height: int, width: int) -> Picture:
+    """A picture at that size, as RGB; small ones keep square pixels that can be told apart."""
+    rgb = np.repeat(picture, 3, axis=2) if picture.shape[2] == 1 else picture
+    smaller = height * width < rgb.shape[0] * rgb.shape[1]
+    how = cv2.INTER_AREA if smaller else cv2.INTER_NEAREST
+    resized: NDArray[Any] = cv2.resize(
+        np.ascontiguousarray(rgb), (width, height), interpolation=how
+    )
+    return resized
+
+
+def _cut(text: str, font: Any, width: int) -> str:
+    """As much of a text as fits, with … in its middle: both ends of a file's name tell most."""
+    if font.getlength(text) <= width:
+        return text
+    for kept in range(len(text) - 1, 1, -1):
+        head = (kept + 1) // 2
+        short = f"{text[:head]}…{text[len(text) - (kept - head) :]}"
+        if font.getlength(short) <= width:
+            return short
+    return "…"
+
+
+def _shown(text: str) -> str:
+    """Without control characters, which a font has no picture for."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def _font(size: int) -> Any:
+    """The font that comes with Pillow: OpenCV draws ASCII letters only."""
+    return ImageFont.load_default(size)

@@ -1,0 +1,133 @@
+"""Samples as files: sheets, batches, folders; complete or not there at all."""
+
+import csv
+
+import cv2
+import numpy as np
+import pytest
+from datasets import write_dataset
+from pictures import photo
+
+from imgmem.core import durable
+from imgmem.core.errors import ResourceError, UsageError
+from imgmem.core.exports import check_out, save
+from imgmem.core.sample import sample
+from imgmem.core.specs import SampleSpec
+
+
+@pytest.fixture(scope="module")
+def images():
+    return np.stack([photo(30, 40, seed) for seed in range(8)])
+
+
+@pytest.fixture(scope="module")
+def dataset(images, tmp_path_factory):
+    path = tmp_path_factory.mktemp("exports") / "set"
+    return write_dataset(path, images, [0, 1] * 4, classes=["../ant", "\x1b[31mbee"])
+
+
+def saved(dataset, out, **options):
+    save(sample(dataset, spec=SampleSpec(**options)), str(out))
+    return out
+
+
+@pytest.mark.parametrize("ending", [".png", ".jpg", ".JPEG"])
+def test_a_sheet_shows_every_picture(dataset, tmp_path, ending):
+    sheet = cv2.imread(str(saved(dataset, tmp_path / f"sheet{ending}", rows=(0, 5))))
+    assert sheet.ndim == 3
+    for number in (0, 5):
+        wanted = cv2.cvtColor(np.load(dataset / "X.npy")[number], cv2.COLOR_RGB2BGR)
+        scale = 5  # small pictures are enlarged to whole squares
+        wanted = cv2.resize(wanted, None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST)
+        match = cv2.matchTemplate(sheet, wanted, cv2.TM_CCOEFF_NORMED)
+        assert match.max() > 0.98
+
+
+def test_a_batch_holds_images_labels_and_rows(dataset, tmp_path, images):
+    batch = np.load(saved(dataset, tmp_path / "batch.npz", rows=(6, 1)))
+    assert np.array_equal(batch["images"], images[[6, 1]])
+    assert batch["rows"].tolist() == [6, 1]
+    assert batch["labels"].tolist() == [0, 1]
+
+
+def test_a_batch_of_an_unlabelled_dataset_has_no_labels(tmp_path, images):
+    path = write_dataset(tmp_path / "set", images)
+    assert set(np.load(saved(path, tmp_path / "batch.npz", count=2))) == {"images", "rows"}
+
+
+def test_an_array_holds_the_images_alone(dataset, tmp_path, images):
+    assert np.array_equal(np.load(saved(dataset, tmp_path / "x.npy", rows=(2,))), images[[2]])
+
+
+@pytest.mark.parametrize("name", ["pictures", "pictures/", "of.many.dots/"])
+def test_a_folder_holds_pictures_and_says_where_they_came_from(dataset, tmp_path, images, name):
+    saved(dataset, f"{tmp_path}/{name}", rows=(7, 0))
+    folder = tmp_path / name
+    assert {p.name for p in folder.iterdir()} == {
+        "row-00000007.png",
+        "row-00000000.png",
+        "rows.csv",
+    }
+    picture = cv2.imread(str(folder / "row-00000007.png"))
+    assert np.array_equal(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), images[7])
+    lines = list(csv.DictReader((folder / "rows.csv").read_text().splitlines()))
+    assert [(line["file"], line["row"], line["path"]) for line in lines] == [
+        ("row-00000007.png", "7", "7.png"),
+        ("row-00000000.png", "0", "0.png"),
+    ]
+
+
+def test_an_empty_folder_may_be_filled_and_another_may_not(dataset, tmp_path):
+    (tmp_path / "empty").mkdir()
+    saved(dataset, tmp_path / "empty", rows=(1,))
+    with pytest.raises(UsageError, match="not empty"):
+        saved(dataset, tmp_path / "empty", rows=(1,))
+
+
+def test_grey_rows_are_written_grey(tmp_path, images):
+    path = write_dataset(tmp_path / "set", images[..., :1])
+    saved(path, tmp_path / "folder", rows=(3,))
+    picture = cv2.imread(str(tmp_path / "folder/row-00000003.png"), cv2.IMREAD_UNCHANGED)
+    assert np.array_equal(picture, images[3, ..., 0])
+    assert cv2.imread(str(saved(path, tmp_path / "sheet.png"))) is not None
+
+
+def test_a_file_is_replaced(dataset, tmp_path):
+    (tmp_path / "x.npy").write_bytes(b"old")
+    assert len(np.load(saved(dataset, tmp_path / "x.npy", count=2))) == 2
+
+
+@pytest.mark.parametrize("out", ["x.gif", "x.npy.txt", "x.csv"])
+def test_other_endings_are_refused(dataset, out):
+    with pytest.raises(UsageError, match="cannot be written"):
+        check_out(out, str(dataset))
+
+
+def test_a_folder_is_not_replaced_by_a_file(dataset, tmp_path):
+    (tmp_path / "x.png").mkdir()
+    with pytest.raises(UsageError, match="is a folder"):
+        check_out(str(tmp_path / "x.png"), str(dataset))
+
+
+@pytest.mark.parametrize("inside", ["X.npy", "sheet.png", "sub/", "../set/X.npy"])
+def test_nothing_is_written_into_the_dataset(dataset, inside):
+    with pytest.raises(UsageError, match="inside the dataset"):
+        check_out(f"{dataset}/{inside}", str(dataset))
+
+
+@pytest.mark.parametrize("out", ["sheet.png", "batch.npz", "folder/"])
+def test_a_full_disk_leaves_nothing_behind(dataset, tmp_path, monkeypatch, out):
+    class Full(durable.System):
+        def pwrite(self, fd, data, offset):
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(durable, "_system", Full())
+    with pytest.raises(ResourceError, match="no space"):
+        saved(dataset, f"{tmp_path}/{out}", count=2)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sheet_that_nobody_could_look_at_is_refused(dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr("imgmem.core.exports.MAX_SHEET_BYTES", 1000)
+    with pytest.raises(ResourceError, match="too large"):
+        saved(dataset, tmp_path / "sheet.png")

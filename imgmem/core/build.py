@@ -15,8 +15,8 @@ import numpy as np
 
 from imgmem.core import durable, memory, partial, place, store
 from imgmem.core.decoding import Chunk, Decoder
-from imgmem.core.errors import DatasetError, InputError, Interrupted, UsageError
-from imgmem.core.forecast import BuildMemory, build_memory
+from imgmem.core.errors import DatasetError, InputError, Interrupted
+from imgmem.core.forecast import BuildMemory, plan_build
 from imgmem.core.freshness import require_unchanged
 from imgmem.core.images import decoder_versions
 from imgmem.core.nativesize import common_size
@@ -118,7 +118,7 @@ def _job(
         source, labels=spec.labels, auto_split=spec.auto_split, spool=os.path.dirname(out) or "."
     )
     stack.callback(images.close)
-    plan = Plan(images, spec)
+    plan = Plan(images, spec, report=report)
     stack.callback(plan.close)
     if policy.on_error == "stop" and plan.empty_classes:
         raise InputError(
@@ -173,6 +173,7 @@ def _work(out: str, job: _Job, *, restart: bool) -> int:
         resumed_at = building.state.sources if building else job.plan.total
         if building:
             _fill(building, job, *workshop)
+            _require_rows(building, workdir)
             building.finish()
         workdir.publish()
         return resumed_at
@@ -210,7 +211,6 @@ def _fill(building: Partial, job: _Job, plan: BuildMemory, workers: int) -> None
             decoder.recycle(chunk)
             if number % CHUNKS_PER_COMMIT == 0:
                 building.commit()
-        _require_rows(building)
     except KeyboardInterrupt:
         building.commit()
         done, total = building.state.sources, building.design.sources
@@ -246,20 +246,15 @@ def _decoder(design: Design, job: _Job, plan: BuildMemory) -> Decoder:
 
 
 def _plan_memory(design: Design, job: _Job) -> tuple[BuildMemory, int]:
-    """Divide the budget; where nobody asked for a number of workers, take as many as fit."""
-    itemsize = np.dtype(design.dtype).itemsize
-    row_bytes = prod(design.shape) * (1 if itemsize == 1 else 1 + itemsize)
-    workers = job.run.workers or memory.allowed_cpus()
-    while True:
-        try:
-            plan = build_memory(
-                budget=job.budget, rows=design.sources, row_bytes=row_bytes, workers=workers
-            )
-            return plan, workers
-        except UsageError:
-            if job.run.workers or workers == 1:
-                raise
-            workers -= 1
+    """How the budget is divided, and the number of workers."""
+    return plan_build(
+        budget=job.budget,
+        rows=design.sources,
+        values=prod(design.shape),
+        itemsize=np.dtype(design.dtype).itemsize,
+        workers=job.run.workers,
+        cpus=memory.allowed_cpus(),
+    )
 
 
 def _check_rejects(building: Partial, policy: RejectPolicy) -> None:
@@ -285,8 +280,11 @@ def _check_rejects(building: Partial, policy: RejectPolicy) -> None:
         )
 
 
-def _require_rows(building: Partial) -> None:
+def _require_rows(building: Partial, workdir: place.Place) -> None:
+    """InputError where nothing is left of the images; there is nothing to keep then."""
     if not building.state.rows:
+        building.close()
+        workdir.discard()
         raise InputError(
             f"no image could be used: {_reasons(building.state.reasons)}",
             hint="Look at the files; nothing was built.",

@@ -199,6 +199,12 @@ def mkdir(path: str) -> None:
         _system.mkdir(path)
 
 
+def make_parents(path: str) -> None:
+    """Make the directories above `path` that are missing; they hold nothing yet to lose."""
+    with _explained("making the directory of", path):
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+
+
 def remove_tree(path: str) -> None:
     """Remove a directory of plain files (the only kind that imgmem makes)."""
     for name in sorted(os.listdir(path)):

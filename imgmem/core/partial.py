@@ -28,6 +28,7 @@ from imgmem import __version__
 from imgmem.core import durable, rowfacts, store
 from imgmem.core.decoding import Chunk, Row
 from imgmem.core.durable import File
+from imgmem.core.errors import DatasetError
 from imgmem.core.npy import HEADER_BYTES, ArrayHeader
 from imgmem.core.record import CHECKSUM_BLOCK_BYTES, Record
 from imgmem.core.slots import SLOTS_BYTES, Slots
@@ -115,12 +116,13 @@ class Partial:
     def __init__(self, path: str) -> None:
         """Open what `lay_out` made and go back to its last durable state."""
         self.path = path
-        with open(os.path.join(path, PLAN), "rb") as file:
-            self.design = Design.from_json(file.read())
+        self.design = _read_design(path)
         self._row_bytes = self.design.header(0).row_bytes
         self._progress = self._open(PROGRESS)
         self._slots = Slots(self._progress)
-        self.state = State(**(self._slots.body or {}))
+        if self._slots.body is None:
+            raise _damaged(path, PROGRESS)
+        self.state = State(**self._slots.body)
         self._features = self._open(store.FEATURES)
         self._labels = self._open(store.LABELS) if self.design.classes is not None else None
         self._facts = self._open(store.FACTS)
@@ -268,6 +270,22 @@ class Partial:
             zlib.crc32(file.pread(piece.stop - piece.start, HEADER_BYTES + piece.start))
             for piece in _block_pieces(0, length)
         ]
+
+
+def _read_design(path: str) -> Design:
+    try:
+        with open(os.path.join(path, PLAN), "rb") as file:
+            return Design.from_json(file.read())
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise _damaged(path, PLAN) from None
+
+
+def _damaged(path: str, name: str) -> DatasetError:
+    return DatasetError(
+        f"{os.path.join(path, name)} is damaged; the unfinished build cannot go on",
+        hint="Begin anew with --restart.",
+        path=path,
+    )
 
 
 def lay_out(path: str, design: Design, sources: Iterator[bytes]) -> None:

@@ -61,7 +61,7 @@ class Place:
         """
         self.out = out
         self.path = partial_path(out)
-        os.makedirs(os.path.dirname(out) or ".", exist_ok=True)
+        durable.make_parents(out)
         durable.repair_exchange(self.path, out)
         self._lock = _make_and_lock(self.path)
         if restart:
@@ -93,6 +93,10 @@ class Place:
         durable.rename(self.path, self.out)
         durable.sync_directory(os.path.dirname(self.out) or ".")
 
+    def discard(self) -> None:
+        """Remove all of it."""
+        durable.remove_tree(self.path)
+
     def release(self) -> None:
         """Unlock; what is there stays for the next run."""
         self._lock.release()
@@ -105,8 +109,8 @@ class Place:
         _empty(self.path)
         try:
             lay_out(self.path)
-        except BaseException:
-            durable.remove_tree(self.path)
+        except ResourceError:
+            self.discard()
             raise
 
     def _require_identity(self, order: Order) -> None:

@@ -15,6 +15,7 @@ from json.encoder import encode_basestring_ascii
 from typing import Any
 
 from imgmem.core.errors import InputError, UsageError
+from imgmem.core.progress import Progress, Report, silent
 from imgmem.core.sources import Entry, Source
 from imgmem.core.specs import BuildSpec
 from imgmem.core.splits import carve, plan_splits
@@ -37,7 +38,7 @@ class Plan:
     contradict them.
     """
 
-    def __init__(self, source: Source, spec: BuildSpec) -> None:
+    def __init__(self, source: Source, spec: BuildSpec, *, report: Report = silent) -> None:
         self.source = source
         self.spec = spec
         self._database = sqlite3.connect("", check_same_thread=False)
@@ -45,7 +46,7 @@ class Plan:
             f"PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-{_CACHE_KIB};"
             + _SCHEMA
         )
-        self._list()
+        self._list(report)
         self.classes, self.empty_classes = self._classes()
         self._limit()
         self.splits = self._split()
@@ -104,12 +105,15 @@ class Plan:
         ).fetchone()
         return f"{os.fsdecode(row[0])} {row[1]}" if row else "the classes or splits of the source"
 
-    def _list(self) -> None:
+    def _list(self, report: Report) -> None:
         insert = "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)"
         rows = (self._row(entry) for entry in self.source.entries())
+        listed = 0
         while batch := list(islice(rows, _BATCH)):
             self._database.executemany(insert, batch)
-        if not self._count():
+            listed += len(batch)
+            report(Progress("list", listed, 0, "images"))
+        if not listed:
             raise InputError(
                 "the source holds no images",
                 hint="Image files end in .jpg, .png, .webp and the like, or have no ending.",

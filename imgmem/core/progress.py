@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """`done` of `total` units ("images", "rows", "B") of a phase ("build", "normalize", …)."""
+    """`done` of `total` units ("images", "rows", "B") of a phase ("build", "normalize", …).
+
+    A total of 0 is not known yet.
+    """
 
     phase: str
     done: int

@@ -36,7 +36,7 @@ def source(tmp_path):
 
 def interrupt(source, out, **options):
     with pytest.raises(Interrupted, match="of 80 images"):
-        imgmem.build(source, out, report=interrupted_after(2), run=TIGHT, **options)
+        imgmem.build(source, out, report=interrupted_after(3), run=TIGHT, **options)
 
 
 def test_an_interrupted_build_leaves_no_dataset_and_goes_on(tmp_path, source, monkeypatch):
@@ -114,3 +114,11 @@ def test_a_signal_stops_a_real_process_and_keeps_its_work(tmp_path, number):
     imgmem.build(source, tmp_path / "out")
     imgmem.build(source, tmp_path / "straight")
     assert contents(tmp_path / "out") == contents(tmp_path / "straight")
+
+
+@pytest.mark.parametrize("name", ["plan.json", "progress"])
+def test_a_damaged_record_of_progress_is_refused(tmp_path, source, name):
+    interrupt(source, tmp_path / "out", spec=SPEC)
+    (tmp_path / ".out.partial" / name).write_bytes(b"\0" * 8192)
+    with pytest.raises(DatasetError, match=f"{name} is damaged"):
+        imgmem.build(source, tmp_path / "out", spec=SPEC)

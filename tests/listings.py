@@ -34,8 +34,11 @@ def placed(path, **options):
 
 
 def exhausted(path, **options):
-    """The source at `path` after all its entries were listed: for `ignored` and `notes`."""
+    """The source at `path`, closed, after all its entries were listed: for what it says."""
     source = open_source(str(path), **options)
-    for _ in source.entries():
-        pass
+    try:
+        for _ in source.entries():
+            pass
+    finally:
+        source.close()
     return source

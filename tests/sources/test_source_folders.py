@@ -40,10 +40,10 @@ def test_the_first_folder_is_the_class_and_deeper_ones_count_to_it(tmp_path):
     }
 
 
-def test_a_flat_folder_is_unlabelled(tmp_path):
+def test_a_flat_folder_is_unlabelled(tmp_path, opened):
     plant(tmp_path, "1.jpg", "2.png", "notes/readme.txt")
     assert placed(tmp_path) == {"1.jpg": (None, None), "2.png": (None, None)}
-    assert not open_source(str(tmp_path)).labelled
+    assert not opened(tmp_path).labelled
 
 
 def test_one_class_folder_is_a_class_and_no_wrapper(tmp_path):
@@ -87,15 +87,15 @@ def test_labels_none_takes_any_tree_unlabelled(tmp_path):
     assert len(placed(tmp_path, labels="none")) == 3
 
 
-def test_a_folder_without_any_file_keeps_its_class(tmp_path):
+def test_a_folder_without_any_file_keeps_its_class(tmp_path, opened):
     plant(tmp_path, "cat/1.jpg", "dog/1.jpg", "emu/.gitkeep", "fox/sub/")
-    source = open_source(str(tmp_path))
+    source = opened(tmp_path)
     assert source.class_names == ("emu", "fox")
 
 
-def test_a_folder_with_other_files_only_is_no_class(tmp_path):
+def test_a_folder_with_other_files_only_is_no_class(tmp_path, opened):
     plant(tmp_path, "cat/1.jpg", "dog/1.jpg", "docs/paper.pdf")
-    assert open_source(str(tmp_path)).class_names == ()
+    assert opened(tmp_path).class_names == ()
     assert exhausted(tmp_path).ignored == {".pdf file": 1}
 
 
@@ -176,9 +176,9 @@ def test_splits_stand_where_labels_are_not_wanted(tmp_path):
     }
 
 
-def test_an_empty_class_folder_in_a_split_keeps_its_class(tmp_path):
+def test_an_empty_class_folder_in_a_split_keeps_its_class(tmp_path, opened):
     plant(tmp_path, "train/cat/1.jpg", "train/dog/", "val/cat/2.jpg")
-    assert open_source(str(tmp_path)).class_names == ("dog",)
+    assert opened(tmp_path).class_names == ("dog",)
 
 
 # What is a candidate -----------------------------------------------------------------------
@@ -212,9 +212,9 @@ def test_image_endings_in_any_case_or_none_are_candidates(tmp_path, name):
         ("cat/.thumbs/1.jpg", "hidden folder"),
     ],
 )
-def test_everything_else_is_passed_over_and_counted(tmp_path, name, reason):
+def test_everything_else_is_passed_over_and_counted(tmp_path, name, reason, opened):
     plant(tmp_path, name)
-    source = open_source(str(tmp_path))
+    source = opened(tmp_path)
     assert list(source.entries()) == []
     assert source.ignored == {reason: 1}
 
@@ -261,9 +261,9 @@ def test_a_device_is_never_opened(tmp_path):
     assert list(listed(tmp_path)) == ["0.jpg"]
 
 
-def test_a_fifo_that_takes_a_files_place_is_rejected_and_does_not_hang(tmp_path):
+def test_a_fifo_that_takes_a_files_place_is_rejected_and_does_not_hang(tmp_path, opened):
     plant(tmp_path, "1.jpg")
-    source = open_source(str(tmp_path))
+    source = opened(tmp_path)
     (entry,) = source.entries()
     (tmp_path / "1.jpg").unlink()
     os.mkfifo(tmp_path / "1.jpg")
@@ -275,10 +275,10 @@ def test_a_fifo_that_takes_a_files_place_is_rejected_and_does_not_hang(tmp_path)
     ("target", "detail"),
     [("nowhere.jpg", "no such file"), ("1.jpg", "circles"), ("cat/0.jpg/x", "Not a directory")],
 )
-def test_a_link_that_leads_nowhere_is_an_entry_that_is_rejected(tmp_path, target, detail):
+def test_a_link_that_leads_nowhere_is_an_entry_that_is_rejected(tmp_path, target, detail, opened):
     plant(tmp_path, "cat/0.jpg", "dog/0.jpg")
     (tmp_path / "cat" / "1.jpg").symlink_to(tmp_path / target if "/" in target else target)
-    source = open_source(str(tmp_path))
+    source = opened(tmp_path)
     entry = listed(tmp_path)["cat/1.jpg"]
     assert (entry.label, entry.size) == ("cat", 0)
     with pytest.raises(RejectedImage, match=f"^unreadable: .*{detail}"):
@@ -314,12 +314,12 @@ def test_two_folders_that_link_to_each_other_end(tmp_path):
     assert set(placed(tmp_path)) == {"a/1.jpg", "a/b/2.jpg", "b/2.jpg", "b/a/1.jpg"}
 
 
-def test_folders_nested_beyond_all_measure_are_rejected_not_a_crash(tmp_path):
+def test_folders_nested_beyond_all_measure_are_rejected_not_a_crash(tmp_path, opened):
     plant(tmp_path, "cat/1.jpg", "dog/" + "d/" * 150 + "1.jpg")
     deep = [entry for name, entry in listed(tmp_path).items() if name != "cat/1.jpg"]
     (entry,) = deep
     with pytest.raises(RejectedImage, match="more than 100 folders deep"):
-        open_source(str(tmp_path)).read(entry.name, entry.locator)
+        opened(tmp_path).read(entry.name, entry.locator)
 
 
 def without_root(script, *arguments):
@@ -411,10 +411,10 @@ except ResourceError as error:
 # Reading -----------------------------------------------------------------------------------
 
 
-def test_read_gives_all_bytes_and_read_head_the_first(tmp_path):
+def test_read_gives_all_bytes_and_read_head_the_first(tmp_path, opened):
     plant(tmp_path, "1.jpg", data=bytes(range(256)) * 1000)
     plant(tmp_path, "2.jpg", data=b"")
-    source = open_source(str(tmp_path))
+    source = opened(tmp_path)
     assert source.read("1.jpg", ()) == bytes(range(256)) * 1000
     assert source.read_head("1.jpg", (), 300) == (bytes(range(256)) * 2)[:300]
     assert source.read("2.jpg", ()) == source.read_head("2.jpg", (), 10) == b""
@@ -427,57 +427,61 @@ def test_entries_carry_size_and_time(tmp_path):
     assert (entry.size, entry.mtime_ns, entry.locator, entry.extra) == (5, 123456789, (), ())
 
 
-def test_a_source_can_be_read_without_a_listing_and_from_another_directory(tmp_path, monkeypatch):
+def test_a_source_can_be_read_without_a_listing_and_from_another_directory(
+    tmp_path, monkeypatch, opened
+):
     plant(tmp_path, "data/cat/1.jpg", data=b"there")
     monkeypatch.chdir(tmp_path)
-    source = open_source("data")
+    source = opened("data")
     monkeypatch.chdir("/")
     assert source.read("cat/1.jpg", ()) == b"there"
     assert [entry.name for entry in source.entries()] == ["cat/1.jpg"]
 
 
-def test_a_file_that_shrinks_while_it_is_read_gives_what_is_left(tmp_path, monkeypatch):
+def test_a_file_that_shrinks_while_it_is_read_gives_what_is_left(tmp_path, monkeypatch, opened):
     plant(tmp_path, "1.jpg", data=b"1234567890")
-    opened = files.open_regular
-    monkeypatch.setattr(files, "open_regular", lambda *path: (opened(*path)[0], 20))
-    assert open_source(str(tmp_path)).read("1.jpg", ()) == b"1234567890"
+    really = files.open_regular
+    monkeypatch.setattr(files, "open_regular", lambda *path: (really(*path)[0], 20))
+    assert opened(tmp_path).read("1.jpg", ()) == b"1234567890"
 
 
-def test_reading_works_where_the_system_has_neither_pread_nor_relative_names(tmp_path, monkeypatch):
+def test_reading_works_where_the_system_has_neither_pread_nor_relative_names(
+    tmp_path, monkeypatch, opened
+):
     plant(tmp_path, "cat/1.jpg", data=b"there")
     monkeypatch.setattr(files, "_pread", files._by_position)
     monkeypatch.setattr(os, "supports_dir_fd", set())
-    assert open_source(str(tmp_path)).read("cat/1.jpg", ()) == b"there"
+    assert opened(tmp_path).read("cat/1.jpg", ()) == b"there"
 
 
 @pytest.mark.parametrize("name", ["missing", "file.jpg", "file.7z", "file"])
-def test_a_source_that_is_none_is_an_error_that_says_what_would_be(tmp_path, name):
+def test_a_source_that_is_none_is_an_error_that_says_what_would_be(tmp_path, name, opened):
     if name != "missing":
         plant(tmp_path, name)
     with pytest.raises(InputError) as caught:
-        open_source(str(tmp_path / name))
+        opened(tmp_path / name)
     assert name in caught.value.message
     assert caught.value.hint
 
 
-def test_a_source_that_is_a_fifo_is_not_opened(tmp_path):
+def test_a_source_that_is_a_fifo_is_not_opened(tmp_path, opened):
     os.mkfifo(tmp_path / "labels.csv")
     with pytest.raises(InputError):
-        open_source(str(tmp_path / "labels.csv"))
+        opened(tmp_path / "labels.csv")
 
 
-def test_listing_and_reading_leave_the_tree_as_it_was(tmp_path):
+def test_listing_and_reading_leave_the_tree_as_it_was(tmp_path, opened):
     plant(tmp_path, "train/cat/1.jpg", "val/dog/2.jpg", "val/dog/empty/", "a.txt")
     (tmp_path / "train" / "cat" / "loop").symlink_to("..")
     os.mkfifo(tmp_path / "train" / "cat" / "3.jpg")
     before = fingerprint(tmp_path)
-    source = exhausted(tmp_path)
+    source = opened(tmp_path)
+    assert len(list(source.entries())) == 2
     source.read("train/cat/1.jpg", ())
-    source.close()
     assert fingerprint(tmp_path) == before
 
 
-def test_memory_does_not_grow_with_the_number_of_files(tmp_path):
+def test_memory_does_not_grow_with_the_number_of_files(tmp_path, opened):
     few, many = (tmp_path / name for name in ("few", "many"))
     for root, count in ((few, 1_000), (many, 30_000)):
         plant(root, "cat/0.jpg", "dog/0.jpg")
@@ -486,7 +490,7 @@ def test_memory_does_not_grow_with_the_number_of_files(tmp_path):
 
     def peak(root):
         tracemalloc.start()
-        for _ in open_source(str(root)).entries():
+        for _ in opened(root).entries():
             pass
         found = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()

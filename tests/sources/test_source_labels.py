@@ -9,7 +9,6 @@ from listings import exhausted, listed, placed, plant
 
 from imgmem.core.errors import InputError, RejectedImage
 from imgmem.core.partial import ROW_COLUMNS
-from imgmem.core.sources import open_source
 from imgmem.core.sources.table import ROWS_COLUMNS
 
 
@@ -40,14 +39,14 @@ def refusal(source, **options):
 # Labels of a file over another source ------------------------------------------------------
 
 
-def test_labels_come_from_the_file_and_not_from_folders(images, labels):
+def test_labels_come_from_the_file_and_not_from_folders(images, labels, opened):
     file = labels("path,label\na/1.jpg,cat\na/2.jpg, dog \nb/3.jpg,cat\n")
     assert placed(images, labels=file) == {
         "a/1.jpg": ("cat", None),
         "a/2.jpg": ("dog", None),
         "b/3.jpg": ("cat", None),
     }
-    assert open_source(str(images), labels=file).labelled
+    assert opened(images, labels=file).labelled
 
 
 @pytest.mark.parametrize(
@@ -212,13 +211,13 @@ def test_a_label_file_that_is_a_fifo_is_not_opened(images, tmp_path):
 # Manifests ---------------------------------------------------------------------------------
 
 
-def test_a_manifest_names_images_relative_to_its_own_folder(images):
+def test_a_manifest_names_images_relative_to_its_own_folder(images, opened):
     plant(images, "list.csv", data=b"file,label,split\na/1.jpg,cat,train\nb/3.jpg,dog,val\n")
     assert placed(images / "list.csv") == {
         "a/1.jpg": ("cat", "train"),
         "b/3.jpg": ("dog", "val"),
     }
-    source = open_source(str(images / "list.csv"))
+    source = opened(images / "list.csv")
     assert source.labelled
     assert source.read("a/1.jpg", ()) == b"image"
     assert not source.ignored
@@ -236,12 +235,12 @@ def test_a_manifest_without_labels_needs_labels_none(images):
     assert (entry.label, entry.extra) == (None, ("cat",))
 
 
-def test_what_a_manifest_names_and_is_no_file_is_rejected_when_it_is_read(images):
+def test_what_a_manifest_names_and_is_no_file_is_rejected_when_it_is_read(images, opened):
     os.mkfifo(images / "fifo.jpg")
     (images / "loop.jpg").symlink_to("loop.jpg")
     names = ["missing.jpg", "fifo.jpg", "loop.jpg", "a"]
     plant(images, "list.csv", data="\n".join(["path,label", *(f"{n},x" for n in names)]).encode())
-    source = open_source(str(images / "list.csv"))
+    source = opened(images / "list.csv")
     reasons = {}
     for entry in source.entries():
         with pytest.raises(RejectedImage, match=r"^unreadable: ") as caught:

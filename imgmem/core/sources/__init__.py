@@ -6,7 +6,7 @@ import stat
 from imgmem.core.errors import InputError
 from imgmem.core.sources.archive import ArchiveSource, Container
 from imgmem.core.sources.base import Entry, Locator, Source
-from imgmem.core.sources.datasets import DatasetSource
+from imgmem.core.sources.datasets import DatasetSource, is_dataset
 from imgmem.core.sources.folder import FolderSource
 from imgmem.core.sources.labelled import LabelledSource, ManifestSource
 from imgmem.core.sources.spool import OPENERS
@@ -14,7 +14,6 @@ from imgmem.core.sources.table import is_label_file
 from imgmem.core.sources.tars import ShardsContainer, TarContainer, shards_in
 from imgmem.core.sources.walk import has_images
 from imgmem.core.sources.zips import ZipContainer
-from imgmem.core.store import RECORD
 
 __all__ = ["Entry", "Locator", "Source", "open_source"]
 
@@ -61,7 +60,7 @@ def _open(path: str, *, labels: bool, auto_split: bool, spool: str | None) -> So
 
 
 def _open_folder(path: str, *, labels: bool, auto_split: bool, spool: str | None) -> Source:
-    if os.path.lexists(os.path.join(path, RECORD)):
+    if is_dataset(path):
         return DatasetSource(path, labels=labels, auto_split=auto_split)
     if not has_images(path, "") and (shards := shards_in(path)):
         container = ShardsContainer(path, shards)

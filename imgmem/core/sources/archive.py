@@ -84,13 +84,20 @@ class ArchiveSource:
     @cached_property
     def _listing(self) -> "_Listing":
         listing = _Listing(self._spool, self.ignored)
+        try:
+            self._fill(listing)
+        except BaseException:
+            listing.close()
+            raise
+        self.notes.extend(listing.notes)
+        return listing
+
+    def _fill(self, listing: "_Listing") -> None:
         for sample in _samples(self._container.members()):
             label = label_of(sample, self._container, self.path) if self._labels else None
             for member in sample:
                 listing.add(member, label)
         listing.finish(self.path, labels=self._labels, auto_split=self._auto_split)
-        self.notes.extend(listing.notes)
-        return listing
 
     def entries(self) -> Iterator[Entry]:
         return self._listing.entries()
@@ -158,7 +165,7 @@ class _Listing:
                 hint="Put x.jpg and x.cls next to each other in the archive, or use --labels none.",
                 path=path,
             )
-        survey = self._surveyor.survey(auto_split=auto_split)
+        survey = self._surveyor.survey()
         self._layout = decide(survey, labels=labels and not self._paired, auto_split=auto_split)
         self.notes = self._layout.notes()
         if self._paired:

@@ -24,6 +24,13 @@ if TYPE_CHECKING:
     from imgmem.core import levels
 
 
+def is_dataset(path: str) -> bool:
+    """Whether a folder is meant as a dataset; a `dataset.json` alone may be anything's."""
+    names = (store.RECORD, store.FEATURES, store.MOVED)
+    record, features, moved = (os.path.lexists(os.path.join(path, name)) for name in names)
+    return record and (features or moved)
+
+
 class DatasetSource:
     """The rows of the dataset at `path`; locators are (row,). It is locked against writers."""
 

@@ -52,12 +52,12 @@ class Surveyor:
         self._loose = []
         self._base = self._base[:depth]
 
-    def survey(self, *, auto_split: bool) -> Survey:
-        """What was seen. A folder of class is no wrapper, nor is `train` where splits count."""
+    def survey(self) -> Survey:
+        """What was seen. Neither a folder with images in it is a wrapper, nor is `train`."""
         base = self._base or ()
         if self._loose and base:
             self._move_up(len(base) - 1)
         names = [split_name(folder) for folder in self._base or ()]
-        if auto_split and "train" in names:
+        if "train" in names:
             self._move_up(names.index("train"))
         return Survey(self._base or (), self._loose, self._children)

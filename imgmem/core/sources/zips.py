@@ -26,13 +26,20 @@ _END = struct.Struct("<4s4H2LH")  # [4.3.16]
 _END64_LOCATOR = struct.Struct("<4sLQL")  # [4.3.15]
 _END64 = struct.Struct("<4sQ2H2L4Q")  # [4.3.14]
 
+_MAX_NAME = 4096  # as long as a path may be on Linux
+
 _ENCRYPTED = 0x1  # [4.4.4]
 _UTF8 = 0x800
 _MADE_ON_UNIX = 3  # [4.4.2]
 _MADE_ON_WINDOWS = {0, 10, 14}
-_METHODS: dict[int, Any] = {8: lambda: zlib.decompressobj(-15), 12: bz2.BZ2Decompressor}  # [4.4.5]
-_HEAD_SLACK = 512
-"""Deflate adds at most 5 bytes to each 64 KiB that it cannot compress."""
+_DEFLATE, _BZIP2 = 8, 12  # [4.4.5]
+_METHODS: dict[int, Any] = {
+    _DEFLATE: lambda: zlib.decompressobj(-zlib.MAX_WBITS),
+    _BZIP2: bz2.BZ2Decompressor,
+}
+_HEAD_SLACK = {0: 0, _DEFLATE: 512, _BZIP2: 2**20}
+"""Packed bytes beyond `length` that give the first `length`: deflate adds at most 5 bytes to
+64 KiB that it cannot compress; bzip2 gives nothing before the end of a block of 900 kB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +47,7 @@ class _Record:
     """One record of the central directory."""
 
     name: str
+    name_crc: int
     made_on: int
     flags: int
     method: int
@@ -51,7 +59,8 @@ class _Record:
 
 
 class ZipContainer:
-    """One zip archive; locators are (offset, packed size, size, crc, method, flags)."""
+    """One zip archive; locators are (offset, packed size, size, method, flags, CRC-32 of the
+    bytes, CRC-32 of the name)."""
 
     spool_bytes = 0
 
@@ -65,8 +74,8 @@ class ZipContainer:
             path = self._checked(record)
             if not record.name.endswith("/"):
                 locator = (
-                    record.offset, record.packed, record.size, record.crc, record.method,
-                    record.flags,
+                    record.offset, record.packed, record.size, record.method, record.flags,
+                    record.crc, record.name_crc,
                 )  # fmt: skip
                 yield Member(path, path, record.size, self._blob.mtime_ns, locator)
 
@@ -84,12 +93,12 @@ class ZipContainer:
             raise refused(self._blob.path, record.name, what) from None
 
     def read(self, locator: Locator, length: int | None) -> bytes:
-        offset, packed, size, crc, method, flags = map(int, locator)
+        offset, packed, size, method, flags, crc, name_crc = map(int, locator)
         if flags & _ENCRYPTED:
             raise RejectedImage("unreadable", "encrypted in the zip archive")
         if method and method not in _METHODS:
             raise RejectedImage("unreadable", f"packed in the zip archive by method {method}")
-        start = self._data_offset(offset)
+        start = self._data_offset(offset, name_crc)
         if length is not None and length < size:
             return self._head(start, packed, method, length)
         data = self._blob.image(packed, start)
@@ -100,16 +109,19 @@ class ZipContainer:
         return data
 
     def _head(self, start: int, packed: int, method: int, length: int) -> bytes:
-        data = self._blob.image(min(packed, length + _HEAD_SLACK), start)
+        data = self._blob.image(min(packed, length + _HEAD_SLACK[method]), start)
         return _unpacked(data, method, length) if method else data[:length]
 
-    def _data_offset(self, offset: int) -> int:
-        """Where a member's data begins: behind its local header."""
-        header = self._blob.image(_LOCAL.size, offset)
-        signature, name, extra = _LOCAL.unpack(header)
-        if signature != b"PK\3\4":
-            raise RejectedImage("corrupt", "the zip archive has no such member there")
-        return offset + _LOCAL.size + int(name) + int(extra)
+    def _data_offset(self, offset: int, name_crc: int) -> int:
+        """Where a member's data begins: behind its local header, which repeats its name."""
+        header = self._blob.pread(_LOCAL.size + _MAX_NAME, offset)
+        if len(header) < _LOCAL.size:
+            raise RejectedImage("corrupt", "the zip archive ends there")
+        signature, name, extra = _LOCAL.unpack_from(header)
+        start = _LOCAL.size + int(name)
+        if signature != b"PK\3\4" or zlib.crc32(header[_LOCAL.size : start]) != name_crc:
+            raise RejectedImage("corrupt", "the zip archive has another name there, or none")
+        return offset + start + int(extra)
 
     def close(self) -> None:
         self._blob.close()
@@ -178,6 +190,7 @@ def _next_record(file: BinaryIO, shift: int) -> tuple[_Record, int]:
     size, packed, offset = _large_numbers([size, packed, offset], extra)
     record = _Record(
         name=_name(name, flags, made_by >> 8),
+        name_crc=zlib.crc32(name),
         made_on=made_by >> 8,
         flags=flags,
         method=method,

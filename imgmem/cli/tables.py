@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 CLASSES_SHOWN = 40
 ITEMS_SHOWN = 3
 ROWS_SHOWN = 4
-BAR = 24
+BAR, SHORT_BAR = 24, 8
+"""Columns of the longest bar, and beside the grey levels of --by-class."""
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
 _COLOURS = {1: ("grey",), 3: ("red", "green", "blue")}
 _TITLES = {
@@ -102,7 +103,7 @@ def _classes(stats: DatasetStats, fine: bool) -> "Table":
     most = max(each.rows for each in classes)
     for each in _worth_showing(classes):
         of_splits = [str(each.splits.get(split, 0)) for split in splits]
-        bar = _bar(each.rows / max(most, 1), fine)
+        bar = _bar(each.rows / max(most, 1), SHORT_BAR if levels else BAR, fine)
         table.add_row(
             printable(each.name),
             str(each.label),
@@ -129,11 +130,11 @@ def _worth_showing(classes: list[ClassRows]) -> list[ClassRows]:
     return sorted(classes, key=lambda each: -each.rows)[:CLASSES_SHOWN]
 
 
-def _bar(share: float, fine: bool) -> str:
-    """A horizontal bar of at most BAR columns."""
+def _bar(share: float, longest: int, fine: bool) -> str:
+    """A horizontal bar, in eighths of a column where they can be shown."""
     if not fine:
-        return "#" * round(share * BAR)
-    eighths = round(share * BAR * 8)
+        return "#" * round(share * longest)
+    eighths = round(share * longest * 8)
     return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
 
 

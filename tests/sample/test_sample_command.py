@@ -1,0 +1,144 @@
+"""`imgmem sample` on the command line and in terminals."""
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from datasets import write_dataset
+from pictures import photo
+
+COMMAND = [sys.executable, "-m", "imgmem", "sample"]
+
+
+def imgmem(*arguments):
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)], capture_output=True, text=True, check=False
+    )
+
+
+def on_terminal(*arguments, columns=80, **environment):
+    """What a terminal of that width is sent."""
+    reader, writer = pty.openpty()
+    fresh = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "COLORTERM")}
+    size = {"COLUMNS": str(columns), "LINES": "50", "TERM": "xterm-256color"}
+    with subprocess.Popen(
+        [*COMMAND, *map(str, arguments)], stdout=writer, env=fresh | size | environment
+    ):
+        os.close(writer)
+        parts = []
+        try:
+            while part := os.read(reader, 65536):
+                parts.append(part)
+        except OSError:  # Linux says "input/output error" when the other end has gone
+            pass
+    os.close(reader)
+    return b"".join(parts).decode()
+
+
+def plain(text):
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    images = np.stack([photo(40, 40, seed) for seed in range(12)])
+    return write_dataset(
+        tmp_path_factory.mktemp("sample") / "set",
+        images,
+        [0, 1] * 6,
+        classes=["ant", "bee\x1b[2J"],
+        splits={"train": (0, 9), "val": (9, 12)},
+    )
+
+
+def test_rows_are_listed_with_their_sources(dataset):
+    done = imgmem(dataset, "--rows", "7,2-3")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert [line[0] for line in lines] == ["row", "7", "2", "3"]
+    assert lines[1][1:3] == ["train", "bee\\x1b[2J"]
+    assert lines[1][-2:] == ["40x40", "7.png"]
+
+
+def test_json_tells_where_rows_came_from(dataset):
+    done = imgmem(dataset, "--rows", "9", "--json")
+    (row,) = json.loads(done.stdout)["rows"]
+    assert (row["row"], row["split"], row["class_name"]) == (9, "val", "bee\x1b[2J")
+    assert (row["path"], row["width"], row["height"]) == ("9.png", 40, 40)
+    assert len(row["digest"]) == 64
+
+
+def test_out_writes_a_file_and_says_so(dataset, tmp_path):
+    done = imgmem(dataset, "-n", "4", "--out", tmp_path / "sheet.png")
+    assert done.stdout == f"4 rows written to {tmp_path}/sheet.png\n"
+    assert (tmp_path / "sheet.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_query_and_balance_reach_the_core(dataset):
+    done = imgmem(dataset, "--query", "class=ant,split=val", "--json")
+    assert [row["row"] for row in json.loads(done.stdout)["rows"]] == [10]
+    done = imgmem(dataset, "--balanced", "-n", "2", "--json")
+    assert len({row["class_name"] for row in json.loads(done.stdout)["rows"]}) == 2
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--rows", "x"),
+        ("--rows", "3-"),
+        ("--query", "colour=red"),
+        ("--query", "split=a,split=b"),
+        ("--query", "split=a", "--split", "b"),
+        ("--rows", "1", "-n", "3"),
+        ("--per-class", "2", "--balanced"),
+        ("--group", "colour"),
+        ("-n", "0"),
+        ("--out", "sheet.gif"),
+    ],
+)
+def test_nonsense_is_refused_before_the_dataset_is_looked_at(options):
+    done = imgmem("nowhere", *options)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 2
+
+
+def test_unlabelled_datasets_cannot_be_balanced(tmp_path):
+    path = write_dataset(tmp_path / "set", np.stack([photo(16, 16)]))
+    assert imgmem(path, "--balanced").returncode == 2
+    assert imgmem(path, "--per-class", "1").returncode == 2
+
+
+@pytest.mark.parametrize("columns", [14, 40, 80, 200])
+def test_the_preview_fits_the_terminal(dataset, columns):
+    shown = plain(on_terminal(dataset, "-n", "8", columns=columns, COLORTERM="truecolor"))
+    blocks = [line for line in shown.splitlines() if "▀" in line]
+    assert blocks
+    assert max(len(line.rstrip()) for line in blocks) <= columns
+
+
+def test_the_preview_has_the_colours_of_the_picture(tmp_path):
+    red = np.full((1, 20, 20, 3), (200, 30, 40), np.uint8)
+    path = write_dataset(tmp_path / "set", red)
+    shown = on_terminal(path, COLORTERM="truecolor")
+    assert "38;2;200;30;40" in shown
+    assert "48;2;200;30;40" in shown
+
+
+def test_terminals_without_colour_get_shades(dataset):
+    shown = on_terminal(dataset, "-n", "4", TERM="dumb")
+    assert "▀" not in shown
+    assert "\x1b" not in shown
+    assert len(re.findall(r"[-=+*#%@:.]{8}", shown)) > 10
+
+
+def test_class_names_cannot_move_the_cursor(dataset):
+    assert "\x1b[2J" not in on_terminal(dataset, "-n", "4", COLORTERM="truecolor")
+
+
+def test_pipes_get_the_list_alone(dataset):
+    assert "▀" not in imgmem(dataset, "-n", "4").stdout

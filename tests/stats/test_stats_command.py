@@ -1,0 +1,168 @@
+"""`imgmem stats` on the command line."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from datasets import write_dataset
+from pictures import photo
+
+
+def imgmem(*arguments, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "imgmem", *map(str, arguments)],
+        capture_output=True, text=True, check=False, encoding="utf-8", **options,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    """Ten pictures in three classes and two splits; row 8 has the bytes of row 1."""
+    images = np.stack([photo(64, 64, seed) for seed in range(10)])
+    images[8] = images[1]
+    images[5] = images[5] // 7
+    return write_dataset(
+        tmp_path_factory.mktemp("stats") / "set",
+        images,
+        [0, 0, 0, 0, 0, 0, 1, 1, 1, 2],
+        classes=["ant", "[bold]bee\x1b[31m", "cow"],
+        splits={"train": (0, 7), "val": (7, 10)},
+        names=[f"f{row}\n.png" if row == 8 else f"f{row}.png" for row in range(10)],
+        digests=[1 if row == 8 else row for row in range(10)],
+    )
+
+
+@pytest.fixture(scope="module")
+def document(dataset):
+    return json.loads(imgmem("stats", dataset, "--json", "--by-class").stdout)
+
+
+def test_the_tables_say_what_is_in_it(dataset):
+    done = imgmem("stats", dataset)
+    assert (done.returncode, done.stderr) == (0, "")
+    for text in ("10 x 64 x 64 x 3 uint8", "train 7, val 3", "PNG 10", "balance    6 "):
+        assert text in done.stdout
+    assert "leaks: 1 pictures in several splits" in done.stdout
+    assert "f1.png (row 1, train) = f8\\n.png (row 8, val)" in done.stdout
+
+
+def test_names_are_shown_escaped(dataset):
+    shown = imgmem("stats", dataset).stdout
+    assert "[bold]bee\\x1b[31m" in shown
+    assert "\x1b" not in shown
+
+
+def test_bars_are_plain_where_the_terminal_knows_no_blocks(dataset):
+    shown = imgmem("stats", dataset, env=os.environ | {"PYTHONIOENCODING": "ascii"}).stdout
+    assert "########################" in shown
+    assert "\\u" not in shown
+
+
+def test_json_is_one_object_with_the_documented_keys(document):
+    assert (document["command"], document["schema"]) == ("stats", 1)
+    assert set(document) == {
+        "command", "schema", "path", "split", "shape", "dtype", "bytes", "classes", "balance",
+        "splits", "channels", "standardize", "normalization", "sources", "findings",
+        "thresholds", "build", "verified", "peak_memory", "memory",
+    }  # fmt: skip
+    assert set(document["channels"]) == {"all", "train", "val"}
+    assert set(document["channels"]["all"][0]) == {
+        "mean", "std", "minimum", "maximum", "nan", "infinite", "histogram",
+    }  # fmt: skip
+    assert set(document["classes"][0]) == {
+        "name", "label", "rows", "splits", "mean", "std", "minimum", "maximum",
+    }  # fmt: skip
+
+
+def test_json_lists_rows_and_files_of_findings(document):
+    findings = {finding["kind"]: finding for finding in document["findings"]}
+    assert list(findings) == ["leaks", "conflicts", "duplicates", "dark"]
+    (leak,) = findings["leaks"]["items"]
+    assert leak["exact"]
+    assert [row["row"] for row in leak["rows"]] == [1, 8]
+    assert leak["rows"][1]["path"] == "f8\n.png"
+    assert findings["dark"]["threshold"] == {"dark": 20.0}
+
+
+def test_quiet_prints_nothing(dataset):
+    done = imgmem("stats", dataset, "--quiet")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_by_class_shows_levels(dataset):
+    images, labels = np.load(dataset / "X.npy"), np.load(dataset / "y.npy")
+    red, green, blue = images[labels == 0].reshape(-1, 3).mean(0)
+    assert f"{red:5.1f} {green:5.1f} {blue:5.1f}" in imgmem("stats", dataset, "--by-class").stdout
+
+
+@pytest.mark.parametrize(
+    ("check", "code"),
+    [
+        ("leaks", 1),
+        ("leaks>1", 0),
+        ("blank,bright", 0),
+        ("blank,dark", 1),
+        ("imbalance>5", 1),
+        ("imbalance>6", 0),
+        ("imbalance", 0),
+        ("", 0),
+    ],
+)
+def test_fail_on_decides_the_exit_code(dataset, check, code):
+    assert imgmem("stats", dataset, "--fail-on", check).returncode == code
+
+
+def test_a_failed_check_says_what_was_found_and_shows_the_tables_all_the_same(dataset):
+    done = imgmem("stats", dataset, "--fail-on", "leaks,dark,imbalance>2")
+    assert "failed the check: leaks 1, dark 1, imbalance 6" in done.stderr
+    assert "leaks: 1" in done.stdout
+    document = json.loads(imgmem("stats", dataset, "--fail-on", "dark", "--json").stdout)
+    assert document["error"]["failed"] == {"dark": 1}
+    assert document["shape"] == [10, 64, 64, 3]
+
+
+def test_thresholds_can_be_set(dataset):
+    done = imgmem("stats", dataset, "--threshold", "dark=2", "--fail-on", "dark")
+    assert done.returncode == 0
+    done = imgmem("stats", dataset, "--threshold", "blurred=99,near=0", "--fail-on", "blurred")
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--fail-on", "ugly"),
+        ("--fail-on", "dark>many"),
+        ("--threshold", "ugly=3"),
+        ("--threshold", "dark"),
+        ("--threshold", "near=17"),
+        ("--workers", "0"),
+    ],
+)
+def test_nonsense_is_refused_before_the_dataset_is_looked_at(option, value):
+    done = imgmem("stats", "nowhere", option, value)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 2
+
+
+def test_balance_cannot_be_checked_without_labels(tmp_path):
+    path = write_dataset(tmp_path / "set", np.stack([photo(32, 32)]))
+    done = imgmem("stats", path, "--fail-on", "imbalance")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "no labels" in done.stderr
+
+
+def test_no_dataset_is_an_input_error(tmp_path):
+    assert imgmem("stats", tmp_path / "none").returncode == 3
+    assert imgmem("stats", tmp_path).returncode == 3
+
+
+def test_many_classes_are_cut_to_the_largest(tmp_path):
+    labels = [0, *range(60)]
+    path = write_dataset(tmp_path / "set", np.zeros((61, 8, 8, 1), np.uint8), labels)
+    shown = imgmem("stats", path).stdout
+    assert "and 20 smaller ones" in shown
+    assert "c0 " in shown

@@ -36,7 +36,8 @@ def plan_splits(wanted: tuple[tuple[str, float], ...], authors: set[str]) -> Spl
     What the fractions leave goes to "train". Raises UsageError for fractions that do not
     add up, and for a split that the author's folders already are.
     """
-    by_author = tuple(name for name in _AUTHORS_ORDER if name in authors)
+    others = sorted(authors.difference(_AUTHORS_ORDER))  # a dataset's own names
+    by_author = (*(name for name in _AUTHORS_ORDER if name in authors), *others)
     if not wanted:
         return SplitPlan(by_author)
     carved = _completed(wanted)

@@ -170,3 +170,10 @@ def test_a_dataset_in_transition_is_refused_as_one(tmp_path):
     (dataset / "X.npy").rename(dataset / "X.in-transition")
     with pytest.raises(DatasetError, match="in transition"):
         listed(dataset)
+
+
+def test_splits_of_any_name_stay(tmp_path):
+    dataset = make(tmp_path, splits=(("fold-1", 0.5), ("fold-2", 0.5)))
+    again = rebuilt(dataset)
+    splits = [json.loads((d / "dataset.json").read_text())["splits"] for d in (dataset, again)]
+    assert splits == [{"fold-1": [0, 5], "fold-2": [5, 10]}] * 2

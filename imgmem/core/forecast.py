@@ -27,6 +27,8 @@ REWRITE_BYTES = 80 * 2**20
 """What all chunks of `normalize` under way may take together: more brings no speed."""
 REWRITE_CHUNKS = 3
 """How many they are: two in threads while one is written."""
+JOURNAL_BYTES = 64 * 2**10
+"""The journal of `normalize` without the chunks that it keeps, about."""
 ROW_TEXT_BYTES = 100
 """A line of rows.csv without the path, about: numbers, class and digest."""
 ROW_FACTS_BYTES = 52
@@ -147,6 +149,8 @@ def rewrite_memory(*, values: int, stored: int, wanted: int, budget: int) -> int
 def rewrite_disk(*, values: int, stored: int, wanted: int) -> int:
     """Disk that an in-place `normalize` takes beyond the dataset, while it runs.
 
-    The journal takes at most a hundredth of the result.
+    The journal keeps the sources of two chunks where the size of an element stays, else of one.
     """
-    return max(0, values * (wanted - stored)) + values * wanted // 100
+    widest = max(stored, wanted)
+    kept = (2 if stored == wanted else 1) * min(values * widest, CHECKSUM_BLOCK_BYTES)
+    return max(0, values * (wanted - stored)) + kept + JOURNAL_BYTES

@@ -12,18 +12,21 @@ Images = npt.NDArray[Any]
 
 
 class _Lease:
-    """The owner of a batch's memory in NumPy's eyes, kept alive by every array that uses it.
+    """The owner of memory in NumPy's eyes, kept alive by every array that uses it."""
 
-    When the last of them (views and tensors too) is gone, the memory goes back to the pool.
-    """
-
-    def __init__(self, memory: Images, pool: deque[Images]) -> None:
+    def __init__(self, memory: Images, give_back: Callable[[Images], None]) -> None:
         self.__array_interface__ = memory.__array_interface__
         self._memory = memory
-        self._pool = pool
+        self._give_back = give_back
 
     def __del__(self) -> None:
-        self._pool.append(self._memory)
+        self._give_back(self._memory)
+
+
+def lend(memory: Images, give_back: Callable[[Images], None]) -> Images:
+    """An array over `memory`, which is given back when nothing uses it any more: neither the
+    array, nor a view of it, nor a tensor."""
+    return np.asarray(_Lease(memory, give_back))
 
 
 class Buffers:
@@ -45,7 +48,7 @@ class Buffers:
             memory = self._pool.popleft()
         except IndexError:
             memory = self._make()
-        return np.asarray(_Lease(memory, self._pool))
+        return lend(memory, self._pool.append)
 
     def _in_turn(self) -> Images:
         if len(self._pool) < (self._pool.maxlen or 1):

@@ -96,11 +96,25 @@ class Dataset:
         boolean for each row.
         """
         if hasattr(index, "__index__") and np.ndim(index) == 0:
-            images = self._gather(_places([operator.index(index)], len(self)) + self.start)
+            images = self._gather(self.places([operator.index(index)]) + self.start)
             return images[0] if self.labels is None else (images[0], int(self.labels[index]))
-        places = _places(index, len(self))
+        places = self.places(index)
         images = self._gather(places + self.start)
         return images if self.labels is None else (images, self.labels[places])
+
+    def places(self, index: Any) -> Labels:
+        """The rows that a slice, integers or booleans select, counted from 0; else IndexError."""
+        if isinstance(index, slice):
+            return np.arange(*index.indices(len(self)), dtype=np.int64)
+        places = np.asarray(index)
+        if places.dtype == np.bool_ and places.shape == (len(self),):
+            return np.flatnonzero(places)
+        if places.ndim != 1 or (places.size and places.dtype.kind not in "iu"):
+            raise IndexError("rows are selected by an integer, a slice, integers, or a mask")
+        places = places.astype(np.int64)
+        if places.size and not -len(self) <= places.min() <= places.max() < len(self):
+            raise IndexError(f"a row is out of range: there are {len(self)}")
+        return np.where(places < 0, places + len(self), places)
 
     def batches(
         self,
@@ -111,7 +125,7 @@ class Dataset:
         balanced: bool | Balance = OrderSpec.balanced,
         normalize: Normalize = True,
         dtype: BatchDtype | None = None,
-        spec: BatchSpec = BatchSpec(),  # noqa: B008 (frozen)
+        spec: BatchSpec = BatchSpec(),
     ) -> Batches:
         """Batches of (images, labels), an epoch at a time; images alone without labels.
 
@@ -170,21 +184,6 @@ class Dataset:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _places(index: Any, count: int) -> Labels:
-    """The rows that a slice, integers or booleans select, counted from 0."""
-    if isinstance(index, slice):
-        return np.arange(*index.indices(count), dtype=np.int64)
-    places = np.asarray(index)
-    if places.dtype == np.bool_ and places.shape == (count,):
-        return np.flatnonzero(places)
-    if places.ndim != 1 or (places.size and places.dtype.kind not in "iu"):
-        raise IndexError("rows are selected by an integer, a slice, integers, or a mask")
-    places = places.astype(np.int64)
-    if places.size and not -count <= places.min() <= places.max() < count:
-        raise IndexError(f"a row is out of range: there are {count}")
-    return np.where(places < 0, places + count, places)
 
 
 def open(path: str | os.PathLike[str], split: str | None = None) -> Dataset:

@@ -32,20 +32,8 @@ _POLICY = specs.RejectPolicy()
 @options.path_argument("source")
 @options.path_argument("out")
 @options.image_options
-@click.option(
-    "--dtype",
-    type=click.Choice(specs.BUILD_DTYPES),
-    default=_SPEC.dtype,
-    show_default=True,
-    help="Of X.npy; values are 0-255 in either.",
-)
-@click.option(
-    "--labels",
-    default=_SPEC.labels,
-    show_default=True,
-    metavar="folder|none|FILE.csv",
-    help="Where the classes come from.",
-)
+@options.dtype_option
+@options.labels_option
 @click.option(
     "--classes",
     type=click.Path(path_type=str),

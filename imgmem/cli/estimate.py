@@ -39,20 +39,8 @@ _STAGES = {
 )
 @options.path_argument("path")
 @options.image_options
-@click.option(
-    "--dtype",
-    type=click.Choice(specs.BUILD_DTYPES),
-    default=_SPEC.dtype,
-    show_default=True,
-    help="Of the dataset that build would make.",
-)
-@click.option(
-    "--labels",
-    default=_SPEC.labels,
-    show_default=True,
-    metavar="folder|none|FILE.csv",
-    help="Where the classes come from.",
-)
+@options.dtype_option
+@options.labels_option
 @click.option(
     "--float-dtype",
     type=click.Choice(specs.FLOAT_DTYPES),

@@ -78,6 +78,23 @@ run_options = _gathered(
 )
 """--workers and --memory, on every command that streams; the command gets `run: RunSpec`."""
 
+_BUILD = specs.BuildSpec()
+
+dtype_option = click.option(
+    "--dtype",
+    type=click.Choice(specs.BUILD_DTYPES),
+    default=_BUILD.dtype,
+    show_default=True,
+    help="Of X.npy as build makes it; values are 0-255 in either.",
+)
+labels_option = click.option(
+    "--labels",
+    default=_BUILD.labels,
+    show_default=True,
+    metavar="folder|none|FILE.csv",
+    help="Where the classes come from.",
+)
+
 _IMAGE = specs.ImageSpec()
 
 image_options = _gathered(

@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from imgmem.core import rowfacts
 from imgmem.core.errors import ImgmemError, InputError, RejectedImage
+from imgmem.core.heads import read_source_header
 from imgmem.core.images import (
-    HEAD_BYTES,
     Decoded,
     Header,
     decode_cost,
@@ -191,13 +191,3 @@ def _stopped_at(reject: Reject) -> InputError:
         path=reject.name,
         reason=reject.reason,
     )
-
-
-def read_source_header(source: Source, name: str, size: int, locator: Locator) -> Header:
-    """The header from a source's first bytes, or from all where those do not reach."""
-    if size > HEAD_BYTES:
-        try:
-            return read_header(source.read_head(name, locator, HEAD_BYTES), complete=False)
-        except RejectedImage:
-            pass
-    return read_header(source.read(name, locator))

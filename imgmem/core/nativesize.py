@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from imgmem.core.decoding import read_source_header
 from imgmem.core.errors import InputError, RejectedImage
-from imgmem.core.images import Header
+from imgmem.core.headers import Header
+from imgmem.core.heads import read_source_header
 from imgmem.core.sources import Source
 
 _SHOWN = 10

@@ -1,15 +1,22 @@
 """How an image of one size becomes a row of another: integer arithmetic, no pixels."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
+from imgmem.core.headers import Header
 from imgmem.core.specs import ImageSpec
 
 Size = tuple[int, int]
 """(height, width) in pixels."""
 
 
-@dataclass(frozen=True, slots=True)
-class Box:
+BAND_PIXELS = 2**18
+"""Converted at a time: the temporaries stay in the cache, and small beside a large image."""
+
+AREA_FROM = 4
+"""Shrinking by more than this, interpolation leaves out pixels; the area mean does not."""
+
+
+class Box(NamedTuple):
     """A rectangle of pixels."""
 
     top: int
@@ -95,3 +102,32 @@ def jpeg_eighths(size: Size, spec: ImageSpec, target: Size) -> int:
 def jpeg_scaled(size: Size, eighths: int) -> Size:
     """What libjpeg makes of `size` at a scale of `eighths`: every side rounded up."""
     return -(-size[0] * eighths // 8), -(-size[1] * eighths // 8)
+
+
+def jpeg_fills(header: Header, spec: ImageSpec, target: Size) -> bool:
+    """Whether what libjpeg decodes is the row itself: nothing to turn, convert or resize."""
+    depth = {"RGB": 3, "L": 1}.get(header.mode)
+    return header.size == target and header.orientation == 1 and depth == spec.depth
+
+
+def area_first(size: Size, target: Size, spec: ImageSpec) -> bool:
+    """Whether the area mean is used: if wanted, or where a side shrinks by more than AREA_FROM."""
+    far = size[0] > AREA_FROM * target[0] or size[1] > AREA_FROM * target[1]
+    return far or spec.resize == "area"
+
+
+def halfway(size: Size, target: Size, *, area: bool) -> Size:
+    """The size between the two steps in which `size` is resized to `target`.
+
+    `area`: all that shrinks does so in the first step, by its area mean, and the rest is
+    enlarged in the second, by interpolation. Else sides that shrink are interpolated to
+    twice the target first and averaged in pairs in the second step: as close to an
+    antialiased filter as the area mean, in half its time.
+    """
+    if area:
+        return min(size[0], target[0]), min(size[1], target[1])
+    return _doubled(size[0], target[0]), _doubled(size[1], target[1])
+
+
+def _doubled(length: int, target: int) -> int:
+    return 2 * target if length > target else target

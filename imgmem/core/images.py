@@ -1,7 +1,7 @@
 """The bytes of an image file to one upright row of pixels, or to a reject: never in between."""
 
 import platform
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -12,7 +12,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from imgmem.core.costs import decode_cost
 from imgmem.core.errors import RejectedImage
-from imgmem.core.fits import Size, jpeg_eighths, jpeg_scaled
+from imgmem.core.fits import Size, jpeg_eighths, jpeg_fills, jpeg_scaled
 from imgmem.core.headers import (
     HEAD_BYTES,
     Header,
@@ -43,9 +43,11 @@ RECIPE = 1
 """Raised whenever the same file would become different bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
-    """What became of an image: its upright size in the file, its format, what was lost."""
+class Decoded(NamedTuple):
+    """What became of an image: its upright size in the file, its format, what was lost.
+
+    notes: any of "16-bit", "alpha", "animation", "cmyk", "lab", "pages".
+    """
 
     height: int
     width: int
@@ -89,12 +91,6 @@ def _check_size(header: Header, spec: ImageSpec, target: Size) -> None:
         raise RejectedImage("wrong-size", detail)
 
 
-def _direct(header: Header, row: Pixels) -> Pixels | None:
-    """`row`, if the image can be decoded straight into it."""
-    fits = header.orientation == 1 and header.size == (row.shape[0], row.shape[1])
-    return plane(row) if fits else None
-
-
 # JPEG ------------------------------------------------------------------------------------
 
 _COLOURS = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
@@ -104,9 +100,8 @@ _COLOURS = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
 def _decode_jpeg(data: bytes, spec: ImageSpec, row: Pixels, header: Header) -> Decoded:
     target = row.shape[0], row.shape[1]
     _check_size(header, spec, target)
-    out = _direct(header, row)
-    if out is not None and header.mode == "RGB" and spec.channels == "rgb":
-        _read_jpeg(data, "RGB", header.size, out)
+    if jpeg_fills(header, spec, target):
+        _read_jpeg(data, _COLOURS[header.mode], target, row)
         return Decoded(header.height, header.width, "JPEG")
     eighths = jpeg_eighths(header.size, spec, target)
     pixels = _read_jpeg(data, _COLOURS[header.mode], jpeg_scaled(header.stored_size, eighths))
@@ -141,10 +136,12 @@ def _decode_other(data: bytes, spec: ImageSpec, row: Pixels, kind: str) -> Decod
     _check_size(header, spec, (row.shape[0], row.shape[1]))
     if spec.max_pixels > MAX_PIXELS:
         lift_pillow_limit()
-    out = _direct(header, row)
+    fills = header.orientation == 1 and header.size == (row.shape[0], row.shape[1])
+    out = plane(row) if fills else None
     pixels, notes = _load(image, header, spec, out, data)
     if pixels.shape[:2] != header.stored_size:
         raise RejectedImage("corrupt", "decodes to another size than its header says")
+    del image  # its memory, before more is taken
     if pixels is not out:
         place(upright(pixels, header.orientation), spec, row, header.size)
     if header.bits > 8:

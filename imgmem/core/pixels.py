@@ -8,12 +8,10 @@ from PIL import Image
 from PIL.ImageFile import ImageFile
 
 from imgmem.core.errors import RejectedImage
+from imgmem.core.fits import BAND_PIXELS
 from imgmem.core.headers import Header
 from imgmem.core.resize import Pixels, convert_into
 from imgmem.core.specs import ImageSpec
-
-BAND_PIXELS = 1 << 18
-"""Converted at a time: the temporaries stay in the cache, and small beside a large image."""
 
 _GREY = {"1", "L"}
 
@@ -75,12 +73,15 @@ def _alpha(band: Image.Image) -> Image.Image:
 
 def _bands(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
     """(first row, band) of the whole image."""
-    rows = max(1, BAND_PIXELS // image.width)
-    if rows >= image.height:
-        yield 0, image
-        return
-    for top in range(0, image.height, rows):
-        yield top, image.crop((0, top, image.width, min(image.height, top + rows)))
+    for top, bottom in _band_rows(image.height, image.width):
+        whole = bottom - top == image.height
+        yield top, image if whole else image.crop((0, top, image.width, bottom))
+
+
+def _band_rows(height: int, width: int) -> Iterator[tuple[int, int]]:
+    rows = max(1, BAND_PIXELS // width)
+    for top in range(0, height, rows):
+        yield top, min(height, top + rows)
 
 
 def _on_background(band: Image.Image, colour: tuple[int, int, int]) -> Image.Image:
@@ -93,9 +94,11 @@ def _on_background(band: Image.Image, colour: tuple[int, int, int]) -> Image.Ima
 
 def from_inverted_cmyk(pixels: npt.NDArray[np.uint8]) -> Pixels:
     """(H, W, 3) RGB of (H, W, 4) inverted CMYK, as JPEGs hold it by Adobe's convention."""
-    out = np.empty((*pixels.shape[:2], 3), np.uint8)
-    size = pixels.shape[1], pixels.shape[0]
-    image = Image.frombuffer("CMYK", size, pixels, "raw", "CMYK;I", 0, 1)
-    for top, band in _bands(image):
-        out[top : top + band.height] = np.asarray(band.convert("RGB"))
+    height, width = pixels.shape[:2]
+    out = np.empty((height, width, 3), np.uint8)
+    for top, bottom in _band_rows(height, width):
+        part = pixels[top:bottom]
+        size = width, bottom - top
+        band = Image.frombuffer("CMYK", size, part, "raw", "CMYK;I", 0, 1)
+        out[top:bottom] = np.asarray(band.convert("RGB"))
     return out

@@ -7,16 +7,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from imgmem.core.fits import Size, source_box, target_box
+from imgmem.core.fits import Size, area_first, halfway, source_box, target_box
 from imgmem.core.specs import ImageSpec
 
 Pixels = npt.NDArray[np.uint8]
 """(H, W, 3) RGB or (H, W) grey."""
 
 cv2.setNumThreads(1)  # the workers are ours
-
-_AREA_FROM = 4
-"""Shrinking by more than this, a bilinear first step leaves out pixels; the area mean does not."""
 
 
 def upright(pixels: Pixels, orientation: int) -> Pixels:
@@ -47,7 +44,7 @@ def place(pixels: Pixels, spec: ImageSpec, row: Pixels, size: Size) -> None:
         row[...] = background(spec)
     pixels = pixels[part.top : part.top + part.height, part.left : part.left + part.width]
     region = row[box.top : box.top + box.height, box.left : box.left + box.width]
-    _fill(pixels, region, exact=spec.resize == "area")
+    _fill(pixels, region, spec)
 
 
 def background(spec: ImageSpec) -> npt.NDArray[np.uint8]:
@@ -71,7 +68,7 @@ def plane(row: Pixels) -> Pixels:
     return row[:, :, 0] if row.shape[2] == 1 else row
 
 
-def _fill(pixels: Pixels, region: Pixels, *, exact: bool) -> None:
+def _fill(pixels: Pixels, region: Pixels, spec: ImageSpec) -> None:
     """Resize `pixels` into `region`, with one channel as long as there is only one."""
     region = plane(region)
     if pixels.ndim > region.ndim:
@@ -79,41 +76,25 @@ def _fill(pixels: Pixels, region: Pixels, *, exact: bool) -> None:
         convert_into(pixels, grey)
         pixels = grey
     if pixels.ndim == region.ndim:
-        _resize_into(pixels, region, exact=exact)
+        _resize_into(pixels, region, spec)
     else:
         grey = np.empty(region.shape[:2], np.uint8)
-        _resize_into(pixels, grey, exact=exact)
+        _resize_into(pixels, grey, spec)
         convert_into(grey, region)
 
 
-def _resize_into(pixels: Pixels, out: Pixels, *, exact: bool) -> None:
-    """Resize `pixels` to the size of `out`, side by side by its ratio.
-
-    Enlarged sides are interpolated. Shrunk sides are interpolated to twice the size and
-    averaged in pairs, as close to an antialiased filter as the area mean and twice as
-    fast; where a side shrinks by more than 4, or if `exact`, it is the area mean.
-    """
-    (height, width), (to_height, to_width) = pixels.shape[:2], out.shape[:2]
-    if (height, width) == (to_height, to_width):
+def _resize_into(pixels: Pixels, out: Pixels, spec: ImageSpec) -> None:
+    """Resize `pixels` to the size of `out`, in the two steps of `fits.halfway`."""
+    size = pixels.shape[0], pixels.shape[1]
+    target = out.shape[0], out.shape[1]
+    if size == target:
         out[...] = pixels
         return
-    shrinks_far = height > _AREA_FROM * to_height or width > _AREA_FROM * to_width
-    if shrinks_far or exact:
-        first, second = cv2.INTER_AREA, cv2.INTER_LINEAR
-        middle = min(height, to_height), min(width, to_width)
-    else:
-        first, second = cv2.INTER_LINEAR, cv2.INTER_AREA
-        middle = _doubled(height, to_height), _doubled(width, to_width)
-    if middle == (to_height, to_width):
+    area = area_first(size, target, spec)
+    first, second = (cv2.INTER_AREA, cv2.INTER_LINEAR)[:: 1 if area else -1]
+    middle = halfway(size, target, area=area)
+    if middle == target:
         second = first
-    elif middle != (height, width):
-        pixels = _resized(pixels, middle, first)
-    cv2.resize(pixels, (to_width, to_height), dst=out, interpolation=second)
-
-
-def _doubled(length: int, target: int) -> int:
-    return 2 * target if length > target else target
-
-
-def _resized(pixels: Pixels, size: Size, interpolation: int) -> Pixels:
-    return cv2.resize(pixels, (size[1], size[0]), interpolation=interpolation)  # type: ignore[return-value]
+    elif middle != size:
+        pixels = cv2.resize(pixels, middle[::-1], interpolation=first)  # type: ignore[assignment]
+    cv2.resize(pixels, target[::-1], dst=out, interpolation=second)

@@ -253,6 +253,7 @@ class Partial:
             classes=design.classes,
             splits=_ranges(design.splits, state.splits),
             image=design.image,
+            checksum_block=CHECKSUM_BLOCK_BYTES,
             checksums=checksums,
             build={
                 "imgmem": __version__,

@@ -138,7 +138,7 @@ def _list(console: "Console", sample: "Sample") -> None:
 
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for name in ("row", "split", "class", "source", "pixels", "path"):
-        table.add_column(name, justify="right" if name == "row" else "left", no_wrap=name != "path")
+        table.add_column(name, justify="right" if name == "row" else "left", overflow="fold")
     for source in sample.sources:
         known = (source.split or "", source.class_name or "", source.digest[:12])
         size = f"{source.height}x{source.width}"

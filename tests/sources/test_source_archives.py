@@ -409,6 +409,11 @@ def test_tars_appended_to_each_other_are_refused_rather_than_read_in_part(tmp_pa
     assert "other data than members" in refusal(tmp_path / "a.tar")
 
 
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_member_that_is_there_twice_is_refused_by_name(packed):
+    assert "cat/1.jpg" in refusal(packed({"./cat/1.jpg": b"old", "cat/1.jpg": b"new"}))
+
+
 def test_an_empty_tar_has_no_images(tmp_path):
     assert contents(tar(tmp_path / "a.tar", {})) == {}
 
@@ -584,6 +589,7 @@ def test_json_without_a_class_leaves_the_class_to_the_folders(tmp_path):
         ("0.json", b'{"label": 1.5}'),
         ("0.json", b"{"),
         ("0.json", b"\xff"),
+        ("0.json", b'{"label": "\\ud800"}'),
         ("0.cls", b""),
         ("0.cls", b"cat\ndog"),
         ("0.cls", b"7" * 2_000_000),

@@ -26,7 +26,8 @@ def open_source(
 
     labels: "folder" (by class folders, or what the source itself says), "none", or the path
     of a CSV or TSV file. auto_split: take `train`, `val` and `test` folders as splits.
-    spool: a directory for scratch data (None: where temporary files go); nothing stays there.
+    spool: the directory that a compressed tar is decompressed to (None: where temporary files
+    go); nothing stays there.
     Raises InputError if there is nothing usable, ResourceError without space for scratch.
     """
     if labels in ("folder", "none"):
@@ -42,7 +43,7 @@ def open_source(
 def _open(path: str, *, labels: bool, auto_split: bool, spool: str | None) -> Source:
     mode, lowered = _mode(path), path.lower()
     if stat.S_ISDIR(mode):
-        return _open_folder(path, labels=labels, auto_split=auto_split, spool=spool)
+        return _open_folder(path, labels=labels, auto_split=auto_split)
     if stat.S_ISREG(mode) and is_label_file(path):
         return ManifestSource(path, labels=labels, auto_split=auto_split)
     container: Container
@@ -56,15 +57,15 @@ def _open(path: str, *, labels: bool, auto_split: bool, spool: str | None) -> So
             hint="Give the folder that the images are in (unpack an archive of another kind).",
             path=path,
         )
-    return ArchiveSource(path, container, labels=labels, auto_split=auto_split, spool=spool)
+    return ArchiveSource(path, container, labels=labels, auto_split=auto_split)
 
 
-def _open_folder(path: str, *, labels: bool, auto_split: bool, spool: str | None) -> Source:
+def _open_folder(path: str, *, labels: bool, auto_split: bool) -> Source:
     if is_dataset(path):
         return DatasetSource(path, labels=labels, auto_split=auto_split)
     if not has_images(path, "") and (shards := shards_in(path)):
         container = ShardsContainer(path, shards)
-        return ArchiveSource(path, container, labels=labels, auto_split=auto_split, spool=spool)
+        return ArchiveSource(path, container, labels=labels, auto_split=auto_split)
     return FolderSource(path, labels=labels, auto_split=auto_split)
 
 

@@ -1,22 +1,23 @@
 """An archive as a source: read in place, its members never unpacked to files.
 
-The members are listed once into a scratch file, for what folders mean shows only at the
-end of a list; then they are entries, labelled by WebDataset pairs or else by folders.
+The members are listed once into scratch space, for what folders mean shows only at the end
+of a list; then they are entries, labelled by WebDataset pairs or else by folders.
 """
 
 import marshal
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from itertools import groupby, islice
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from imgmem.core.errors import InputError
 from imgmem.core.sources.base import Entry, Locator
 from imgmem.core.sources.layout import SHOWN, Layout, decide
 from imgmem.core.sources.names import ignored_path
 from imgmem.core.sources.pairs import is_label, label_of, sample_key
-from imgmem.core.sources.scratch import explained, scratch_file
+from imgmem.core.sources.scratch import explained, scratch_database
 from imgmem.core.sources.survey import Surveyor
 
 SAMPLE_MEMBERS = 64
@@ -63,7 +64,6 @@ class ArchiveSource:
         *,
         labels: bool = True,
         auto_split: bool = True,
-        spool: str | None = None,
     ) -> None:
         self.path = path
         self.ignored: Counter[str] = Counter()
@@ -71,7 +71,6 @@ class ArchiveSource:
         self._container = container
         self._labels = labels
         self._auto_split = auto_split
-        self._spool = spool
 
     @property
     def spool_bytes(self) -> int:
@@ -83,7 +82,7 @@ class ArchiveSource:
 
     @cached_property
     def _listing(self) -> "_Listing":
-        listing = _Listing(self._spool, self.ignored)
+        listing = _Listing(self.ignored)
         try:
             self._fill(listing)
         except BaseException:
@@ -124,11 +123,10 @@ def _samples(members: Iterable[Member]) -> Iterator[list[Member]]:
 class _Listing:
     """The candidates of an archive on disk, and what their folders and pairs mean."""
 
-    def __init__(self, spool: str | None, ignored: Counter[str]) -> None:
+    def __init__(self, ignored: Counter[str]) -> None:
         self.notes: list[str] = []
-        self._spool = spool
         self._ignored = ignored
-        self._file: BinaryIO = scratch_file(spool)
+        self._database = scratch_database("CREATE TABLE members (name BLOB, record BLOB)")
         self._surveyor = Surveyor()
         self._paired = 0
         self._unpaired: list[str] = []
@@ -145,8 +143,9 @@ class _Listing:
             *folder, name = member.path.split("/")
             self._surveyor.add(folder, name)
             self._count_pair(member.name, label)
-            with explained(self._spool):
-                marshal.dump((*member, label), self._file)
+            row = os.fsencode(member.name), marshal.dumps((*member, label))
+            with explained(None):
+                self._database.execute("INSERT INTO members VALUES (?, ?)", row)
         elif label is None or not is_label(member.path):
             self._ignored[reason] += 1
 
@@ -170,8 +169,18 @@ class _Listing:
         self.notes = self._layout.notes()
         if self._paired:
             self.notes.append("took the classes from the .cls or .json beside each image")
-        with explained(self._spool):
-            self._file.flush()
+        self._require_unique(path)
+
+    def _require_unique(self, path: str) -> None:
+        query = "SELECT name FROM members GROUP BY name HAVING COUNT(*) > 1 LIMIT 1"
+        with explained(None):
+            twice = self._database.execute(query).fetchone()
+        if twice is not None:
+            raise InputError(
+                f"{path} holds {os.fsdecode(twice[0])} more than once",
+                hint="Pack it again with the one that counts.",
+                path=path,
+            )
 
     def entries(self) -> Iterator[Entry]:
         folder, place = "", self._layout.place(())
@@ -187,13 +196,9 @@ class _Listing:
             yield Entry(name, size, mtime_ns, label, place.split, locator)
 
     def _records(self) -> Iterator[tuple[Member, str | None]]:
-        self._file.seek(0)
-        while True:
-            try:
-                *member, label = marshal.load(self._file)
-            except EOFError:
-                return
+        for (record,) in self._database.execute("SELECT record FROM members ORDER BY rowid"):
+            *member, label = marshal.loads(record)
             yield Member(*member), label
 
     def close(self) -> None:
-        self._file.close()
+        self._database.close()

@@ -13,7 +13,7 @@ class Entry:
     """One image that a source lists; nothing of it has been read yet.
 
     name: path relative to the source, "/"-separated; bytes that are no UTF-8 are surrogate
-    escapes (`os.fsencode` gives the true bytes). Unique in a folder; an archive may repeat one.
+    escapes (`os.fsencode` gives the true bytes). Unique in its source.
     size: bytes that `Source.read` returns. mtime_ns: of the file that holds them.
     label: class name, None if unlabelled. split: the author's own split, else None.
     locator: the source's own way to find the bytes again, for `Source.read`.

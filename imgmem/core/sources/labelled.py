@@ -5,7 +5,6 @@ The lines go to a SQLite scratch database, which spills to disk: memory does not
 
 import json
 import os
-import sqlite3
 import stat
 from collections import Counter
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from imgmem.core.sources.base import Entry, Locator, Source
 from imgmem.core.sources.files import UNREADABLE
 from imgmem.core.sources.folder import FolderSource
 from imgmem.core.sources.layout import SHOWN
-from imgmem.core.sources.scratch import explained
+from imgmem.core.sources.scratch import explained, scratch_database
 from imgmem.core.sources.table import LabelFile, Line
 from imgmem.core.sources.walk import explain
 
@@ -27,7 +26,6 @@ NOT_NAMED = "image that the label file does not name"
 MISSING = "line of the label file without an image"
 REPEATED = "line of the label file that repeats another"
 
-_CACHE_KIB = 8 * 1024
 _REPEATED = """
 CREATE TEMP TABLE repeated AS
     SELECT path, MIN(rowid) AS first FROM lines GROUP BY path HAVING COUNT(*) > 1"""
@@ -45,10 +43,8 @@ class Lines:
 
     def __init__(self, file: LabelFile, ignored: Counter[str]) -> None:
         """Raises InputError for a path that is named twice, unless the lines are equal."""
-        self._database = sqlite3.connect("", check_same_thread=False)
-        self._database.executescript(
-            f"PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-{_CACHE_KIB};"
-            "CREATE TABLE lines (number INTEGER, path BLOB, facts TEXT);"
+        self._database = scratch_database(
+            "CREATE TABLE lines (number INTEGER, path BLOB, facts TEXT)"
         )
         insert = "INSERT INTO lines VALUES (?, ?, ?)"
         with explained(None):

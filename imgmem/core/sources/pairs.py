@@ -5,6 +5,7 @@ another (https://github.com/webdataset/webdataset, "The WebDataset Format").
 """
 
 import json
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +70,7 @@ def _one_class(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise ValueError("it gives several classes, or something else than a number or a name")
     label = str(value).strip()
+    os.fsencode(label)  # UnicodeEncodeError is a ValueError: lone surrogates are no text
     if not label or "\n" in label:
         raise ValueError("it is empty" if not label else "it has several lines")
     return label

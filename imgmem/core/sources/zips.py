@@ -114,9 +114,10 @@ class ZipContainer:
 
     def _data_offset(self, offset: int, name_crc: int) -> int:
         """Where a member's data begins: behind its local header, which repeats its name."""
-        header = self._blob.pread(_LOCAL.size + _MAX_NAME, offset)
-        if len(header) < _LOCAL.size:
+        length = min(_LOCAL.size + _MAX_NAME, self._blob.size - offset)
+        if length < _LOCAL.size:
             raise RejectedImage("corrupt", "the zip archive ends there")
+        header = self._blob.image(length, offset)
         signature, name, extra = _LOCAL.unpack_from(header)
         start = _LOCAL.size + int(name)
         if signature != b"PK\3\4" or zlib.crc32(header[_LOCAL.size : start]) != name_crc:

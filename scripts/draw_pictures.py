@@ -1,7 +1,8 @@
 """Draw a few hundred pictures to try imgmem on: `python scripts/draw_pictures.py FOLDER`.
 
 Four classes of shapes, unequal in number, in five formats and many sizes; among them a grey
-one, one with transparency, one that only EXIF turns upright, and one that is cut off.
+one, one with transparency, one that only EXIF turns upright, one that is cut off, a black one,
+and a smaller copy of another.
 """
 
 import os
@@ -31,11 +32,11 @@ def main(folder: str) -> None:
 
 
 def draw(label: str, random: np.random.Generator) -> Image.Image:
-    """A shape in its colour on a soft background, 96 to 480 pixels a side."""
-    height, width = (int(side) for side in random.integers(96, 481, 2))
-    ground, colour = (random.integers(low, low + 128, 3) for low in (0, 128))
-    ramp = np.linspace(0.5, 1, width)[None, :, None]
-    picture = np.broadcast_to(ground * ramp, (height, width, 3)).astype(np.uint8, "C")
+    """A shape in its colour on a cloudy background, 160 to 480 pixels a side."""
+    height, width = (int(side) for side in random.integers(160, 481, 2))
+    clouds = random.integers(0, 160, (9, 9, 3)).astype(np.uint8)
+    picture = cv2.resize(clouds, (width, height), interpolation=cv2.INTER_CUBIC)
+    colour = random.integers(128, 256, 3)
     for outline in outlines(label, height, width, random):
         cv2.fillPoly(picture, [outline], colour.tolist(), cv2.LINE_AA)
     return Image.fromarray(picture)
@@ -68,6 +69,9 @@ def add_oddities(folder: str, random: np.random.Generator) -> None:
     cut_off = os.path.join(star, "cut-off.jpg")
     draw("star", random).save(cut_off)
     os.truncate(cut_off, os.path.getsize(cut_off) // 2)
+    Image.new("RGB", (200, 150)).save(os.path.join(star, "black.png"))
+    with Image.open(os.path.join(circle, "circle-072.jpg")) as first:
+        first.reduce(2).save(os.path.join(circle, "smaller-copy.jpg"))
 
 
 if __name__ == "__main__":

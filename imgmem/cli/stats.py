@@ -65,7 +65,7 @@ def _thresholds(text: str) -> specs.Thresholds:
 @options.run_options
 @options.output_options
 def command(dataset: str, run: specs.RunSpec, **given: Any) -> None:
-    """Tell what is in DATASET: rows, classes, grey levels, and what needs a look.
+    """Tell what is in DATASET, and what in it needs a look.
 
     Findings are leaks (a picture in several splits), conflicts (in several classes),
     duplicates, near duplicates, blank, dark, bright, blurred, small and elongated pictures,

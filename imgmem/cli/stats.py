@@ -8,6 +8,7 @@ import click
 from imgmem.cli import options
 from imgmem.cli.types import Text
 from imgmem.core import specs
+from imgmem.core.errors import UsageError
 
 _DEFAULTS = specs.Thresholds()
 _CHECKS = (*specs.FINDINGS, specs.IMBALANCE)
@@ -42,9 +43,11 @@ def _thresholds(text: str) -> specs.Thresholds:
         "imgmem stats flowers",
         "imgmem stats flowers --split val --by-class",
         "imgmem stats flowers --fail-on 'leaks,conflicts,imbalance>20'    in CI",
+        "imgmem stats flowers other-flowers                 side by side",
     ),
 )
 @options.path_argument("dataset")
+@click.argument("other", type=click.Path(path_type=str), required=False)
 @click.option("--split", help="Describe this split only.")
 @click.option("--by-class", is_flag=True, help="Show the grey levels of each class.")
 @click.option(
@@ -64,13 +67,20 @@ def _thresholds(text: str) -> specs.Thresholds:
 )
 @options.run_options
 @options.output_options
-def command(dataset: str, run: specs.RunSpec, **given: Any) -> None:
-    """Tell what is in DATASET, and what in it needs a look.
+def command(dataset: str, other: str | None, run: specs.RunSpec, **given: Any) -> None:
+    """Tell what is in DATASET: rows, classes, grey levels, and what needs a look.
 
     Findings are leaks (a picture in several splits), conflicts (in several classes),
     duplicates, near duplicates, blank, dark, bright, blurred, small and elongated pictures,
-    and values that cannot be.
+    and values that cannot be. With OTHER, another dataset, both are compared.
     """
+    if other is None:
+        _describe(dataset, run, given)
+    else:
+        _compare(dataset, other, run, given)
+
+
+def _describe(dataset: str, run: specs.RunSpec, given: dict[str, Any]) -> None:
     from imgmem.cli.progress import shown
     from imgmem.cli.render import emit
     from imgmem.cli.tables import show_stats
@@ -94,4 +104,26 @@ def command(dataset: str, run: specs.RunSpec, **given: Any) -> None:
         as_json=given["as_json"],
         quiet=given["quiet"],
         check=failed_check(result, given["fail_on"]),
+    )
+
+
+def _compare(dataset: str, other: str, run: specs.RunSpec, given: dict[str, Any]) -> None:
+    from imgmem.cli.progress import shown
+    from imgmem.cli.render import emit
+    from imgmem.cli.tables import show_comparison
+    from imgmem.core.compare import compare
+
+    for name in ("by_class", "fail_on"):
+        if given[name]:
+            raise UsageError(
+                f"--{name.replace('_', '-')} is for one dataset", hint="Leave OTHER out."
+            )
+    with shown(quiet=given["quiet"]) as report:
+        result = compare(dataset, other, split=given["split"], run=run, report=report)
+    emit(
+        "stats",
+        result,
+        lambda console: show_comparison(console, result),
+        as_json=given["as_json"],
+        quiet=given["quiet"],
     )

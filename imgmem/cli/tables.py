@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from imgmem.cli.render import counted, printable
+from imgmem.core.compare import Comparison
 from imgmem.core.findings import Finding, Item
 from imgmem.core.rowlist import Source
 from imgmem.core.stats import ALL, Channel, ClassRows, DatasetStats
@@ -156,6 +157,44 @@ def _sparkline(channel: Channel) -> str:
     counts = [sum(channel.histogram[start : start + 8]) for start in range(0, 256, 8)]
     top = max(*counts[1:-1], 1)
     return "".join(_EIGHTHS[min(8, -(-8 * count // top))] for count in counts)
+
+
+def show_comparison(console: "Console", both: Comparison) -> None:
+    """Two datasets side by side, then what they have in common."""
+    for letter, stats in (("A", both.a), ("B", both.b)):
+        console.print(f"{letter}  {printable(stats.path)}", soft_wrap=True)
+    console.print()
+    table = _table("", "A", "B", left=("",))
+    for name, values in _compared(both.a, both.b):
+        table.add_row(printable(name), *values)
+    console.print(table)
+    console.print()
+    console.print(
+        f"{both.rows_in_b} rows of A are in B, {both.rows_in_a} rows of B are in A "
+        "(the same source bytes)"
+    )
+    if both.relabelled:
+        console.print(f"{both.relabelled} of them have another class in B")
+
+
+def _compared(a: DatasetStats, b: DatasetStats) -> Iterator[tuple[str, list[str]]]:
+    """Name and both values of each line."""
+    both = (a, b)
+    yield "rows", [f"{stats.shape[0]:,}" for stats in both]
+    yield "shape", [" x ".join(map(str, stats.shape[1:])) for stats in both]
+    yield "dtype", [stats.dtype for stats in both]
+    yield "on disk", [format_bytes(stats.bytes) for stats in both]
+    counts = [{each.name: each.rows for each in stats.classes or ()} for stats in both]
+    names = sorted(counts[0] | counts[1], key=lambda name: -max(c.get(name, 0) for c in counts))
+    for name in names[:CLASSES_SHOWN]:
+        yield f"  {name}", [str(count.get(name, "-")) for count in counts]
+    for figure in ("mean", "std"):
+        yield figure, [_of_channels(stats, figure) for stats in both]
+
+
+def _of_channels(stats: DatasetStats, figure: str) -> str:
+    channels = next(iter(stats.channels.values()))
+    return " ".join(f"{getattr(channel, figure):.5g}" for channel in channels)
 
 
 def _findings(findings: list[Finding]) -> Iterator[str]:

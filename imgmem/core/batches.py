@@ -1,6 +1,7 @@
 """Shuffled, balanced, normalized batches of a dataset, prepared in the background."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Literal, TypedDict
 
 import numpy as np
@@ -58,7 +59,8 @@ class Batches:
     """Iterate over it for the batches of an epoch; the next `for` runs the next epoch.
 
     Breaking off and iterating again begins the same epoch anew. `state` and `load_state`
-    go on in mid-epoch, in another process too.
+    go on in mid-epoch, in another process too. `batches[i]` makes one batch of the epoch at
+    once, from any thread. It pickles as the dataset's path and what was asked for.
     """
 
     def __init__(
@@ -68,23 +70,37 @@ class Batches:
         batch_size: int | Literal["auto"],
         order: OrderSpec,
         spec: BatchSpec,
+        make_again: Callable[[int], "Batches"],
     ) -> None:
+        """make_again: given the batch size, makes the same batches, in another process."""
         check_order(order, rows.labels)
         _check_counts(batch_size, spec)
         self._rows = rows
         self._gather = gather
         self._order = order
         self._spec = spec
+        self._make_again = make_again
         self._length = rows.length(order)
         self.batch_size = self._largest() if batch_size == "auto" else batch_size
         self.epoch = 0
         self._first = 0
         self._done = 0
+        self._buffers = self._new_buffers(reuse=False)
+        self._ordered: tuple[int, EpochOrder] | None = None
+
+    def _new_buffers(self, *, reuse: bool) -> Buffers:
+        make = partial(self._gather.empty, self.batch_size)
+        return Buffers(make, count=1 + self._spec.prefetch, reuse=reuse)
 
     def __len__(self) -> int:
         """Batches in an epoch."""
         whole, rest = divmod(self._length, self.batch_size)
         return whole + (rest > 0 and not self._spec.drop_last)
+
+    def __getitem__(self, number: int) -> Batch:
+        """Batch `number` of the epoch `epoch`. Raises IndexError if there is none."""
+        number = range(len(self))[number]
+        return self._batch(self._epoch_order(self.epoch), number, self._buffers)
 
     def set_epoch(self, epoch: int) -> None:
         """Let the next iteration run this epoch, from its beginning."""
@@ -128,20 +144,23 @@ class Batches:
 
     def _prepare(self, epoch: int, first: int) -> Iterator[Batch]:
         """Batches from number `first` on, `prefetch` of them ahead of the reader."""
-        order = self._rows.order(self._order, epoch)
-        under_way = 1 + self._spec.prefetch
-        buffers = Buffers(
-            lambda: self._gather.empty(self.batch_size), count=under_way, reuse=self._spec.reuse
-        )
+        order = self._epoch_order(epoch)
+        buffers = self._new_buffers(reuse=True) if self._spec.reuse else self._buffers
         numbers = range(first, len(self))
+
+        def make(number: int) -> Batch:
+            return self._batch(order, number, buffers)
+
         if not self._spec.prefetch:
-            return (self._batch(order, number, buffers) for number in numbers)
-        return in_order(
-            lambda number: self._batch(order, number, buffers),
-            numbers,
-            workers=1,
-            window=under_way,
-        )
+            return map(make, numbers)
+        return in_order(make, numbers, workers=1, window=1 + self._spec.prefetch)
+
+    def _epoch_order(self, epoch: int) -> EpochOrder:
+        """Kept until another epoch is asked for. (Two threads may both make it: no harm.)"""
+        ordered = self._ordered
+        if ordered is None or ordered[0] != epoch:
+            ordered = self._ordered = (epoch, self._rows.order(self._order, epoch))
+        return ordered[1]
 
     def _batch(self, order: EpochOrder, number: int, buffers: Buffers) -> Batch:
         start = number * self.batch_size
@@ -165,6 +184,15 @@ class Batches:
                 hint="Give more memory, or a smaller dtype.",
             )
         return max(1, min(size, self._length))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _again, (self._make_again, self.batch_size, self.state())
+
+
+def _again(make: Callable[[int], Batches], batch_size: int, state: State) -> Batches:
+    batches = make(batch_size)
+    batches.load_state(state)
+    return batches
 
 
 def _check_counts(batch_size: int | str, spec: BatchSpec) -> None:

@@ -2,7 +2,7 @@
 
 import operator
 import os
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal
 
 import numpy as np
@@ -138,17 +138,19 @@ class Dataset:
         normalized on the way, else as stored.
         Raises UsageError for options that contradict each other or the dataset.
         """
-        blocks = (spec.block_rows, spec.window_blocks)
         visiting = OrderSpec(
-            order=order, seed=seed, balanced=balanced, block_rows=blocks[0], window_blocks=blocks[1]
+            order=order,
+            seed=seed,
+            balanced=balanced,
+            block_rows=spec.block_rows,
+            window_blocks=spec.window_blocks,
         )
-        gather = self.gather(
-            normalize=normalize,
-            dtype=dtype,
-            layout=spec.layout,
-            threads=threads_to_fill(spec.threads),
-        )
-        return Batches(self.rows, gather, batch_size, visiting, spec)
+        conversion: dict[str, Any] = {"normalize": normalize, "dtype": dtype}
+        threads = threads_to_fill(spec.threads)
+        gather = self.gather(**conversion, layout=spec.layout, threads=threads)
+        asked = {"order": order, "seed": seed, "balanced": balanced, "spec": spec} | conversion
+        make_again = partial(self.batches, **asked)
+        return Batches(self.rows, gather, batch_size, visiting, spec, make_again)
 
     @property
     def rows(self) -> Rows:

@@ -1,6 +1,7 @@
 """Batches: what they hold, how they are prepared, and how an epoch goes on elsewhere."""
 
 import json
+import pickle
 import subprocess
 import sys
 import threading
@@ -210,6 +211,30 @@ def test_a_state_taken_between_epochs_begins_the_next_one(numbered):
     resumed = dataset.batches(30)
     resumed.load_state(batches.state())
     assert epochs(resumed, 1) == epochs(batches, 1)
+
+
+def test_pickled_batches_are_small_and_go_on_elsewhere(numbered):
+    dataset = imgmem.open(numbered(normalization=ON_READ))
+    spec = BatchSpec(layout="NCHW", memory=30 * 3 * 180 * 4)
+    batches = dataset.batches("auto", balanced=True, seed=3, dtype="float32", spec=spec)
+    next(iter(batches))
+    data = pickle.dumps(batches)
+    assert len(data) < 1200
+    again = pickle.loads(data)
+    for ours, theirs in zip(list(batches)[1:], again, strict=True):
+        assert all(map(np.array_equal, ours, theirs))
+
+
+@pytest.mark.parametrize("order", ["random", "sequential"])
+def test_batches_can_be_had_by_number(numbered, order):
+    batches = imgmem.open(numbered()).batches(30, order=order)
+    batches.set_epoch(2)
+    one_by_one = [batches[number] for number in range(4)]
+    assert all(map(np.array_equal, batches[-1], one_by_one[3]))
+    for ours, theirs in zip(one_by_one, batches, strict=True):
+        assert all(map(np.array_equal, ours, theirs))
+    with pytest.raises(IndexError):
+        batches[4]
 
 
 @pytest.mark.parametrize("changed", [{"batch_size": 20}, {"seed": 1}, {"order": "blocks"}])

@@ -27,7 +27,9 @@ def encode(array, format="PNG", *, mode=None, **options):
 
     mode: converted to this Pillow mode first. options: Pillow's `save` options.
     """
-    image = array if isinstance(array, Image.Image) else Image.fromarray(np.squeeze(array))
+    if isinstance(array, np.ndarray) and array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
+    image = array if isinstance(array, Image.Image) else Image.fromarray(array)
     buffer = io.BytesIO()
     (image.convert(mode) if mode else image).save(buffer, format, **options)
     return buffer.getvalue()

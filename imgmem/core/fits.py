@@ -106,8 +106,9 @@ def jpeg_scaled(size: Size, eighths: int) -> Size:
 
 def jpeg_fills(header: Header, spec: ImageSpec, target: Size) -> bool:
     """Whether what libjpeg decodes is the row itself: nothing to turn, convert or resize."""
-    depth = {"RGB": 3, "L": 1}.get(header.mode)
-    return header.size == target and header.orientation == 1 and depth == spec.depth
+    if header.size != target or header.orientation != 1:
+        return False
+    return header.mode == ("RGB" if spec.channels == "rgb" else "L")
 
 
 def area_first(size: Size, target: Size, spec: ImageSpec) -> bool:

@@ -6,6 +6,7 @@ import logging
 import struct
 import warnings
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from io import BytesIO
 from typing import NamedTuple, NoReturn
 
@@ -214,8 +215,9 @@ def _jpeg_frame(data: bytes, at: int, orientation: int) -> Header:
         raise RejectedImage("unsupported", detail + (", lossless" * (marker in _LOSSLESS)))
     if not height or not width:
         raise RejectedImage("corrupt", f"a JPEG of {height}×{width} pixels")
-    factors = [(data[at + 11 + 3 * n] >> 4, data[at + 11 + 3 * n] & 15) for n in range(count)]
-    whole = max(h for h, _ in factors) * max(v for _, v in factors)
+    factors = data[at + 11 : at + 11 + 3 * count : 3]
+    if len(factors) < count:
+        raise IndexError
     scan = data.find(b"\xff\xda", at)  # a first scan of some components only: others follow
     partial = 0 < scan < len(data) - 4 and data[scan + 4] < count
     if orientation >= 5:
@@ -227,8 +229,16 @@ def _jpeg_frame(data: bytes, at: int, orientation: int) -> Header:
         mode=_JPEG_MODES[count],
         orientation=orientation,
         multiscan=partial or marker in _PROGRESSIVE,
-        samples=sum(h * v for h, v in factors) / (whole or 1),
+        samples=_jpeg_samples(factors),
     )
+
+
+@lru_cache(maxsize=64)
+def _jpeg_samples(factors: bytes) -> float:
+    """Samples of all components for one pixel, of their sampling factors, 4 bits each."""
+    pairs = [(factor >> 4, factor & 15) for factor in factors]
+    whole = max(h for h, _ in pairs) * max(v for _, v in pairs)
+    return sum(h * v for h, v in pairs) / (whole or 1)
 
 
 _INTEGERS = {1: "B", 3: "H", 4: "I"}
@@ -339,7 +349,7 @@ def _bits(image: ImageFile.ImageFile, kind: str, data: bytes) -> int:
     raw = arguments[0] if isinstance(arguments, tuple) else arguments
     deep = image.mode.startswith("I") or "16" in str(raw)
     if kind == "PPM":
-        deep = isinstance(arguments, tuple) and int(arguments[1]) > 255
+        deep = deep or (isinstance(arguments, tuple) and int(arguments[1]) > 255)
     elif kind == "AVIF":  # the configuration's third byte (AV1 in ISOBMFF, 2.3.3)
         at = data.find(b"av1C")
         deep = at >= 0 and bool(data[at + 6] & 0x40)

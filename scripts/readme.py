@@ -5,11 +5,13 @@ import re
 import shlex
 import subprocess
 import sys
+from importlib import import_module
 from tempfile import TemporaryDirectory
 
 import cog
 import draw_pictures
 from click import Context
+from json_reference import reference
 
 from imgmem.cli import main
 from imgmem.core import errors
@@ -25,6 +27,15 @@ def help_of(*names: str) -> None:
         context = Context(main.commands[name], info_name=name, parent=context)
     page = context.command.get_help(context)
     cog.outl(f"```console\n$ imgmem {' '.join([*names, '--help'])}\n{page}\n```")
+
+
+def json_keys(title: str, place: str) -> None:
+    """What a JSON object holds, folded up; `place` is the module and name of its dataclass."""
+    module, name = place.split(":")
+    cog.outl(f"<details><summary>{title}</summary>\n\n```text")
+    for line in reference(getattr(import_module(module), name)):
+        cog.outl(line)
+    cog.outl("```\n\n</details>")
 
 
 def exit_codes() -> None:

@@ -1,10 +1,12 @@
-"""The Makefile of the README does what the README says, with the real make."""
+"""The Makefile and the CI step of the README do what the README says."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pictures
@@ -12,40 +14,57 @@ import pytest
 
 README = Path(__file__).parents[2] / "README.md"
 
-pytestmark = pytest.mark.skipif(not shutil.which("make"), reason="there is no make here")
-
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """A folder with the Makefile and a few photographs, made once by `make`."""
+    """A folder with the Makefile and a few photographs."""
     folder = tmp_path_factory.mktemp("project")
-    [recipe] = re.findall(r"```make\n(.*?)```", README.read_text(), re.DOTALL)
-    (folder / "Makefile").write_text(recipe)
-    for label in ("daisy", "tulip"):
-        for seed in range(10):
+    (folder / "Makefile").write_text(readme_block("make"))
+    for label, first in (("daisy", 0), ("tulip", 100)):
+        for seed in range(first, first + 10):
             pictures.write(folder / f"photos/{label}/{seed}.jpg", pictures.photo(40, 50, seed))
-    make(folder)
     return folder
+
+
+def readme_block(language):
+    [block] = re.findall(rf"```{language}\n(.*?)```", README.read_text(), re.DOTALL)
+    return block
+
+
+def run(folder, *command):
+    path = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
+    done = subprocess.run(
+        command, cwd=folder, env=os.environ | {"PATH": path}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def make(folder):
     """Run make; the times of its targets afterwards."""
-    path = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
-    done = subprocess.run(
-        ["make"], cwd=folder, env=os.environ | {"PATH": path}, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    run(folder, "make")
     return [
         (folder / name).stat().st_mtime_ns
         for name in ("flowers/dataset.json", "flowers/X.npy", "flowers.png")
     ]
 
 
+needs_make = pytest.mark.skipif(not shutil.which("make"), reason="there is no make here")
+
+
+@needs_make
 def test_make_leaves_everything_as_it_is_where_nothing_has_changed(project):
     assert make(project) == make(project)
 
 
+@needs_make
 def test_make_builds_everything_anew_where_a_photograph_was_added(project):
     before = make(project)
     pictures.write(project / "photos/tulip/new.jpg", pictures.photo(60, 40, 99))
     assert all(new > old for old, new in zip(before, make(project), strict=True))
+
+
+def test_the_step_for_ci_builds_checks_and_keeps_the_figures(project, tmp_path):
+    script = textwrap.dedent(readme_block("yaml").split("run: |\n")[1])
+    shutil.copytree(project / "photos", tmp_path / "photos")
+    run(tmp_path, "bash", "-e", "-c", script)
+    assert json.loads((tmp_path / "stats.json").read_text())["command"] == "stats"

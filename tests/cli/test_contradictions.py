@@ -1,0 +1,76 @@
+"""Options that contradict each other, or the dataset, are refused before anything is done."""
+
+import hashlib
+import subprocess
+import sys
+
+import pictures
+import pytest
+
+
+def run(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "imgmem", *map(str, arguments)], capture_output=True, text=True
+    )
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("contradictions")
+    for seed in range(6):
+        pictures.write(folder / f"photos/{'ab'[seed % 2]}/{seed}.png", pictures.photo(8, 8, seed))
+    assert run("build", folder / "photos", folder / "out", "--size", "8").returncode == 0
+    return folder / "out"
+
+
+def digest(dataset):
+    contents = b"".join(path.read_bytes() for path in sorted(dataset.iterdir()))
+    return hashlib.sha256(contents).hexdigest()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "normalize OUT --undo --method rescale",
+        "normalize OUT --undo --mean 1,1,1 --std 1,1,1",
+        "normalize OUT --mean 0.5,0.5,0.5",
+        "normalize OUT --std 0.5,0.5,0.5",
+        "normalize OUT --mean 0.5,0.5 --std 0.5,0.5",
+        "normalize OUT --mean 0.5,99,0.5 --std 0.5,0.5,0.5",
+        "normalize OUT --mean 0.5,0.5,0.5 --std 0.5,0.5,0.5 --method rescale",
+        "normalize OUT --mean 0.5,0.5,0.5 --std 0.5,0.5,0.5 --stats-from OUT",
+        "normalize OUT --scale 1",
+        "normalize OUT --no-fsync",
+        "sample OUT --rows 1,2 -n 3",
+        "sample OUT --rows 1,2 --balanced",
+        "sample OUT --balanced --per-class 2",
+        "sample OUT --out sheet.txt",
+        "stats OUT OUT --fail-on leaks",
+        "stats OUT --fail-on nonsense",
+        "stats OUT --threshold nonsense=3",
+        "build OUT OUT",
+        "build OUT OUT/inside",
+        "build OUT new --split train=0.8,val=0.8",
+        "build OUT new --split train=x",
+        "build OUT new --size 0",
+        "build OUT new --size 3x4x5",
+        "build OUT new --memory 1KiB",
+        "build OUT new --memory lots",
+        "build OUT new --workers 0",
+        "build OUT new --background 1,2,300",
+        "estimate OUT --limit much",
+        "estimate OUT --sample 0",
+    ],
+)
+def test_a_contradiction_is_a_usage_error_that_changes_nothing(dataset, tmp_path, arguments):
+    before = digest(dataset)
+    words = [
+        word.replace("OUT", str(dataset)).replace("new", str(tmp_path / "new"))
+        for word in arguments.split()
+    ]
+    done = run(*words)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert done.stdout == ""
+    assert 1 <= done.stderr.count("\n") <= 2
+    assert digest(dataset) == before
+    assert list(tmp_path.iterdir()) == []

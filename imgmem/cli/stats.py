@@ -43,6 +43,7 @@ def _thresholds(text: str) -> specs.Thresholds:
         "imgmem stats flowers",
         "imgmem stats flowers --split val --by-class",
         "imgmem stats flowers --fail-on 'leaks,conflicts,imbalance>20'    in CI",
+        "imgmem stats flowers --report flowers.html        a page to share",
         "imgmem stats flowers other-flowers                 side by side",
     ),
 )
@@ -65,10 +66,11 @@ def _thresholds(text: str) -> specs.Thresholds:
     + ", ".join(f"{field.name}={getattr(_DEFAULTS, field.name):g}" for field in fields(_DEFAULTS))
     + "]",
 )
+@click.option("--report", type=click.Path(path_type=str), help="Write a page to share (.html).")
 @options.run_options
 @options.output_options
 def command(dataset: str, other: str | None, run: specs.RunSpec, **given: Any) -> None:
-    """Tell what is in DATASET: rows, classes, grey levels, and what needs a look.
+    """Tell what is in DATASET, and what in it needs a look.
 
     Findings are leaks (a picture in several splits), conflicts (in several classes),
     duplicates, near duplicates, blank, dark, bright, blurred, small and elongated pictures,
@@ -85,9 +87,12 @@ def _describe(dataset: str, run: specs.RunSpec, given: dict[str, Any]) -> None:
     from imgmem.cli.render import emit
     from imgmem.cli.tables import show_stats
     from imgmem.core.checks import failed_check, require_possible
+    from imgmem.core.report import check_report, write_report
     from imgmem.core.stats import compute_stats
 
     require_possible(dataset, given["fail_on"])
+    if given["report"]:
+        check_report(given["report"], dataset)
     with shown(quiet=given["quiet"]) as report:
         result = compute_stats(
             dataset,
@@ -97,6 +102,8 @@ def _describe(dataset: str, run: specs.RunSpec, given: dict[str, Any]) -> None:
             run=run,
             report=report,
         )
+        if given["report"]:
+            write_report(result, given["report"], run=run, report=report)
     emit(
         "stats",
         result,
@@ -113,7 +120,7 @@ def _compare(dataset: str, other: str, run: specs.RunSpec, given: dict[str, Any]
     from imgmem.cli.tables import show_comparison
     from imgmem.core.compare import compare
 
-    for name in ("by_class", "fail_on"):
+    for name in ("by_class", "fail_on", "report"):
         if given[name]:
             raise UsageError(
                 f"--{name.replace('_', '-')} is for one dataset", hint="Leave OTHER out."

@@ -68,6 +68,7 @@ def _output(line: str) -> str:
     done = subprocess.run(
         [sys.executable, *module, *arguments],
         cwd=_folder.name,
+        env=os.environ | {"PYTHONUTF8": "1", "FORCE_COLOR": ""},
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -5,7 +5,7 @@ import ctypes
 import logging
 import struct
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import lru_cache
 from io import BytesIO
 from typing import NamedTuple, NoReturn
@@ -21,6 +21,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from imgmem.core.errors import RejectedImage
+from imgmem.core.integrity import check_container, png_chunks
 
 warnings.filterwarnings("ignore", module=r"PIL\.")  # odd metadata; pixels are judged here
 logging.getLogger("PIL").addHandler(logging.NullHandler())  # else it prints errors
@@ -121,7 +122,7 @@ def read_header(data: bytes, *, complete: bool = True) -> Header:
     """
     kind = sniff(data)
     if kind == "JPEG":
-        return read_jpeg_header(data)
+        return read_jpeg_header(data, complete=complete)
     return describe(open_image(data, kind, complete=complete), kind, data)
 
 
@@ -180,7 +181,7 @@ _LOSSLESS = {0xC3, 0xC7, 0xCB, 0xCF}
 _JPEG_MODES = {1: "L", 3: "RGB", 4: "CMYK"}
 
 
-def read_jpeg_header(data: bytes) -> Header:
+def read_jpeg_header(data: bytes, *, complete: bool = True) -> Header:
     """The facts of a JPEG's segments up to its frame header (ITU-T T.81, B.2.2).
 
     Raises RejectedImage: "truncated", "corrupt", "unsupported".
@@ -195,7 +196,7 @@ def read_jpeg_header(data: bytes) -> Header:
                 at += 1
                 continue
             if marker in _FRAMES:
-                return _jpeg_frame(data, at, orientation)
+                return _jpeg_frame(data, at, orientation, complete)
             if marker in (0xD9, 0xDA):
                 raise RejectedImage("corrupt", "a JPEG without a frame header")
             length = data[at + 2] << 8 | data[at + 3]
@@ -206,7 +207,7 @@ def read_jpeg_header(data: bytes) -> Header:
         raise RejectedImage("truncated", "ends inside the JPEG's header") from None
 
 
-def _jpeg_frame(data: bytes, at: int, orientation: int) -> Header:
+def _jpeg_frame(data: bytes, at: int, orientation: int, complete: bool) -> Header:
     """The frame header at `at` (ITU-T T.81, B.2.2)."""
     marker, count = data[at + 1], data[at + 9]
     bits, height, width = struct.unpack_from(">BHH", data, at + 4)
@@ -219,6 +220,8 @@ def _jpeg_frame(data: bytes, at: int, orientation: int) -> Header:
     if len(factors) < count:
         raise IndexError
     scan = data.find(b"\xff\xda", at)  # a first scan of some components only: others follow
+    if scan < 0 and complete:
+        raise IndexError
     partial = 0 < scan < len(data) - 4 and data[scan + 4] < count
     if orientation >= 5:
         height, width = width, height
@@ -282,6 +285,8 @@ def open_image(data: bytes, kind: str, *, complete: bool = True) -> ImageFile.Im
         lift_pillow_limit()
         return open_image(data, kind, complete=complete)
     except Exception as error:
+        if complete:
+            check_container(data, kind)  # that it is cut says more than what Pillow stumbled over
         raise reject(error, complete=complete) from error
 
 
@@ -293,7 +298,14 @@ def lift_pillow_limit() -> None:
     Image.MAX_IMAGE_PIXELS = None
 
 
-_UNABLE = ("not installed", "not available", "unknown pixel mode", "unsupported", "not supported")
+_UNABLE = (
+    "not installed",
+    "not available",
+    "not supported",
+    "unsupported",
+    "unknown pixel mode",
+    "Could not determine subsampling",
+)
 
 
 def reject(error: Exception, *, complete: bool = True) -> RejectedImage:
@@ -330,17 +342,6 @@ def _orientation(image: ImageFile.ImageFile, kind: str, data: bytes) -> int:
     if exif is None and kind == "PNG":  # it may stand behind the pixels, which Pillow reads later
         exif = next((body for name, body in png_chunks(data) if name == b"eXIf"), None)
     return exif_orientation(bytes(exif)) if exif else 1
-
-
-def png_chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
-    """(name, content) of the chunks of a PNG, to IEND or as far as the data goes."""
-    view, at = memoryview(data), 8
-    while at + 8 <= len(data):
-        length, name = struct.unpack_from(">I4s", data, at)
-        yield name, view[at + 8 : at + 8 + length]
-        if name == b"IEND":
-            return
-        at += 12 + length
 
 
 def _bits(image: ImageFile.ImageFile, kind: str, data: bytes) -> int:

@@ -3,11 +3,12 @@
 import struct
 import zlib
 from collections.abc import Callable, Iterator
-
-from PIL.TiffImagePlugin import ImageFileDirectory_v2, TiffImageFile
+from typing import TYPE_CHECKING
 
 from imgmem.core.errors import RejectedImage
-from imgmem.core.headers import png_chunks
+
+if TYPE_CHECKING:
+    from PIL.TiffImagePlugin import ImageFileDirectory_v2, TiffImageFile
 
 _TIFF_DEFLATE = {8, 32946}
 _TIFF_STRIPS = ((273, 279), (324, 325))
@@ -25,6 +26,17 @@ def check_container(data: bytes, kind: str) -> None:
             _CHECKS[kind](data)
     except (IndexError, ValueError, struct.error):
         raise RejectedImage("truncated", f"the {kind} file ends before its end mark") from None
+
+
+def png_chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
+    """(name, content) of the chunks of a PNG, to IEND or as far as the data goes."""
+    view, at = memoryview(data), 8
+    while at + 8 <= len(data):
+        length, name = struct.unpack_from(">I4s", data, at)
+        yield name, view[at + 8 : at + 8 + length]
+        if name == b"IEND":
+            return
+        at += 12 + length
 
 
 def _check_png(data: bytes) -> None:
@@ -99,17 +111,25 @@ def _check_jpeg2000(data: bytes) -> None:
             at += 2 + struct.unpack_from(">H", data, at + 2)[0]
 
 
+_TIFF_TYPES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
+"""Bytes of one value (TIFF 6.0, section 2)."""
+
+
 def _check_tiff_start(data: bytes) -> None:
-    """The first directory inside the file (TIFF 6.0, section 2), BigTIFF aside."""
+    """The first directory, and what it points to, inside the file; BigTIFF aside."""
     order = "<" if data[:1] == b"I" else ">"
     version, offset = struct.unpack_from(order + "HI", data, 2)
-    if version == 42:
-        (count,) = struct.unpack_from(order + "H", data, offset)
-        if offset + 2 + 12 * count > len(data):
+    if version != 42:
+        return
+    (count,) = struct.unpack_from(order + "H", data, offset)
+    for entry in range(offset + 2, offset + 2 + 12 * count, 12):
+        _, kind, values, at = struct.unpack_from(order + "HHII", data, entry)
+        length = values * _TIFF_TYPES.get(kind, 0)
+        if length > 4 and at + length > len(data):
             raise IndexError
 
 
-def check_tiff(data: bytes, image: TiffImageFile) -> None:
+def check_tiff(data: bytes, image: "TiffImageFile") -> None:
     """The first page: a picture, all strips or tiles inside the file, deflated ones by checksum.
 
     Raises RejectedImage: "truncated", "corrupt" or "unsupported".
@@ -128,7 +148,7 @@ def check_tiff(data: bytes, image: TiffImageFile) -> None:
             _inflate(memoryview(data)[offset : offset + length])
 
 
-def _tiff_parts(tags: ImageFileDirectory_v2) -> Iterator[tuple[int, int]]:
+def _tiff_parts(tags: "ImageFileDirectory_v2") -> Iterator[tuple[int, int]]:
     for offsets, lengths in _TIFF_STRIPS:
         if offsets in tags and lengths in tags:
             yield from zip(tags[offsets], tags[lengths], strict=False)

@@ -15,12 +15,13 @@ import numpy as np
 
 from imgmem.core import durable, memory, partial, place, store
 from imgmem.core.decoding import Chunk, Decoder
+from imgmem.core.design import Design, Order
 from imgmem.core.errors import DatasetError, InputError, Interrupted
 from imgmem.core.forecast import BuildMemory, plan_build
 from imgmem.core.freshness import require_unchanged
 from imgmem.core.images import decoder_versions
 from imgmem.core.nativesize import common_size
-from imgmem.core.partial import Design, Order, Partial
+from imgmem.core.partial import Partial
 from imgmem.core.pipeline import MemoryGate, in_order
 from imgmem.core.plan import Plan
 from imgmem.core.progress import Progress, Report, silent

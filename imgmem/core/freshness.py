@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from imgmem.core import store
+from imgmem.core.design import Order
 from imgmem.core.errors import DatasetError, RejectedImage
-from imgmem.core.partial import Order
 from imgmem.core.place import differences
 from imgmem.core.plan import Plan
 from imgmem.core.record import Record

@@ -6,13 +6,12 @@
     blocks         CRC-32 of each full 16 MiB block of X.npy's data, 4 bytes each
     X.npy y.npy rows.npy rows.csv rejected.csv    the dataset so far
 
-Everything beyond the progress record is ignored, and cut off or overwritten on resume.
+Everything beyond the progress record is ignored, and cut off or overwritten on resume; what
+it counts is held to its checksums first.
 """
 
 import csv
-import hashlib
 import io
-import json
 import os
 import zlib
 from collections import Counter
@@ -26,7 +25,9 @@ import numpy.typing as npt
 
 from imgmem import __version__
 from imgmem.core import durable, rowfacts, store
+from imgmem.core.checksums import crc_of
 from imgmem.core.decoding import Chunk, Row
+from imgmem.core.design import Design
 from imgmem.core.durable import File
 from imgmem.core.errors import DatasetError
 from imgmem.core.npy import HEADER_BYTES, ArrayHeader
@@ -43,64 +44,23 @@ REJECT_COLUMNS = ("path", "reason", "detail")
 _NONE = ("", "")
 _CRC_BYTES = 4
 _LINES_PER_WRITE = 4096
-
-
-@dataclass(frozen=True, kw_only=True)
-class Order:
-    """What is asked for: everything that must not change between two runs of one build.
-
-    listing: digest of what the source holds; listing_now: with the times of its files.
-    """
-
-    options: dict[str, Any]
-    decoders: dict[str, str]
-    listing: str
-    listing_now: str
-
-    @property
-    def identity(self) -> str:
-        """sha256 of the options and the listing: what `dataset.json` knows a build by."""
-        text = json.dumps([self.options, self.listing], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Design:
-    """What is being built (`plan.json`). shape: (H, W, C) of a row. sources: how many."""
-
-    order: Order
-    image: dict[str, Any]
-    sources: int
-    shape: tuple[int, int, int]
-    dtype: str
-    classes: tuple[str, ...] | None
-    splits: tuple[str, ...]
-    extra_columns: tuple[str, ...]
-
-    def header(self, rows: int) -> ArrayHeader:
-        return ArrayHeader((rows, *self.shape), np.dtype(self.dtype))
-
-    def to_json(self) -> bytes:
-        return json.dumps(asdict(self)).encode()
-
-    @classmethod
-    def from_json(cls, data: bytes) -> "Design":
-        fields: dict[str, Any] = json.loads(data)
-        order = Order(**fields.pop("order"))
-        for name, value in fields.items():
-            fields[name] = tuple(value) if isinstance(value, list) else value
-        return cls(order=order, **fields)
+_STARTS = {store.LABELS: HEADER_BYTES, store.FACTS: rowfacts.HEADER_BYTES}
+"""Where what is appended begins, in files with a header that is only written at the end."""
 
 
 @dataclass(kw_only=True)
 class State:
-    """How far a build is: sources done, bytes of each growing file, and what was counted."""
+    """How far a build is: sources and rows done, and what was counted.
+
+    written: file name → bytes and CRC-32 of what has been put into it, a fixed header aside.
+    open_block: CRC-32 of the features' data behind its last full block.
+    """
 
     sources: int = 0
     sources_bytes: int = 0
     rows: int = 0
-    rows_bytes: int = 0
-    rejected_bytes: int = 0
+    written: dict[str, tuple[int, int]] = field(default_factory=dict)
+    open_block: int = 0
     splits: list[int] = field(default_factory=list)
     reasons: dict[str, int] = field(default_factory=dict)
     notes: dict[str, int] = field(default_factory=dict)
@@ -116,26 +76,23 @@ class Partial:
     def __init__(self, path: str) -> None:
         """Open what `lay_out` made and go back to its last durable state."""
         self.path = path
-        self.design = _read_design(path)
-        self._row_bytes = self.design.header(0).row_bytes
         self._progress = self._open(PROGRESS)
         self._slots = Slots(self._progress)
         if self._slots.body is None:
             raise _damaged(path, PROGRESS)
         self.state = State(**self._slots.body)
+        self.design = _read_design(path, self.state.written[PLAN])
+        self._row_bytes = self.design.header(0).row_bytes
         self._features = self._open(store.FEATURES)
-        self._labels = self._open(store.LABELS) if self.design.classes is not None else None
-        self._facts = self._open(store.FACTS)
-        self._rows = self._open(store.ROWS)
-        self._rejected = self._open(store.REJECTED)
-        self._blocks = self._open(BLOCKS)
-        self._crc = self._crc_of_open_block()
+        growing = [store.FACTS, store.ROWS, store.REJECTED, BLOCKS]
+        if self.design.classes is not None:
+            growing.append(store.LABELS)
+        self._growing = {name: self._open(name) for name in growing}
+        self._require_whole()
 
     @property
     def _data_files(self) -> list[File]:
-        labels = [self._labels] if self._labels is not None else []
-        tables = [self._facts, self._rows, self._rejected, self._blocks]
-        return [self._features, *labels, *tables]
+        return [self._features, *self._growing.values()]
 
     def sources(self) -> Iterator[bytes]:
         """The lines of `sources.jsonl` that are still to do."""
@@ -148,19 +105,23 @@ class Partial:
     def append(self, chunk: Chunk) -> None:
         """Write a chunk's rows and rejects behind those that are there; not yet durable."""
         state = self.state
-        rows_text = self._rows_text(chunk.rows, state.rows)
-        rejects_text = _csv_lines((r.name, r.reason, r.detail) for r in chunk.rejects)
-        self._append_features(chunk.features)
-        self._append_labels(chunk.rows)
-        self._facts.pwrite(chunk.facts, _facts_bytes(state.rows))
-        self._rows.pwrite(rows_text, state.rows_bytes)
-        self._rejected.pwrite(rejects_text, state.rejected_bytes)
+        crcs, open_block = self._append_features(chunk.features)
+        additions = {
+            BLOCKS: np.array(crcs, "<u4").tobytes(),
+            store.LABELS: np.array([row.label for row in chunk.rows], np.int64).tobytes(),
+            store.FACTS: chunk.facts.tobytes(),
+            store.ROWS: self._rows_text(chunk.rows, state.rows),
+            store.REJECTED: _csv_lines((r.name, r.reason, r.detail) for r in chunk.rejects),
+        }
+        for name, file in self._growing.items():
+            file.pwrite(additions[name], _STARTS.get(name, 0) + state.written[name][0])
         self.state = State(
             sources=state.sources + chunk.done,
             sources_bytes=state.sources_bytes + chunk.done_bytes,
             rows=state.rows + len(chunk.rows),
-            rows_bytes=state.rows_bytes + len(rows_text),
-            rejected_bytes=state.rejected_bytes + len(rejects_text),
+            written=state.written
+            | {name: _grown(state.written[name], additions[name]) for name in self._growing},
+            open_block=open_block,
             splits=_added(state.splits, (row.split for row in chunk.rows), len(self.design.splits)),
             reasons=_counted(state.reasons, (reject.reason for reject in chunk.rejects)),
             notes=_counted(state.notes, (n for row in chunk.rows for n in row.decoded.notes)),
@@ -176,13 +137,13 @@ class Partial:
     def finish(self) -> None:
         """Turn the directory into a dataset; `dataset.json` appears only when all is durable."""
         record = self._record()
-        self._end_array(self._features, record.features_header)
-        if self._labels is not None:
-            self._end_array(self._labels, record.labels_header)
-        self._facts.truncate(_facts_bytes(self.state.rows))
-        self._facts.pwrite(rowfacts.encode_header(self.state.rows), 0)
-        self._rows.truncate(self.state.rows_bytes)
-        self._rejected.truncate(self.state.rejected_bytes)
+        self._features.truncate(record.features_header.file_bytes)
+        self._features.pwrite(record.features_header.encode(), 0)
+        for name, file in self._growing.items():
+            file.truncate(_STARTS.get(name, 0) + self.state.written[name][0])
+        self._growing[store.FACTS].pwrite(rowfacts.encode_header(self.state.rows), 0)
+        if store.LABELS in self._growing:
+            self._growing[store.LABELS].pwrite(record.labels_header.encode(), 0)
         for file in self._data_files:
             file.sync()
         store.write_record(self.path, record)
@@ -200,22 +161,18 @@ class Partial:
             file.seek(offset)
             yield from file
 
-    def _append_features(self, features: npt.NDArray[Any]) -> None:
+    def _append_features(self, features: npt.NDArray[Any]) -> tuple[list[int], int]:
+        """Write rows; gives the CRC-32s of the blocks that they fill, and of the open one."""
         start = self.state.rows * self._row_bytes
         self._features.pwrite(features, HEADER_BYTES + start)
         data = memoryview(features.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
-        crcs = []
+        full, crc = [], self.state.open_block
         for piece in _block_pieces(start, len(data)):
-            self._crc = zlib.crc32(data[piece], self._crc)
+            crc = zlib.crc32(data[piece], crc)
             if (start + piece.stop) % CHECKSUM_BLOCK_BYTES == 0:
-                crcs.append(self._crc)
-                self._crc = 0
-        self._blocks.pwrite(np.array(crcs, "<u4"), start // CHECKSUM_BLOCK_BYTES * _CRC_BYTES)
-
-    def _append_labels(self, rows: list[Row]) -> None:
-        if self._labels is not None:
-            labels = np.array([row.label for row in rows], np.int64)
-            self._labels.pwrite(labels, HEADER_BYTES + labels.itemsize * self.state.rows)
+                full.append(crc)
+                crc = 0
+        return full, crc
 
     def _rows_text(self, rows: list[Row], first: int) -> bytes:
         """Lines of rows.csv for `rows`, of which the first has the number `first`."""
@@ -228,24 +185,32 @@ class Partial:
             for number, row in enumerate(rows, first)
         )  # fmt: skip
 
-    def _crc_of_open_block(self) -> int:
-        """CRC-32 of the data behind the last full block, read back from the features."""
-        written = self.state.rows * self._row_bytes
-        behind = written % CHECKSUM_BLOCK_BYTES
-        return zlib.crc32(self._features.pread(behind, HEADER_BYTES + written - behind))
+    def _require_whole(self) -> None:
+        """DatasetError unless all that is counted still is as it was written."""
+        for name, (length, crc) in self.state.written.items():
+            with File(os.path.join(self.path, name), writable=False) as file:
+                found = crc_of(file, _STARTS.get(name, 0), length)
+            if found != crc:
+                raise _damaged(self.path, name)
+        length = self.state.rows * self._row_bytes
+        blocks = [*self._full_blocks(), self.state.open_block]
+        for piece, crc in zip(_block_pieces(0, length), blocks, strict=False):
+            start = HEADER_BYTES + piece.start
+            if crc_of(self._features, start, piece.stop - piece.start) != crc:
+                raise _damaged(self.path, store.FEATURES)
 
-    def _end_array(self, file: File, header: ArrayHeader) -> None:
-        file.truncate(header.file_bytes)
-        file.pwrite(header.encode(), 0)
+    def _full_blocks(self) -> list[int]:
+        """CRC-32 of each full block of the features' data."""
+        data = self._growing[BLOCKS].pread(self.state.written[BLOCKS][0], 0)
+        crcs: list[int] = np.frombuffer(data, "<u4").tolist()
+        return crcs
 
     def _record(self) -> Record:
         design, state = self.design, self.state
-        blocks = state.rows * self._row_bytes // CHECKSUM_BLOCK_BYTES
-        crcs = np.frombuffer(self._blocks.pread(blocks * _CRC_BYTES, 0), "<u4").tolist()
         open_block = state.rows * self._row_bytes % CHECKSUM_BLOCK_BYTES
-        checksums = {"X": crcs + ([self._crc] if open_block else [])}
-        if self._labels is not None:
-            checksums["y"] = self._checksums_of(self._labels, 8 * state.rows)
+        checksums = {"X": self._full_blocks() + ([state.open_block] if open_block else [])}
+        if store.LABELS in self._growing:
+            checksums["y"] = self._checksums_of(self._growing[store.LABELS], 8 * state.rows)
         height, width, depth = design.shape
         return Record(
             shape=(state.rows, height, width, depth),
@@ -268,17 +233,17 @@ class Partial:
 
     def _checksums_of(self, file: File, length: int) -> list[int]:
         return [
-            zlib.crc32(file.pread(piece.stop - piece.start, HEADER_BYTES + piece.start))
+            crc_of(file, HEADER_BYTES + piece.start, piece.stop - piece.start)
             for piece in _block_pieces(0, length)
         ]
 
 
-def _read_design(path: str) -> Design:
-    try:
-        with open(os.path.join(path, PLAN), "rb") as file:
-            return Design.from_json(file.read())
-    except (ValueError, TypeError, KeyError, AttributeError):
-        raise _damaged(path, PLAN) from None
+def _read_design(path: str, written: tuple[int, int]) -> Design:
+    with File(os.path.join(path, PLAN), writable=False) as file:
+        data = file.pread(file.size(), 0)
+    if _grown((0, 0), data) != tuple(written):
+        raise _damaged(path, PLAN)
+    return Design.from_json(data)
 
 
 def _damaged(path: str, name: str) -> DatasetError:
@@ -295,19 +260,25 @@ def lay_out(path: str, design: Design, sources: Iterator[bytes]) -> None:
     _create(path, PROGRESS, bytes(SLOTS_BYTES))
     _create(path, BLOCKS)
     _create(path, store.FEATURES, allocate=header.file_bytes)
+    written = {BLOCKS: (0, 0), store.FACTS: (0, 0)}
     if design.classes is not None:
         labels = ArrayHeader((design.sources,), np.dtype(np.int64))
         _create(path, store.LABELS, allocate=labels.file_bytes)
+        written[store.LABELS] = (0, 0)
     _create(path, store.FACTS, allocate=_facts_bytes(design.sources))
-    rows_text = _csv_lines([(*ROW_COLUMNS, *design.extra_columns)])
-    rejects_text = _csv_lines([REJECT_COLUMNS])
-    _create(path, store.ROWS, rows_text)
-    _create(path, store.REJECTED, rejects_text)
-    _write_sources(os.path.join(path, SOURCES), sources)
+    for name, columns in (
+        (store.ROWS, (*ROW_COLUMNS, *design.extra_columns)),
+        (store.REJECTED, REJECT_COLUMNS),
+    ):
+        line = _csv_lines([columns])
+        _create(path, name, line)
+        written[name] = _grown((0, 0), line)
+    written[SOURCES] = _write_sources(os.path.join(path, SOURCES), sources)
+    written[PLAN] = _grown((0, 0), design.to_json())
     with File(os.path.join(path, PROGRESS)) as file:
-        start = State(rows_bytes=len(rows_text), rejected_bytes=len(rejects_text))
-        Slots(file).write(asdict(start))
+        Slots(file).write(asdict(State(written=written)))
         file.sync()
+    durable.sync_directory(path)  # the plan vouches for all other files
     durable.write_file(os.path.join(path, PLAN), design.to_json())
 
 
@@ -316,6 +287,7 @@ def drop_plan(path: str) -> None:
 
     `plan.json` goes last: while it is there, the work is not over.
     """
+    durable.sync_directory(path)  # `dataset.json` must be there for good
     for name in (SOURCES, PROGRESS, BLOCKS):
         durable.unlink(os.path.join(path, name))
     if not store.read_record(path).build["rejected"]:
@@ -337,13 +309,21 @@ def _create(path: str, name: str, data: bytes = b"", *, allocate: int = 0) -> No
         file.sync()
 
 
-def _write_sources(path: str, sources: Iterator[bytes]) -> None:
-    offset = 0
+def _write_sources(path: str, lines: Iterator[bytes]) -> tuple[int, int]:
+    """Write the sources; gives the bytes and their CRC-32."""
+    written = (0, 0)
     with File(path, create=True) as file:
-        while batch := b"".join(islice(sources, _LINES_PER_WRITE)):
-            file.pwrite(batch, offset)
-            offset += len(batch)
+        while batch := b"".join(islice(lines, _LINES_PER_WRITE)):
+            file.pwrite(batch, written[0])
+            written = _grown(written, batch)
         file.sync()
+    return written
+
+
+def _grown(written: tuple[int, int], data: bytes) -> tuple[int, int]:
+    """(bytes, CRC-32) of what has been written, with `data` behind it."""
+    length, crc = written
+    return length + len(data), zlib.crc32(data, crc)
 
 
 def _csv_lines(rows: Iterable[tuple[Any, ...]]) -> bytes:

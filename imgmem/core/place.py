@@ -12,11 +12,13 @@ from collections.abc import Callable
 from typing import Any
 
 from imgmem.core import durable, partial, store
+from imgmem.core.design import Order
 from imgmem.core.errors import DatasetError, ResourceError, UsageError
 from imgmem.core.locks import Lock
-from imgmem.core.partial import Order, Partial
+from imgmem.core.partial import Partial
 from imgmem.core.plan import Plan
 from imgmem.core.record import Record
+from imgmem.core.verify import require_whole
 
 
 def require_apart(source: str, out: str) -> None:
@@ -72,13 +74,14 @@ class Place:
 
         Raises DatasetError where what is there was ordered otherwise.
         """
+        if self._has(store.RECORD):
+            self._require_identity(order)
+            require_whole(self.path)
+            return None
         if self._has(partial.PLAN):
             opened = Partial(self.path)
             _require_same(opened, order, plan)
             return opened
-        if self._has(store.RECORD):
-            self._require_identity(order)
-            return None
         self._lay_out(lay_out)
         return Partial(self.path)
 
@@ -95,6 +98,7 @@ class Place:
 
     def discard(self) -> None:
         """Remove all of it."""
+        _empty(self.path)
         durable.remove_tree(self.path)
 
     def release(self) -> None:
@@ -119,14 +123,20 @@ class Place:
 
 
 def clean_up(out: str) -> None:
-    """Finish a swap that was cut short: drop the old dataset, then the new one's plan."""
-    if not os.path.isfile(os.path.join(out, partial.PLAN)):
+    """Finish a swap that was cut short: drop the old dataset, then the new one's plan.
+
+    Names that an ended process had only changed are made durable, whatever is there.
+    """
+    if not os.path.isdir(out):
         return
-    old = partial_path(out)
-    if os.path.isdir(old):
-        durable.remove_tree(old)
-    partial.drop_plan(out)
     durable.sync_directory(os.path.dirname(out) or ".")
+    if os.path.isfile(os.path.join(out, partial.PLAN)):
+        old = partial_path(out)
+        if os.path.isdir(old):
+            durable.remove_tree(old)
+            durable.sync_directory(os.path.dirname(out) or ".")
+        partial.drop_plan(out)
+    durable.sync_directory(out)
 
 
 def partial_path(out: str) -> str:
@@ -155,6 +165,10 @@ def _make_and_lock(path: str) -> Lock:
 
 
 def _empty(path: str) -> None:
+    """Remove all files, first and for good those that vouch for the others."""
+    for name in (store.RECORD, partial.PLAN):
+        durable.unlink(os.path.join(path, name))
+    durable.sync_directory(path)
     for name in sorted(os.listdir(path)):
         durable.unlink(os.path.join(path, name))
 

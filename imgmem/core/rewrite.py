@@ -9,12 +9,12 @@ While this goes on the file has another name, under which no reader looks for it
 """
 
 import os
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
 from imgmem.core import durable, journal, store
+from imgmem.core.checksums import crc_of
 from imgmem.core.durable import File
 from imgmem.core.errors import ResourceError
 from imgmem.core.journal import Journal
@@ -139,8 +139,8 @@ class _Rewrite:
         """DatasetError unless `chunks`, which nobody reads again, are as they were written."""
         for chunk in chunks:
             region = self._chunking.region(side, chunk)
-            data = self._features.pread(region.stop - region.start, region.start)
-            self._require(zlib.crc32(data) == crcs[chunk], chunk)
+            crc = crc_of(self._features, region.start, region.stop - region.start)
+            self._require(crc == crcs[chunk], chunk)
 
     def convert(self) -> None:
         """Convert what is left, and make it durable."""

@@ -24,7 +24,7 @@ def help_of(*names: str) -> None:
     """The `--help` page of imgmem, or of one of its commands."""
     context = Context(main, info_name="imgmem", terminal_width=WIDTH - 2, **main.context_settings)
     for name in names:
-        context = Context(main.commands[name], info_name=name, parent=context)
+        context = Context(main.get_command(context, name), info_name=name, parent=context)
     page = context.command.get_help(context)
     cog.outl(f"```console\n$ imgmem {' '.join([*names, '--help'])}\n{page}\n```")
 

@@ -3,20 +3,29 @@
 import click
 
 from imgmem import __version__
-from imgmem.cli import build, estimate, normalize, options, sample, stats
-from imgmem.cli.failures import Program
+from imgmem.cli.program import Program
+
+COMMANDS = {
+    "build": "Stream the images of SOURCE into a dataset, in bounded memory.",
+    "stats": "Tell what is in DATASET, and what in it needs a look.",
+    "normalize": "Normalize the features of DATASET in place, in bounded memory.",
+    "sample": "Show some rows of DATASET, or write them to --out.",
+    "estimate": "Forecast the memory that PATH takes, naively and with imgmem.",
+}
+"""In the order of use; the first line of each one's help. Their modules load when needed."""
 
 
 @click.group(
     cls=Program,
+    summaries=COMMANDS,
     name="imgmem",
     context_settings={"help_option_names": ["-h", "--help"]},
     invoke_without_command=True,
-    epilog=options.examples(
-        "imgmem estimate photos            what the usual way would cost",
-        "imgmem build photos flowers       photos/CLASS/*.jpg become flowers/X.npy",
-        "imgmem normalize flowers          in place, in bounded memory",
-    ),
+    epilog="""\b
+Examples:
+  imgmem estimate photos            what the usual way would cost
+  imgmem build photos flowers       photos/CLASS/*.jpg become flowers/X.npy
+  imgmem normalize flowers          in place, in bounded memory""",
 )
 @click.version_option(__version__, prog_name="imgmem")
 @click.pass_context
@@ -25,7 +34,3 @@ def main(context: click.Context) -> None:
     if context.invoked_subcommand is None:
         click.echo(context.get_help(), err=True)
         context.exit(2)
-
-
-for _module in (build, stats, normalize, sample, estimate):
-    main.add_command(options.with_environment(_module.command))

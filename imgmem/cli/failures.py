@@ -3,10 +3,7 @@
 import errno
 import os
 import re
-import signal
-import sys
 from itertools import takewhile
-from typing import Any, NoReturn
 
 import click
 
@@ -20,7 +17,6 @@ from imgmem.core.errors import (
     UsageError,
 )
 
-_COMPLETION = "_IMGMEM_COMPLETE"  # by which a shell asks Click for completions
 _LACKING = {
     errno.ENOSPC,
     errno.EDQUOT,
@@ -34,50 +30,7 @@ _CV_NO_MEMORY = -4  # cv::Error::StsNoMem
 _MISSING_LIBRARY = re.compile(r"(\S+\.(?:so|dylib)[\w.]*): cannot open shared object file")
 
 
-class Program(click.Group):
-    """A group whose every failure ends in the documented exit code.
-
-    Click's own `main` is used for shell completion only: it takes an EOFError for Ctrl-C,
-    and answers a closed stdout with exit code 1.
-    """
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order of use, not of the alphabet."""
-        return list(self.commands)
-
-    def main(self, *_: Any, **__: Any) -> NoReturn:
-        """Run the command line of this process, and end the process."""
-        if _COMPLETION in os.environ:
-            sys.exit(super().main(prog_name="imgmem"))
-        render.tolerate_any_text()
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-        arguments = sys.argv[1:]
-        code = self._run(arguments)
-        _leave(code if isinstance(code, int) else _report(code, arguments))
-
-    def _run(self, arguments: list[str]) -> int | ImgmemError:
-        """The exit code of a run, or the failure that is to be reported."""
-        try:
-            with (
-                render.reader_may_leave(),
-                self.make_context("imgmem", arguments.copy()) as context,
-            ):
-                self.invoke(context)
-            return 0
-        except click.exceptions.Exit as finished:
-            return finished.exit_code
-        except BaseException as error:
-            _ignore_signals()
-            return _translated(error)
-
-
-def _ignore_signals() -> None:
-    """The end has begun: a second Ctrl-C must not cut the message short."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-
-
-def _translated(error: BaseException) -> ImgmemError:
+def translated(error: BaseException) -> ImgmemError:
     """What went wrong, as an error with an exit code; a traceback if it is a fault of ours."""
     match error:
         case click.ClickException():
@@ -147,7 +100,7 @@ def _internal(error: BaseException) -> ImgmemError:
     )
 
 
-def _report(error: ImgmemError, arguments: list[str]) -> int:
+def report(error: ImgmemError, arguments: list[str]) -> int:
     """Tell an error on stderr in one or two lines, and with --json on stdout too."""
     lines = [f"imgmem: {error.message}", *([f"        {error.hint}"] if error.hint else [])]
     render.complain("\n".join(map(render.printable, lines)))
@@ -165,13 +118,3 @@ def _wants_json(command: str, arguments: list[str]) -> bool:
         return click.BOOL.convert(os.environ.get(f"IMGMEM_{command.upper()}_JSON", ""), None, None)
     except click.BadParameter:
         return False
-
-
-def _leave(code: int) -> NoReturn:
-    """End now: decoding threads that still run hold nothing that is worth waiting for."""
-    try:
-        render.flush()
-    except OSError as error:
-        render.complain(f"imgmem: cannot write to standard output: {error.strerror}")
-        code = code or ResourceError.exit_code
-    os._exit(code)

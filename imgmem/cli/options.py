@@ -1,4 +1,4 @@
-"""The options that several commands share, and what each command has in common with them."""
+"""The options that several commands share, and the form of their examples."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -15,15 +15,6 @@ F = Callable[..., Any]
 def examples(*lines: str) -> str:
     """An epilog that shows how a command is used; Click leaves its lines as they are."""
     return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])
-
-
-def with_environment(command: click.Command) -> click.Command:
-    """Name the variable of each option: IMGMEM_<COMMAND>_<OPTION>, never for --overwrite."""
-    for option in command.params:
-        if isinstance(option, click.Option) and "--overwrite" not in option.opts:
-            flag = max(option.opts, key=len).lstrip("-")
-            option.envvar = f"IMGMEM_{command.name}_{flag}".replace("-", "_").upper()
-    return command
 
 
 def path_argument(name: str) -> Callable[[F], F]:

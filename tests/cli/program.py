@@ -10,6 +10,7 @@ import click
 import numpy as np
 
 from imgmem.cli import main, options, progress, render
+from imgmem.cli.program import with_environment
 from imgmem.core import errors
 from imgmem.core.progress import Progress
 
@@ -84,6 +85,6 @@ def report_progress(quiet):
             time.sleep(0.02)
 
 
-main.add_command(options.with_environment(command))
+main.add_command(with_environment(command))
 sys.argv[0] = "imgmem"
 main()

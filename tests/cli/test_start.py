@@ -8,7 +8,7 @@ import sys
 import pictures
 import pytest
 
-from imgmem.cli import main
+from imgmem.cli import COMMANDS
 
 HEAVY = {"numpy", "cv2", "rich", "tqdm", "PIL", "simplejpeg", "torch", "keras", "sqlite3"}
 
@@ -37,7 +37,14 @@ def test_the_command_line_loads_little_beside_click():
     ours = {name for name in imported("import imgmem.cli") if name.startswith("imgmem")}
     others = imported("import imgmem.cli") - imported("import click") - ours
     assert others <= {"__future__", "_locale", "copy", "dataclasses", "locale", "signal"}
-    assert {name for name in ours if name.startswith("imgmem.core.")} == {
+    assert {name for name in ours if name.startswith("imgmem.core.")} == {"imgmem.core.errors"}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_loads_heavy_packages_only_when_it_works(command):
+    loaded = imported(f"import imgmem.cli.{command}")
+    assert not HEAVY & loaded
+    assert {name for name in loaded if name.startswith("imgmem.core.")} == {
         "imgmem.core.errors",
         "imgmem.core.specs",
         "imgmem.core.units",
@@ -58,7 +65,7 @@ def broken_opencv(tmp_path):
     return {"PYTHONPATH": str(tmp_path)}
 
 
-@pytest.mark.parametrize("command", [[], *([name] for name in main.commands)])
+@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)])
 def test_help_works_without_opencv(broken_opencv, command):
     done = run(*command, "--help", **broken_opencv)
     assert (done.returncode, done.stderr) == (0, "")

@@ -1,0 +1,92 @@
+"""The program around the commands: how it starts, which command it loads, and how it ends."""
+
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, NoReturn
+
+import click
+
+from imgmem.cli import failures, render
+from imgmem.core.errors import ImgmemError, ResourceError
+
+_COMPLETION = "_IMGMEM_COMPLETE"  # by which a shell asks Click for completions
+
+
+class Program(click.Group):
+    """A group whose every failure ends in the documented exit code.
+
+    It loads the module of the one command that is run: help and start-up stay fast.
+    Click's own `main` is used for shell completion only: it takes an EOFError for Ctrl-C,
+    and answers a closed stdout with exit code 1.
+    """
+
+    def __init__(self, *args: Any, summaries: Mapping[str, str], **kwargs: Any) -> None:
+        """summaries: a line about each command, in the order to list them."""
+        super().__init__(*args, **kwargs)
+        self.summaries = summaries
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.summaries)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, whose options have their environment variables."""
+        if cmd_name not in self.summaries:
+            return super().get_command(ctx, cmd_name)
+        return with_environment(import_module(f"imgmem.cli.{cmd_name}").command)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(self.summaries.items()))
+
+    def main(self, *_: Any, **__: Any) -> NoReturn:
+        """Run the command line of this process, and end the process."""
+        if _COMPLETION in os.environ:
+            sys.exit(super().main(prog_name="imgmem"))
+        render.tolerate_any_text()
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        arguments = sys.argv[1:]
+        code = self._run(arguments)
+        _leave(code if isinstance(code, int) else failures.report(code, arguments))
+
+    def _run(self, arguments: list[str]) -> int | ImgmemError:
+        """The exit code of a run, or the failure that is to be reported."""
+        try:
+            with (
+                render.reader_may_leave(),
+                self.make_context("imgmem", arguments.copy()) as context,
+            ):
+                self.invoke(context)
+            return 0
+        except click.exceptions.Exit as finished:
+            return finished.exit_code
+        except BaseException as error:
+            _ignore_signals()
+            return failures.translated(error)
+
+
+def with_environment(command: click.Command) -> click.Command:
+    """Name the variable of each option: IMGMEM_<COMMAND>_<OPTION>, never for --overwrite."""
+    for option in command.params:
+        if isinstance(option, click.Option) and "--overwrite" not in option.opts:
+            flag = max(option.opts, key=len).lstrip("-")
+            option.envvar = f"IMGMEM_{command.name}_{flag}".replace("-", "_").upper()
+    return command
+
+
+def _ignore_signals() -> None:
+    """The end has begun: a second Ctrl-C must not cut the message short."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _leave(code: int) -> NoReturn:
+    """End now: decoding threads that still run hold nothing that is worth waiting for."""
+    try:
+        render.flush()
+    except OSError as error:
+        render.complain(f"imgmem: cannot write to standard output: {error.strerror}")
+        code = code or ResourceError.exit_code
+    os._exit(code)

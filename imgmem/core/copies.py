@@ -47,8 +47,14 @@ def write_copy(
         store.write_record(workshop, record)
         durable.sync_directory(workshop)
         durable.rename(workshop, new)
-        durable.sync_directory(os.path.dirname(new) or ".")
+    sync_name(new)
     return record
+
+
+def sync_name(new: str) -> None:
+    """Make it durable that `new` is there, if it is: an ended process may only have renamed it."""
+    if os.path.lexists(new):
+        durable.sync_directory(os.path.dirname(new) or ".")
 
 
 @contextmanager

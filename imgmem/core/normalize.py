@@ -10,7 +10,7 @@ import numpy as np
 
 from imgmem.core import constants, durable, levels, memory, rewrite, store
 from imgmem.core.constants import Constants
-from imgmem.core.copies import require_free, write_copy
+from imgmem.core.copies import require_free, sync_name, write_copy
 from imgmem.core.durable import File
 from imgmem.core.errors import DatasetError, Interrupted, UsageError
 from imgmem.core.journal import State
@@ -353,8 +353,7 @@ class _Work:
 @contextmanager
 def _at_work(job: _Job) -> Iterator[_Work]:
     """Within, the dataset is ours (alone, in place), and an interruption says how to go on."""
-    in_place = job.to is None
-    if in_place and not job.run.fsync:
+    if job.to is None and not job.run.fsync:
         raise UsageError(
             "--no-fsync is not for work in place: a power cut would cost the dataset",
             hint="Leave it out, or write a new dataset with --to NEW.",
@@ -363,9 +362,11 @@ def _at_work(job: _Job) -> Iterator[_Work]:
     with ExitStack() as stack:
         if not job.run.fsync:
             stack.enter_context(durable.relaxed())
-        stack.enter_context(Lock(job.path, exclusive=in_place))
-        if in_place:
+        stack.enter_context(Lock(job.path, exclusive=job.to is None))
+        if job.to is None:
             store.clean_up(job.path)
+        else:
+            sync_name(job.to)
         work = _Work(job, stack.enter_context(memory.PeakMemory()))
         try:
             yield work

@@ -319,7 +319,16 @@ def reject(error: Exception, *, complete: bool = True) -> RejectedImage:
 
 
 def describe(image: ImageFile.ImageFile, kind: str, data: bytes) -> Header:
-    """The header of an opened image."""
+    """The header of an opened image. Raises RejectedImage."""
+    try:
+        return _describe(image, kind, data)
+    except (IndexError, struct.error):
+        raise RejectedImage("truncated", f"ends inside the {kind} header") from None
+    except (TypeError, ValueError) as error:
+        raise reject(error) from error
+
+
+def _describe(image: ImageFile.ImageFile, kind: str, data: bytes) -> Header:
     width, height = image.size
     orientation = 1 if kind == "TIFF" else _orientation(image, kind, data)
     if orientation >= 5:

@@ -176,6 +176,18 @@ def test_splits_stand_where_labels_are_not_wanted(tmp_path):
     }
 
 
+def test_with_images_loose_beside_them_they_are_no_splits(tmp_path):
+    plant(tmp_path, "train/cat/1.jpg", "val/dog/2.jpg", "3.jpg")
+    assert {split for _, split in placed(tmp_path, labels="none").values()} == {None}
+
+
+def test_a_dangling_link_in_a_split_is_rejected_and_does_not_count_as_a_loose_image(tmp_path):
+    plant(tmp_path, "train/cat/1.jpg", "val/cat/2.jpg")
+    (tmp_path / "train" / "gone.jpg").symlink_to("nowhere")
+    assert placed(tmp_path)["train/gone.jpg"] == (None, "train")
+    assert listed(tmp_path)["train/gone.jpg"].locator[0] == "unreadable"
+
+
 def test_an_empty_class_folder_in_a_split_keeps_its_class(tmp_path, opened):
     plant(tmp_path, "train/cat/1.jpg", "train/dog/", "val/cat/2.jpg")
     assert opened(tmp_path).class_names == ("dog",)
@@ -442,6 +454,12 @@ def test_a_file_that_shrinks_while_it_is_read_gives_what_is_left(tmp_path, monke
     plant(tmp_path, "1.jpg", data=b"1234567890")
     really = files.open_regular
     monkeypatch.setattr(files, "open_regular", lambda *path: (really(*path)[0], 20))
+    assert opened(tmp_path).read("1.jpg", ()) == b"1234567890"
+
+
+def test_a_read_that_the_system_cuts_short_goes_on(tmp_path, monkeypatch, opened):
+    plant(tmp_path, "1.jpg", data=b"1234567890")
+    monkeypatch.setattr(files, "_pread", lambda fd, n, at: os.pread(fd, min(n, 3), at))
     assert opened(tmp_path).read("1.jpg", ()) == b"1234567890"
 
 

@@ -141,7 +141,8 @@ def _bar(share: float, longest: int, fine: bool) -> str:
 
 def _channels(stats: DatasetStats, fine: bool) -> "Table":
     """A line for each channel of all rows and of each split."""
-    histogram = ("grey levels 0 to 255",) if fine else ()
+    some = f", every {stats.histogram_step}th row" if stats.histogram_step > 1 else ""
+    histogram = (f"grey levels 0 to 255{some}",) if fine else ()
     columns = ("channel", "mean", "std", "min", "max", *histogram)
     table = _table("rows", *columns, left=("rows", "channel", *histogram))
     for name, channels in stats.channels.items():

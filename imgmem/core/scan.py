@@ -7,6 +7,7 @@ depend on their number.
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 import cv2
@@ -23,11 +24,15 @@ from imgmem.core.histograms import LEVELS, LevelSums, pixel_histograms
 from imgmem.core.moments import Moments, RowSums, Totals, row_sums
 from imgmem.core.pipeline import in_order
 from imgmem.core.progress import Progress, Report, silent
+from imgmem.core.record import Record
 from imgmem.core.specs import RunSpec
 from imgmem.core.units import format_bytes
 
 WINDOW_BYTES = 2 * 2**20
 """About the second-level cache: every channel is a pass of its own over a window."""
+HISTOGRAM_BYTES = 512 * 2**20
+"""Pixels of larger datasets are counted in every second, third … row only: counting levels is
+six times the work of summing them, and half a GiB of pixels draws the same curve."""
 PHASE = "statistics"
 _WINDOWS = 2
 """What a worker takes at most, in windows: its buffer, and float values as grey levels."""
@@ -60,16 +65,26 @@ def plan_scan(dataset: Dataset, run: RunSpec) -> tuple[int, int]:
 class Counts:
     """What was found in a range of rows.
 
-    histograms: (C, 256) counts of the grey levels that the values stand for.
+    sums: of the grey levels that the values stand for. histograms: (C, 256) counts of these
+    levels in the rows whose number `histogram_step` divides.
     moments: of the values themselves, where they are floats.
     odd: rows (of the whole dataset) with NaN, ±Inf or values that stand for no grey level.
     classes: class index → sums of its grey levels, where they were asked for.
     """
 
+    sums: LevelSums
     histograms: NDArray[np.int64]
     moments: Moments | None = None
     odd: list[int] = field(default_factory=list)
     classes: dict[int, LevelSums] = field(default_factory=dict)
+
+    def add(self, other: "Counts") -> None:
+        """Take in the counts of other rows; moments stay as they are."""
+        self.sums += other.sums
+        self.histograms += other.histograms
+        self.odd += other.odd
+        for label, sums in other.classes.items():
+            self.classes[label] = self.classes[label] + sums if label in self.classes else sums
 
 
 class Rows:
@@ -85,6 +100,11 @@ class Rows:
         if not hasattr(self._own, "buffer"):
             self._own.buffer = self._read.empty(self._at_once)
         return self._read(np.arange(start, stop), self._own.buffer[: stop - start])
+
+
+def histogram_step(record: Record) -> int:
+    """Every how many rows the levels are counted: 1 for all but large datasets."""
+    return -(-prod(record.shape) // HISTOGRAM_BYTES)
 
 
 def scan(
@@ -105,15 +125,12 @@ def scan(
     window = _Window(dataset, Rows(dataset, at_once), by_class=by_class)
     ranges = ((start + a, start + b) for a, b in row_ranges(stop - start, at_once))
     depth = dataset.record.shape[3]
-    found = Counts(np.zeros((depth, LEVELS), np.int64))
+    found = Counts(LevelSums.none(depth), np.zeros((depth, LEVELS), np.int64))
     totals = Totals(depth)
     for part, last in in_order(window, ranges, workers=workers, window=2 * workers):
-        found.histograms += part.histograms
-        found.odd += part.odd
-        for label, sums in part.classes.items():
-            found.classes[label] = found.classes[label] + sums if label in found.classes else sums
-        if part.sums:
-            totals.add(part.sums)
+        found.add(part)
+        if part.rows:
+            totals.add(part.rows)
         report(Progress(PHASE, last - dataset.start, len(dataset), "rows"))
     if dataset.record.dtype != "uint8":
         found.moments = totals.moments()
@@ -122,7 +139,9 @@ def scan(
 
 @dataclass(slots=True)
 class _Part(Counts):
-    sums: RowSums | None = None
+    """What was found in a window; rows: sums over its float values, a row each."""
+
+    rows: RowSums | None = None
 
 
 class _Window:
@@ -133,21 +152,23 @@ class _Window:
         self._normalization = dataset.record.normalization
         self._labels = dataset.labels if by_class else None
         self._first = dataset.start
+        self._step = histogram_step(dataset.record)
 
     def __call__(self, rows: tuple[int, int]) -> tuple[_Part, int]:
         """The counts of the rows, and the row after the last."""
         values = self._rows(*rows)
         levels = true_colours(values, self._normalization)
-        part = _Part(np.zeros((values.shape[3], LEVELS), np.int64))
+        depth = values.shape[3]
+        counted = levels[-rows[0] % self._step :: self._step]
+        part = _Part(LevelSums.none(depth), pixel_histograms(counted.reshape(-1, depth)))
         for start, stop, label in self._runs(*rows):
-            counts = pixel_histograms(levels[start:stop].reshape(-1, values.shape[3]))
-            part.histograms += counts
+            sums = LevelSums.of_pixels(levels[start:stop].reshape(-1, depth))
+            part.sums += sums
             if label is not None:
-                sums = LevelSums.of(counts)
                 part.classes[label] = part.classes[label] + sums if label in part.classes else sums
         if values.dtype != np.uint8:
-            part.sums = row_sums(values)
-            part.odd = [rows[0] + odd for odd in self._odd(part.sums).tolist()]
+            part.rows = row_sums(values)
+            part.odd = [rows[0] + odd for odd in self._odd(part.rows).tolist()]
         return part, rows[1]
 
     def _runs(self, first: int, last: int) -> Iterator[tuple[int, int, int | None]]:

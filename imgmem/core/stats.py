@@ -11,11 +11,11 @@ from imgmem.core import memory
 from imgmem.core.dataset import Dataset
 from imgmem.core.dataset import open as open_dataset
 from imgmem.core.findings import Facts, Finding, find, load_facts
-from imgmem.core.histograms import LevelSums, mean_std
+from imgmem.core.histograms import LevelSums
 from imgmem.core.moments import combined
 from imgmem.core.progress import Report, silent
 from imgmem.core.record import Normalization
-from imgmem.core.scan import Counts, plan_scan, scan
+from imgmem.core.scan import Counts, histogram_step, plan_scan, scan
 from imgmem.core.specs import RunSpec, Thresholds
 
 TRAIN = "train"
@@ -29,7 +29,7 @@ class Channel:
 
     mean, std (population), minimum, maximum: of the values as they are stored.
     nan, infinite: how many values are. histogram: 256 counts, of the grey levels 0–255 that
-    the values stand for.
+    the values stand for, in every `histogram_step`-th row.
     """
 
     mean: float
@@ -82,8 +82,8 @@ class DatasetStats:
     shape: (N, H, W, C). bytes: on disk, all files of the dataset. balance: rows of the
     largest class ÷ rows of the smallest; None without labels or with an empty class.
     splits: rows of each. channels: "all" or the split asked for, and each split, to its
-    channels. standardize: None for a normalized dataset. verified: blocks whose checksums
-    were compared, None where nobody asked.
+    channels. histogram_step: 1 for all but large datasets. standardize: None for a normalized
+    dataset. verified: blocks whose checksums were compared, None where nobody asked.
     peak_memory, memory: bytes of anonymous memory that this took, and its budget.
     """
 
@@ -96,6 +96,7 @@ class DatasetStats:
     balance: float | None
     splits: dict[str, int]
     channels: dict[str, list[Channel]]
+    histogram_step: int
     standardize: Standardize | None
     normalization: Normalization | None
     sources: Sources
@@ -185,6 +186,7 @@ def _described(dataset: Dataset, parts: dict[str, Counts]) -> dict[str, Any]:
             dataset.split or ALL: _channels(whole),
             **{name: _channels(part) for name, part in named.items()},
         },
+        "histogram_step": histogram_step(record),
         "standardize": _standardize(dataset, named, whole),
         "normalization": record.normalization,
         "build": record.build,
@@ -193,16 +195,13 @@ def _described(dataset: Dataset, parts: dict[str, Counts]) -> dict[str, Any]:
 
 def _together(parts: list[Counts]) -> Counts:
     """The counts of several ranges of rows as one."""
-    classes: dict[int, LevelSums] = {}
+    depth = len(parts[0].histograms)
+    whole = Counts(LevelSums.none(depth), np.zeros_like(parts[0].histograms))
     for part in parts:
-        for label, sums in part.classes.items():
-            classes[label] = classes[label] + sums if label in classes else sums
+        whole.add(part)
     moments = [part.moments for part in parts if part.moments]
-    return Counts(
-        histograms=np.sum([part.histograms for part in parts], 0),
-        moments=combined(moments) if moments else None,
-        classes=classes,
-    )
+    whole.moments = combined(moments) if moments else None
+    return whole
 
 
 def _channels(counts: Counts) -> list[Channel]:
@@ -216,7 +215,7 @@ def _figures(counts: Counts) -> tuple[list[Any], ...]:
         m = counts.moments
         names = (m.mean, m.std, m.minimum, m.maximum, m.nan, m.infinite)
         return tuple(figure.tolist() for figure in names)
-    sums = LevelSums.of(counts.histograms)
+    sums = counts.sums
     mean, std = sums.mean_std()
     none = [0] * len(mean)
     return mean.tolist(), std.tolist(), sums.minimum.tolist(), sums.maximum.tolist(), none, none
@@ -227,7 +226,7 @@ def _standardize(dataset: Dataset, named: dict[str, Counts], whole: Counts) -> S
     if dataset.record.normalization:
         return None
     split = TRAIN if TRAIN in named else dataset.split
-    mean, std = mean_std(named.get(split or "", whole).histograms)
+    mean, std = named.get(split or "", whole).sums.mean_std()
     return Standardize(split, mean.tolist(), std.tolist())
 
 

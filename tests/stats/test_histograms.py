@@ -43,6 +43,23 @@ def test_sums_of_parts_are_the_sums_of_the_whole(pixels, cut):
         assert np.array_equal(getattr(together, name), getattr(whole, name))
 
 
+@settings(max_examples=50, deadline=None)
+@given(pixels=pixels)
+def test_sums_of_pixels_are_those_of_their_histograms(pixels):
+    fast, slow = LevelSums.of_pixels(pixels), LevelSums.of(pixel_histograms(pixels))
+    for name in ("count", "total", "squares", "minimum", "maximum"):
+        assert getattr(fast, name).tolist() == getattr(slow, name).tolist()
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+@pytest.mark.parametrize("level", [1, 127, 255])
+def test_sums_of_many_bright_pixels_overflow_nowhere(depth, level):
+    count = 3_000_001
+    sums = LevelSums.of_pixels(np.full((count, depth), level, np.uint8))
+    assert sums.total.tolist() == [count * level] * depth
+    assert sums.squares.tolist() == [count * level * level] * depth
+
+
 def test_counts_beyond_what_float32_holds_stay_exact(monkeypatch):
     """`cv2.calcHist` counts in float32, which is exact up to 2**24 only."""
     many = np.zeros((2**24 + 3, 1), np.uint8)

@@ -107,6 +107,22 @@ def test_by_class_gives_the_grey_levels_of_each_class(dataset):
         assert (each.minimum, each.maximum) == (pixels.min(0).tolist(), pixels.max(0).tolist())
 
 
+def test_large_datasets_count_levels_in_some_rows_only(dataset, monkeypatch):
+    everything = compute_stats(dataset)
+    monkeypatch.setattr(scan, "HISTOGRAM_BYTES", 3 * 40 * 40 * 3)
+    seen = []
+    for window in (1, 10_000, 1_000_000):
+        monkeypatch.setattr(scan, "WINDOW_BYTES", window)
+        stats = compute_stats(dataset)
+        assert stats.standardize == everything.standardize
+        assert stats.histogram_step == 4
+        seen.append([channel.histogram for channel in stats.channels["all"]])
+    some = np.load(dataset / "X.npy")[[0, 4, 8]]
+    assert (
+        seen == [[np.bincount(some[..., c].ravel(), minlength=256).tolist() for c in range(3)]] * 3
+    )
+
+
 def test_a_class_without_rows_has_no_levels(tmp_path):
     path = write_dataset(tmp_path / "set", photos(2), [1, 1])
     empty, _ = compute_stats(path, by_class=True).classes

@@ -65,8 +65,8 @@ def test_json_is_one_object_with_the_documented_keys(document):
     assert (document["command"], document["schema"]) == ("stats", 1)
     assert set(document) == {
         "command", "schema", "path", "split", "shape", "dtype", "bytes", "classes", "balance",
-        "splits", "channels", "standardize", "normalization", "sources", "findings",
-        "thresholds", "build", "verified", "peak_memory", "memory",
+        "splits", "channels", "histogram_step", "standardize", "normalization", "sources",
+        "findings", "thresholds", "build", "verified", "peak_memory", "memory",
     }  # fmt: skip
     assert set(document["channels"]) == {"all", "train", "val"}
     assert set(document["channels"]["all"][0]) == {

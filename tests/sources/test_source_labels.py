@@ -246,6 +246,7 @@ def test_what_a_manifest_names_and_is_no_file_is_rejected_when_it_is_read(images
         with pytest.raises(RejectedImage, match=r"^unreadable: ") as caught:
             source.read(entry.name, entry.locator)
         reasons[entry.name] = caught.value.detail
+        assert entry.locator  # known from the listing: nothing is opened
     assert reasons == {
         "missing.jpg": "no such file (a dangling link?)",
         "fifo.jpg": "not a regular file",

@@ -12,17 +12,22 @@ import argparse
 import json
 import resource
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from imgmem.cli.types import IMAGE_SIZE
 from imgmem.core.sources import open_source
 from imgmem.core.specs import CHANNELS
 
+Size = tuple[int, int] | None
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="The naive conversion of a folder of images.")
     parser.add_argument("source")
     parser.add_argument("--size", default="224", help="224, HxW or native")
     parser.add_argument("--dtype", default="float64", choices=["uint8", "float32", "float64"])
@@ -33,8 +38,8 @@ def main():
     print(json.dumps(convert(options.source, size, options.channels, options.dtype, options.out)))
 
 
-def convert(source, size, channels, dtype, out):
-    """The conversion itself; gives {stage: peak bytes of resident memory so far}."""
+def convert(source: str, size: Size, channels: str, dtype: str, out: str | None) -> dict[str, int]:
+    """The conversion itself; gives the peak of resident memory, in bytes, up to each stage."""
     peaks = {"start": peak_bytes()}
 
     images = list(read_images(source, size, channels))
@@ -54,7 +59,7 @@ def convert(source, size, channels, dtype, out):
     return peaks | {"images": len(images), "peak": peak_bytes()}
 
 
-def read_images(path, size, channels):
+def read_images(path: str, size: Size, channels: str) -> Iterator[npt.NDArray[Any]]:
     """The images of a source, decoded, resized and in RGB, one after the other."""
     source = open_source(path)
     for entry in sorted(source.entries(), key=lambda entry: entry.name):
@@ -69,7 +74,7 @@ def read_images(path, size, channels):
         yield cv2.cvtColor(image, cv2.COLOR_BGR2GRAY if grey else cv2.COLOR_BGR2RGB)
 
 
-def peak_bytes():
+def peak_bytes() -> int:
     """The most resident memory that this process ever had.
 
     ru_maxrss, where there is no /proc, also knows what the process was forked from.

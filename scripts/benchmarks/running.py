@@ -1,0 +1,105 @@
+"""Run contestants as processes, one at a time, and watch their memory from outside."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+from benchmarks.job import Contestant, Job, Results, Run, Runs
+from imgmem.core.memory import anonymous_bytes
+
+SCRIPTS = Path(__file__).parents[1]
+LOOK_SECONDS = 0.01
+
+
+class Failed(Exception):
+    """A contestant that could not do its work; the message is the end of what it said."""
+
+
+def run_job(
+    job: Job, *, repeats: int, peers: Path | None, say: Callable[[str], None]
+) -> tuple[Results, dict[str, str]]:
+    """All contestants in turn, `repeats` times after one round to warm up.
+
+    Gives the results, and why others did not take part. One that fails is out for the rest.
+    """
+    absent = {each.name: why for each in job.contestants if (why := _absence(each, peers))}
+    runs: dict[str, list[Run]] = {each.name: [] for each in job.contestants}
+    for turn in range(repeats + 1):
+        for each in job.contestants:
+            if each.name in absent:
+                continue
+            say(f"{job.name}: {each.name} ({turn or 'warm-up'})")
+            try:
+                runs[each.name].append(run_once(each, peers))
+            except Failed as failure:
+                absent[each.name] = f"failed: {failure}"
+    measured = {
+        each.name: Runs(each, runs[each.name][1:])
+        for each in job.contestants
+        if each.name not in absent
+    }
+    return measured, absent
+
+
+def _absence(contestant: Contestant, peers: Path | None) -> str:
+    """Why a contestant cannot take part, or ""."""
+    if contestant.peer:
+        python = _python(contestant, peers)
+        return "" if python.exists() else "no environment; see --peers"
+    if contestant.needs and find_spec(contestant.needs) is None:
+        return f"{contestant.needs} is not installed"
+    return ""
+
+
+def _python(contestant: Contestant, peers: Path | None) -> Path:
+    if contestant.peer:
+        return (peers or Path("peers")) / contestant.peer / "bin" / "python"
+    return Path(sys.executable)
+
+
+def run_once(contestant: Contestant, peers: Path | None) -> Run:
+    """One run in a fresh process."""
+    command = list(contestant.command)
+    if not command:
+        module, function = contestant.call.split(":")
+        command = [
+            str(_python(contestant, peers)), "-m", "benchmarks.child",
+            f"benchmarks.{module}", function, json.dumps(contestant.arguments),
+        ]  # fmt: skip
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        environment = os.environ | {"PYTHONPATH": str(SCRIPTS), "PYTHONWARNINGS": "ignore"}
+        start = time.perf_counter()
+        process = subprocess.Popen(command, stdout=out, stderr=err, env=environment)
+        peak, status, cpu = _watch(process.pid)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        wall = time.perf_counter() - start
+        if process.returncode:
+            raise Failed(_last_words(err, process.returncode))
+        if contestant.command:
+            return Run(wall, cpu, contestant.units, peak)
+        out.seek(0)
+        told = json.loads(out.read().splitlines()[-1])
+    return Run(told["wall"], told["cpu"], told["units"], peak)
+
+
+def _watch(pid: int) -> tuple[int, int, float]:
+    """Wait for a process; its peak of anonymous bytes, exit status, and CPU seconds."""
+    peak = 0
+    while True:
+        done, status, usage = os.wait4(pid, os.WNOHANG)
+        if done:
+            return peak, status, usage.ru_utime + usage.ru_stime
+        peak = max(peak, anonymous_bytes(pid))
+        time.sleep(LOOK_SECONDS)
+
+
+def _last_words(err: "tempfile._TemporaryFileWrapper[bytes]", code: int) -> str:
+    err.seek(0)
+    lines = err.read().decode(errors="replace").strip().splitlines()
+    return lines[-1] if lines else f"exit code {code}"

@@ -51,6 +51,7 @@ def _thresholds(text: str) -> specs.Thresholds:
 @click.argument("other", type=click.Path(path_type=str), required=False)
 @click.option("--split", help="Describe this split only.")
 @click.option("--by-class", is_flag=True, help="Show the grey levels of each class.")
+@click.option("--verify", is_flag=True, help="Compare all data with its checksums first.")
 @click.option(
     "--fail-on",
     type=Text("KIND[>N],…", _limits),
@@ -98,6 +99,7 @@ def _describe(dataset: str, run: specs.RunSpec, given: dict[str, Any]) -> None:
             dataset,
             split=given["split"],
             by_class=given["by_class"],
+            verify=given["verify"],
             thresholds=given["threshold"],
             run=run,
             report=report,
@@ -120,7 +122,7 @@ def _compare(dataset: str, other: str, run: specs.RunSpec, given: dict[str, Any]
     from imgmem.cli.tables import show_comparison
     from imgmem.core.compare import compare
 
-    for name in ("by_class", "fail_on", "report"):
+    for name in ("by_class", "verify", "fail_on", "report"):
         if given[name]:
             raise UsageError(
                 f"--{name.replace('_', '-')} is for one dataset", hint="Leave OTHER out."

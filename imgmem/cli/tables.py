@@ -22,17 +22,17 @@ BAR, SHORT_BAR = 24, 8
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
 _COLOURS = {1: ("grey",), 3: ("red", "green", "blue")}
 _TITLES = {
-    "leaks": "pictures in several splits",
-    "conflicts": "pictures in several classes",
-    "duplicates": "groups of rows from the same bytes",
-    "near-duplicates": "groups of rows that look the same",
-    "blank": "blank rows (contrast)",
-    "dark": "dark rows (mean grey level)",
-    "bright": "bright rows (mean grey level)",
-    "blurred": "blurred rows (sharpness)",
-    "small": "rows from small sources (shorter side in pixels)",
-    "elongated": "rows from elongated sources (longer ÷ shorter side)",
-    "bad-values": "rows with NaN, Inf or values that no grey level becomes",
+    "leaks": "the same picture in several splits",
+    "conflicts": "the same picture in several classes",
+    "duplicates": "rows from the same bytes",
+    "near-duplicates": "rows that look the same",
+    "blank": "hardly any contrast",
+    "dark": "low mean grey level",
+    "bright": "high mean grey level",
+    "blurred": "low sharpness",
+    "small": "few pixels on the source's shorter side",
+    "elongated": "a source many times longer than wide",
+    "bad-values": "NaN, Inf, or values that no grey level becomes",
 }
 
 
@@ -74,6 +74,8 @@ def _facts(stats: DatasetStats) -> Iterator[tuple[str, str]]:
     elif stats.classes:
         empty = [each.name for each in stats.classes if not each.rows]
         yield "balance", f"without rows: {', '.join(map(printable, empty[:10]))}"
+    if stats.verified:
+        yield "verified", "all data is as its checksums say"
     yield "memory", f"peak {format_bytes(stats.peak_memory)} of {format_bytes(stats.memory)}"
 
 
@@ -202,9 +204,8 @@ def _findings(findings: list[Finding]) -> Iterator[str]:
     if not findings:
         yield "\nNothing to look at: no leaks, no duplicates, no blank or blurred pictures."
     for finding in findings:
-        limits = ", ".join(f"{name}={value:g}" for name, value in finding.threshold.items())
-        behind = f", threshold {limits}" if limits else ""
-        yield f"\n{finding.kind}: {finding.count} {_TITLES[finding.kind]}{behind}"
+        limits = "".join(f" ({name}={value:g})" for name, value in finding.threshold.items())
+        yield f"\n{finding.kind} {finding.count}: {_TITLES[finding.kind]}{limits}"
         yield from (f"  {_item(item)}" for item in finding.items[:ITEMS_SHOWN])
         rest = finding.count - ITEMS_SHOWN
         if rest > 0:

@@ -17,6 +17,7 @@ from imgmem.core.progress import Report, silent
 from imgmem.core.record import Normalization
 from imgmem.core.scan import Counts, histogram_step, plan_scan, scan
 from imgmem.core.specs import RunSpec, Thresholds
+from imgmem.core.verify import require_whole
 
 TRAIN = "train"
 ALL = "all"
@@ -83,7 +84,7 @@ class DatasetStats:
     largest class ÷ rows of the smallest; None without labels or with an empty class.
     splits: rows of each. channels: "all" or the split asked for, and each split, to its
     channels. histogram_step: 1 for all but large datasets. standardize: None for a normalized
-    dataset. verified: blocks whose checksums were compared, None where nobody asked.
+    dataset. verified: whether all checksums were compared (and found right).
     peak_memory, memory: bytes of anonymous memory that this took, and its budget.
     """
 
@@ -103,7 +104,7 @@ class DatasetStats:
     findings: list[Finding]
     thresholds: Thresholds
     build: dict[str, Any] = field(default_factory=dict)
-    verified: int | None = None
+    verified: bool = False
     peak_memory: int = 0
     memory: int = 0
 
@@ -113,19 +114,22 @@ def compute_stats(
     *,
     split: str | None = None,
     by_class: bool = False,
+    verify: bool = False,
     thresholds: Thresholds = Thresholds(),
     run: RunSpec = RunSpec(),
     report: Report = silent,
 ) -> DatasetStats:
     """Describe the dataset at `path`, or one split of it. Nothing is written.
 
-    by_class: also the grey levels of each class. Figures are exact: they depend neither on
-    the budget nor on the workers.
+    by_class: also the grey levels of each class. verify: compare the arrays with their
+    checksums first. Figures are exact: they depend neither on the budget nor on the workers.
     Raises InputError if there is no such dataset or split, DatasetError if it is damaged, in
     transition or being written to, UsageError for a budget below the floor.
     """
     with memory.PeakMemory() as peak, open_dataset(path, split) as dataset:
         budget, workers = plan_scan(dataset, run)
+        if verify:
+            require_whole(dataset.path, run=run, report=report)
         facts = load_facts(dataset)
         parts = {
             name: scan(dataset, *rows, workers=workers, by_class=by_class, report=report)
@@ -140,6 +144,7 @@ def compute_stats(
         sources=sources,
         findings=found,
         thresholds=thresholds,
+        verified=verify,
         peak_memory=peak.peak,
         memory=budget,
     )

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from imgmem.core import memory, store
 from imgmem.core.checksums import crc_of, damaged_rows
@@ -47,15 +47,16 @@ def verify(path: str, *, run: RunSpec = RunSpec(), report: Report = silent) -> l
     return found
 
 
-def require_whole(path: str) -> None:
+def require_whole(path: str, *, run: RunSpec = RunSpec(), report: Report = silent) -> None:
     """DatasetError, with the rows, where `verify` finds any that cannot be trusted."""
-    bad = verify(path)
+    bad = verify(path, run=run, report=report)
     if bad:
         ranges = ", ".join(f"{rows.start} to {rows.stop - 1} of {rows.array}" for rows in bad)
         raise DatasetError(
             f"{path} is damaged: rows {ranges} are not as their checksums say",
             hint="Restore it from a copy, or build the dataset again.",
             path=path,
+            damaged=[asdict(rows) for rows in bad],
         )
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import zlib
 
 import numpy as np
 import pytest
@@ -45,7 +46,7 @@ def test_the_tables_say_what_is_in_it(dataset):
     assert (done.returncode, done.stderr) == (0, "")
     for text in ("10 x 64 x 64 x 3 uint8", "train 7, val 3", "PNG 10", "balance    6 "):
         assert text in done.stdout
-    assert "leaks: 1 pictures in several splits" in done.stdout
+    assert "leaks 1: the same picture in several splits (near=6)" in done.stdout
     assert "f1.png (row 1, train) = f8\\n.png (row 8, val)" in done.stdout
 
 
@@ -118,7 +119,7 @@ def test_fail_on_decides_the_exit_code(dataset, check, code):
 def test_a_failed_check_says_what_was_found_and_shows_the_tables_all_the_same(dataset):
     done = imgmem("stats", dataset, "--fail-on", "leaks,dark,imbalance>2")
     assert "failed the check: leaks 1, dark 1, imbalance 6" in done.stderr
-    assert "leaks: 1" in done.stdout
+    assert "leaks 1" in done.stdout
     document = json.loads(imgmem("stats", dataset, "--fail-on", "dark", "--json").stdout)
     assert document["error"]["failed"] == {"dark": 1}
     assert document["shape"] == [10, 64, 64, 3]
@@ -166,3 +167,27 @@ def test_many_classes_are_cut_to_the_largest(tmp_path):
     shown = imgmem("stats", path).stdout
     assert "and 20 smaller ones" in shown
     assert "c0 " in shown
+
+
+def test_verify_says_that_all_is_whole(dataset):
+    assert (
+        "verified   all data is as its checksums say" in imgmem("stats", dataset, "--verify").stdout
+    )
+
+
+def test_verify_names_damaged_rows(tmp_path):
+    """Four blocks of checksums, the second and third of which are damaged."""
+    images = np.stack([photo(40, 40, seed) for seed in range(8)])
+    data = images.tobytes()
+    block = len(data) // 4
+    crcs = [zlib.crc32(data[start : start + block]) for start in range(0, len(data), block)]
+    path = write_dataset(tmp_path / "set", images, checksum_block=block, checksums={"X": crcs})
+    assert imgmem("stats", path, "--verify").returncode == 0
+    values = np.memmap(path / "X.npy", np.uint8, "r+", 128)
+    values[[block + 5, 3 * block - 1]] ^= 255
+    values.flush()
+    assert imgmem("stats", path).returncode == 0
+    done = imgmem("stats", path, "--verify", "--json")
+    assert done.returncode == 4
+    assert "rows 2 to 5 of X" in done.stderr
+    assert json.loads(done.stdout)["error"]["damaged"] == [{"array": "X", "start": 2, "stop": 6}]

@@ -1,6 +1,7 @@
 """Batches: what they hold, how they are prepared, and how an epoch goes on elsewhere."""
 
 import json
+import multiprocessing
 import pickle
 import subprocess
 import sys
@@ -16,6 +17,8 @@ import imgmem
 from imgmem import BatchSpec
 from imgmem.core.errors import ResourceError, UsageError
 from imgmem.core.record import Normalization
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 
 MEAN, STD = (120.0, 110.5, 100.25), (60.0, 61.5, 62.0)
 GIVEN = Normalization(
@@ -223,6 +226,21 @@ def test_pickled_batches_are_small_and_go_on_elsewhere(numbered):
     again = pickle.loads(data)
     for ours, theirs in zip(list(batches)[1:], again, strict=True):
         assert all(map(np.array_equal, ours, theirs))
+
+
+def _put_rows(batches, queue):
+    queue.put([row for images, _ in batches for row in numbers_of(images)])
+
+
+def test_threads_of_the_parent_do_not_keep_a_forked_child_waiting(numbered):
+    batches = imgmem.open(numbered()).batches(30, spec=BatchSpec(threads=2))
+    next(iter(batches))
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    child = context.Process(target=_put_rows, args=(batches, queue), daemon=True)
+    child.start()
+    assert sorted(queue.get(timeout=60)) == list(range(100))
+    child.join()
 
 
 @pytest.mark.parametrize("order", ["random", "sequential"])

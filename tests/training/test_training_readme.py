@@ -59,7 +59,7 @@ def run(code, folder):
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=folder,
-        env={"KERAS_BACKEND": "torch"} | os.environ,
+        env={"KERAS_BACKEND": "torch", "OMP_NUM_THREADS": "1"} | os.environ,
         capture_output=True,
         text=True,
         timeout=600,

@@ -137,7 +137,7 @@ def _list(console: "Console", sample: "Sample") -> None:
     from imgmem.cli.render import printable
 
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for name in ("row", "split", "class", "source", "pixels", "path"):
+    for name in ("row", "split", "class", "digest", "pixels", "path"):
         table.add_column(name, justify="right" if name == "row" else "left", overflow="fold")
     for source in sample.sources:
         known = (source.split or "", source.class_name or "", source.digest[:12])

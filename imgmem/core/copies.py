@@ -45,7 +45,6 @@ def write_copy(
             _copy(os.path.join(path, name), os.path.join(workshop, name))
         record = _write_features(path, workshop, plan, state, run, report)
         store.write_record(workshop, record)
-        durable.sync_directory(workshop)
         durable.rename(workshop, new)
     sync_name(new)
     return record

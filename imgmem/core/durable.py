@@ -161,7 +161,8 @@ def rename(source: str, target: str) -> None:
 def exchange(one: str, other: str) -> None:
     """Let two directories of one parent swap their names: at once where the system can.
 
-    Elsewhere by three renames, which `repair_exchange` finishes after a crash.
+    Elsewhere by three renames, which `repair_exchange` finishes after a crash. Durable after
+    the next sync of the parent.
     """
     with _explained("swapping", one):
         try:
@@ -172,7 +173,6 @@ def exchange(one: str, other: str) -> None:
             _system.rename(other, other + _SWAP)
             _system.rename(one, other)
             _system.rename(other + _SWAP, one)
-    sync_directory(os.path.dirname(one) or ".")
 
 
 def repair_exchange(one: str, other: str) -> None:

@@ -1,0 +1,23 @@
+"""Cases and a scratch directory, made once for all crash tests of a process."""
+
+import pytest
+from crash_cases import build_cases, normalize_cases, other_cases
+from crash_harness import Scratch
+
+
+@pytest.fixture(scope="session")
+def scratch(tmp_path_factory):
+    scratch = Scratch(tmp_path_factory.mktemp("scratch"))
+    yield scratch
+    scratch.close()
+
+
+@pytest.fixture(scope="session")
+def cases(tmp_path_factory, full):
+    """Every case by family: with --full of more sizes."""
+    base = tmp_path_factory.mktemp("cases")
+    sizes = (21, 9, 4, 1) if full else (10, 1)
+    found = {}
+    for case in (*normalize_cases(base, sizes), *other_cases(base), *build_cases(base)):
+        found.setdefault(case.family, []).append(case)
+    return found

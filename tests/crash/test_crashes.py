@@ -1,0 +1,83 @@
+"""Kills, power cuts, failing calls and damage, at every point that the protocols have.
+
+Without --full a fixed sample of the points is looked at, with it all of them; the numbers that
+are promised are those of --full. `scripts/crash-report` prints them.
+"""
+
+import pytest
+from crash_cases import FAMILIES
+from crash_checks import (
+    damages,
+    failures,
+    is_missed,
+    kills,
+    power_cuts,
+    power_cuts_after_kills,
+    sync_sites,
+)
+
+PROMISED = ("build", "widening", "same size", "undo")
+
+
+def problems(trials):
+    """(number of trials, the first few that went wrong)."""
+    trials = list(trials)
+    return len(trials), [(t.what, t.problem[-500:]) for t in trials if t.problem][:3]
+
+
+def check(cases, family, trials_of, least):
+    count, wrong = problems(trial for case in cases[family] for trial in trials_of(case))
+    assert not wrong
+    assert family not in PROMISED or count >= least
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_killed_anywhere_it_goes_on_to_the_same_bytes(cases, scratch, full, family):
+    """(a) Also in mid-write, also when the recovery is killed."""
+    size = {"limit": None, "second": 5} if full else {"limit": 12, "second": 1}
+    check(cases, family, lambda case: kills(scratch, case, **size), 1000 if full else 30)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_power_cut_anywhere_costs_nothing(cases, scratch, full, family):
+    """(b) Whatever of the unsynced writes and names has arrived, in part or out of order."""
+    size = {"limit": None, "seeds": 40} if full else {"limit": 20, "seeds": 4}
+    check(cases, family, lambda case: power_cuts(scratch, case, **size), 2000 if full else 40)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_power_cut_after_a_kill_and_a_second_run_costs_nothing(cases, scratch, full, family):
+    """(b) What the killed run had not synced is not taken for durable by the next."""
+    size = {"limit": 20, "kills": None} if full else {"limit": 3, "kills": 5}
+    check(cases, family, lambda case: power_cuts_after_kills(scratch, case, **size), 30)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_whatever_call_fails_nothing_is_lost(cases, scratch, full, family):
+    """(c) ENOSPC, EDQUOT, EIO, short writes, once and for good; failed syncs are not trusted."""
+    check(cases, family, lambda case: failures(scratch, case, limit=None if full else 15), 30)
+
+
+@pytest.mark.parametrize("family", ["build", "widening", "same size", "undo", "turned midway"])
+def test_no_damage_during_the_transition_goes_unnoticed(cases, scratch, full, family):
+    """(g) Flips, cuts and growth of data and journal are refused, or make no difference."""
+    limit = 1000 if full else 30
+    check(cases, family, lambda case: damages(scratch, case, limit=limit), limit)
+
+
+def test_no_sync_can_be_left_out(cases, scratch, full):
+    """(e) Each sync in the code taken away, in turn, is noticed by the power cuts above."""
+    by_site = {}
+    for case in sorted((case for family in cases.values() for case in family), key=size_of):
+        for site in sync_sites(scratch, case):
+            by_site.setdefault(site, []).append(case)
+    missed = [
+        site for site, concerned in by_site.items() if not is_missed(scratch, concerned, site)
+    ]
+    assert len(by_site) > 20
+    assert not missed
+
+
+def size_of(case):
+    """The bytes that a case begins with: small ones are tried first."""
+    return len(str(case.start))

@@ -23,6 +23,8 @@ CHUNK_BYTES = 8 * 2**20
 """A chunk buffer's size where the budget is ample: more brings no speed."""
 DECODE_BYTES = 8 * 2**20
 """What a worker needs to decode images of ordinary size: the least that is worth running with."""
+OUTCOME_BYTES = 1024
+"""What is noted of a row while its chunk is under way: path, digest, facts (measured: 980)."""
 REWRITE_BYTES = 80 * 2**20
 """What all chunks of `normalize` under way may take together: more brings no speed."""
 REWRITE_CHUNKS = 3
@@ -57,7 +59,7 @@ class BuildMemory:
 
 
 def build_memory(*, budget: int, rows: int, row_bytes: int, workers: int) -> BuildMemory:
-    """Divide `budget` bytes for `rows` rows of `row_bytes` bytes and `workers` threads.
+    """Divide `budget` for `rows` rows that take `row_bytes` each while under way.
 
     Chunk buffers take at most half of what the fixed part leaves, decoding the rest.
     Raises UsageError, with the floor, where the budget holds not even single rows.
@@ -92,7 +94,7 @@ def plan_build(
     Where nobody asked for a number of workers, it is as many as the `cpus` and the budget
     allow. Rows that are not bytes are decoded as bytes first. Raises UsageError as above.
     """
-    row_bytes = values * (1 if itemsize == 1 else 1 + itemsize)
+    row_bytes = OUTCOME_BYTES + values * (1 if itemsize == 1 else 1 + itemsize)
     for count in range(workers or cpus, 0, -1):
         try:
             return build_memory(budget=budget, rows=rows, row_bytes=row_bytes, workers=count), count

@@ -31,6 +31,8 @@ HEADER_BYTES = 512
 _MAGIC = b"\x93NUMPY\x01\x00"
 _GROUP_BYTES = 2 * 2**20
 """Rows measured at a time: they stay in the second-level cache."""
+_GROUP_ROWS = 512
+"""But never more of them: the frequencies of a tiny row take more than its pixels."""
 _SMALL_SIDE = 128
 """Brightness, contrast and sharpness are of the picture halved until a side is below this."""
 _HASH_SIDE = 64
@@ -64,7 +66,7 @@ def measure(rows: NDArray[np.uint8]) -> NDArray[np.void]:
     whoever knows the sources. Takes less memory than half of the larger of 2 MiB and a row.
     """
     facts = np.zeros(len(rows), ROW_FACTS)
-    step = rows_per_chunk(max(1, prod(rows.shape[1:])), _GROUP_BYTES)
+    step = min(_GROUP_ROWS, rows_per_chunk(max(1, prod(rows.shape[1:])), _GROUP_BYTES))
     for start, stop in row_ranges(len(rows), step):
         _measure_group(np.ascontiguousarray(rows[start:stop]), facts[start:stop])
     return facts

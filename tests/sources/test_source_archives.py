@@ -363,7 +363,7 @@ def test_a_sparse_member_is_refused(tmp_path):
         subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
     except (FileNotFoundError, subprocess.CalledProcessError):
         pytest.skip("no tar that writes sparse members")
-    assert "sparse" in refusal(tmp_path / "a.tar")
+    assert "1.jpg, which is a sparse file" in refusal(tmp_path / "a.tar")
 
 
 def test_an_encrypted_member_is_rejected_and_others_are_read(tmp_path, opened):
@@ -403,6 +403,40 @@ def test_a_tar_with_a_damaged_header_in_its_middle_is_refused_and_does_not_end_t
     assert "other data than members" in refusal(tmp_path / "a.tar")
 
 
+def header(name, size, type):
+    """A tar header with the size in base 256, which tarfile itself would not write so."""
+    info = tarfile.TarInfo(name)
+    info.type = type
+    block = bytearray(info.tobuf(tarfile.GNU_FORMAT))
+    block[124:136] = size.to_bytes(12, "big", signed=True)
+    block[124] |= 0x80
+    block[148:156] = b" " * 8
+    block[148:155] = b"%06o\0" % sum(block)
+    return bytes(block)
+
+
+@pytest.mark.parametrize(
+    ("size", "type"),
+    [
+        (-512, tarfile.REGTYPE),
+        (-1024, tarfile.XHDTYPE),
+        (-1024, tarfile.GNUTYPE_LONGNAME),
+        (10**12, tarfile.REGTYPE),
+        (5 * 10**6, tarfile.GNUTYPE_LONGNAME),
+        (5 * 10**6, tarfile.XHDTYPE),
+        (5 * 10**6, tarfile.XGLTYPE),
+    ],
+)
+def test_headers_with_impossible_sizes_are_refused_in_little_memory(tmp_path, size, type):
+    first = tar(tmp_path / "a.tar", {"1.jpg": b"x"}).read_bytes()[:1024]
+    (tmp_path / "a.tar").write_bytes(first + header("2.jpg", size, type) + bytes(6 * 10**6))
+    tracemalloc.start()
+    assert "damaged" in refusal(tmp_path / "a.tar")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2_000_000
+
+
 def test_tars_appended_to_each_other_are_refused_rather_than_read_in_part(tmp_path):
     data = tar(tmp_path / "a.tar", TREE).read_bytes()
     (tmp_path / "a.tar").write_bytes(data + data)
@@ -429,6 +463,23 @@ def test_a_zip_cut_anywhere_is_refused(tmp_path):
     for length in range(0, len(data), 37):
         (tmp_path / "a.zip").write_bytes(data[:length])
         assert "damaged" in refusal(tmp_path / "a.zip"), length
+
+
+@pytest.mark.parametrize(
+    ("at", "what"),
+    [
+        (4, "one of several parts"),
+        (10, "not as long as it says"),
+        (12, "cannot be read"),
+        (16, "not where it says"),
+    ],
+)
+def test_a_zip_whose_end_says_something_else_is_refused(tmp_path, at, what):
+    path = zipped(tmp_path / "a.zip", TREE)
+    data = bytearray(path.read_bytes())
+    data[data.rindex(b"PK\5\6") + at] += 1
+    path.write_bytes(data)
+    assert what in refusal(path)
 
 
 def test_a_zip_member_whose_bytes_changed_is_rejected_as_corrupt(tmp_path):

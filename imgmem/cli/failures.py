@@ -86,7 +86,7 @@ def _failed_file(error: OSError) -> ImgmemError:
     path = os.fsdecode(error.filename or "")
     message = f"{path}: {error.strerror}" if path else f"{error.strerror}"
     if error.errno in _LACKING:
-        return ResourceError(message, hint="Look to the disk and the limits here, then run it again.")
+        return ResourceError(message, hint="Look to the disk and the limits here; run it again.")
     return InputError(message, hint="Check the path and its permissions.", path=path)
 
 

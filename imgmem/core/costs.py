@@ -68,10 +68,10 @@ def _other_bytes(header: Header, spec: ImageSpec, target: Size) -> float:
 
 def _decoder_bytes(header: Header) -> float:
     """Of the decoder itself, for one pixel of the image."""
-    if header.format == "WEBP":  # canvas, the one before, a copy, and the alpha plane
-        return 14.5
+    if header.format == "WEBP":  # canvas, the one before, the frame's, a copy; alpha
+        return 16.5
     if header.format == "AVIF":  # planes of Y, U, V, A; RGBA and a copy of it
-        return 4 + 4 * header.bits / 8
+        return 4 + 5 * header.bits / 8
     return 4 if header.format == "TIFF" else 0  # Pillow turns it itself, into a copy
 
 

@@ -244,7 +244,7 @@ def _jpeg_samples(factors: bytes) -> float:
     return sum(h * v for h, v in pairs) / (whole or 1)
 
 
-_INTEGERS = {1: "B", 3: "H", 4: "I"}
+_INTEGERS = {3: "H", 4: "I"}
 
 
 def exif_orientation(exif: bytes) -> int:
@@ -262,8 +262,8 @@ def exif_orientation(exif: bytes) -> int:
         (count,) = struct.unpack_from(order + "H", block, offset)
         for entry in range(offset + 2, offset + 2 + 12 * count, 12):
             tag, kind = struct.unpack_from(order + "HH", block, entry)
-            if tag == 0x0112:
-                (value,) = struct.unpack_from(order + _INTEGERS.get(kind, "H"), block, entry + 8)
+            if tag == 0x0112 and kind in _INTEGERS:
+                (value,) = struct.unpack_from(order + _INTEGERS[kind], block, entry + 8)
                 return value if 1 <= value <= 8 else 1
     except struct.error:
         pass
@@ -282,7 +282,7 @@ def open_image(data: bytes, kind: str, *, complete: bool = True) -> ImageFile.Im
     try:
         return _READERS[kind](BytesIO(data))
     except Image.DecompressionBombError:
-        lift_pillow_limit()
+        Image.MAX_IMAGE_PIXELS = None  # as below, for readers that ask at once
         return open_image(data, kind, complete=complete)
     except Exception as error:
         if complete:
@@ -290,12 +290,13 @@ def open_image(data: bytes, kind: str, *, complete: bool = True) -> ImageFile.Im
         raise reject(error, complete=complete) from error
 
 
-def lift_pillow_limit() -> None:
-    """Leave the number of pixels to `ImageSpec.max_pixels`: some readers ask Pillow's limit.
+def lift_pillow_limit(pixels: int) -> None:
+    """Let Pillow read so many: `ImageSpec.max_pixels` has decided that already.
 
-    It is one for the whole process, so it stands until an image needs it.
+    Its own limit is one for the whole process, so it stands until an image needs more.
     """
-    Image.MAX_IMAGE_PIXELS = None
+    if Image.MAX_IMAGE_PIXELS is not None and pixels > Image.MAX_IMAGE_PIXELS:
+        Image.MAX_IMAGE_PIXELS = None
 
 
 _UNABLE = (

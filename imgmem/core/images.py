@@ -27,7 +27,7 @@ from imgmem.core.headers import (
 from imgmem.core.integrity import check_container, check_tiff
 from imgmem.core.pixels import from_inverted_cmyk, read_pixels, require_supported
 from imgmem.core.resize import Pixels, place, plane, upright
-from imgmem.core.specs import MAX_PIXELS, ImageSpec
+from imgmem.core.specs import ImageSpec
 
 __all__ = [
     "HEAD_BYTES",
@@ -134,8 +134,7 @@ def _decode_other(data: bytes, spec: ImageSpec, row: Pixels, kind: str) -> Decod
     image = open_image(data, kind)
     header = describe(image, kind, data)
     _check_size(header, spec, (row.shape[0], row.shape[1]))
-    if spec.max_pixels > MAX_PIXELS:
-        lift_pillow_limit()
+    lift_pillow_limit(header.height * header.width)
     fills = header.orientation == 1 and header.size == (row.shape[0], row.shape[1])
     out = plane(row) if fills else None
     pixels, notes = _load(image, header, spec, out, data)

@@ -252,6 +252,12 @@ def test_more_pixels_than_allowed_are_rejected_and_as_many_are_not(format):
     assert decode(data, max_pixels=2000)[:2] == (40, 50)
 
 
+@pytest.mark.parametrize("format", ["WEBP", "GIF", "TIFF", "PNG"])
+def test_the_limit_of_pillow_does_not_come_before_ours(format, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 500)
+    assert decode(encode(photo(40, 50), format))[:2] == (40, 50)
+
+
 def test_another_native_size_is_its_own_reject():
     row = np.empty((40, 51, 3), np.uint8)
     with pytest.raises(RejectedImage, match="wrong-size: 40×50, not 40×51"):

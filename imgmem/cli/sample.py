@@ -92,10 +92,11 @@ def command(dataset: str, out: str | None, **given: Any) -> None:
     if out is not None:
         check_out(out, dataset)
     result = sample(dataset, spec=_spec(given))
-    if out is not None:
+    if out is not None and len(result.rows):
         save(result, out)
     rows = [asdict(source) for source in result.sources]
-    body = {"path": result.path, "out": out, "groups": result.groups, "rows": rows}
+    groups = [{"title": title, "rows": count} for title, count in result.groups]
+    body = {"path": result.path, "out": out, "groups": groups, "rows": rows}
     emit(
         "sample",
         body,
@@ -120,11 +121,11 @@ def _show(console: "Console", sample: "Sample", out: str | None) -> None:
     from imgmem.cli.preview import show_pictures
     from imgmem.cli.render import printable
 
+    if not len(sample.rows):
+        console.print("No such rows." + ("" if out is None else " Nothing was written."))
+        return
     if out is not None:
         console.print(f"{len(sample.rows)} rows written to {printable(out)}", soft_wrap=True)
-        return
-    if not len(sample.rows):
-        console.print("No rows.")
         return
     if console.is_terminal:
         show_pictures(console, sample)

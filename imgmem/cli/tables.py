@@ -151,8 +151,13 @@ def _channels(stats: DatasetStats, fine: bool) -> "Table":
         for colour, channel in zip(_COLOURS[len(channels)], channels, strict=True):
             figures = (channel.mean, channel.std, channel.minimum, channel.maximum)
             line = [_sparkline(channel)] if fine else []
-            table.add_row(printable(name), colour, *(f"{x:.6g}" for x in figures), *line)
+            table.add_row(printable(name), colour, *map(_number, figures), *line)
     return table
+
+
+def _number(value: float) -> str:
+    """Six digits, without the dust that sums of floats leave around zero."""
+    return f"{round(value, 6) + 0.0:.6g}"
 
 
 def _sparkline(channel: Channel) -> str:

@@ -52,6 +52,8 @@ def save(sample: Sample, out: str) -> None:
     ending, ResourceError where it cannot be written.
     """
     check_out(out, sample.path)
+    if not len(sample.rows):
+        raise UsageError("the sample has no rows that could be written", hint="Ask for others.")
     target = out.rstrip("/")
     try:
         _writer(out)(sample, target)
@@ -83,13 +85,12 @@ def caption(source: Source) -> tuple[str, ...]:
     return (source.class_name, where, name) if source.class_name is not None else (where, name)
 
 
-def contact_sheet(sample: Sample, title: Callable[[list[Source]], str]) -> NDArray[np.uint8]:
-    """The pictures of a sample on a sheet, RGB; title(sources) heads each group."""
+def contact_sheet(sample: Sample) -> NDArray[np.uint8]:
+    """The pictures of a sample on a sheet, RGB, each group under its title."""
     sections, first = [], 0
-    for count in sample.groups:
+    for title, count in sample.groups:
         tiles = tuple(_tile(sample, place) for place in range(first, first + count))
-        head = title(list(sample.sources[first : first + count]))
-        sections.append(Section(head, tiles))
+        sections.append(Section(title, tiles))
         first += count
     size = sample.pictures.shape[1:3]
     if (needed := sheet_bytes(sections, (size[0], size[1]))) > MAX_SHEET_BYTES:
@@ -105,17 +106,8 @@ def _tile(sample: Sample, place: int) -> Tile:
     return Tile(lambda: sample.pictures[place], caption(sample.sources[place]))
 
 
-def group_title(sources: list[Source]) -> str:
-    """What the rows of a group have in common: class or split, or nothing worth saying."""
-    for name in ({s.class_name for s in sources}, {s.split for s in sources}):
-        if len(name) == 1 and None not in name:
-            return f"{name.pop()}"
-    return ""
-
-
 def _sheet(sample: Sample, out: str) -> None:
-    titled = group_title if len(sample.groups) > 1 else lambda _: ""
-    durable.write_file(out, encode(contact_sheet(sample, titled), _ending(out)))
+    durable.write_file(out, encode(contact_sheet(sample), _ending(out)))
 
 
 def encode(picture: NDArray[np.uint8], ending: str) -> bytes:

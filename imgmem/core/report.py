@@ -95,16 +95,11 @@ def _strips(dataset: Dataset, classes: list[ClassRows], means: dict[int, str]) -
     if not classes:
         return
     groups = choose(dataset, SampleSpec(per_class=PER_CLASS, group="class"))
-    by_label = {int(_label(dataset, int(group[0]))): group.tolist() for group in groups}
-    lines = sources_of(dataset.path, [row for each in classes for row in by_label[each.label]])
+    by_name = {group.title: group.rows.tolist() for group in groups}
+    lines = sources_of(dataset.path, [row for each in classes for row in by_name[each.name]])
     for each in classes:
-        sources = [lines[row] for row in by_label[each.label]]
+        sources = [lines[row] for row in by_name[each.name]]
         yield _Strip(each, means[each.label], sources)
-
-
-def _label(dataset: Dataset, row: int) -> int:
-    assert dataset.labels is not None
-    return int(dataset.labels[row - dataset.start])
 
 
 def _shown(finding: Finding) -> Iterator[Source]:

@@ -22,15 +22,15 @@ from imgmem.core.units import format_bytes
 class Sample:
     """Some rows of a dataset, in the order to show them.
 
-    rows: (n,) their numbers in the dataset. groups: how many rows belong together, from the
-    first on. sources: where each came from. images: (n, H, W, C) as `imgmem.open` gives them.
-    pictures: (n, H, W, C) uint8, what they look like; the same array where that is the same.
-    labels: (n,), or None.
+    rows: (n,) their numbers in the dataset. groups: title and number of rows that belong
+    together, from the first on. sources: where each came from.
+    images: (n, H, W, C) as `imgmem.open` gives them. pictures: (n, H, W, C) uint8, what they
+    look like; the same array where that is the same. labels: (n,), or None.
     """
 
     path: str
     rows: NDArray[np.int64]
-    groups: tuple[int, ...]
+    groups: tuple[tuple[str, int], ...]
     sources: tuple[Source, ...]
     images: NDArray[Any]
     pictures: NDArray[np.uint8]
@@ -47,7 +47,7 @@ def sample(path: str | os.PathLike[str], *, spec: SampleSpec = SampleSpec()) -> 
     check_spec(spec)
     with open_dataset(path, spec.split) as part, open_dataset(path) as dataset:
         chosen = choose(part, spec)
-        rows = np.concatenate([np.empty(0, np.int64), *chosen])
+        rows = np.concatenate([np.empty(0, np.int64), *(group.rows for group in chosen)])
         _require_room(dataset, len(rows))
         stored = dataset.gather(normalize=False)(rows)
         done = dataset.normalization
@@ -55,7 +55,7 @@ def sample(path: str | os.PathLike[str], *, spec: SampleSpec = SampleSpec()) -> 
         return Sample(
             path=dataset.path,
             rows=rows,
-            groups=tuple(map(len, chosen)),
+            groups=tuple((group.title, len(group.rows)) for group in chosen),
             sources=tuple(sources[row] for row in rows.tolist()),
             images=dataset.gather()(rows) if done and done.on_read else stored,
             pictures=true_colours(stored, done),

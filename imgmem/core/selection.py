@@ -1,6 +1,7 @@
 """Which rows a sample shows: arithmetic on row numbers and labels, nothing is read."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,14 @@ from imgmem.core.orders import permutation
 from imgmem.core.specs import SAMPLE_COUNT, SampleSpec, Thresholds
 
 Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Rows to show side by side; title: what they have in common, or nothing."""
+
+    title: str
+    rows: Rows
 
 
 def check_spec(spec: SampleSpec) -> None:
@@ -37,7 +46,7 @@ def _contradiction(one: str, other: str) -> UsageError:
     return UsageError(f"{one} and {other} contradict each other", hint="Leave one of them out.")
 
 
-def choose(dataset: Dataset, spec: SampleSpec) -> list[Rows]:
+def choose(dataset: Dataset, spec: SampleSpec) -> list[Group]:
     """The rows of the whole dataset to show, group by group, none of them empty.
 
     dataset: the split that is asked for. Raises UsageError where classes are needed but
@@ -50,12 +59,13 @@ def choose(dataset: Dataset, spec: SampleSpec) -> list[Rows]:
             hint="Leave out --balanced, --per-class, --group class and class=….",
         )
     if spec.rows:
-        return [_named_rows(dataset, spec.rows)]
+        return [Group("", _named_rows(dataset, spec.rows))]
     if spec.group == "duplicates":
         groups = _duplicates(dataset, spec)
     else:
         groups = _side_by_side(dataset, _drawn(dataset, spec), spec)
-    return [group + dataset.start for group in groups if len(group)]
+    filled = (group for group in groups if len(group.rows))
+    return [replace(group, rows=group.rows + dataset.start) for group in filled]
 
 
 def _named_rows(dataset: Dataset, rows: Sequence[int]) -> Rows:
@@ -118,26 +128,35 @@ def _split_numbers(dataset: Dataset) -> Rows:
     return numbers[dataset.start : dataset.stop]
 
 
-def _side_by_side(dataset: Dataset, drawn: Rows, spec: SampleSpec) -> list[Rows]:
+def _side_by_side(dataset: Dataset, drawn: Rows, spec: SampleSpec) -> list[Group]:
     """The rows drawn, in one group or in those asked for."""
-    kinds = dataset.labels if spec.group != "split" else _split_numbers(dataset)
-    if kinds is None or not (spec.group or spec.balanced or spec.per_class is not None):
-        return [drawn]
-    groups = [drawn[kinds[drawn] == kind] for kind in np.unique(kinds[drawn])]
-    return groups if spec.group else [np.concatenate([np.empty(0, np.int64), *groups])]
+    if spec.group == "split":
+        return _by_kind(drawn, _split_numbers(dataset), [*dataset.splits, "no split"])
+    if dataset.labels is None or not (spec.group or spec.balanced or spec.per_class is not None):
+        return [Group("", drawn)]
+    groups = _by_kind(drawn, dataset.labels, dataset.classes or ())
+    if spec.group:
+        return groups
+    return [Group("", np.concatenate([np.empty(0, np.int64), *(g.rows for g in groups)]))]
 
 
-def _duplicates(dataset: Dataset, spec: SampleSpec) -> list[Rows]:
+def _by_kind(drawn: Rows, kinds: Rows, names: Sequence[str]) -> list[Group]:
+    """The rows drawn, each kind for itself."""
+    there = np.unique(kinds[drawn]).tolist()
+    return [Group(names[kind], drawn[kinds[drawn] == kind]) for kind in there]
+
+
+def _duplicates(dataset: Dataset, spec: SampleSpec) -> list[Group]:
     """Whole groups of rows that look the same, as many as `count` has room for."""
     count = SAMPLE_COUNT if spec.count is None else spec.count
     groups, told = [], set[int]()
-    for rows, _ in reversed(duplicate_groups(load_facts(dataset), Thresholds())):
+    for rows, exact in reversed(duplicate_groups(load_facts(dataset), Thresholds())):
         fresh = not told & set(rows.tolist())
         if fresh and _has_class(dataset, rows, spec.classes):
-            groups.append(rows)
+            groups.append(Group("the same bytes" if exact else "look the same", rows))
             told |= set(rows.tolist())
-    groups.sort(key=lambda rows: int(rows[0]))
-    ends = np.cumsum([len(rows) for rows in groups])
+    groups.sort(key=lambda group: int(group.rows[0]))
+    ends = np.cumsum([len(group.rows) for group in groups])
     return groups[: max(1, int(np.searchsorted(ends, count, "right")))]
 
 

@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 Picture = NDArray[np.uint8]
 
 PAPER = (255, 255, 255)
+CARD = (241, 243, 245)
 INK = (25, 25, 25)
 FAINT = (110, 110, 110)
 ASPECT = 1.4
@@ -43,7 +44,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Where everything goes, in pixels."""
+    """How large everything is, in pixels; columns: of pictures, over the whole sheet."""
 
     columns: int
     width: int
@@ -56,17 +57,19 @@ class Grid:
         """(height, width) of a tile with its captions and the gap behind it."""
         return self.height + self.lines * (self.text + 4) + _GAP + 4, self.width + _GAP
 
-    def section_height(self, section: Section) -> int:
+    def box(self, section: Section) -> tuple[int, int]:
+        """(height, width) of a section with a gap around it."""
+        across = min(len(section.tiles), self.columns)
         title = _TITLE if section.title else 0
-        return title + ceil(len(section.tiles) / self.columns) * self.cell[0]
+        lines = ceil(len(section.tiles) / across)
+        return title + lines * self.cell[0] + _GAP, across * self.cell[1] + _GAP
 
 
 def plan(sections: Sequence[Section], size: tuple[int, int]) -> Grid:
     """The grid for pictures of `size` (height, width)."""
     tiles = sum(len(section.tiles) for section in sections)
-    longest = max(len(section.tiles) for section in sections)
     ratio = size[0] / size[1]
-    columns = min(longest, _even(tiles, sqrt(tiles * ASPECT * (ratio + 0.2))))
+    columns = _even(tiles, sqrt(tiles * ASPECT * (ratio + 0.2)))
     room = _WIDTH // columns - _GAP
     natural = size[1] * max(1, _LARGEST // 2 // max(size))
     width = max(_SMALLEST, min(room, natural, _LARGEST))
@@ -85,38 +88,56 @@ def _even(tiles: int, wanted: float) -> int:
 
 def sheet_bytes(sections: Sequence[Section], size: tuple[int, int]) -> int:
     """The memory that a sheet takes while it is drawn."""
-    height, width = _extent(sections, plan(sections, size))
+    _, (height, width) = _laid_out(sections, plan(sections, size))
     return 2 * 3 * height * width
 
 
 def draw(sections: Sequence[Section], size: tuple[int, int]) -> Picture:
     """The contact sheet, RGB uint8."""
     grid = plan(sections, size)
-    height, width = _extent(sections, grid)
+    corners, (height, width) = _laid_out(sections, grid)
     page = Image.new("RGB", (width, height), PAPER)
     pen = ImageDraw.Draw(page)
-    top = _GAP
-    for section in sections:
-        _draw_section(page, pen, section, grid, top)
-        top += grid.section_height(section)
+    for section, (left, top) in zip(sections, corners, strict=True):
+        down, across = grid.box(section)
+        if len(sections) > 1:
+            pen.rounded_rectangle((left, top, left + across, top + down), 8, CARD)
+        _draw_section(page, pen, section, grid, (left + _GAP, top + _GAP))
     return np.asarray(page)
 
 
-def _extent(sections: Sequence[Section], grid: Grid) -> tuple[int, int]:
-    heights = (grid.section_height(section) for section in sections)
-    return _GAP + sum(heights), _GAP + grid.columns * grid.cell[1]
+def _laid_out(
+    sections: Sequence[Section], grid: Grid
+) -> tuple[list[tuple[int, int]], tuple[int, int]]:
+    """The (left, top) of each section, side by side like words, and the sheet's (height, width)."""
+    margin = _GAP if len(sections) > 1 else 0
+    limit = margin + grid.columns * (grid.cell[1] + margin) + _GAP
+    left = top = margin
+    below = right = 0
+    corners = []
+    for section in sections:
+        height, width = grid.box(section)
+        if left > margin and left + width + margin > limit:
+            left, top = margin, below + margin
+        corners.append((left, top))
+        left += width + margin
+        below, right = max(below, top + height), max(right, left)
+    return corners, (below + margin, right)
 
 
-def _draw_section(page: Any, pen: Any, section: Section, grid: Grid, top: int) -> None:
+def _draw_section(
+    page: Any, pen: Any, section: Section, grid: Grid, corner: tuple[int, int]
+) -> None:
+    left, top = corner
     if section.title:
-        pen.text((_GAP, top), _shown(section.title), INK, font=_font(17))
+        pen.text((left, top), _shown(section.title), INK, font=_font(17))
         top += _TITLE
     for number, tile in enumerate(section.tiles):
         line, column = divmod(number, grid.columns)
-        corner = (_GAP + column * grid.cell[1], top + line * grid.cell[0])
+        place = (left + column * grid.cell[1], top + line * grid.cell[0])
         picture = fit(tile.picture(), grid.height, grid.width)
-        page.paste(Image.fromarray(picture), corner)
-        _write(pen, tile.captions, corner, grid)
+        page.paste(Image.fromarray(picture), place)
+        _write(pen, tile.captions, place, grid)
 
 
 def _write(pen: Any, captions: tuple[str, ...], corner: tuple[int, int], grid: Grid) -> None:

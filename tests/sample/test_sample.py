@@ -80,10 +80,10 @@ def test_a_query_gives_rows_of_its_classes(dataset):
 
 def test_groups_of_classes_and_splits_stand_together(dataset):
     found = sample(dataset, spec=SampleSpec(group="class", count=9))
-    assert found.groups == (4, 3, 2)
+    assert found.groups == (("ant", 4), ("bee", 3), ("cow", 2))
     assert found.labels.tolist() == sorted(found.labels.tolist())
     found = sample(dataset, spec=SampleSpec(group="split", count=8))
-    assert found.groups == (4, 4)
+    assert found.groups == (("train", 4), ("val", 4))
     assert [source.split for source in found.sources] == ["train"] * 4 + ["val"] * 4
 
 
@@ -93,9 +93,17 @@ def test_groups_of_duplicates_are_whole(images, tmp_path):
     doubled[[15, 19]] = doubled[7]
     digests = [*range(15), 7, 16, 17, 18, 19]
     path = write_dataset(tmp_path / "set", doubled, digests=digests)
-    assert sample(path, spec=SampleSpec(group="duplicates")).groups == (2, 3)
+    found = sample(path, spec=SampleSpec(group="duplicates"))
+    assert found.groups == (("look the same", 2), ("look the same", 3))
     assert rows(path, group="duplicates") == [3, 11, 7, 15, 19]
     assert rows(path, group="duplicates", count=4) == [3, 11]
+
+
+def test_groups_say_whether_they_share_bytes_or_looks(tmp_path):
+    pictures = np.stack([photo(64, 64, seed % 4) for seed in range(6)])
+    path = write_dataset(tmp_path / "set", pictures, digests=[0, 1, 2, 3, 0, 5])
+    found = sample(path, spec=SampleSpec(group="duplicates"))
+    assert found.groups == (("the same bytes", 2), ("look the same", 2))
 
 
 def test_without_duplicates_there_are_no_groups(tmp_path):

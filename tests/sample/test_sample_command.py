@@ -79,6 +79,12 @@ def test_out_writes_a_file_and_says_so(dataset, tmp_path):
     assert (tmp_path / "sheet.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_no_rows_are_no_error_and_no_file(dataset, tmp_path):
+    done = imgmem(dataset, "--group", "duplicates", "--out", tmp_path / "sheet.png")
+    assert (done.returncode, done.stdout) == (0, "No such rows. Nothing was written.\n")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_query_and_balance_reach_the_core(dataset):
     done = imgmem(dataset, "--query", "class=ant,split=val", "--json")
     assert [row["row"] for row in json.loads(done.stdout)["rows"]] == [10]

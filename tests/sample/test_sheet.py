@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from pictures import photo
 
+from imgmem.core import sheet
 from imgmem.core.sheet import Section, Tile, draw, fit, plan
 
 PICTURE = photo(64, 64)
@@ -48,7 +49,22 @@ def test_a_sheet_is_as_large_as_planned():
 
 def test_every_group_has_its_title():
     one, three = draw(sections(6), (64, 64)), draw(sections(2, 2, 2), (64, 64))
-    assert three.shape[0] > one.shape[0] + 2 * 26
+    assert three.size > one.size + 3 * 26 * 2 * 128
+
+
+@pytest.mark.parametrize("counts", [(2,) * 12, (9, 1, 1, 1, 30), (1,) * 50, (5, 5)])
+def test_groups_fill_the_page_and_do_not_overlap(counts):
+    groups = sections(*counts)
+    grid = plan(groups, (64, 64))
+    corners, (height, width) = sheet._laid_out(groups, grid)
+    taken = np.zeros((height, width), int)
+    for group, (left, top) in zip(groups, corners, strict=True):
+        down, across = grid.box(group)
+        taken[top : top + down, left : left + across] += 1
+    assert taken.max() == 1
+    assert taken.sum() == sum(np.prod(grid.box(group)) for group in groups)
+    assert taken.mean() > 0.5
+    assert 0.4 < width / height < 3.5
 
 
 def test_ink_is_under_every_picture():

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imgmem.core.errors import CheckFailed, ImgmemError
+from imgmem.core.text import printable as printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -58,11 +59,6 @@ def error_facts(error: ImgmemError) -> dict[str, Any]:
     """An error as it stands in JSON: kind, exit_code, message, hint, and facts of its own."""
     facts = {"kind": error.kind, "exit_code": error.exit_code, "message": error.message}
     return facts | {"hint": error.hint} | error.facts
-
-
-def printable(text: str) -> str:
-    """`text` with control characters and undecodable bytes escaped, so no terminal obeys them."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def counted(counts: dict[str, int]) -> str:

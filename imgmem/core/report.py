@@ -18,6 +18,7 @@ from imgmem.core.scan import plan_scan
 from imgmem.core.selection import choose
 from imgmem.core.specs import RunSpec, SampleSpec
 from imgmem.core.stats import Channel, ClassRows, DatasetStats
+from imgmem.core.text import printable
 from imgmem.core.units import format_bytes
 
 CLASSES = 40
@@ -161,10 +162,5 @@ def _page(**context: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["printable"] = _printable
+    environment.filters["printable"] = printable
     return environment.get_template("report.html.jinja").render(context)
-
-
-def _printable(text: str) -> str:
-    """Without characters that steer a terminal or turn the direction of writing."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -207,6 +207,15 @@ def test_a_saved_state_goes_on_with_the_next_batch_and_then_the_next_epoch(numbe
     assert [seen + epochs(resumed, 1)[0], *epochs(resumed, 1)] == whole[1:]
 
 
+def test_a_state_is_gone_on_from_once(numbered):
+    batches = imgmem.open(numbered()).batches(30)
+    batches.load_state(batches.state() | {"batch": 2})
+    iterator = iter(batches)
+    next(iterator)
+    assert batches.state()["batch"] == 3
+    assert sorted(epochs(batches, 1)[0]) == list(range(100))
+
+
 def test_a_state_taken_between_epochs_begins_the_next_one(numbered):
     dataset = imgmem.open(numbered())
     batches = dataset.batches(30)

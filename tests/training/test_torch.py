@@ -17,7 +17,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed (scripts/t
 
 from torch.utils.data import DataLoader, DistributedSampler, random_split  # noqa: E402
 
-from imgmem.torch import ImageDataset, RowSampler, loader  # noqa: E402
+from imgmem.torch import ImageDataset, RowSampler, collate, loader  # noqa: E402
 from imgmem.torch_workers import MOST_SLOTS  # noqa: E402
 
 pytestmark = [
@@ -186,6 +186,13 @@ def test_batches_that_are_kept_are_never_overwritten(numbered, workers, labels):
     kept = [batch if labels is None else batch[0] for batch in batches]
     assert len(kept) > 4 * MOST_SLOTS
     assert [row for batch in kept for row in rows_of(batch)] == list(range(1000))
+
+
+def test_batches_of_any_size_pass_through_the_same_worker(numbered):
+    rows = [list(range(start, stop)) for start, stop in ((0, 1), (1, 3), (3, 90), (90, 95))] * 25
+    dataset = ImageDataset(numbered())
+    batches = DataLoader(dataset, batch_sampler=rows, collate_fn=collate, num_workers=1)
+    assert [rows_of(batch) for batch, _ in batches] == rows
 
 
 @pytest.mark.parametrize("workers", [0, 2])

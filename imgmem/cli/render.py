@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imgmem.core.errors import CheckFailed, ImgmemError
-from imgmem.core.text import printable as printable
+from imgmem.core.text import printable as printable  # noqa: PLC0414 (for the commands)
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -37,7 +37,10 @@ def test_the_command_line_loads_little_beside_click():
     ours = {name for name in imported("import imgmem.cli") if name.startswith("imgmem")}
     others = imported("import imgmem.cli") - imported("import click") - ours
     assert others <= {"__future__", "_locale", "copy", "dataclasses", "locale", "signal"}
-    assert {name for name in ours if name.startswith("imgmem.core.")} == {"imgmem.core.errors"}
+    assert {name for name in ours if name.startswith("imgmem.core.")} == {
+        "imgmem.core.errors",
+        "imgmem.core.text",
+    }
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -47,6 +50,7 @@ def test_a_command_loads_heavy_packages_only_when_it_works(command):
     assert {name for name in loaded if name.startswith("imgmem.core.")} == {
         "imgmem.core.errors",
         "imgmem.core.specs",
+        "imgmem.core.text",
         "imgmem.core.units",
     }
 

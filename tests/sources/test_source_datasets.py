@@ -141,12 +141,26 @@ def test_a_float_row_with_values_of_no_grey_level_is_rejected(tmp_path, opened):
             source.read(*row(entries[3]))
 
 
+def test_a_normalized_row_with_values_of_no_grey_level_is_rejected(tmp_path, opened):
+    dataset = make(tmp_path)
+    imgmem.normalize(dataset)
+    array = np.load(dataset / "X.npy", mmap_mode="r+")
+    array[3, 0, 0, 0] += np.float32(1e-3)
+    array.flush()
+    source = opened(dataset)
+    entries = list(source.entries())
+    source.read(*row(entries[2]))
+    with pytest.raises(RejectedImage, match=r"^corrupt: "):
+        source.read(*row(entries[3]))
+
+
 @pytest.mark.parametrize(
     "damage",
     [
         lambda text: text[: len(text) // 2],
         lambda text: "\n".join(text.splitlines()[:-1]) + "\n",
         lambda text: text + text.splitlines()[-1] + "\n",
+        lambda text: text.rsplit(",", 1)[0] + "\n",
         lambda text: text.replace("label", "number", 1),
         lambda text: "",
     ],

@@ -139,7 +139,7 @@ def _author_splits(survey: Survey) -> dict[str, str | None]:
 def _doubts(survey: Survey, auto_split: bool) -> tuple[str, ...]:
     """A word about `train` as a class, where other folders keep it from being a split."""
     others = [name for name in survey.children if split_name(name) is None]
-    for name in survey.children:
+    for name in sorted(survey.children):
         if auto_split and split_name(name) == "train":
             return (f"took {name}/ as a class, not as a split, for there is {_listed(others)} too",)
     return ()
@@ -151,7 +151,7 @@ def _any_folders(survey: Survey) -> bool:
 
 def _with_classes_inside(layout: Layout, survey: Survey) -> Layout:
     left_out = set()
-    for name, child in survey.children.items():
+    for name, child in sorted(survey.children.items()):
         if child.loose and not child.folders and split_name(name) == "test":
             left_out.add(name)
         elif child.loose:

@@ -8,9 +8,9 @@ import warnings
 from collections.abc import Callable
 from functools import lru_cache
 from io import BytesIO
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
-from PIL import AvifImagePlugin, Image, ImageFile
+from PIL import AvifImagePlugin, Image, ImageFile, _imaging
 from PIL.AvifImagePlugin import AvifImageFile
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
@@ -21,13 +21,15 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from imgmem.core.errors import RejectedImage
+from imgmem.core.exif import exif_orientation
 from imgmem.core.integrity import check_container, png_chunks
+from imgmem.core.signatures import CODESTREAM, sniff
 
 warnings.filterwarnings("ignore", module=r"PIL\.")  # odd metadata; pixels are judged here
 logging.getLogger("PIL").addHandler(logging.NullHandler())  # else it prints errors
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # the workers are ours
 with contextlib.suppress(OSError, AttributeError):  # libtiff prints its errors; they are raised too
-    ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler(None)
+    ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler(None)
 
 HEAD_BYTES = 65_536
 """How much of a file `read_header` usually needs: an EXIF segment fits."""
@@ -44,37 +46,6 @@ _READERS: dict[str, Callable[[BytesIO], ImageFile.ImageFile]] = {
 }
 FORMATS: tuple[str, ...] = ("JPEG", *_READERS)
 """The formats that are read. No plugin that runs programs (EPS) or guesses (TGA)."""
-
-_CODESTREAM = b"\xff\x4f\xff\x51"
-_SIGNATURES: tuple[tuple[bytes, str], ...] = (
-    (b"\xff\xd8\xff", "JPEG"),
-    (b"\x89PNG\r\n\x1a\n", "PNG"),
-    (b"GIF87a", "GIF"),
-    (b"GIF89a", "GIF"),
-    (b"BM", "BMP"),
-    (b"II*\0", "TIFF"),
-    (b"MM\0*", "TIFF"),
-    (b"II+\0", "TIFF"),
-    (b"MM\0+", "TIFF"),
-    (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG2000"),
-    (_CODESTREAM, "JPEG2000"),
-)
-_UNSUPPORTED: tuple[tuple[bytes, str], ...] = (
-    (b"\xff\x0a", "JPEG XL"),
-    (b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"),
-    (b"8BPS", "Photoshop"),
-    (b"\0\0\1\0", "Windows icon"),
-    (b"\x76\x2f\x31\x01", "OpenEXR"),
-    (b"#?RADIANCE", "Radiance HDR"),
-    (b"II\xbc", "JPEG XR"),
-    (b"qoif", "QOI"),
-    (b"%!PS", "PostScript"),
-    (b"%PDF", "PDF"),
-    (b"<svg", "SVG"),
-    (b"Pf", "PFM"),
-    (b"PF", "PFM"),
-    (b"P7", "PAM"),
-)
 
 
 class Header(NamedTuple):
@@ -124,53 +95,6 @@ def read_header(data: bytes, *, complete: bool = True) -> Header:
     if kind == "JPEG":
         return read_jpeg_header(data, complete=complete)
     return describe(open_image(data, kind, complete=complete), kind, data)
-
-
-def sniff(data: bytes) -> str:
-    """The format of an image by its first bytes, whatever its name: one of FORMATS.
-
-    Raises RejectedImage: "empty", "not-an-image", or "unsupported" with a remedy.
-    """
-    for signature, kind in _SIGNATURES:
-        if data.startswith(signature):
-            return kind
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "WEBP"
-    if data[4:8] == b"ftyp":
-        return _sniff_brands(data)
-    if data[:1] == b"P" and data[1:2] in b"123456" and data[2:3].isspace():
-        return "PPM"
-    return _refuse(data)
-
-
-def _sniff_brands(data: bytes) -> str:
-    """AVIF, or a reject, by the brands of an ISO base media file (ISO/IEC 14496-12, 4.3)."""
-    length = min(int.from_bytes(data[:4], "big"), 256)
-    brands = {data[at : at + 4] for at in (8, *range(16, length - 3, 4))}
-    if brands & {b"avif", b"avis"}:
-        return "AVIF"
-    if brands & {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"}:
-        detail = "HEIC is not read; convert it first, with heif-convert or sips -s format jpeg"
-        raise RejectedImage("unsupported", detail)
-    raise RejectedImage("unsupported", "a video or another ISO media file, not a picture")
-
-
-def _refuse(data: bytes) -> NoReturn:
-    """Say what data that is of none of FORMATS looks like."""
-    if not data:
-        raise RejectedImage("empty", "0 bytes")
-    for signature, name in _UNSUPPORTED:
-        if data.startswith(signature):
-            raise RejectedImage("unsupported", f"{name} is not read; convert it to PNG first")
-    start = data[:512].lstrip().lower()
-    if start.startswith(b"version https://git-lfs"):
-        raise RejectedImage("not-an-image", "a Git LFS pointer; fetch the file with git lfs pull")
-    if start.startswith((b"<!doctype html", b"<html", b"<?xml")):
-        raise RejectedImage("not-an-image", "an HTML or XML page")
-    if not data[:512].strip(b"\0"):
-        raise RejectedImage("corrupt", "begins with zeros")
-    text = not set(data[:512]) & set(range(9))
-    raise RejectedImage("not-an-image", "text" if text else "no image format that is known")
 
 
 # JPEG ------------------------------------------------------------------------------------
@@ -242,32 +166,6 @@ def _jpeg_samples(factors: bytes) -> float:
     pairs = [(factor >> 4, factor & 15) for factor in factors]
     whole = max(h for h, _ in pairs) * max(v for _, v in pairs)
     return sum(h * v for h, v in pairs) / (whole or 1)
-
-
-_INTEGERS = {3: "H", 4: "I"}
-
-
-def exif_orientation(exif: bytes) -> int:
-    """The orientation (1–8) in an EXIF block, with or without its "Exif" prefix; 1 if none.
-
-    Own code, because it is twenty times as fast as reading the whole block and does not
-    stumble over damage elsewhere in it. Layout: TIFF 6.0, section 2.
-    """
-    block = exif.removeprefix(b"Exif\0\0")
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(block[:4])
-    if order is None:
-        return 1
-    try:
-        (offset,) = struct.unpack_from(order + "I", block, 4)
-        (count,) = struct.unpack_from(order + "H", block, offset)
-        for entry in range(offset + 2, offset + 2 + 12 * count, 12):
-            tag, kind = struct.unpack_from(order + "HH", block, entry)
-            if tag == 0x0112 and kind in _INTEGERS:
-                (value,) = struct.unpack_from(order + _INTEGERS[kind], block, entry + 8)
-                return value if 1 <= value <= 8 else 1
-    except struct.error:
-        pass
-    return 1
 
 
 # All other formats -----------------------------------------------------------------------
@@ -365,7 +263,7 @@ def _bits(image: ImageFile.ImageFile, kind: str, data: bytes) -> int:
         at = data.find(b"av1C")
         deep = at >= 0 and bool(data[at + 6] & 0x40)
     elif kind == "JPEG2000":  # the first component's precision (ITU-T T.800, A.5.1)
-        deep = data[data.find(_CODESTREAM) + 42] & 0x7F > 7
+        deep = data[data.find(CODESTREAM) + 42] & 0x7F > 7
     return 16 if deep else 8
 
 
@@ -376,8 +274,8 @@ def _block(image: ImageFile.ImageFile, kind: str, data: bytes) -> int:
         tags = image.tag_v2
         return int(tags.get(322, width)) * int(tags.get(323, tags.get(278, height)))
     if kind == "JPEG2000":  # the tile's size (ITU-T T.800, A.5.1)
-        across, down = struct.unpack_from(">II", data, data.find(_CODESTREAM) + 24)
-        return min(width, across) * min(height, down)
+        across, down = struct.unpack_from(">II", data, data.find(CODESTREAM) + 24)
+        return min(width, int(across)) * min(height, int(down))
     if kind in ("BMP", "PPM") and image.tile[0].codec_name != "raw":
         return width * height
     return 0

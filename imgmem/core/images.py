@@ -22,11 +22,11 @@ from imgmem.core.headers import (
     read_header,
     read_jpeg_header,
     reject,
-    sniff,
 )
 from imgmem.core.integrity import check_container, check_tiff
 from imgmem.core.pixels import from_inverted_cmyk, read_pixels, require_supported
 from imgmem.core.resize import Pixels, place, plane, upright
+from imgmem.core.signatures import sniff
 from imgmem.core.specs import ImageSpec
 
 __all__ = [

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from imgmem.core.errors import RejectedImage
+from imgmem.core.signatures import CODESTREAM
 
 if TYPE_CHECKING:
     from PIL.TiffImagePlugin import ImageFileDirectory_v2, TiffImageFile
@@ -98,7 +99,7 @@ def _check_avif(data: bytes) -> None:
 
 def _check_jpeg2000(data: bytes) -> None:
     """Every tile part to the end mark (ITU-T T.800, A.4); OpenJPEG does without the last."""
-    at = data.find(b"\xff\x4f\xff\x51") + 2
+    at = data.find(CODESTREAM) + 2
     while (marker := data[at : at + 2]) != b"\xff\xd9":
         if not marker:
             raise IndexError

@@ -54,7 +54,8 @@ def read_pixels(
         elif transparent:
             pixels = np.asarray(_on_background(band, spec.background))
         else:
-            pixels = np.asarray(band.convert("L" if image.mode in _GREY else "RGB"))
+            mode = "L" if image.mode in _GREY else "RGB"
+            pixels = np.asarray(band if band.mode == mode else band.convert(mode))
         convert_into(pixels, out[top : top + band.height])
     notes = {"alpha"} if transparent else set()
     if image.mode in ("CMYK", "LAB"):

@@ -47,10 +47,12 @@ def place(pixels: Pixels, spec: ImageSpec, row: Pixels, size: Size) -> None:
     _fill(pixels, region, spec)
 
 
-def background(spec: ImageSpec) -> npt.NDArray[np.uint8]:
+def background(spec: ImageSpec) -> Pixels:
     """The background in the row's channels."""
     colour = np.array([[spec.background]], np.uint8)
-    return colour[0, 0] if spec.channels == "rgb" else cv2.cvtColor(colour, cv2.COLOR_RGB2GRAY)[0]  # type: ignore[return-value]
+    if spec.channels == "grey":
+        colour = cv2.cvtColor(colour, cv2.COLOR_RGB2GRAY)  # type: ignore[assignment]
+    return colour.reshape(-1)
 
 
 def convert_into(pixels: Pixels, out: Pixels) -> None:

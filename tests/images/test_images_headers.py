@@ -11,7 +11,8 @@ from pictures import encode, oriented, photo
 from PIL import Image
 
 from imgmem.core.errors import RejectedImage
-from imgmem.core.headers import FORMATS, HEAD_BYTES, exif_orientation, read_header
+from imgmem.core.exif import exif_orientation
+from imgmem.core.headers import FORMATS, HEAD_BYTES, read_header
 from imgmem.core.images import decoder_versions
 
 PICTURE = photo(61, 83)

@@ -1,6 +1,7 @@
 """How images become rows: geometry, filters, quality, and bytes that no CPU changes."""
 
 import hashlib
+import io
 import os
 import subprocess
 import sys
@@ -217,14 +218,9 @@ def test_the_two_steps_are_no_worse_than_the_area_filter_by_more_than_1_db(ratio
 
 
 def test_a_large_jpeg_scaled_while_decoding_is_as_good_as_decoded_in_full():
-    found = []
-    for seed in range(2):
-        data = encode(photo(2250, 3000, seed), "JPEG", quality=90)
-        full = cv2.cvtColor(
-            cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB
-        )
-        found.append(psnr(decode(data, (224, 224)), area(full, 224, 224)))
-    assert np.median(found) >= 50
+    data = encode(photo(3000, 4000), "JPEG", quality=90)
+    full = np.asarray(Image.open(io.BytesIO(data)))
+    assert psnr(decode(data, (224, 224)), area(full, 224, 224)) >= 50
 
 
 # The same bytes everywhere ---------------------------------------------------------------

@@ -84,9 +84,13 @@ def load_record(path: str, *, checksums: bool = True) -> Record:
             path=name,
         )
     try:
-        return record.parse(_with_checksums(path, document, wanted=checksums))
+        found = record.parse(_with_checksums(path, document, wanted=checksums))
     except ValueError as error:
         raise damaged(name, f"it holds nonsense ({error})") from None
+    missing = [array for array in found.arrays if array not in found.checksums]
+    if checksums and missing:
+        raise damaged(name, f"it holds nonsense (checksums has none of {', '.join(missing)})")
+    return found
 
 
 def _load_document(path: str) -> Any:

@@ -280,8 +280,4 @@ def _frozen(tree):
 
 
 def _thawed(frozen):
-    return {
-        name: _thawed(inner) if isinstance(inner, tuple) else inner for name, inner in frozen
-    }
-
-
+    return {name: _thawed(inner) if isinstance(inner, tuple) else inner for name, inner in frozen}

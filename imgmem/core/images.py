@@ -76,9 +76,12 @@ def decode_into(
     Raises RejectedImage; the content of `row` is undefined then.
     """
     kind = header.format if header else sniff(data)
-    if kind == "JPEG":
-        return _decode_jpeg(data, spec, row, header or read_jpeg_header(data))
-    return _decode_other(data, spec, row, kind)
+    try:
+        if kind == "JPEG":
+            return _decode_jpeg(data, spec, row, header or read_jpeg_header(data))
+        return _decode_other(data, spec, row, kind)
+    except cv2.error as error:  # its MemoryError has no class of its own
+        raise reject(error) from error
 
 
 def _check_size(header: Header, spec: ImageSpec, target: Size) -> None:

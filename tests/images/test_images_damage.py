@@ -302,25 +302,39 @@ except RejectedImage as reject:
     assert run.stdout.split() == [b"too-large", b"True"]
 
 
-@pytest.mark.parametrize("claim", [jpeg_that_claims, png_that_claims])
-def test_too_little_memory_is_not_the_fault_of_the_image(claim, tmp_path):
-    """Results must not depend on memory: it is a MemoryError, never a reject."""
-    path = tmp_path / "large"
-    path.write_bytes(claim(9_000, 19_000))
-    program = """
+SQUEEZED = """
 import resource, sys
 import numpy as np
 from imgmem.core.images import decode_into
 from imgmem.core.specs import ImageSpec
+path, side, spare, resize = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+row = np.zeros((side, side, 3), np.uint8)
+data = open(path, "rb").read()
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_AS, (used + 200_000_000,) * 2)
+resource.setrlimit(resource.RLIMIT_AS, (used + spare,) * 2)
 try:
-    spec = ImageSpec(resize="area")
-    decode_into(open(sys.argv[1], "rb").read(), spec, np.empty((224, 224, 3), np.uint8))
+    decode_into(data, ImageSpec(size=(side, side), resize=resize), row)
 except MemoryError:
     print("MemoryError")
 """
-    run = subprocess.run([sys.executable, "-c", program, path], capture_output=True, check=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_AS and /proc")
+@pytest.mark.parametrize(
+    ("data", "side", "spare", "resize"),
+    [
+        (jpeg_that_claims(9_000, 19_000), 224, 200_000_000, "area"),
+        (png_that_claims(9_000, 19_000), 224, 200_000_000, "auto"),
+        (encode(np.zeros((2001, 2001, 3), np.uint8)), 2000, 44_000_000, "auto"),
+    ],
+    ids=["jpeg", "pillow", "opencv"],
+)
+def test_too_little_memory_is_not_the_fault_of_the_image(data, side, spare, resize, tmp_path):
+    """Results must not depend on memory: it is a MemoryError, never a reject."""
+    path = tmp_path / "large"
+    path.write_bytes(data)
+    command = [sys.executable, "-c", SQUEEZED, path, str(side), str(spare), resize]
+    run = subprocess.run(command, capture_output=True, check=True)
     assert run.stdout.split() == [b"MemoryError"]
 
 

@@ -11,8 +11,8 @@ Indices = NDArray[np.int64]
 
 _BANDS = 4
 _BAND_BITS = 16
-_PAIRS_AT_ONCE = 2**20
-"""Candidate pairs compared at a time: some 50 MiB, however alike the hashes are."""
+_PAIRS_AT_ONCE = 2**16
+"""Candidate pairs compared at a time: they stay in the second-level cache."""
 
 
 def equal_groups(words: NDArray[np.unsignedinteger]) -> Indices:

@@ -36,7 +36,7 @@ six times the work of summing them, and half a GiB of pixels draws the same curv
 PHASE = "statistics"
 _WINDOWS = 2
 """What a worker takes at most, in windows: its buffer, and float values as grey levels."""
-_ROW_BYTES = 128
+_ROW_BYTES = 200
 """What looking for groups among rows takes at most, a row."""
 
 

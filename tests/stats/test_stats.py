@@ -1,5 +1,8 @@
 """`compute_stats`: what a dataset is said to hold is what it holds."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from datasets import write_dataset
@@ -7,6 +10,7 @@ from pictures import photo
 
 from imgmem.core import scan
 from imgmem.core.errors import DatasetError, InputError, UsageError
+from imgmem.core.forecast import BASE_BYTES
 from imgmem.core.record import Normalization
 from imgmem.core.specs import RunSpec
 from imgmem.core.stats import compute_stats
@@ -229,3 +233,18 @@ def test_nothing_is_written(dataset):
     compute_stats(dataset, by_class=True)
     after = {file.name: (file.stat().st_mtime_ns, file.read_bytes()) for file in dataset.iterdir()}
     assert after == before
+
+
+def test_memory_follows_the_rows_by_200_bytes_at_most(tmp_path):
+    """What `plan_scan` promises: an interpreter's share, and the search for groups of rows."""
+    rows = 40_000
+    images = np.random.default_rng(0).integers(0, 256, (rows, 4, 4, 1)).astype(np.uint8)
+    path = write_dataset(tmp_path / "set", images)
+    code = (
+        "import sys; from imgmem.core.stats import compute_stats; "
+        "print(compute_stats(sys.argv[1]).peak_memory)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, path], capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) < BASE_BYTES + 200 * rows

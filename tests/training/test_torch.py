@@ -2,6 +2,7 @@
 
 import pickle
 import warnings
+from dataclasses import replace
 from itertools import chain
 
 import numpy as np
@@ -11,7 +12,6 @@ from numbered import ON_READ, numbered_images, numbers_of, reference
 
 from imgmem.core import store
 from imgmem.core.errors import UsageError
-from imgmem.core.npy import ArrayHeader
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed (scripts/test --all)")
 
@@ -267,14 +267,16 @@ def test_workers_stay_small_beside_a_dataset_of_several_gigabytes(tmp_path):
     """4 GB, of which an epoch's part would add 600 MB to a process that reads a memory map."""
     shape, path = (28_000, 224, 224, 3), tmp_path / "large"
     path.mkdir()
-    for name, header in (
-        ("X.npy", ArrayHeader(shape, np.dtype(np.uint8))),
-        ("y.npy", ArrayHeader(shape[:1], np.dtype(np.int64))),
-    ):
-        with open(path / name, "wb") as file:
+    record = store.Record(shape=shape, dtype="uint8", classes=("zero",))
+    for name, header in record.arrays.items():
+        with open(path / store.ARRAYS[name], "wb") as file:
             file.write(header.encode())
             file.truncate(header.file_bytes)  # sparse: zeros without disk space
-    store.write_record(str(path), store.Record(shape=shape, dtype="uint8", classes=("zero",)))
+    checksums = {
+        name: [0] * -(-header.data_bytes // record.checksum_block)
+        for name, header in record.arrays.items()
+    }
+    store.write_record(str(path), replace(record, checksums=checksums))
     sampler = torch.randperm(28_000)[:4000].tolist()
     batches = loader(ImageDataset(path), 16, sampler=sampler, num_workers=2)
     sizes = []

@@ -482,6 +482,14 @@ def test_a_zip_whose_end_says_something_else_is_refused(tmp_path, at, what):
     assert what in refusal(path)
 
 
+def test_a_zip_member_that_would_end_behind_the_archive_is_refused_by_name(tmp_path):
+    path = zipped(tmp_path / "a.zip", TREE)
+    data = bytearray(path.read_bytes())
+    data[data.index(b"PK\1\2") + 22] = 1
+    path.write_bytes(data)
+    assert "ends before its member cat/1.jpg" in refusal(path)
+
+
 def test_a_zip_member_whose_bytes_changed_is_rejected_as_corrupt(tmp_path):
     for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         path = zipped(tmp_path / "a.zip", {"1.jpg": random.Random(1).randbytes(3000)}, method)

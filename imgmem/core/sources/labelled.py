@@ -110,14 +110,14 @@ class _Ruled:
 
     class_names: tuple[str, ...] = ()
 
-    def __init__(self, path: str, source: Source, *, labels: bool, auto_split: bool) -> None:
+    def __init__(self, file: LabelFile, source: Source, *, auto_split: bool) -> None:
+        self._file = file
         self._source = source
-        self._file = LabelFile(path, labels=labels)
         self._auto_split = auto_split
         self.ignored = source.ignored
         self.notes = source.notes
-        self.labelled = labels
-        self.extra_columns = self._file.columns.extra_names
+        self.labelled = file.columns.label is not None
+        self.extra_columns = file.columns.extra_names
 
     @property
     def spool_bytes(self) -> int:
@@ -147,7 +147,7 @@ class LabelledSource(_Ruled):
 
     def __init__(self, source: Source, path: str, *, auto_split: bool = True) -> None:
         """Raises InputError if the label file is not right."""
-        super().__init__(path, source, labels=True, auto_split=auto_split)
+        super().__init__(LabelFile(path), source, auto_split=auto_split)
 
     def entries(self) -> Iterator[Entry]:
         found, unnamed = 0, list[str]()
@@ -191,8 +191,9 @@ class ManifestSource(_Ruled):
 
     def __init__(self, path: str, *, labels: bool = True, auto_split: bool = True) -> None:
         """Raises InputError if the manifest is not right."""
+        file = LabelFile(path, labels=labels)
         self._top = os.path.dirname(os.path.abspath(path))
-        super().__init__(path, FolderSource(self._top), labels=labels, auto_split=auto_split)
+        super().__init__(file, FolderSource(self._top), auto_split=auto_split)
 
     def entries(self) -> Iterator[Entry]:
         for path, facts in self._lines.all():

@@ -27,18 +27,23 @@ def table(normalization: Normalization) -> Values:
 
 def require_reversible(normalization: Normalization) -> None:
     """UsageError unless all levels are finite, distinct, and found again from their values."""
-    values = table(normalization)
-    for channel, line in enumerate(values):
-        found = np.empty(LEVELS, np.uint8)
-        if np.isfinite(line).all() and len(np.unique(line)) == LEVELS:
-            _restore(line[None], *_inverse(normalization, channel, 1), found[None])
-        if not np.array_equal(found, np.arange(LEVELS)):
+    for channel, line in enumerate(table(normalization)):
+        if not _is_reversible(line, normalization, channel):
             raise UsageError(
                 f"channel {channel} would not keep 256 distinct, finite values in "
                 f"{normalization.dtype} (offset {normalization.offset[channel]:g}, "
                 f"scale {normalization.scale[channel]:g})",
                 hint="Use --dtype float32, or another mean and standard deviation.",
             )
+
+
+def _is_reversible(line: Values, normalization: Normalization, channel: int) -> bool:
+    """Whether the values of one channel's levels lead back to them."""
+    if not np.isfinite(line).all() or len(np.unique(line)) < LEVELS:
+        return False
+    found = np.empty(LEVELS, np.uint8)
+    _restore(line, *_inverse(normalization, channel, 1), found)
+    return np.array_equal(found, np.arange(LEVELS))
 
 
 def apply(levels: Grey, values: Values, phase: int, out: Values) -> None:

@@ -51,11 +51,7 @@ def zipped(path, members, method=zipfile.ZIP_DEFLATED):
 
 PACKERS = {
     "a.tar": tar,
-    "A.TAR": tar,
     "a.tar.gz": lambda path, members: tar(path, members, "w:gz"),
-    "a.tgz": lambda path, members: tar(path, members, "w:gz"),
-    "a.tar.bz2": lambda path, members: tar(path, members, "w:bz2"),
-    "a.tar.xz": lambda path, members: tar(path, members, "w:xz"),
     "a.zip": zipped,
     "stored.zip": lambda path, members: zipped(path, members, zipfile.ZIP_STORED),
     "bzip2.zip": lambda path, members: zipped(path, members, zipfile.ZIP_BZIP2),
@@ -101,6 +97,17 @@ def test_an_archive_gives_the_names_classes_and_bytes_of_its_folders(packed):
     }
 
 
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [
+        ("A.TAR", "w"), ("a.tgz", "w:gz"), ("a.b.Tar.GZ", "w:gz"), ("a.tar.bz2", "w:bz2"),
+        ("a.tbz", "w:bz2"), ("a.tbz2", "w:bz2"), ("a.tar.xz", "w:xz"), ("a.txz", "w:xz"),
+    ],
+)  # fmt: skip
+def test_the_ending_in_any_case_says_how_a_tar_is_compressed(tmp_path, name, mode):
+    assert contents(tar(tmp_path / name, TREE, mode)) == TREE
+
+
 def test_read_head_gives_the_first_bytes(packed, opened):
     generator = random.Random(0)
     members = {
@@ -129,7 +136,7 @@ def test_an_archive_is_read_from_many_threads(packed, opened):
     entries, wrong = list(source.entries()), []
 
     def work():
-        wrong.extend(e for e in entries * 5 if source.read(e.name, e.locator) != members[e.name])
+        wrong.extend(e for e in entries * 2 if source.read(e.name, e.locator) != members[e.name])
 
     threads = [threading.Thread(target=work) for _ in range(8)]
     for thread in threads:
@@ -175,7 +182,7 @@ TREES = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(tree=TREES, auto_split=st.booleans())
 def test_an_archive_and_a_folder_of_any_tree_agree(tmp_path_factory, tree, auto_split):
     top = tmp_path_factory.mktemp("tree")
@@ -530,7 +537,7 @@ def test_mutated_archives_are_read_or_refused_by_an_error_of_ours(tmp_path, full
     data = pack(tmp_path / "whole", TREE).read_bytes()
     path = tmp_path / f"a.{'tar' if pack is tar else 'zip'}"
     outcomes = set()
-    for seed in range(20_000 if full else 1_500):
+    for seed in range(20_000 if full else 800):
         generator = random.Random(seed)
         mutated = bytearray(data)
         for _ in range(generator.choice([1, 1, 2, 8])):
@@ -690,7 +697,7 @@ def test_memory_does_not_grow_with_the_number_of_members(tmp_path, pack):
         return found
 
     peak(10)
-    assert peak(8_000) < peak(500) + 50_000
+    assert peak(4_000) < peak(500) + 50_000
 
 
 def test_every_ending_is_known_once():

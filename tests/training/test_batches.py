@@ -14,7 +14,7 @@ from datasets import write_dataset
 from numbered import ON_READ, numbered_images, numbers_of, reference
 
 import imgmem
-from imgmem import BatchSpec
+from imgmem import BatchSpec, NormalizeSpec
 from imgmem.core.errors import ResourceError, UsageError
 from imgmem.core.record import Normalization
 
@@ -83,6 +83,17 @@ def test_values_come_as_stored_where_nothing_is_to_be_normalized(numbered, dtype
     images, _ = all_of(batches)
     assert images.dtype == (dtype or "uint8")
     assert np.array_equal(images, expected(numbered_images(40), layout))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_normalizing_on_read_gives_the_bits_that_normalizing_in_place_writes(numbered, dtype):
+    on_read, in_place = numbered(name="on_read"), numbered(name="in_place")
+    imgmem.normalize(on_read, spec=NormalizeSpec(dtype=dtype, on_read=True))
+    imgmem.normalize(in_place, spec=NormalizeSpec(dtype=dtype))
+    written = imgmem.open(in_place).images
+    images, _ = all_of(imgmem.open(on_read).batches(16, order="sequential"))
+    assert images.dtype == written.dtype == dtype
+    assert np.array_equal(images, written)
 
 
 def test_normalize_false_gives_the_stored_levels(numbered):

@@ -1,0 +1,156 @@
+"""Real processes, signals and file systems, beside the model."""
+
+import errno
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+
+import numpy as np
+import pytest
+from crash_harness import read_tree
+from datasets import write_dataset
+
+from imgmem.core import durable, locks, system
+from imgmem.core.errors import DatasetError, ResourceError
+from imgmem.core.normalize import normalize, undo
+
+FORKED = """
+import os, sys
+from imgmem.core.normalize import normalize, undo
+for line in sys.stdin:
+    pid = os.fork()
+    if not pid:
+        (normalize if line.strip() == "normalize" else undo)(sys.argv[1])
+        os._exit(0)
+    print(pid, flush=True)
+    print(os.waitpid(pid, 0)[1], flush=True)
+"""
+
+
+@pytest.fixture
+def path(tmp_path):
+    """A dataset of many small chunks."""
+    images = np.random.default_rng(0).integers(0, 256, (200, 32, 32, 3), np.uint8)
+    return write_dataset(tmp_path / "data", images, [0] * 200, checksum_block=16384)
+
+
+def test_killed_at_random_moments_processes_lose_nothing(path, full):
+    """(d) SIGKILL, from outside, until each direction has been walked through."""
+    before = read_tree(path)
+    normalize(path)
+    after = read_tree(path)
+    chance, rounds = random.Random(0), 200 if full else 10
+    with subprocess.Popen(
+        [sys.executable, "-c", FORKED, str(path)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    ) as server:  # fmt: skip
+        for _ in range(rounds):
+            server.stdin.write(chance.choice(["normalize\n", "undo\n"]))
+            server.stdin.flush()
+            pid = int(server.stdout.readline())
+            time.sleep(chance.uniform(0, 0.05))
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            server.stdout.readline()
+            if (path / "X.npy").exists():
+                assert (path / "X.npy").read_bytes() in (before["X.npy"], after["X.npy"])
+    normalize(path)
+    assert read_tree(path) == after
+    undo(path)
+    assert read_tree(path) == before
+
+
+def test_in_transition_every_command_says_how_to_go_on_or_back(path, monkeypatch):
+    import imgmem
+
+    monkeypatch.setattr("imgmem.core.rewrite._finish", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        normalize(path)
+    for command in (imgmem.open, imgmem.compute_stats):
+        with pytest.raises(DatasetError, match="in transition") as caught:
+            command(path)
+        assert "--undo` to go back" in caught.value.hint
+    assert not (path / "X.npy").exists()
+
+
+def test_a_full_file_system_costs_nothing_and_is_told_in_bytes(tmp_path):
+    """(f) A small tmpfs where it can be mounted."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "imgmem-test", str(disk)]
+    if os.geteuid() or subprocess.run(mount, check=False).returncode:
+        pytest.skip("needs root and mount")
+    try:
+        images = np.random.default_rng(0).integers(0, 256, (100, 32, 32, 3), np.uint8)
+        path = write_dataset(disk / "data", images, [0] * 100, checksum_block=16384)
+        before = read_tree(path)
+        with pytest.raises(ResourceError, match="no space") as caught:
+            normalize(path)
+        assert caught.value.facts["missing_bytes"] > 0
+        assert read_tree(path) == before
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_limit_on_file_sizes_is_an_ordinary_error(path):
+    """(f) RLIMIT_FSIZE: EFBIG (its signal is ignored by Python), and all is as it was."""
+    before = read_tree(path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (700_000, hard))
+    try:
+        with pytest.raises(ResourceError):
+            normalize(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert read_tree(path) == before
+
+
+@pytest.mark.parametrize("call", ["pwrite", "preadv", "posix_fallocate", "posix_fadvise"])
+def test_without_a_system_call_the_result_is_the_same(path, monkeypatch, call):
+    before = read_tree(path)
+    normalize(path)
+    after = read_tree(path)
+    undo(path)
+    monkeypatch.delattr(os, call)
+    normalize(path)
+    assert read_tree(path) == after
+    undo(path)
+    assert read_tree(path) == before
+
+
+@pytest.mark.parametrize("error", [errno.EINVAL, errno.ENOTSUP])
+def test_a_file_system_that_cannot_sync_directories_is_used_without(path, monkeypatch, error):
+    class NoDirectorySync(system.System):
+        def sync(self, fd):
+            if os.path.isdir(f"/proc/self/fd/{fd}"):
+                raise OSError(error, os.strerror(error))
+            super().sync(fd)
+
+    monkeypatch.setattr(durable, "_system", NoDirectorySync())
+    assert normalize(path).status == "normalized"
+
+
+def test_without_flock_a_lock_file_keeps_writers_apart_with_a_warning(path, monkeypatch):
+    monkeypatch.setattr(locks, "fcntl", None)
+    with pytest.warns(RuntimeWarning, match="no flock"):
+        lock = locks.Lock(str(path), exclusive=True)
+    for exclusive in (True, False):
+        with pytest.raises(DatasetError, match=f"in use by process {os.getpid()}"):
+            locks.Lock(str(path), exclusive=exclusive)
+    lock.release()
+    locks.Lock(str(path), exclusive=False).release()
+
+
+def test_without_flock_the_lock_of_an_ended_process_counts_no_more(path, monkeypatch):
+    monkeypatch.setattr(locks, "fcntl", None)
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        pass
+    with open(locks.lock_file(str(path)), "w", encoding="utf-8") as file:
+        file.write(f"{ended.pid} {locks.socket.gethostname()}")
+    with pytest.warns(RuntimeWarning, match="no flock"):
+        locks.Lock(str(path), exclusive=True).release()

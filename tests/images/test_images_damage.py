@@ -1,10 +1,12 @@
 """Damaged files never become a row; what is no image, or not read, is named."""
 
 import os
+import re
 import struct
 import subprocess
 import sys
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -372,3 +374,10 @@ for name in os.listdir(sys.argv[1]):
         [sys.executable, "-c", program, tmp_path], capture_output=True, check=True, env=environment
     )
     assert (run.stdout, run.stderr) == (b"", b"")
+
+
+def test_the_readme_names_every_reason():
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    section = readme.split("## What is rejected, and why\n")[1].split("\n## ")[0]
+    table = section.split("| reason |")[1].split("\n\n")[0]
+    assert set(re.findall(r"^\| `([a-z-]+)` \|", table, re.MULTILINE)) == set(REJECT_REASONS)

@@ -16,7 +16,7 @@ from crash_harness import read_tree
 from datasets import write_dataset
 
 from imgmem.core import durable, locks, system
-from imgmem.core.errors import DatasetError, ResourceError
+from imgmem.core.errors import DatasetError, Interrupted, ResourceError
 from imgmem.core.normalize import normalize, undo
 
 FORKED = """
@@ -154,3 +154,28 @@ def test_without_flock_the_lock_of_an_ended_process_counts_no_more(path, monkeyp
         file.write(f"{ended.pid} {locks.socket.gethostname()}")
     with pytest.warns(RuntimeWarning, match="no flock"):
         locks.Lock(str(path), exclusive=True).release()
+
+
+@pytest.mark.parametrize(
+    ("phase", "message"),
+    [("statistics", "nothing has been changed"), ("normalize", "nothing is lost")],
+)
+def test_ctrl_c_keeps_the_state_and_says_how_to_go_on(path, phase, message):
+    """Exit code 130; the same command then comes to the bytes of an undisturbed run."""
+    before = read_tree(path)
+    normalize(path)
+    after = read_tree(path)
+    undo(path)
+
+    def interrupt(progress):
+        if progress.phase == phase:
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted, match=message) as caught:
+        normalize(path, report=interrupt)
+    assert caught.value.exit_code == 130
+    assert caught.value.hint
+    normalize(path)
+    assert read_tree(path) == after
+    undo(path)
+    assert read_tree(path) == before

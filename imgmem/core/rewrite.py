@@ -177,6 +177,9 @@ class _Rewrite:
     def _commit(self) -> None:
         if self._pending:
             self._features.sync()
+            result = self._plan.sides(self._state.direction)[1]
+            for region in (self._chunking.region(result, chunk) for chunk in self._pending):
+                self._features.forget(region.start, region.stop - region.start)
             self._state.left += -len(self._pending) if self._forward else len(self._pending)
             self._journal.commit()
             self._pending = []

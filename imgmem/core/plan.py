@@ -141,7 +141,8 @@ class Plan:
     def _classes(self) -> tuple[tuple[str, ...] | None, list[str]]:
         """(names by index, those of them that have a folder but no image).
 
-        The names are the sorted ones found, or the pinned ones, which must cover those found.
+        The names are the sorted ones found, a dataset's in its own order, or the pinned ones,
+        which must cover those found.
         """
         labels = self._database.execute("SELECT DISTINCT label FROM files WHERE label NOT NULL")
         filled = {os.fsdecode(label) for (label,) in labels}
@@ -156,6 +157,8 @@ class Plan:
                 hint="Correct their names, or add them to the list.",
                 classes=unknown,
             )
+        if filled <= set(self.source.class_names):  # a dataset: its classes keep their numbers
+            return self.spec.classes or self.source.class_names, []
         names = self.spec.classes or tuple(sorted(found, key=os.fsencode))
         return names, sorted(found - filled, key=os.fsencode)
 

@@ -34,7 +34,7 @@ def plan_splits(wanted: tuple[tuple[str, float], ...], authors: set[str]) -> Spl
     """Put the splits asked for beside those that the author's folders make.
 
     What the fractions leave goes to "train". Raises UsageError for fractions that do not
-    add up, and for a split that the author's folders already are.
+    add up, for a split that the author's folders already are, and where these have no train.
     """
     others = sorted(authors.difference(_AUTHORS_ORDER))  # a dataset's own names
     by_author = (*(name for name in _AUTHORS_ORDER if name in authors), *others)
@@ -47,6 +47,11 @@ def plan_splits(wanted: tuple[tuple[str, float], ...], authors: set[str]) -> Spl
         raise UsageError(
             f"the source already has a split {taken[0]!r}",
             hint="Leave it out of --split, or pool the folders with --no-auto-split.",
+        )
+    if authors and TRAIN not in authors:
+        raise UsageError(
+            f"the source's own splits ({', '.join(by_author)}) have no train to carve from",
+            hint="Leave out --split, or pool the folders with --no-auto-split.",
         )
     rest = tuple(name for name in by_author if name not in names)
     return SplitPlan(names + rest, carved, TRAIN if authors else None)

@@ -147,6 +147,15 @@ def test_pinned_classes_keep_their_numbers(tmp_path):
     assert "class b has no rows" in result.notes
 
 
+def test_a_dataset_built_anew_keeps_its_class_numbers(tmp_path):
+    source = class_folders(tmp_path / "src", {"a": 2, "c": 2})
+    imgmem.build(source, tmp_path / "one", spec=BuildSpec(image=SMALL, classes=("c", "b", "a")))
+    imgmem.build(tmp_path / "one", tmp_path / "two", spec=BuildSpec(image=SMALL))
+    with imgmem.open(tmp_path / "two") as two:
+        assert two.classes == ("c", "b", "a")
+        assert two.labels.tolist() == [2, 2, 0, 0]
+
+
 def test_an_unknown_class_is_listed(tmp_path):
     source = class_folders(tmp_path / "src", {"a": 1, "dingo": 1})
     with pytest.raises(InputError, match="dingo"):

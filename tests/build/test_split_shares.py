@@ -102,6 +102,11 @@ def test_a_split_carves_from_the_authors_train_only(tmp_path):
     assert {s for p, s in split_of(tmp_path / "out").items() if p.startswith("test/")} == {"test"}
 
 
+def test_there_is_nothing_to_carve_without_the_authors_train():
+    with pytest.raises(UsageError, match="no train"):
+        plan_splits((("val", 0.2),), {"test"})
+
+
 def test_rejects_shrink_their_split(tmp_path):
     from imgmem.core.specs import RejectPolicy
 

@@ -97,6 +97,7 @@ def build(
     source, out = os.path.normpath(source), os.path.normpath(out)
     place.require_apart(source, out)
     place.clean_up(out)
+    memory.return_freed_memory()
     with ExitStack() as stack:
         peak = stack.enter_context(memory.PeakMemory())
         stack.enter_context(nullcontext() if run.fsync else durable.relaxed())

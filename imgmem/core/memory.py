@@ -9,11 +9,12 @@ import re
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from math import ceil
 from typing import Self
 
-from imgmem.core.specs import DEFAULT_MEMORY, DEFAULT_MEMORY_SHARE
+from imgmem.core.specs import DEFAULT_MEMORY, DEFAULT_MEMORY_SHARE, LEAST_DEFAULT_MEMORY
 
 try:
     import resource
@@ -22,6 +23,10 @@ except ImportError:  # Windows
 
 SAMPLE_SECONDS = 0.02
 """How often `PeakMemory` looks; a look costs 10 µs of CPU, so 0.05 % of one."""
+
+KEPT_BYTES = 4 * 2**20
+"""Freed blocks from this size on go back to the system; a photograph of ImageNet's size stays."""
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of mallopt, from malloc.h
 
 _RECLAIMABLE = {
     1: ("total_active_file", "total_inactive_file"),
@@ -79,11 +84,30 @@ def available(root: str = "/") -> MemoryLimits:
 
 
 def budget(requested: int | None) -> int:
-    """The memory to stay under: as requested, else the smaller of 1 GiB and a quarter of
-    what is available."""
+    """The memory to stay under, in bytes: as requested, else a quarter of what is available.
+
+    That is at most 1 GiB, and in small containers 96 MiB, or three quarters of all there is.
+    """
     if requested is not None:
         return requested
-    return min(DEFAULT_MEMORY, available().available // DEFAULT_MEMORY_SHARE)
+    there = available().available
+    small = min(LEAST_DEFAULT_MEMORY, (there + anonymous_bytes()) * 3 // 4)
+    return min(DEFAULT_MEMORY, max(there // DEFAULT_MEMORY_SHARE, small))
+
+
+def return_freed_memory() -> None:
+    """Let the C library give large freed blocks back to the system at once, from now on.
+
+    glibc's thresholds grow with what is freed (mallopt(3)), and each thread's arena keeps as
+    much: four decoding threads kept 60 MB more than they used. Fixed ones also spare page
+    faults: a build of photographs takes 6 % less CPU. Other C libraries are left as they are.
+    """
+    import ctypes
+
+    with suppress(OSError, AttributeError, TypeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        for threshold in (_M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD):
+            mallopt(threshold, KEPT_BYTES)
 
 
 def allowed_cpus(root: str = "/") -> int:

@@ -148,6 +148,9 @@ def test_affinity_limits_the_workers():
 
 
 def test_the_default_budget_is_a_gibibyte_or_a_quarter(monkeypatch):
+    """But 96 MiB in a small container, or three quarters of a very small one."""
+    monkeypatch.setattr(memory, "anonymous_bytes", lambda: 20 * MIB)
+
     def there_are(count):
         limits = memory.MemoryLimits((memory.Bound("host", count, count),))
         monkeypatch.setattr(memory, "available", lambda: limits)
@@ -156,7 +159,32 @@ def test_the_default_budget_is_a_gibibyte_or_a_quarter(monkeypatch):
     assert memory.budget(None) == 2**30
     there_are(1000 * MIB)
     assert memory.budget(None) == 250 * MIB
+    there_are(200 * MIB)
+    assert memory.budget(None) == 96 * MIB
+    there_are(80 * MIB)
+    assert memory.budget(None) == 75 * MIB
     assert memory.budget(77) == 77
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's allocator")
+def test_freed_memory_goes_back_to_the_system():
+    """Four threads free blocks of 3 to 12 MB; by default they would keep 60 MB of them."""
+    code = """
+import threading
+from imgmem.core import memory
+memory.return_freed_memory()
+together = threading.Barrier(4)
+def work():
+    for size in (3_000_000, 12_000_000, 9_000_000) * 5:
+        held = bytearray(size)
+        held[::4096] = bytes(len(held[::4096]))
+        together.wait()
+        del held
+threads = [threading.Thread(target=work) for _ in range(4)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(memory.anonymous_bytes() >> 20)"""
+    assert int(python(code)) < 35
 
 
 REPORT = (

@@ -5,7 +5,8 @@
 
 This is the program whose memory `imgmem estimate` forecasts, stage by stage. It takes the
 images that `imgmem build SRC` would take, and prints, as one JSON object, the most memory
-that it ever held (the kernel's VmHWM), also for each stage, in bytes.
+that it ever held (the kernel's VmHWM), also for each stage, in bytes; "files" of them are pages
+of program files, which the kernel maps as its page cache has them, and can take back.
 """
 
 import argparse
@@ -56,7 +57,8 @@ def convert(source: str, size: Size, channels: str, dtype: str, out: str | None)
 
     if out:
         np.save(out, X)
-    return peaks | {"images": len(images), "peak": peak_bytes()}
+    counts = {"images": len(images), "files": status_bytes("RssFile")}
+    return peaks | {"peak": peak_bytes()} | counts
 
 
 def read_images(path: str, size: Size, channels: str) -> Iterator[npt.NDArray[Any]]:
@@ -79,11 +81,16 @@ def peak_bytes() -> int:
 
     ru_maxrss, where there is no /proc, also knows what the process was forked from.
     """
+    return status_bytes("VmHWM") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def status_bytes(name: str) -> int:
+    """A figure of /proc/self/status in bytes, or 0 where there is none."""
     try:
         with open("/proc/self/status", encoding="ascii") as status:
-            return next(int(line.split()[1]) * 1024 for line in status if "VmHWM" in line)
+            return next(int(line.split()[1]) * 1024 for line in status if name in line)
     except OSError:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return 0
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ from cgroups import limited_to, needs_cgroup
 from pictures import encode, photo
 
 from imgmem.core.estimate import estimate
-from imgmem.core.estimating.naive import BASE_BYTES
 from imgmem.core.specs import EstimateSpec, ImageSpec
 
 NAIVE = Path(__file__).parents[2] / "scripts" / "naive.py"

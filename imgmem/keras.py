@@ -10,7 +10,7 @@ from typing import Any
 
 import keras
 
-from imgmem.core.batches import Batch, Batches
+from imgmem.core.batching.batches import Batch, Batches
 
 WORKERS = 2
 """Threads that make batches while the model trains (Keras's own default, 1, makes it wait)."""

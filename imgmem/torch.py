@@ -18,11 +18,11 @@ import torch
 from torch.utils.data import DataLoader, Sampler, default_collate, get_worker_info
 
 from imgmem.core import dataset as core
-from imgmem.core.batches import threads_to_fill
-from imgmem.core.buffers import Buffers
+from imgmem.core.batching.batches import threads_to_fill
+from imgmem.core.batching.buffers import Buffers
+from imgmem.core.batching.convert import Normalize
+from imgmem.core.batching.orders import check_order
 from imgmem.core.chunks import row_ranges
-from imgmem.core.convert import Normalize
-from imgmem.core.orders import check_order
 from imgmem.core.specs import Balance, BatchDtype, Layout, Order, OrderSpec
 from imgmem.torch_workers import Batch, HandOver
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from imgmem.core.buffers import lend
+from imgmem.core.batching.buffers import lend
 
 Batch: TypeAlias = torch.Tensor | tuple[torch.Tensor, torch.Tensor]
 

@@ -6,7 +6,8 @@ import zlib
 
 import numpy as np
 
-from imgmem.core import rowfacts, store
+from imgmem.core import store
+from imgmem.core.inspecting import rowfacts
 from imgmem.core.npy import ArrayHeader
 from imgmem.core.record import Record
 

@@ -77,7 +77,7 @@ def command(
     from imgmem.cli.progress import shown
     from imgmem.cli.render import emit
     from imgmem.core.build import build
-    from imgmem.core.classes import read_classes
+    from imgmem.core.building.classes import read_classes
 
     classes = given["classes"] and read_classes(given["classes"])
     names = ("dtype", "labels", "splits", "auto_split", "shuffle", "seed", "limit")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from imgmem.core.estimate import Estimate, Images
-    from imgmem.core.verdicts import Naive
+    from imgmem.core.estimating.verdicts import Naive
 
 _SPEC = specs.EstimateSpec()
 _STAGES = {

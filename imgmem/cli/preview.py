@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgmem.cli.render import printable
-from imgmem.core.exports import caption
-from imgmem.core.sheet import fit
+from imgmem.core.sampling.exports import caption
+from imgmem.core.sampling.sheet import fit
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -86,8 +86,8 @@ def command(dataset: str, out: str | None, **given: Any) -> None:
     that training gets.
     """
     from imgmem.cli.render import emit
-    from imgmem.core.exports import check_out, save
     from imgmem.core.sample import sample
+    from imgmem.core.sampling.exports import check_out, save
 
     if out is not None:
         check_out(out, dataset)

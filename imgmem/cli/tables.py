@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from imgmem.cli.render import counted, printable
-from imgmem.core.compare import Comparison
-from imgmem.core.findings import Finding, Item
-from imgmem.core.rowlist import Source
+from imgmem.core.inspecting.compare import Comparison
+from imgmem.core.inspecting.findings import Finding, Item
+from imgmem.core.inspecting.rowlist import Source
 from imgmem.core.stats import ALL, Channel, ClassRows, DatasetStats
 from imgmem.core.units import format_bytes
 

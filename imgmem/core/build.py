@@ -13,17 +13,18 @@ from typing import Any
 
 import numpy as np
 
-from imgmem.core import durable, memory, partial, place, store
-from imgmem.core.decoding import Chunk, Decoder
-from imgmem.core.design import Design, Order
+from imgmem.core import durable, memory, store
+from imgmem.core.building import partial, place
+from imgmem.core.building.decoding import Chunk, Decoder
+from imgmem.core.building.design import Design, Order
+from imgmem.core.building.freshness import require_unchanged
+from imgmem.core.building.nativesize import common_size
+from imgmem.core.building.partial import Partial
+from imgmem.core.building.plan import Plan
 from imgmem.core.errors import DatasetError, InputError, Interrupted
 from imgmem.core.forecast import BuildMemory, plan_build
-from imgmem.core.freshness import require_unchanged
 from imgmem.core.images import decoder_versions
-from imgmem.core.nativesize import common_size
-from imgmem.core.partial import Partial
 from imgmem.core.pipeline import MemoryGate, in_order
-from imgmem.core.plan import Plan
 from imgmem.core.progress import Progress, Report, silent
 from imgmem.core.record import Record
 from imgmem.core.sources import Source, open_source

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from imgmem.core import store
-from imgmem.core.batches import Batches, Rows, threads_to_fill
-from imgmem.core.convert import Normalize, plan_conversion
-from imgmem.core.gather import Gather, RowReader
+from imgmem.core.batching.batches import Batches, Rows, threads_to_fill
+from imgmem.core.batching.convert import Normalize, plan_conversion
+from imgmem.core.batching.gather import Gather, RowReader
 from imgmem.core.locks import Lock
 from imgmem.core.npy import HEADER_BYTES
 from imgmem.core.specs import Balance, BatchDtype, BatchSpec, Layout, Order, OrderSpec

@@ -9,16 +9,25 @@ from math import prod
 
 import numpy as np
 
-from imgmem.core import forecast, memory, naive, store
-from imgmem.core.census import Census, take_census
+from imgmem.core import forecast, memory, store
 from imgmem.core.errors import CheckFailed, InputError, UsageError
-from imgmem.core.naive import Stages
+from imgmem.core.estimating import naive
+from imgmem.core.estimating.census import Census, take_census
+from imgmem.core.estimating.naive import Stages
+from imgmem.core.estimating.verdicts import (
+    Naive,
+    Need,
+    Room,
+    below_floor,
+    judge_naive,
+    judge_need,
+    room,
+)
 from imgmem.core.progress import Report, silent
 from imgmem.core.record import Record
 from imgmem.core.sources import Source, open_source
 from imgmem.core.specs import NAIVE_DTYPES, EstimateSpec, ImageSpec, NaiveDtype, RunSpec
 from imgmem.core.units import format_bytes
-from imgmem.core.verdicts import Naive, Need, Room, below_floor, judge_naive, judge_need, room
 
 
 @dataclass(frozen=True, kw_only=True)

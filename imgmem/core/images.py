@@ -10,10 +10,10 @@ import simplejpeg
 from PIL.ImageFile import ImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
-from imgmem.core.costs import decode_cost
 from imgmem.core.errors import RejectedImage
-from imgmem.core.fits import Size, jpeg_eighths, jpeg_fills, jpeg_scaled
-from imgmem.core.headers import (
+from imgmem.core.imaging.costs import decode_cost
+from imgmem.core.imaging.fits import Size, jpeg_eighths, jpeg_fills, jpeg_scaled
+from imgmem.core.imaging.headers import (
     HEAD_BYTES,
     Header,
     describe,
@@ -23,10 +23,10 @@ from imgmem.core.headers import (
     read_jpeg_header,
     reject,
 )
-from imgmem.core.integrity import check_container, check_tiff
-from imgmem.core.pixels import from_inverted_cmyk, read_pixels, require_supported
-from imgmem.core.resize import Pixels, place, plane, upright
-from imgmem.core.signatures import sniff
+from imgmem.core.imaging.integrity import check_container, check_tiff
+from imgmem.core.imaging.pixels import from_inverted_cmyk, read_pixels, require_supported
+from imgmem.core.imaging.resize import Pixels, place, plane, upright
+from imgmem.core.imaging.signatures import sniff
 from imgmem.core.specs import ImageSpec
 
 __all__ = [

@@ -8,18 +8,19 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from imgmem.core import constants, durable, levels, memory, rewrite, store
-from imgmem.core.constants import Constants
-from imgmem.core.copies import require_free, sync_name, write_copy
+from imgmem.core import durable, levels, memory, store
 from imgmem.core.durable import File
 from imgmem.core.errors import DatasetError, Interrupted, UsageError
-from imgmem.core.journal import State
 from imgmem.core.locks import Lock
+from imgmem.core.normalizing import constants, rewrite
+from imgmem.core.normalizing.constants import Constants
+from imgmem.core.normalizing.copies import require_free, sync_name, write_copy
+from imgmem.core.normalizing.journal import State
+from imgmem.core.normalizing.recode import Chunking, Direction, Plan, recoded
+from imgmem.core.normalizing.survey import Survey, require_checksums, survey
 from imgmem.core.progress import Progress, Report, silent
-from imgmem.core.recode import Chunking, Direction, Plan, recoded
 from imgmem.core.record import Normalization, Record
 from imgmem.core.specs import NormalizeSpec, RunSpec
-from imgmem.core.survey import Survey, require_checksums, survey
 
 _Path = str | os.PathLike[str]
 

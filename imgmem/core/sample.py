@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgmem.core import memory
-from imgmem.core.colours import true_colours
 from imgmem.core.dataset import Dataset
 from imgmem.core.dataset import open as open_dataset
 from imgmem.core.errors import ResourceError
-from imgmem.core.rowlist import Source, sources_of
-from imgmem.core.selection import check_spec, choose
+from imgmem.core.inspecting.colours import true_colours
+from imgmem.core.inspecting.rowlist import Source, sources_of
+from imgmem.core.sampling.selection import check_spec, choose
 from imgmem.core.specs import SampleSpec
 from imgmem.core.units import format_bytes
 

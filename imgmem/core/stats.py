@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from imgmem.core import memory
 from imgmem.core.dataset import Dataset
 from imgmem.core.dataset import open as open_dataset
-from imgmem.core.findings import Facts, Finding, find, load_facts
-from imgmem.core.histograms import LevelSums
-from imgmem.core.moments import combined
+from imgmem.core.inspecting.findings import Facts, Finding, find, load_facts
+from imgmem.core.inspecting.histograms import LevelSums
+from imgmem.core.inspecting.moments import combined
+from imgmem.core.inspecting.scan import Counts, histogram_step, plan_scan, scan
 from imgmem.core.progress import Report, silent
 from imgmem.core.record import Normalization
-from imgmem.core.scan import Counts, histogram_step, plan_scan, scan
 from imgmem.core.specs import RunSpec, Thresholds
 from imgmem.core.verify import require_whole
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from pictures import photo, write
 
 import imgmem
+from imgmem.core.building.splits import plan_splits, share_out
 from imgmem.core.errors import UsageError
 from imgmem.core.specs import BuildSpec, ImageSpec
-from imgmem.core.splits import plan_splits, share_out
 
 SMALL = ImageSpec(size=(4, 4))
 

@@ -68,7 +68,7 @@ def test_killed_at_random_moments_processes_lose_nothing(path, full):
 def test_in_transition_every_command_says_how_to_go_on_or_back(path, monkeypatch):
     import imgmem
 
-    monkeypatch.setattr("imgmem.core.rewrite._finish", lambda *_: 1 / 0)
+    monkeypatch.setattr("imgmem.core.normalizing.rewrite._finish", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         normalize(path)
     for command in (imgmem.open, imgmem.compute_stats):

@@ -12,11 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pictures import encode, oriented, photo, write
 
-from imgmem.core import census, forecast, rowfacts
+from imgmem.core import forecast
 from imgmem.core.build import build
 from imgmem.core.errors import CheckFailed, InputError, UsageError
 from imgmem.core.estimate import estimate, limit_check
-from imgmem.core.naive import BASE_BYTES
+from imgmem.core.estimating import census
+from imgmem.core.estimating.naive import BASE_BYTES
+from imgmem.core.inspecting import rowfacts
 from imgmem.core.normalize import normalize
 from imgmem.core.progress import silent
 from imgmem.core.sources import Entry

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imgmem.core.estimating.naive import BASE_BYTES, conversion, loading
+from imgmem.core.estimating.verdicts import Room, judge_naive, judge_need
 from imgmem.core.memory import Bound
-from imgmem.core.naive import BASE_BYTES, conversion, loading
 from imgmem.core.specs import NAIVE_DTYPES
-from imgmem.core.verdicts import Room, judge_naive, judge_need
 
 MIB = 2**20
 

@@ -18,9 +18,9 @@ import numpy as np
 from pictures import encode, oriented, photo
 from PIL import Image
 
-from imgmem.core.costs import decode_cost
 from imgmem.core.errors import RejectedImage
 from imgmem.core.images import decode_into, read_header
+from imgmem.core.imaging.costs import decode_cost
 from imgmem.core.specs import ImageSpec
 
 PICTURE = photo(90, 121)

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from pictures import encode, oriented, photo
 
-from imgmem.core.costs import decode_cost
-from imgmem.core.headers import read_header
+from imgmem.core.imaging.costs import decode_cost
+from imgmem.core.imaging.headers import read_header
 from imgmem.core.specs import ImageSpec
 
 MIB = 1 << 20
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(
 PEAK = """
 import json, sys
 import numpy as np
-from imgmem.core.costs import decode_cost
+from imgmem.core.imaging.costs import decode_cost
 from imgmem.core.images import decode_into, read_header
 from imgmem.core.specs import ImageSpec
 

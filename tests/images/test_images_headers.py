@@ -11,9 +11,9 @@ from pictures import encode, oriented, photo
 from PIL import Image
 
 from imgmem.core.errors import RejectedImage
-from imgmem.core.exif import exif_orientation
-from imgmem.core.headers import FORMATS, HEAD_BYTES, read_header
 from imgmem.core.images import decoder_versions
+from imgmem.core.imaging.exif import exif_orientation
+from imgmem.core.imaging.headers import FORMATS, HEAD_BYTES, read_header
 
 PICTURE = photo(61, 83)
 FILES = {

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from pictures import encode, oriented, photo
 from PIL import Image
 
-from imgmem.core.fits import crop_box, jpeg_eighths, jpeg_scaled, pad_box, resized
 from imgmem.core.images import decode_into
+from imgmem.core.imaging.fits import crop_box, jpeg_eighths, jpeg_scaled, pad_box, resized
 from imgmem.core.specs import ImageSpec
 
 lengths = st.integers(1, 3000)

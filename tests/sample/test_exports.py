@@ -10,8 +10,8 @@ from pictures import photo
 
 from imgmem.core import durable
 from imgmem.core.errors import ResourceError, UsageError
-from imgmem.core.exports import check_out, save
 from imgmem.core.sample import sample
+from imgmem.core.sampling.exports import check_out, save
 from imgmem.core.specs import SampleSpec
 
 
@@ -128,6 +128,6 @@ def test_a_full_disk_leaves_nothing_behind(dataset, tmp_path, monkeypatch, out):
 
 
 def test_a_sheet_that_nobody_could_look_at_is_refused(dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr("imgmem.core.exports.MAX_SHEET_BYTES", 1000)
+    monkeypatch.setattr("imgmem.core.sampling.exports.MAX_SHEET_BYTES", 1000)
     with pytest.raises(ResourceError, match="too large"):
         saved(dataset, tmp_path / "sheet.png")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from pictures import photo
 
-from imgmem.core import sheet
-from imgmem.core.sheet import Section, Tile, draw, fit, plan
+from imgmem.core.sampling import sheet
+from imgmem.core.sampling.sheet import Section, Tile, draw, fit, plan
 
 PICTURE = photo(64, 64)
 

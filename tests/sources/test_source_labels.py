@@ -7,8 +7,8 @@ import tracemalloc
 import pytest
 from listings import exhausted, listed, placed, plant
 
+from imgmem.core.building.partial import ROW_COLUMNS
 from imgmem.core.errors import InputError, RejectedImage
-from imgmem.core.partial import ROW_COLUMNS
 from imgmem.core.sources.table import ROWS_COLUMNS
 
 

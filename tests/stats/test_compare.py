@@ -9,7 +9,7 @@ import pytest
 from datasets import write_dataset
 from pictures import photo
 
-from imgmem.core.compare import compare
+from imgmem.core.inspecting.compare import compare
 
 
 @pytest.fixture(scope="module")

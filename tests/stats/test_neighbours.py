@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imgmem.core import neighbours
-from imgmem.core.neighbours import equal_groups, near_groups
+from imgmem.core.inspecting import neighbours
+from imgmem.core.inspecting.neighbours import equal_groups, near_groups
 
 word = st.integers(0, 2**64 - 1)
 

@@ -12,10 +12,10 @@ import pytest
 from datasets import write_dataset
 from pictures import photo
 
-from imgmem.core import gallery
 from imgmem.core.errors import UsageError
+from imgmem.core.inspecting import gallery
+from imgmem.core.inspecting.report import write_report
 from imgmem.core.record import Normalization
-from imgmem.core.report import write_report
 from imgmem.core.stats import compute_stats
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}

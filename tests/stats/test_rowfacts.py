@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from pictures import photo
 
-from imgmem.core import rowfacts
-from imgmem.core.rowfacts import ROW_FACTS, measure
+from imgmem.core.inspecting import rowfacts
+from imgmem.core.inspecting.rowfacts import ROW_FACTS, measure
 
 
 def rows(count, side=96, first=0):

@@ -8,9 +8,9 @@ import pytest
 from datasets import write_dataset
 from pictures import photo
 
-from imgmem.core import scan
 from imgmem.core.errors import DatasetError, InputError, UsageError
 from imgmem.core.forecast import BASE_BYTES
+from imgmem.core.inspecting import scan
 from imgmem.core.record import Normalization
 from imgmem.core.specs import RunSpec
 from imgmem.core.stats import compute_stats

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from numbered import ON_READ, numbered_images, numbers_of, reference
 
 import imgmem
+from imgmem.core.batching.gather import RowReader
 from imgmem.core.errors import DatasetError, ImgmemError, InputError
-from imgmem.core.gather import RowReader
 from imgmem.core.locks import Lock
 
 

@@ -1,0 +1,1 @@
+"""The parts of a dataset's batches: order, gathering, conversion."""

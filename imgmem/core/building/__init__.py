@@ -1,0 +1,1 @@
+"""The parts of `build`: what to do, the work in progress, and its place."""

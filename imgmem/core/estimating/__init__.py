@@ -1,0 +1,1 @@
+"""The parts of `estimate`: what a source holds, and what that takes."""

@@ -1,0 +1,1 @@
+"""Decoding: the bytes of an image file to one row of pixels."""

@@ -1,0 +1,1 @@
+"""The parts of `stats`: figures, findings, and the page that shows them."""

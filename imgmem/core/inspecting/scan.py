@@ -1,0 +1,195 @@
+"""The one pass over a dataset's features that `stats` makes.
+
+Rows are read in windows of a few MiB into one buffer a thread: what is allocated does not
+depend on their number.
+"""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from imgmem.core import memory
+from imgmem.core.chunks import row_ranges, rows_per_chunk
+from imgmem.core.dataset import Dataset
+from imgmem.core.errors import UsageError
+from imgmem.core.forecast import BASE_BYTES
+from imgmem.core.inspecting.colours import true_colours
+from imgmem.core.inspecting.histograms import LEVELS, LevelSums, pixel_histograms
+from imgmem.core.inspecting.moments import Moments, RowSums, Totals, row_sums
+from imgmem.core.pipeline import in_order
+from imgmem.core.progress import Progress, Report, silent
+from imgmem.core.record import Record
+from imgmem.core.specs import RunSpec
+from imgmem.core.units import format_bytes
+
+WINDOW_BYTES = 2 * 2**20
+"""About the second-level cache: every channel is a pass of its own over a window."""
+HISTOGRAM_BYTES = 512 * 2**20
+"""Pixels of larger datasets are counted in every second, third … row only: counting levels is
+six times the work of summing them, and half a GiB of pixels draws the same curve."""
+PHASE = "statistics"
+_WINDOWS = 2
+"""What a worker takes at most, in windows: its buffer, and float values as grey levels."""
+_ROW_BYTES = 200
+"""What looking for groups among rows takes at most, a row."""
+
+
+def plan_scan(dataset: Dataset, run: RunSpec) -> tuple[int, int]:
+    """The memory budget in bytes, and the workers: as asked for, or as it has room for.
+
+    Raises UsageError, with the floor, where the budget is too small.
+    """
+    budget = memory.budget(run.memory)
+    row_bytes = dataset.record.features_header.row_bytes
+    each = _WINDOWS * max(row_bytes, WINDOW_BYTES)
+    fixed = BASE_BYTES + _ROW_BYTES * len(dataset)
+    fitting = (budget - fixed) // each
+    if fitting < (run.workers or 1):
+        floor = fixed + each * (run.workers or 1)
+        raise UsageError(
+            f"a memory budget of {format_bytes(budget)} is below the floor of "
+            f"{format_bytes(floor)}",
+            hint=f"Give --memory {-(-floor // 2**20)}MiB or more, or fewer --workers.",
+            floor_bytes=floor,
+        )
+    return budget, run.workers or min(memory.allowed_cpus(), fitting)
+
+
+@dataclass(slots=True)
+class Counts:
+    """What was found in a range of rows.
+
+    sums: of the grey levels that the values stand for. histograms: (C, 256) counts of these
+    levels in the rows whose number `histogram_step` divides.
+    moments: of the values themselves, where they are floats.
+    odd: rows (of the whole dataset) with NaN, ±Inf or values that stand for no grey level.
+    classes: class index → sums of its grey levels, where they were asked for.
+    """
+
+    sums: LevelSums
+    histograms: NDArray[np.int64]
+    moments: Moments | None = None
+    odd: list[int] = field(default_factory=list)
+    classes: dict[int, LevelSums] = field(default_factory=dict)
+
+    def add(self, other: "Counts") -> None:
+        """Take in the counts of other rows; moments stay as they are."""
+        self.sums += other.sums
+        self.histograms += other.histograms
+        self.odd += other.odd
+        for label, sums in other.classes.items():
+            self.classes[label] = self.classes[label] + sums if label in self.classes else sums
+
+
+class Rows:
+    """Windows of a dataset's rows as stored; each is valid until its thread reads the next."""
+
+    def __init__(self, dataset: Dataset, at_once: int) -> None:
+        self._read = dataset.gather(normalize=False)
+        self._at_once = at_once
+        self._own = threading.local()
+
+    def __call__(self, start: int, stop: int) -> NDArray[Any]:
+        """The rows start … stop - 1, (n, H, W, C)."""
+        if not hasattr(self._own, "buffer"):
+            self._own.buffer = self._read.empty(self._at_once)
+        return self._read(np.arange(start, stop), self._own.buffer[: stop - start])
+
+
+def histogram_step(record: Record) -> int:
+    """Every how many rows the levels are counted: 1 for all but large datasets."""
+    return -(-prod(record.shape) // HISTOGRAM_BYTES)
+
+
+def scan(
+    dataset: Dataset,
+    start: int,
+    stop: int,
+    *,
+    workers: int,
+    by_class: bool = False,
+    report: Report = silent,
+) -> Counts:
+    """Count everything in the rows start … stop - 1 of a dataset.
+
+    by_class: also the grey levels of each class. The result does not depend on `workers`.
+    """
+    cv2.setNumThreads(1)
+    at_once = rows_per_chunk(dataset.record.features_header.row_bytes, WINDOW_BYTES)
+    window = _Window(dataset, Rows(dataset, at_once), by_class=by_class)
+    ranges = ((start + a, start + b) for a, b in row_ranges(stop - start, at_once))
+    depth = dataset.record.shape[3]
+    found = Counts(LevelSums.none(depth), np.zeros((depth, LEVELS), np.int64))
+    totals = Totals(depth)
+    for part, last in in_order(window, ranges, workers=workers, window=2 * workers):
+        found.add(part)
+        if part.rows:
+            totals.add(part.rows)
+        report(Progress(PHASE, last - dataset.start, len(dataset), "rows"))
+    if dataset.record.dtype != "uint8":
+        found.moments = totals.moments()
+    return found
+
+
+@dataclass(slots=True)
+class _Part(Counts):
+    """What was found in a window; rows: sums over its float values, a row each."""
+
+    rows: RowSums | None = None
+
+
+class _Window:
+    """Counts one window; called from the threads."""
+
+    def __init__(self, dataset: Dataset, rows: Rows, *, by_class: bool) -> None:
+        self._rows = rows
+        self._normalization = dataset.record.normalization
+        self._labels = dataset.labels if by_class else None
+        self._first = dataset.start
+        self._step = histogram_step(dataset.record)
+
+    def __call__(self, rows: tuple[int, int]) -> tuple[_Part, int]:
+        """The counts of the rows, and the row after the last."""
+        values = self._rows(*rows)
+        levels = true_colours(values, self._normalization)
+        depth = values.shape[3]
+        counted = levels[-rows[0] % self._step :: self._step]
+        part = _Part(LevelSums.none(depth), pixel_histograms(counted.reshape(-1, depth)))
+        for start, stop, label in self._runs(*rows):
+            sums = LevelSums.of_pixels(levels[start:stop].reshape(-1, depth))
+            part.sums += sums
+            if label is not None:
+                part.classes[label] = part.classes[label] + sums if label in part.classes else sums
+        if values.dtype != np.uint8:
+            part.rows = row_sums(values)
+            part.odd = [rows[0] + odd for odd in self._odd(part.rows).tolist()]
+        return part, rows[1]
+
+    def _runs(self, first: int, last: int) -> Iterator[tuple[int, int, int | None]]:
+        """(start, stop, class) of neighbouring rows of one class, counted from `first`."""
+        if self._labels is None:
+            yield 0, last - first, None
+            return
+        labels = self._labels[first - self._first : last - self._first]
+        ends = [*(np.flatnonzero(np.diff(labels)) + 1).tolist(), len(labels)]
+        for start, stop in zip([0, *ends], ends, strict=False):
+            yield start, stop, int(labels[start])
+
+    def _odd(self, sums: RowSums) -> NDArray[np.int64]:
+        """Which rows of a window hold values that no grey level becomes."""
+        bounds = np.array([[0.0, 255.0]] * sums.count.shape[1])
+        if self._normalization:
+            offset, scale = (
+                np.array(n)[:, None]
+                for n in (self._normalization.offset, self._normalization.scale)
+            )
+            bounds = np.sort((bounds - offset) * scale, 1)
+        slack = 1e-3 * (bounds[:, 1] - bounds[:, 0])
+        outside = (sums.minimum < bounds[:, 0] - slack) | (sums.maximum > bounds[:, 1] + slack)
+        return np.flatnonzero((outside | (sums.nan + sums.infinite > 0)).any(1))

@@ -1,0 +1,1 @@
+"""The parts of `normalize`: constants, the rewrite in place and its journal."""

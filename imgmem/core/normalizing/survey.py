@@ -1,0 +1,126 @@
+"""One pass over features that are not normalized: their checksums and exact histograms."""
+
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from imgmem.core import levels, store
+from imgmem.core.checksums import damaged_rows
+from imgmem.core.durable import File
+from imgmem.core.errors import DatasetError
+from imgmem.core.inspecting.histograms import LEVELS, pixel_histograms
+from imgmem.core.normalizing.recode import Chunking, Crcs, in_threads, read_chunk, window_of
+from imgmem.core.progress import Progress, Report
+from imgmem.core.record import Record
+from imgmem.core.specs import RunSpec
+
+PHASE = "statistics"
+
+
+@dataclass(frozen=True)
+class Survey:
+    """crcs: CRC-32 of every chunk. histograms: (C, 256) counts of the levels in some rows."""
+
+    crcs: Crcs
+    histograms: npt.NDArray[np.int64]
+
+
+def survey(
+    features: File,
+    side: Record,
+    chunking: Chunking,
+    *,
+    rows: tuple[int, int],
+    run: RunSpec,
+    report: Report,
+) -> Survey:
+    """Read all features, uint8 or whole grey levels in float, and count the levels in `rows`.
+
+    Raises DatasetError where the data is not as its checksums say, or holds other values.
+    """
+    reader = _Reader(features, side, chunking, rows)
+    crcs = np.zeros(chunking.chunks, np.uint32)
+    counts = np.zeros((side.shape[3], LEVELS), np.int64)
+    window = window_of(reader.cost, run)
+    buffers = [reader.buffers() for _ in range(window)]
+    tasks = ((chunk, buffers[chunk % window]) for chunk in range(chunking.chunks))
+    for chunk, (crc, part) in enumerate(in_threads(reader, tasks, run, window)):
+        crcs[chunk] = crc
+        counts += part
+        report(Progress(PHASE, chunking.bounds(chunk)[1], chunking.values, "values"))
+    require_checksums(features.path, side, chunking.checksums(side, crcs))
+    return Survey(crcs, counts)
+
+
+def require_checksums(path: str, side: Record, blocks: list[int]) -> None:
+    """DatasetError, with the rows, unless X has the checksums that the record says."""
+    header = side.features_header
+    bad = damaged_rows(
+        blocks,
+        side.checksums.get("X", blocks),
+        block=side.checksum_block,
+        row_bytes=header.row_bytes,
+        rows=header.shape[0],
+    )
+    if bad:
+        ranges = ", ".join(f"{start} to {stop - 1}" for start, stop in bad)
+        raise DatasetError(
+            f"{path} is damaged: rows {ranges} are not as their checksums say",
+            hint="Restore it from a copy, or build the dataset again.",
+            path=path,
+            damaged_rows=bad,
+        )
+
+
+class _Reader:
+    """Reads, checks and counts one chunk at a time; called from several threads."""
+
+    def __init__(
+        self, features: File, side: Record, chunking: Chunking, rows: tuple[int, int]
+    ) -> None:
+        self._features = features
+        self._side = side
+        self._dtype = side.features_header.dtype
+        self._depth = side.shape[3]
+        self._chunking = chunking
+        per_row = chunking.values // side.shape[0]
+        self._wanted = (rows[0] * per_row, rows[1] * per_row)
+
+    @property
+    def cost(self) -> int:
+        """Bytes that one chunk under way takes."""
+        return self._chunking.longest * (self._dtype.itemsize + (self._dtype != np.uint8))
+
+    def buffers(self) -> tuple[npt.NDArray[Any], levels.Grey]:
+        source = np.empty(self._chunking.longest, self._dtype)
+        return source, source if source.dtype == np.uint8 else np.empty(len(source), np.uint8)
+
+    def __call__(
+        self, task: tuple[int, tuple[npt.NDArray[Any], levels.Grey]]
+    ) -> tuple[int, npt.NDArray[np.int64]]:
+        chunk, buffers = task
+        start, stop = self._chunking.bounds(chunk)
+        source, grey = (buffer[: stop - start] for buffer in buffers)
+        read_chunk(self._features, self._chunking.region(self._side, chunk), source)
+        if grey is not source and not levels.is_levels(source, grey):
+            raise store.damaged(
+                self._features.path, "it holds values that are not whole numbers from 0 to 255"
+            )
+        low, high = (min(max(bound, start), stop) for bound in self._wanted)
+        counts = _counts(grey[low - start : high - start], low % self._depth, self._depth)
+        return zlib.crc32(source.data), counts
+
+
+def _counts(grey: levels.Grey, phase: int, depth: int) -> npt.NDArray[np.int64]:
+    """(C, 256) counts in flat, interleaved levels, of which the first is of channel `phase`."""
+    head = min(-phase % depth, len(grey))
+    body = (len(grey) - head) // depth * depth
+    counts = np.zeros((depth, LEVELS), np.int64)
+    if body:
+        counts += pixel_histograms(grey[head : head + body].reshape(-1, depth))
+    loose = np.r_[0:head, head + body : len(grey)]
+    np.add.at(counts, ((loose + phase) % depth, grey[loose]), 1)
+    return counts

@@ -1,0 +1,1 @@
+"""The parts of `sample`: which rows, and what they are shown as."""

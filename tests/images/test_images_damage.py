@@ -168,12 +168,12 @@ def test_an_animated_png_with_frames_that_are_damaged_in_sequence_is_read_or_rej
         assert decode(data[:at] + chunk + data[at + 20 :])[:2] == (60, 80)
 
 
-@pytest.mark.parametrize("part", [0.1, 0.5, 0.9])
-def test_a_wrong_checksum_inside_a_deflated_tiff_is_corrupt(part):
-    data = bytearray(encode(photo(50, 60), "TIFF", compression="tiff_adobe_deflate"))
-    at = 8 + int((struct.unpack_from("<I", data, 4)[0] - 8) * part)
-    data[at] ^= 0x10
-    assert reason(bytes(data)) == "corrupt"
+def test_a_wrong_checksum_inside_a_deflated_tiff_is_corrupt():
+    """Its decoder often stops before the checksum: it passed 12 of 60 such holes."""
+    data = encode(photo(90, 121), "TIFF", compression="tiff_adobe_deflate")
+    (directory,) = struct.unpack_from("<I", data, 4)
+    for at in range(10, directory - 64, directory // 60):
+        assert reason(data[:at] + bytes(64) + data[at + 64 :]) == "corrupt", at
 
 
 NO_IMAGES = {
@@ -194,6 +194,7 @@ NO_IMAGES = {
     "postscript": (b"%!PS-Adobe-3.0 EPSF-3.0\n", "unsupported"),
     "jpeg start": (b"\xff\xd8\xff", "truncated"),
     "png start": (b"\x89PNG\r\n\x1a\n", "truncated"),
+    "avif sequence start": (b"\0\0\0\x14ftypavis\0\0\0\0msf1", "truncated"),
     "avif start": (b"\0\0\0\x18ftypavif\0\0\0\0mif1avif", "truncated"),
 }
 
@@ -212,10 +213,11 @@ def test_heic_names_the_remedy():
         decode(NO_IMAGES["heic"][0])
 
 
-def tiff(bits, values, *tags, photometric=1):
-    """A one-row grey TIFF of raw `values`."""
-    width = len(values) * 8 // bits
-    entries = [(256, width), (257, 1), (258, bits), (259, 1), (262, photometric), (277, 1)]
+def tiff(bits, values, *tags, photometric=1, compression=1, width=0):
+    """A one-row grey TIFF of `values`, which follow its directory."""
+    width = width or len(values) * 8 // bits
+    entries = [(256, width), (257, 1), (258, bits), (259, compression)]
+    entries += [(262, photometric), (277, 1)]
     entries += [(278, 1), (279, len(values)), *tags]
     entries = sorted([*entries, (273, 8 + 2 + 12 * (len(entries) + 1) + 4)])
     body = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in entries)
@@ -243,6 +245,29 @@ def test_the_same_tiff_with_ordinary_samples_is_read():
     row = np.empty((1, 4, 3), np.uint8)
     decode_into(tiff(8, bytes([0, 1, 255, 5])), ImageSpec(size=None), row)
     assert row[0, :, 0].tolist() == [0, 1, 255, 5]
+
+
+def test_a_compressed_tiff_whose_pixels_come_last_is_truncated_if_cut():
+    data = tiff(8, bytes([7, *range(8)]), compression=32773, width=8)
+    row = np.empty((1, 8, 3), np.uint8)
+    decode_into(data, ImageSpec(size=None), row)
+    assert row[0, :, 0].tolist() == list(range(8))
+    assert reason(data[:-2]) == "truncated"
+
+
+def test_a_transparent_colour_among_sixteen_bits_is_refused():
+    data = encode(photo(8, 9)[:, :, 0].astype(np.uint16) * 257)
+    body = b"tRNS\1\1"
+    chunk = struct.pack(">I", 2) + body + struct.pack(">I", zlib.crc32(body))
+    assert reason(data[:33] + chunk + data[33:]) == "unsupported"
+
+
+def test_pixels_of_another_size_than_the_header_says_are_corrupt():
+    data = encode(photo(40, 50), "JPEG")
+    header = read_header(data)._replace(height=39)
+    row = np.empty((64, 80, 3), np.uint8)
+    with pytest.raises(RejectedImage, match="corrupt: decodes to 40×50, not 39×50"):
+        decode_into(data, ImageSpec(size=(64, 80)), row, header=header)
 
 
 @pytest.mark.parametrize(

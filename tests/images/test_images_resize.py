@@ -180,6 +180,13 @@ def test_far_shrinking_is_the_exact_area_filter_anyway():
     assert np.array_equal(decode(encode(picture), (100, 90)), area(picture, 100, 90))
 
 
+@pytest.mark.parametrize("ratio", [1.1, 1.5, 2.3, 3, 4])
+def test_shrinking_up_to_four_times_is_interpolation_and_then_means_of_pairs(ratio):
+    picture = photo(round(60 * ratio), round(80 * ratio))
+    doubled = cv2.resize(picture, (160, 120), interpolation=cv2.INTER_LINEAR)
+    assert np.array_equal(decode(encode(picture), (60, 80)), area(doubled, 60, 80))
+
+
 @pytest.mark.parametrize("resize", ["auto", "area"])
 def test_a_side_that_shrinks_is_averaged_though_the_other_grows(resize):
     """OpenCV's area filter falls back to interpolation there, which leaves out pixels."""

@@ -229,7 +229,7 @@ def describe(image: ImageFile.ImageFile, kind: str, data: bytes) -> Header:
 
 def _describe(image: ImageFile.ImageFile, kind: str, data: bytes) -> Header:
     width, height = image.size
-    orientation = 1 if kind == "TIFF" else _orientation(image, kind, data)
+    orientation = _orientation(image, kind, data)
     if orientation >= 5:
         height, width = width, height
     return Header(
@@ -245,7 +245,7 @@ def _describe(image: ImageFile.ImageFile, kind: str, data: bytes) -> Header:
 
 
 def _orientation(image: ImageFile.ImageFile, kind: str, data: bytes) -> int:
-    """EXIF's orientation; not TIFF's own, which Pillow applies itself."""
+    """EXIF's orientation; 1 for TIFF, whose tag is no EXIF block: Pillow turns it itself."""
     exif = image.info.get("exif")
     if exif is None and kind == "PNG":  # it may stand behind the pixels, which Pillow reads later
         exif = next((body for name, body in png_chunks(data) if name == b"eXIf"), None)

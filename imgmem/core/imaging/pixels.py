@@ -42,8 +42,6 @@ def read_pixels(
     the background, 16 bits are cut to the upper 8, without rounding.
     """
     transparent = _is_transparent(image)
-    if not transparent:
-        image.info.pop("transparency", None)  # Pillow warns of some that hide nothing
     deep = image.mode.startswith("I")
     if out is None:
         grey = spec.channels == "grey" or deep or (image.mode in _GREY and not transparent)

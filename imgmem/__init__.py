@@ -16,12 +16,17 @@ if TYPE_CHECKING:
     from imgmem.core.errors import ImgmemError as ImgmemError
     from imgmem.core.estimate import estimate as estimate
     from imgmem.core.normalize import normalize as normalize
+    from imgmem.core.normalize import undo as undo
     from imgmem.core.sample import sample as sample
     from imgmem.core.specs import BatchSpec as BatchSpec
     from imgmem.core.specs import BuildSpec as BuildSpec
+    from imgmem.core.specs import EstimateSpec as EstimateSpec
     from imgmem.core.specs import ImageSpec as ImageSpec
     from imgmem.core.specs import NormalizeSpec as NormalizeSpec
+    from imgmem.core.specs import OrderSpec as OrderSpec
+    from imgmem.core.specs import RejectPolicy as RejectPolicy
     from imgmem.core.specs import RunSpec as RunSpec
+    from imgmem.core.specs import SampleSpec as SampleSpec
     from imgmem.core.stats import compute_stats as compute_stats
 
 _HOMES = {
@@ -36,8 +41,13 @@ _HOMES = {
     "BuildSpec": "specs",
     "ImageSpec": "specs",
     "NormalizeSpec": "specs",
+    "RejectPolicy": "specs",
+    "OrderSpec": "specs",
+    "SampleSpec": "specs",
+    "EstimateSpec": "specs",
     "RunSpec": "specs",
     "compute_stats": "stats",
+    "undo": "normalize",
 }
 
 __all__ = ["__version__", *_HOMES]  # noqa: PLE0604

@@ -9,12 +9,15 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 _NAMES = {str: "string", int: "integer", float: "number", bool: "true or false", NoneType: "null"}
 
 
-def reference(result: type) -> Iterator[str]:
-    """Lines that describe a dataclass, then those that it contains."""
+def reference(result: type, known: set[type]) -> Iterator[str]:
+    """Lines that describe a dataclass, then those that it contains, save for the `known`, which
+    these join."""
     found = [result]
     for kind in found:
         hints = get_type_hints(kind)
-        yield from _described(kind, hints)
+        if kind not in known:
+            yield from _described(kind, hints)
+        known.add(kind)
         for hint in hints.values():
             found += [one for one in _dataclasses(hint) if one not in found]
 

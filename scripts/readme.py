@@ -29,11 +29,17 @@ def help_of(*names: str) -> None:
     cog.outl(f"```console\n$ imgmem {' '.join([*names, '--help'])}\n{page}\n```")
 
 
+_described: set[type] = set()
+
+
 def json_keys(title: str, place: str) -> None:
-    """What a JSON object holds, folded up; `place` is the module and name of its dataclass."""
+    """What a JSON object holds, folded up; `place` is the module and name of its dataclass.
+
+    A dataclass that several objects hold is described once, at the first.
+    """
     module, name = place.split(":")
     cog.outl(f"<details><summary>{title}</summary>\n\n```text")
-    for line in reference(getattr(import_module(module), name)):
+    for line in reference(getattr(import_module(module), name), _described):
         cog.outl(line)
     cog.outl("```\n\n</details>")
 

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, NoReturn
@@ -47,6 +48,7 @@ class Program(click.Group):
             sys.exit(super().main(prog_name="imgmem"))
         render.tolerate_any_text()
         signal.signal(signal.SIGTERM, signal.default_int_handler)
+        warnings.showwarning = _warn
         arguments = sys.argv[1:]
         code = self._run(arguments)
         _leave(code if isinstance(code, int) else failures.report(code, arguments))
@@ -65,6 +67,11 @@ class Program(click.Group):
         except BaseException as error:
             _ignore_signals()
             return failures.translated(error)
+
+
+def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
+    """A warning, ours or a library's, as a line on stderr without the code that it came from."""
+    render.complain(f"imgmem: warning: {message}")
 
 
 def with_environment(command: click.Command) -> click.Command:

@@ -4,6 +4,7 @@ import os
 import sys
 import threading
 import time
+import warnings
 from dataclasses import dataclass
 
 import click
@@ -37,6 +38,8 @@ def command(how, some_number, overwrite, as_json, quiet):
         print(some_number, overwrite)
     elif how == "wait":
         wait_while_threads_run(quiet)
+    elif how == "warn":
+        warnings.warn("the disk is slow", RuntimeWarning, stacklevel=1)
     elif how == "report":
         report_progress(quiet)
     else:

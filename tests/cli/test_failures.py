@@ -173,3 +173,7 @@ def test_a_signal_ends_the_run_with_130_while_threads_still_work(number):
         complaint = process.stderr.read()
     assert process.returncode == 130
     assert complaint == b"imgmem: interrupted at row 3\n        Run it again to go on.\n"
+
+
+def test_a_warning_is_one_line_without_code():
+    assert run("fail", "warn").stderr == b"imgmem: warning: the disk is slow\n"

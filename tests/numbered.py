@@ -33,3 +33,8 @@ def reference(images, normalization=ON_READ, dtype=np.float32):
     """What plain NumPy makes of stored images."""
     offset, scale = np.array(normalization.offset), np.array(normalization.scale)
     return ((images - offset) * scale).astype(dtype)
+
+
+def put_numbers(dataset, rows, queue):
+    """Send the numbers of some rows; here, because a spawned process cannot import test files."""
+    queue.put(numbers_of(dataset[rows][0]))

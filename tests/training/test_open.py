@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from numbered import ON_READ, numbered_images, numbers_of, reference
+from numbered import ON_READ, numbered_images, numbers_of, put_numbers, reference
 
 import imgmem
 from imgmem.core.batching.gather import RowReader
@@ -112,16 +112,12 @@ def test_a_pickled_dataset_is_small_and_opens_again(numbered):
     assert np.array_equal(pickle.loads(data)[3:9][0], dataset[3:9][0])
 
 
-def _put_numbers(dataset, queue):
-    queue.put(numbers_of(dataset[10:13][0]))
-
-
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_a_dataset_reads_in_another_process(numbered, method):
     dataset = imgmem.open(numbered())
     context = multiprocessing.get_context(method)
     queue = context.Queue()
-    child = context.Process(target=_put_numbers, args=(dataset, queue))
+    child = context.Process(target=put_numbers, args=(dataset, slice(10, 13), queue))
     child.start()
     assert queue.get(timeout=60) == [10, 11, 12]
     child.join()

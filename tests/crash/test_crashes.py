@@ -1,8 +1,10 @@
 """Kills, power cuts, failing calls and damage, at every point that the protocols have.
 
-Without --full a fixed sample of the points is looked at, with it all of them; the numbers that
-are promised are those of --full. `scripts/crash-report` prints them.
+Without --full a fixed sample of the points is looked at; the numbers that are promised are those
+of --full. `python tests/crash/report.py` prints them.
 """
+
+from math import ceil
 
 import pytest
 from crash_cases import FAMILIES
@@ -31,24 +33,30 @@ def check(cases, family, trials_of, least):
     assert family not in PROMISED or count >= least
 
 
+def share(total, cases):
+    """How many of `total` trials each of the cases gets."""
+    return ceil(total / len(cases))
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_killed_anywhere_it_goes_on_to_the_same_bytes(cases, scratch, full, family):
     """(a) Also in mid-write, also when the recovery is killed."""
-    size = {"limit": None, "second": 5} if full else {"limit": 12, "second": 1}
+    size = {"limit": None, "second": 2} if full else {"limit": 12, "second": 1}
     check(cases, family, lambda case: kills(scratch, case, **size), 1000 if full else 30)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_power_cut_anywhere_costs_nothing(cases, scratch, full, family):
     """(b) Whatever of the unsynced writes and names has arrived, in part or out of order."""
-    size = {"limit": None, "seeds": 40} if full else {"limit": 20, "seeds": 4}
-    check(cases, family, lambda case: power_cuts(scratch, case, **size), 2000 if full else 40)
+    limit, seeds = (share(3000, cases[family]), 40) if full else (20, 4)
+    least = 2000 if full else 40
+    check(cases, family, lambda case: power_cuts(scratch, case, limit=limit, seeds=seeds), least)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_power_cut_after_a_kill_and_a_second_run_costs_nothing(cases, scratch, full, family):
     """(b) What the killed run had not synced is not taken for durable by the next."""
-    size = {"limit": 20, "kills": None} if full else {"limit": 3, "kills": 5}
+    size = {"limit": 8, "kills": 8} if full else {"limit": 3, "kills": 5}
     check(cases, family, lambda case: power_cuts_after_kills(scratch, case, **size), 30)
 
 
@@ -61,8 +69,8 @@ def test_whatever_call_fails_nothing_is_lost(cases, scratch, full, family):
 @pytest.mark.parametrize("family", ["build", "widening", "same size", "undo", "turned midway"])
 def test_no_damage_during_the_transition_goes_unnoticed(cases, scratch, full, family):
     """(g) Flips, cuts and growth of data and journal are refused, or make no difference."""
-    limit = 1000 if full else 30
-    check(cases, family, lambda case: damages(scratch, case, limit=limit), limit)
+    limit = share(1000 if full else 30, cases[family])
+    check(cases, family, lambda case: damages(scratch, case, limit=limit), 1000 if full else 30)
 
 
 def test_no_sync_can_be_left_out(cases, scratch, full):

@@ -1,10 +1,11 @@
 """Counts of all crash tests, and how many of them went wrong: `python tests/crash/report.py`.
 
-Takes about half an hour for everything; `--sample` looks at a fixed sample of the points.
+Takes some ten minutes for everything; `--sample` looks at a fixed sample of the points.
 """
 
 import sys
 import tempfile
+from math import ceil
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -23,14 +24,6 @@ from crash_harness import Scratch
 
 
 def main(sample):
-    few = 5 if sample else None
-    checks = {
-        "(a) kills": lambda s, c: kills(s, c, limit=few, second=1 if sample else 5),
-        "(b) power cuts": lambda s, c: power_cuts(s, c, limit=few, seeds=4 if sample else 40),
-        "(b) after a kill": lambda s, c: power_cuts_after_kills(s, c, kills=few, limit=few or 20),
-        "(c) failing calls": lambda s, c: failures(s, c, limit=few),
-        "(g) damage": lambda s, c: damages(s, c, limit=few or 1000),
-    }
     wrong = 0
     with tempfile.TemporaryDirectory() as directory:
         base = Path(directory)
@@ -38,8 +31,8 @@ def main(sample):
         cases = [*normalize_cases(base, sizes), *other_cases(base), *build_cases(base)]
         scratch = Scratch(base / "scratch")
         for family in FAMILIES:
-            for name, check in checks.items():
-                concerned = [case for case in cases if case.family == family]
+            concerned = [case for case in cases if case.family == family]
+            for name, check in checks(sample, len(concerned)).items():
                 trials = [trial for case in concerned for trial in check(scratch, case)]
                 problems = [trial for trial in trials if trial.problem]
                 wrong += len(problems)
@@ -49,6 +42,26 @@ def main(sample):
         scratch.close()
     print(f"silent differences: {wrong}")
     return wrong > 0
+
+
+def checks(sample, cases):
+    """What is tried with each case of a family of so many: as `test_crashes.py` with --full."""
+    if sample:
+        return {
+            "(a) kills": lambda s, c: kills(s, c, limit=5, second=1),
+            "(b) power cuts": lambda s, c: power_cuts(s, c, limit=5, seeds=4),
+            "(b) after a kill": lambda s, c: power_cuts_after_kills(s, c, kills=5, limit=5),
+            "(c) failing calls": lambda s, c: failures(s, c, limit=5),
+            "(g) damage": lambda s, c: damages(s, c, limit=5),
+        }
+    cuts, harm = ceil(3000 / cases), ceil(1000 / cases)
+    return {
+        "(a) kills": lambda s, c: kills(s, c, second=2),
+        "(b) power cuts": lambda s, c: power_cuts(s, c, limit=cuts, seeds=40),
+        "(b) after a kill": lambda s, c: power_cuts_after_kills(s, c, kills=8, limit=8),
+        "(c) failing calls": failures,
+        "(g) damage": lambda s, c: damages(s, c, limit=harm),
+    }
 
 
 def mutations(scratch, cases):

@@ -12,9 +12,6 @@ import keras
 
 from imgmem.core.batching.batches import Batch, Batches
 
-WORKERS = 2
-"""Threads that make batches while the model trains (Keras's own default, 1, makes it wait)."""
-
 MAX_QUEUE_SIZE = 4
 """Batches ready at most: 64 images of 224 × 224 in float32 take 37 MiB, Keras's default is 10."""
 
@@ -22,14 +19,17 @@ MAX_QUEUE_SIZE = 4
 class PyDataset(keras.utils.PyDataset):
     """The batches of `imgmem.open(…).batches(…)`, each epoch in a new order.
 
-    Keras hands out whole batches by number, from several threads or processes, each once an
-    epoch. `prefetch` and `reuse` of the `BatchSpec` mean nothing here; its `transform` may be
-    called from several threads at once where `workers` is above 1.
+    Keras hands out whole batches by number, each once an epoch. With `workers` above 1 threads or
+    processes make them ahead. But Keras (seen in 3.15) peeks at the first batch of a model that
+    was not trained yet, and with such workers hands what was queued by then out twice, and as
+    many other batches never: run `model.train_on_batch` once before `fit`.
+    `prefetch` and `reuse` of the `BatchSpec` mean nothing here; its `transform` may be called
+    from several threads at once where `workers` is above 1.
     """
 
     def __init__(self, batches: Batches, **options: Any) -> None:
         """options: Keras's own, `workers`, `use_multiprocessing` and `max_queue_size`."""
-        super().__init__(**{"workers": WORKERS, "max_queue_size": MAX_QUEUE_SIZE} | options)
+        super().__init__(**{"max_queue_size": MAX_QUEUE_SIZE} | options)
         self.batches = batches
 
     def __len__(self) -> int:

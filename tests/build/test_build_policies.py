@@ -1,6 +1,8 @@
 """What a build does with images that cannot be trusted."""
 
 import csv
+import gc
+import os
 
 import pytest
 from folders import class_folders, contents
@@ -28,6 +30,16 @@ def test_stop_names_the_file_and_publishes_nothing(tmp_path, source):
     with pytest.raises(InputError, match=r"a/03\.png"):
         imgmem.build(source, tmp_path / "out", spec=SPEC)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="open files are listed in /proc")
+def test_a_build_that_stops_leaves_no_file_open(tmp_path, source):
+    with pytest.raises(InputError):
+        imgmem.build(source, tmp_path / "out", spec=SPEC)
+    gc.collect()  # the exception's frames may still hold what they iterate over
+    links = (f"/proc/self/fd/{number}" for number in os.listdir("/proc/self/fd"))
+    names = [os.readlink(link) for link in links if os.path.lexists(link)]
+    assert not [name for name in names if name.startswith(str(tmp_path))]
 
 
 def test_stop_again_stops_at_the_same_file(tmp_path, source):

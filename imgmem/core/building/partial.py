@@ -77,6 +77,15 @@ class Partial:
     def __init__(self, path: str) -> None:
         """Open what `lay_out` made and go back to its last durable state."""
         self.path = path
+        self._files: list[File] = []
+        try:
+            self._go_back_to_durable_state()
+        except BaseException:
+            self.close()
+            raise
+
+    def _go_back_to_durable_state(self) -> None:
+        path = self.path
         self._progress = self._open(PROGRESS)
         self._slots = Slots(self._progress)
         if self._slots.body is None:
@@ -151,11 +160,13 @@ class Partial:
         self.close()
 
     def close(self) -> None:
-        for file in (*self._data_files, self._progress):
+        for file in self._files:
             file.close()
 
     def _open(self, name: str) -> File:
-        return File(os.path.join(self.path, name))
+        file = File(os.path.join(self.path, name))
+        self._files.append(file)
+        return file
 
     def _lines_from(self, offset: int) -> Iterator[bytes]:
         with open(os.path.join(self.path, SOURCES), "rb") as file:

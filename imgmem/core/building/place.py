@@ -66,6 +66,7 @@ class Place:
         self.path = partial_path(out)
         durable.make_parents(out)
         durable.repair_exchange(self.path, out)
+        self._opened: Partial | None = None
         self._lock = _make_and_lock(self.path)
         if restart:
             _empty(self.path)
@@ -80,11 +81,12 @@ class Place:
             require_whole(self.path)
             return None
         if self._has(partial.PLAN):
-            opened = Partial(self.path)
-            _require_same(opened, order, plan)
-            return opened
-        self._lay_out(lay_out)
-        return Partial(self.path)
+            self._opened = Partial(self.path)
+            _require_same(self._opened, order, plan)
+        else:
+            self._lay_out(lay_out)
+            self._opened = Partial(self.path)
+        return self._opened
 
     def publish(self) -> None:
         """Give the complete dataset the name OUT; a dataset that is there is swapped out."""
@@ -103,7 +105,9 @@ class Place:
         durable.remove_tree(self.path)
 
     def release(self) -> None:
-        """Unlock; what is there stays for the next run."""
+        """Close and unlock; what is there stays for the next run."""
+        if self._opened:
+            self._opened.close()
         self._lock.release()
 
     def _has(self, name: str) -> bool:

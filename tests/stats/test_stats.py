@@ -220,7 +220,8 @@ def test_damaged_files_are_named(dataset, name, damage):
         compute_stats(dataset)
 
 
-def test_memory_does_not_follow_the_rows(tmp_path):
+def test_memory_does_not_follow_the_rows(tmp_path, monkeypatch):
+    monkeypatch.setattr(scan, "WINDOW_BYTES", 2**18)  # so that few rows fill all buffers too
     images = np.zeros((400, 160, 160, 3), np.uint8)
     images[:] = photo(160, 160)
     few = compute_stats(write_dataset(tmp_path / "few", images[:40]), run=RunSpec(workers=2))

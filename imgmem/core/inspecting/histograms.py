@@ -53,24 +53,31 @@ class LevelSums:
     @classmethod
     def none(cls, depth: int) -> "LevelSums":
         """Those of no pixels."""
-        return cls.of(np.zeros((depth, LEVELS), np.int64))
+        count, total, squares = np.zeros((3, depth), np.int64)
+        return cls(count, total, squares, np.full(depth, LEVELS), np.full(depth, -1))
 
     @classmethod
-    def of_pixels(cls, pixels: NDArray[np.uint8]) -> "LevelSums":
-        """The sums of (P, C) pixels, P > 0, six times as fast as by way of their histograms.
+    def of_pixels(
+        cls, pixels: NDArray[np.uint8], planes: NDArray[np.uint8], *, ends: bool = True
+    ) -> "LevelSums":
+        """The sums of (P, C) pixels, P > 0, several times as fast as by way of their histograms.
 
+        planes: (C, P or more) to put the channels into; allocating them would take longer than
+        all the rest. ends: False leaves minimum and maximum as if count were 0.
         OpenCV adds bytes as whole numbers; the sum of squares comes back by way of its root,
         to a part in 2**52, so that rounding restores it (it is below 2**48 for P < 2**32).
         """
         depth = pixels.shape[1]
-        planes = cv2.split(pixels.reshape(1, -1, depth)) if depth > 1 else [pixels.reshape(1, -1)]
-        ends = np.array([cv2.minMaxLoc(plane)[:2] for plane in planes], np.int64)
+        line = pixels.reshape(1, -1, depth)
+        apart = cv2.split(line, [plane[None, : len(pixels)] for plane in planes])
+        found = [cv2.minMaxLoc(plane)[:2] if ends else (LEVELS, -1) for plane in apart]
+        minimum, maximum = np.array(found, np.int64).T
         return cls(
             count=np.full(depth, len(pixels), np.int64),
-            total=np.array([cv2.sumElems(plane)[0] for plane in planes], np.int64),
-            squares=np.array([round(cv2.norm(plane, cv2.NORM_L2SQR)) for plane in planes]),
-            minimum=ends[:, 0],
-            maximum=ends[:, 1],
+            total=np.array(cv2.sumElems(line)[:depth], np.int64),
+            squares=np.array([round(cv2.norm(plane, cv2.NORM_L2SQR)) for plane in apart]),
+            minimum=minimum,
+            maximum=maximum,
         )
 
     @classmethod
@@ -93,6 +100,11 @@ class LevelSums:
             np.minimum(self.minimum, other.minimum),
             np.maximum(self.maximum, other.maximum),
         )
+
+    @property
+    def have_all_ends(self) -> bool:
+        """Whether every channel has both the lowest and the highest level that there is."""
+        return not self.minimum.any() and bool((self.maximum == LEVELS - 1).all())
 
     def mean_std(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean and population standard deviation, (C,) float64; NaN where count is 0."""

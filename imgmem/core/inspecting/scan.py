@@ -5,7 +5,7 @@ depend on their number.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgmem.core import memory
-from imgmem.core.chunks import row_ranges, rows_per_chunk
+from imgmem.core.chunks import ranges_between, rows_per_chunk
 from imgmem.core.dataset import Dataset
 from imgmem.core.errors import UsageError
 from imgmem.core.forecast import BASE_BYTES
@@ -28,14 +28,17 @@ from imgmem.core.record import Record
 from imgmem.core.specs import RunSpec
 from imgmem.core.units import format_bytes
 
-WINDOW_BYTES = 2 * 2**20
-"""About the second-level cache: every channel is a pass of its own over a window."""
-HISTOGRAM_BYTES = 512 * 2**20
+WINDOW_BYTES = 4 * 2**20
+"""So much lies in a cache while several passes are made over it, and makes up for the calls."""
+_WINDOWS_PER_TASK = 4
+"""Windows that a thread does between two hand-overs."""
+HISTOGRAM_BYTES = 256 * 2**20
 """Pixels of larger datasets are counted in every second, third … row only: counting levels is
-six times the work of summing them, and half a GiB of pixels draws the same curve."""
+several times the work of summing them, and a quarter of a GiB draws the same curve."""
 PHASE = "statistics"
-_WINDOWS = 2
-"""What a worker takes at most, in windows: its buffer, and float values as grey levels."""
+_WINDOWS = 3
+"""What a worker takes at most, in windows: its buffer, float values as grey levels, and its
+channels apart."""
 _ROW_BYTES = 200
 """What looking for groups among rows takes at most, a row."""
 
@@ -92,14 +95,25 @@ class Rows:
 
     def __init__(self, dataset: Dataset, at_once: int) -> None:
         self._read = dataset.gather(normalize=False)
-        self._at_once = at_once
-        self._own = threading.local()
+        self._buffers = PerThread(lambda: self._read.empty(at_once))
 
     def __call__(self, start: int, stop: int) -> NDArray[Any]:
         """The rows start … stop - 1, (n, H, W, C)."""
-        if not hasattr(self._own, "buffer"):
-            self._own.buffer = self._read.empty(self._at_once)
-        return self._read(np.arange(start, stop), self._own.buffer[: stop - start])
+        return self._read(np.arange(start, stop), self._buffers.get()[: stop - start])
+
+
+class PerThread:
+    """An array for each thread that asks for one, made once."""
+
+    def __init__(self, make: Callable[[], NDArray[Any]]) -> None:
+        self._make = make
+        self._own = threading.local()
+
+    def get(self) -> NDArray[Any]:
+        if not hasattr(self._own, "array"):
+            self._own.array = self._make()
+        array: NDArray[Any] = self._own.array
+        return array
 
 
 def histogram_step(record: Record) -> int:
@@ -122,15 +136,15 @@ def scan(
     """
     cv2.setNumThreads(1)
     at_once = rows_per_chunk(dataset.record.features_header.row_bytes, WINDOW_BYTES)
-    window = _Window(dataset, Rows(dataset, at_once), by_class=by_class)
-    ranges = ((start + a, start + b) for a, b in row_ranges(stop - start, at_once))
+    counter = _Counter(dataset, at_once, by_class=by_class)
+    tasks = ranges_between(start, stop, at_once * _WINDOWS_PER_TASK)
     depth = dataset.record.shape[3]
     found = Counts(LevelSums.none(depth), np.zeros((depth, LEVELS), np.int64))
     totals = Totals(depth)
-    for part, last in in_order(window, ranges, workers=workers, window=2 * workers):
+    for part, last in in_order(counter, tasks, workers=workers, window=2 * workers):
         found.add(part)
-        if part.rows:
-            totals.add(part.rows)
+        for sums in part.rows:
+            totals.add(sums)
         report(Progress(PHASE, last - dataset.start, len(dataset), "rows"))
     if dataset.record.dtype != "uint8":
         found.moments = totals.moments()
@@ -139,16 +153,30 @@ def scan(
 
 @dataclass(slots=True)
 class _Part(Counts):
-    """What was found in a window; rows: sums over its float values, a row each."""
+    """What was found in some windows; rows: sums over their float values, a row each."""
 
-    rows: RowSums | None = None
+    rows: list[RowSums] = field(default_factory=list)
+
+    def add_sums(
+        self, pixels: NDArray[np.uint8], label: int | None, planes: NDArray[np.uint8]
+    ) -> None:
+        """Take in (P, C) pixels, of a class where `label` is one; planes: as of_pixels wants."""
+        before = self.sums if label is None else self.classes.get(label)
+        sums = LevelSums.of_pixels(pixels, planes, ends=not (before and before.have_all_ends))
+        self.sums += sums
+        if label is not None:
+            self.classes[label] = before + sums if before else sums
 
 
-class _Window:
-    """Counts one window; called from the threads."""
+class _Counter:
+    """Counts a range of rows, window by window; called from the threads."""
 
-    def __init__(self, dataset: Dataset, rows: Rows, *, by_class: bool) -> None:
-        self._rows = rows
+    def __init__(self, dataset: Dataset, at_once: int, *, by_class: bool) -> None:
+        self._rows = Rows(dataset, at_once)
+        _, height, width, self._depth = dataset.record.shape
+        plane = at_once * height * width
+        self._planes = PerThread(lambda: np.empty((self._depth, plane), np.uint8))
+        self._at_once = at_once
         self._normalization = dataset.record.normalization
         self._labels = dataset.labels if by_class else None
         self._first = dataset.start
@@ -156,20 +184,23 @@ class _Window:
 
     def __call__(self, rows: tuple[int, int]) -> tuple[_Part, int]:
         """The counts of the rows, and the row after the last."""
+        part = _Part(LevelSums.none(self._depth), np.zeros((self._depth, LEVELS), np.int64))
+        for window in ranges_between(*rows, self._at_once):
+            self._count(window, part)
+        return part, rows[1]
+
+    def _count(self, rows: tuple[int, int], part: _Part) -> None:
+        """Add the counts of one window to `part`."""
         values = self._rows(*rows)
         levels = true_colours(values, self._normalization)
-        depth = values.shape[3]
         counted = levels[-rows[0] % self._step :: self._step]
-        part = _Part(LevelSums.none(depth), pixel_histograms(counted.reshape(-1, depth)))
+        part.histograms += pixel_histograms(counted.reshape(-1, self._depth))
         for start, stop, label in self._runs(*rows):
-            sums = LevelSums.of_pixels(levels[start:stop].reshape(-1, depth))
-            part.sums += sums
-            if label is not None:
-                part.classes[label] = part.classes[label] + sums if label in part.classes else sums
+            pixels = levels[start:stop].reshape(-1, self._depth)
+            part.add_sums(pixels, label, self._planes.get())
         if values.dtype != np.uint8:
-            part.rows = row_sums(values)
-            part.odd = [rows[0] + odd for odd in self._odd(part.rows).tolist()]
-        return part, rows[1]
+            part.rows.append(row_sums(values))
+            part.odd += [rows[0] + odd for odd in self._odd(part.rows[-1]).tolist()]
 
     def _runs(self, first: int, last: int) -> Iterator[tuple[int, int, int | None]]:
         """(start, stop, class) of neighbouring rows of one class, counted from `first`."""

@@ -269,7 +269,7 @@ def _constants(job: _Job, record: Record, spec: NormalizeSpec) -> tuple[Constant
     rows = constants.statistics_rows(record)[1]
     with File(job.features, writable=False) as features:
         found = survey(features, record, chunking, rows=rows, run=job.run, report=job.report)
-    return foreign or constants.own(spec, found.histograms), found
+    return foreign or constants.own(spec, found.sums), found
 
 
 def _bytes(dtype: str) -> int:

@@ -26,16 +26,6 @@ def pixel_histograms(pixels: NDArray[np.uint8]) -> NDArray[np.int64]:
     return counts
 
 
-def mean_std(
-    histograms: NDArray[np.int64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and population standard deviation of each channel, on the 0–255 scale.
-
-    histograms: (C, 256) counts. Both are (C,) float64, NaN where a channel has no pixels.
-    """
-    return LevelSums.of(histograms).mean_std()
-
-
 @dataclass(frozen=True, slots=True)
 class LevelSums:
     """What mean and standard deviation are made of: (C,) int64 each.

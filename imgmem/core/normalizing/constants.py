@@ -10,7 +10,7 @@ import numpy.typing as npt
 from imgmem.core import store
 from imgmem.core.durable import File
 from imgmem.core.errors import UsageError
-from imgmem.core.inspecting.histograms import mean_std
+from imgmem.core.inspecting.histograms import LevelSums
 from imgmem.core.locks import Lock
 from imgmem.core.normalizing.recode import Chunking
 from imgmem.core.normalizing.survey import survey
@@ -56,12 +56,12 @@ def statistics_rows(record: Record) -> tuple[str | None, tuple[int, int]]:
     return (TRAIN, (start, stop)) if start < stop else (None, record.rows_of(None))
 
 
-def own(spec: NormalizeSpec, histograms: npt.NDArray[np.int64]) -> Constants:
+def own(spec: NormalizeSpec, sums: LevelSums) -> Constants:
     """Constants for the methods that need nothing but this dataset's own statistics, or none."""
     if spec.method == "rescale":
-        depth = len(histograms)
+        depth = len(sums.count)
         return Constants("rescale", (0.0,) * depth, (1 / _MAX,) * depth)
-    mean, std = mean_std(histograms)
+    mean, std = sums.mean_std()
     if spec.method == "standardize":
         scale, warnings = _inverted(std)
         return Constants(
@@ -72,8 +72,7 @@ def own(spec: NormalizeSpec, histograms: npt.NDArray[np.int64]) -> Constants:
             tuple(std.tolist()),
             warnings,
         )
-    found = [np.flatnonzero(channel)[[0, -1]] for channel in histograms]
-    low, high = np.array(found, np.float64).T
+    low, high = sums.minimum.astype(np.float64), sums.maximum.astype(np.float64)
     scale, warnings = _inverted(high - low)
     return Constants("minmax", tuple(low.tolist()), scale, warnings=warnings)
 
@@ -141,7 +140,7 @@ def foreign(spec: NormalizeSpec, depth: int, *, run: RunSpec, report: Report) ->
             )
         if record.normalization is not None:
             return _recorded(spec, path, record.normalization)
-        return own(spec, histograms_of(path, record, run=run, report=report))
+        return own(spec, _sums_of(path, record, run=run, report=report))
 
 
 def _recorded(spec: NormalizeSpec, path: str, done: Normalization) -> Constants:
@@ -153,11 +152,9 @@ def _recorded(spec: NormalizeSpec, path: str, done: Normalization) -> Constants:
     return Constants(done.method, done.offset, done.scale, done.mean, done.std)
 
 
-def histograms_of(
-    path: str, record: Record, *, run: RunSpec, report: Report
-) -> npt.NDArray[np.int64]:
-    """(C, 256) counts of the levels in the rows that statistics are taken from."""
+def _sums_of(path: str, record: Record, *, run: RunSpec, report: Report) -> LevelSums:
+    """The sums of the levels in the rows that statistics are taken from."""
     chunking = Chunking.of(record, "float32")
     rows = statistics_rows(record)[1]
     with File(os.path.join(path, store.FEATURES), writable=False) as features:
-        return survey(features, record, chunking, rows=rows, run=run, report=report).histograms
+        return survey(features, record, chunking, rows=rows, run=run, report=report).sums

@@ -1,4 +1,4 @@
-"""One pass over features that are not normalized: their checksums and exact histograms."""
+"""One pass over features that are not normalized: their checksums and exact sums."""
 
 import zlib
 from dataclasses import dataclass
@@ -9,23 +9,35 @@ import numpy.typing as npt
 
 from imgmem.core import levels, store
 from imgmem.core.checksums import damaged_rows
+from imgmem.core.chunks import row_ranges
 from imgmem.core.durable import File
 from imgmem.core.errors import DatasetError
-from imgmem.core.inspecting.histograms import LEVELS, pixel_histograms
+from imgmem.core.inspecting.histograms import LEVELS, LevelSums
 from imgmem.core.normalizing.recode import Chunking, Crcs, in_threads, read_chunk, window_of
 from imgmem.core.progress import Progress, Report
 from imgmem.core.record import Record
 from imgmem.core.specs import RunSpec
 
 PHASE = "statistics"
+_AT_ONCE = 2**18
+"""Pixels that are summed at a time: they stay in the second-level cache."""
 
 
 @dataclass(frozen=True)
 class Survey:
-    """crcs: CRC-32 of every chunk. histograms: (C, 256) counts of the levels in some rows."""
+    """crcs: CRC-32 of every chunk. sums: of the levels in some rows."""
 
     crcs: Crcs
-    histograms: npt.NDArray[np.int64]
+    sums: LevelSums
+
+
+@dataclass(frozen=True)
+class _Buffers:
+    """Arrays for one chunk: as it is read, its grey levels, and these channel by channel."""
+
+    source: npt.NDArray[Any]
+    grey: levels.Grey
+    planes: levels.Grey
 
 
 def survey(
@@ -37,22 +49,22 @@ def survey(
     run: RunSpec,
     report: Report,
 ) -> Survey:
-    """Read all features, uint8 or whole grey levels in float, and count the levels in `rows`.
+    """Read all features, uint8 or whole grey levels in float, and sum the levels in `rows`.
 
     Raises DatasetError where the data is not as its checksums say, or holds other values.
     """
     reader = _Reader(features, side, chunking, rows)
     crcs = np.zeros(chunking.chunks, np.uint32)
-    counts = np.zeros((side.shape[3], LEVELS), np.int64)
+    sums = LevelSums.none(side.shape[3])
     window = window_of(reader.cost, run)
     buffers = [reader.buffers() for _ in range(window)]
     tasks = ((chunk, buffers[chunk % window]) for chunk in range(chunking.chunks))
     for chunk, (crc, part) in enumerate(in_threads(reader, tasks, run, window)):
         crcs[chunk] = crc
-        counts += part
+        sums += part
         report(Progress(PHASE, chunking.bounds(chunk)[1], chunking.values, "values"))
     require_checksums(features.path, side, chunking.checksums(side, crcs))
-    return Survey(crcs, counts)
+    return Survey(crcs, sums)
 
 
 def require_checksums(path: str, side: Record, blocks: list[int]) -> None:
@@ -76,7 +88,7 @@ def require_checksums(path: str, side: Record, blocks: list[int]) -> None:
 
 
 class _Reader:
-    """Reads, checks and counts one chunk at a time; called from several threads."""
+    """Reads, checks and sums one chunk at a time; called from several threads."""
 
     def __init__(
         self, features: File, side: Record, chunking: Chunking, rows: tuple[int, int]
@@ -92,35 +104,39 @@ class _Reader:
     @property
     def cost(self) -> int:
         """Bytes that one chunk under way takes."""
-        return self._chunking.longest * (self._dtype.itemsize + (self._dtype != np.uint8))
+        grey = self._dtype != np.uint8
+        return self._chunking.longest * (self._dtype.itemsize + grey) + self._depth * _AT_ONCE
 
-    def buffers(self) -> tuple[npt.NDArray[Any], levels.Grey]:
-        source = np.empty(self._chunking.longest, self._dtype)
-        return source, source if source.dtype == np.uint8 else np.empty(len(source), np.uint8)
+    def buffers(self) -> _Buffers:
+        values = self._chunking.longest
+        source = np.empty(values, self._dtype)
+        grey = source if source.dtype == np.uint8 else np.empty(values, np.uint8)
+        return _Buffers(source, grey, np.empty((self._depth, _AT_ONCE), np.uint8))
 
-    def __call__(
-        self, task: tuple[int, tuple[npt.NDArray[Any], levels.Grey]]
-    ) -> tuple[int, npt.NDArray[np.int64]]:
+    def __call__(self, task: tuple[int, _Buffers]) -> tuple[int, LevelSums]:
         chunk, buffers = task
         start, stop = self._chunking.bounds(chunk)
-        source, grey = (buffer[: stop - start] for buffer in buffers)
+        source, grey = buffers.source[: stop - start], buffers.grey[: stop - start]
         read_chunk(self._features, self._chunking.region(self._side, chunk), source)
-        if grey is not source and not levels.is_levels(source, grey):
+        if source.dtype != np.uint8 and not levels.is_levels(source, grey):
             raise store.damaged(
                 self._features.path, "it holds values that are not whole numbers from 0 to 255"
             )
         low, high = (min(max(bound, start), stop) for bound in self._wanted)
-        counts = _counts(grey[low - start : high - start], low % self._depth, self._depth)
-        return zlib.crc32(source.data), counts
+        sums = _sums(grey[low - start : high - start], low % self._depth, buffers.planes)
+        return zlib.crc32(source.data), sums
 
 
-def _counts(grey: levels.Grey, phase: int, depth: int) -> npt.NDArray[np.int64]:
-    """(C, 256) counts in flat, interleaved levels, of which the first is of channel `phase`."""
+def _sums(grey: levels.Grey, phase: int, planes: levels.Grey) -> LevelSums:
+    """The sums of flat, interleaved levels, of which the first is of channel `phase`."""
+    depth = len(planes)
     head = min(-phase % depth, len(grey))
     body = (len(grey) - head) // depth * depth
     counts = np.zeros((depth, LEVELS), np.int64)
-    if body:
-        counts += pixel_histograms(grey[head : head + body].reshape(-1, depth))
     loose = np.r_[0:head, head + body : len(grey)]
     np.add.at(counts, ((loose + phase) % depth, grey[loose]), 1)
-    return counts
+    sums = LevelSums.of(counts)
+    for start, stop in row_ranges(body, _AT_ONCE * depth):
+        pixels = grey[head + start : head + stop].reshape(-1, depth)
+        sums += LevelSums.of_pixels(pixels, planes)
+    return sums

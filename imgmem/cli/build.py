@@ -59,7 +59,9 @@ _POLICY = specs.RejectPolicy()
     show_default=True,
     help="At an image that cannot be trusted.",
 )
-@click.option("--max-rejects", type=MAX_REJECTS, help="More than this, such as 100 or 1%, fail.")
+@click.option(
+    "--max-rejects", type=MAX_REJECTS, help="With skip: more than this, such as 100 or 1%, fail."
+)
 @options.run_options
 @click.option("--no-fsync", is_flag=True, help="Faster on slow disks, but no proof to power cuts.")
 @click.option("--overwrite", is_flag=True, help="Replace OUT once the new dataset is complete.")

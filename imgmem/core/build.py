@@ -21,7 +21,7 @@ from imgmem.core.building.freshness import require_unchanged
 from imgmem.core.building.nativesize import common_size
 from imgmem.core.building.partial import Partial
 from imgmem.core.building.plan import Plan
-from imgmem.core.errors import DatasetError, InputError, Interrupted
+from imgmem.core.errors import DatasetError, InputError, Interrupted, UsageError
 from imgmem.core.forecast import BuildMemory, plan_build
 from imgmem.core.images import decoder_versions
 from imgmem.core.pipeline import MemoryGate, in_order
@@ -93,9 +93,10 @@ def build(
 
     Raises InputError for sources or images that cannot be used, DatasetError where `out`
     is something else or locked, ResourceError without space or memory, UsageError for
-    options that do not fit, and Interrupted on KeyboardInterrupt.
+    options that do not fit or contradict each other, and Interrupted on KeyboardInterrupt.
     """
     source, out = os.path.normpath(source), os.path.normpath(out)
+    _require_consistent(policy)
     place.require_apart(source, out)
     place.clean_up(out)
     memory.return_freed_memory()
@@ -109,6 +110,15 @@ def build(
         resumed_at = _work(out, job, restart=restart)
         return replace(
             _result(out, job), resumed_at=resumed_at, peak_memory=peak.peak, memory=job.budget
+        )
+
+
+def _require_consistent(policy: RejectPolicy) -> None:
+    """UsageError for options that contradict each other."""
+    if policy.on_error == "stop" and policy.max_rejects is not None:
+        raise UsageError(
+            "--max-rejects allows rejects, and --on-error stop ends at the first",
+            hint="Add --on-error skip.",
         )
 
 

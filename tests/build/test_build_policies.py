@@ -9,7 +9,7 @@ from folders import class_folders, contents
 from pictures import photo, write
 
 import imgmem
-from imgmem.core.errors import InputError, ResourceError
+from imgmem.core.errors import InputError, ResourceError, UsageError
 from imgmem.core.specs import BuildSpec, ImageSpec, RejectPolicy, RunSpec
 
 SPEC = BuildSpec(image=ImageSpec(size=(4, 4)))
@@ -95,6 +95,13 @@ def test_a_class_whose_images_are_all_rejected_keeps_its_number_and_is_named(tmp
     result = imgmem.build(source, tmp_path / "out", spec=SPEC, policy=SKIP)
     assert result.class_counts == {"a": 1, "b": 0, "c": 1}
     assert "class b has no rows" in result.notes
+
+
+def test_allowing_rejects_and_stopping_at_the_first_contradict_each_other(tmp_path, source):
+    policy = RejectPolicy(on_error="stop", max_rejects=3)
+    with pytest.raises(UsageError, match="--on-error stop"):
+        imgmem.build(source, tmp_path / "out", spec=SPEC, policy=policy)
+    assert not list(tmp_path.glob("*out*"))
 
 
 def test_an_empty_class_folder_is_an_error_with_stop(tmp_path):

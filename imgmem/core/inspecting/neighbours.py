@@ -55,14 +55,26 @@ def _near_pairs(hashes: Words, distance: int) -> Iterator[tuple[Indices, Indices
     for band in range(_BANDS):
         keys = (hashes >> np.uint64(band * _BAND_BITS)).astype(np.uint16).astype(np.int64)
         order = np.argsort(keys, kind="stable")
+        keys, ordered = keys[order], hashes[order]  # neighbours in memory, too
         ends = np.cumsum(np.bincount(keys, minlength=1 << _BAND_BITS))
         for change in _changes(distance // _BANDS):
-            wanted = keys ^ change
-            starts = np.where(wanted > 0, ends[wanted - 1], 0)
-            for a, places in _expanded(starts, ends[wanted]):
-                b = order[places]
-                near = (a < b) & (_bits(hashes[a] ^ hashes[b]) <= distance)
-                yield a[near], b[near]
+            for a, b in _expanded(*_candidates(keys, ends, change)):
+                near = np.flatnonzero(_bits(ordered[a] ^ ordered[b]) <= distance)
+                one, other = order[a[near]], order[b[near]]
+                yield np.minimum(one, other), np.maximum(one, other)
+
+
+def _candidates(keys: Indices, ends: Indices, change: int) -> tuple[Indices, Indices, Indices]:
+    """(i, start, stop): with which later items each i is to be compared, every pair once.
+
+    keys: sorted. ends: of each key's items among them. change: by which two keys differ.
+    """
+    if not change:
+        items = np.arange(len(keys))
+        return items, items + 1, ends[keys]
+    items = np.flatnonzero(keys < keys ^ change)
+    wanted = keys[items] ^ change
+    return items, ends[wanted - 1], ends[wanted]
 
 
 def _changes(bits: int) -> Iterator[int]:
@@ -72,8 +84,8 @@ def _changes(bits: int) -> Iterator[int]:
             yield sum(1 << bit for bit in chosen)
 
 
-def _expanded(starts: Indices, ends: Indices) -> Iterator[tuple[Indices, Indices]]:
-    """(i, each of starts[i] … ends[i] - 1) for all i, in batches of bounded size."""
+def _expanded(items: Indices, starts: Indices, ends: Indices) -> Iterator[tuple[Indices, Indices]]:
+    """(items[i], each of starts[i] … ends[i] - 1) for all i, in batches of bounded size."""
     counts = ends - starts
     totals = np.cumsum(counts)
     first = 0
@@ -81,9 +93,8 @@ def _expanded(starts: Indices, ends: Indices) -> Iterator[tuple[Indices, Indices
         done = totals[first] - counts[first]
         last = max(first + 1, int(np.searchsorted(totals, done + _PAIRS_AT_ONCE, "right")))
         some = counts[first:last]
-        items = np.repeat(np.arange(first, last), some)
-        offsets = np.arange(some.sum()) - np.repeat(np.cumsum(some) - some, some)
-        yield items, starts[items] + offsets
+        shifts = starts[first:last] - (np.cumsum(some) - some)
+        yield np.repeat(items[first:last], some), np.arange(some.sum()) + np.repeat(shifts, some)
         first = last
 
 

@@ -113,7 +113,8 @@ def test_by_class_gives_the_grey_levels_of_each_class(dataset):
 
 def test_large_datasets_count_levels_in_some_rows_only(dataset, monkeypatch):
     everything = compute_stats(dataset)
-    monkeypatch.setattr(scan, "HISTOGRAM_BYTES", 3 * 40 * 40 * 3)
+    monkeypatch.setattr(scan, "HISTOGRAM_BYTES", 1)
+    monkeypatch.setattr(scan, "SAMPLE_BYTES", 3 * 40 * 40 * 3)
     seen = []
     for window in (1, 10_000, 1_000_000):
         monkeypatch.setattr(scan, "WINDOW_BYTES", window)
@@ -125,6 +126,15 @@ def test_large_datasets_count_levels_in_some_rows_only(dataset, monkeypatch):
     assert (
         seen == [[np.bincount(some[..., c].ravel(), minlength=256).tolist() for c in range(3)]] * 3
     )
+
+
+def test_datasets_up_to_the_limit_count_levels_in_every_row(dataset, monkeypatch):
+    monkeypatch.setattr(scan, "SAMPLE_BYTES", 1)
+    pixels = np.load(dataset / "X.npy").size
+    monkeypatch.setattr(scan, "HISTOGRAM_BYTES", pixels)
+    assert compute_stats(dataset).histogram_step == 1
+    monkeypatch.setattr(scan, "HISTOGRAM_BYTES", pixels - 1)
+    assert compute_stats(dataset).histogram_step > 1
 
 
 def test_a_class_without_rows_has_no_levels(tmp_path):

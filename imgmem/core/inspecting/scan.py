@@ -33,8 +33,10 @@ WINDOW_BYTES = 4 * 2**20
 _WINDOWS_PER_TASK = 4
 """Windows that a thread does between two hand-overs."""
 HISTOGRAM_BYTES = 256 * 2**20
-"""Pixels of larger datasets are counted in every second, third … row only: counting levels is
-several times the work of summing them, and a quarter of a GiB draws the same curve."""
+"""Levels are counted in every row of datasets with so many bytes of pixels, and of larger ones
+only in rows, evenly spread, of about SAMPLE_BYTES: counting is several times the work of summing,
+and this many draw the same curve."""
+SAMPLE_BYTES = 64 * 2**20
 PHASE = "statistics"
 _WINDOWS = 3
 """What a worker takes at most, in windows: its buffer, float values as grey levels, and its
@@ -118,7 +120,8 @@ class PerThread:
 
 def histogram_step(record: Record) -> int:
     """Every how many rows the levels are counted: 1 for all but large datasets."""
-    return -(-prod(record.shape) // HISTOGRAM_BYTES)
+    pixels = prod(record.shape)
+    return 1 if pixels <= HISTOGRAM_BYTES else -(-pixels // SAMPLE_BYTES)
 
 
 def scan(

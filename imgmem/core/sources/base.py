@@ -2,14 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 Locator = tuple[int | str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One image that a source lists; nothing of it has been read yet.
 
     name: path relative to the source, "/"-separated; bytes that are no UTF-8 are surrogate
@@ -18,7 +16,7 @@ class Entry:
     label: class name, None if unlabelled. split: the author's own split, else None.
     locator: the source's own way to find the bytes again, for `Source.read`.
     extra: values of `Source.extra_columns`, in that order.
-    """
+    """  # a tuple: a frozen dataclass takes 1 µs more, a fifth of the listing
 
     name: str
     size: int

@@ -8,7 +8,6 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import cached_property
 from itertools import islice
 from typing import Any
@@ -164,7 +163,7 @@ class LabelledSource(_Ruled):
 
     def _ruled(self, entry: Entry, facts: dict[str, Any]) -> Entry:
         split = entry.split if self._file.columns.split is None else facts["split"]
-        return replace(entry, **facts | {"split": split if self._auto_split else None})
+        return entry._replace(**facts | {"split": split if self._auto_split else None})
 
     def _report(self, found: int, unnamed: list[str]) -> None:
         missing, names = self._lines.untaken()

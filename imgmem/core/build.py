@@ -21,6 +21,7 @@ from imgmem.core.building.freshness import require_unchanged
 from imgmem.core.building.nativesize import common_size
 from imgmem.core.building.partial import Partial
 from imgmem.core.building.plan import Plan
+from imgmem.core.chunks import rows_per_chunk
 from imgmem.core.errors import DatasetError, InputError, Interrupted, UsageError
 from imgmem.core.forecast import BuildMemory, plan_build
 from imgmem.core.images import decoder_versions
@@ -32,6 +33,8 @@ from imgmem.core.specs import BuildSpec, RejectPolicy, RunSpec
 
 CHUNKS_PER_COMMIT = 8
 """A commit syncs some 64 MiB: an interruption costs at most as much work."""
+TASK_BYTES = 4 * 2**20
+"""Of sources that a worker takes at once, about: some 40 photographs, a few large ones."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,7 +218,8 @@ def _fill(building: Partial, job: _Job, plan: BuildMemory, workers: int) -> None
     _check_rejects(building, job.policy)
     decoder = _decoder(building.design, job, plan)
     lines = building.sources()
-    tasks = iter(lambda: list(islice(lines, plan.rows_per_chunk)), [])
+    at_once = min(plan.rows_per_chunk, rows_per_chunk(job.plan.mean_bytes, TASK_BYTES))
+    tasks = iter(lambda: list(islice(lines, at_once)), [])
     chunks = in_order(decoder, tasks, workers=workers, window=plan.slots)
     try:
         _tell(building, job)

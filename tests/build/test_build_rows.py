@@ -11,6 +11,7 @@ from pictures import photo, write
 from PIL import Image
 
 import imgmem
+from imgmem.core.building.decoding import Decoder
 from imgmem.core.errors import DatasetError, InputError, UsageError
 from imgmem.core.specs import BuildSpec, ImageSpec, RunSpec
 
@@ -30,6 +31,20 @@ def test_numpy_alone_opens_the_result(tmp_path):
     assert images.shape == (5, 8, 10, 3)
     assert images.dtype == np.uint8
     assert labels.tolist() == [0, 0, 0, 1, 1]
+
+
+@pytest.mark.parametrize(("task_bytes", "most"), [(1, 1), (2**20, 5)])
+def test_workers_take_few_large_sources_at_once_and_many_small(
+    tmp_path, monkeypatch, task_bytes, most
+):
+    source, taken = class_folders(tmp_path / "src", {"a": 5}), []
+    decode = Decoder.__call__
+    monkeypatch.setattr(
+        Decoder, "__call__", lambda self, x: taken.append(len(x)) or decode(self, x)
+    )
+    monkeypatch.setattr("imgmem.core.build.TASK_BYTES", task_bytes)
+    imgmem.build(source, tmp_path / "out", spec=BuildSpec(image=SMALL))
+    assert max(taken) == most
 
 
 def test_a_row_is_the_picture_in_rgb_at_native_size(tmp_path):

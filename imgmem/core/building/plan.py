@@ -33,7 +33,7 @@ class Plan:
     """The rows-to-be of one source under one BuildSpec.
 
     classes: names by index, None if unlabelled. empty_classes: those without a source.
-    splits: names in row order, () for none. total: how many sources.
+    splits: names in row order, () for none. total: how many sources. mean_bytes: of a source.
     Raises InputError for sources that cannot be used as asked, UsageError for splits that
     contradict them.
     """
@@ -50,7 +50,7 @@ class Plan:
         self.classes, self.empty_classes = self._classes()
         self._limit()
         self.splits = self._split()
-        self.total = self._count()
+        self.total, self.mean_bytes = self._count()
 
     def close(self) -> None:
         self._database.close()
@@ -135,8 +135,10 @@ class Plan:
             return b""
         return hashlib.sha256(b"%d\0%s" % (spec.seed, name)).digest()[:16]
 
-    def _count(self) -> int:
-        return int(self._database.execute("SELECT COUNT(*) FROM files").fetchone()[0])
+    def _count(self) -> tuple[int, int]:
+        """How many sources there are, and their mean size in bytes, at least 1."""
+        count, size = self._database.execute("SELECT COUNT(*), SUM(size) FROM files").fetchone()
+        return count, max(1, size // count)
 
     def _classes(self) -> tuple[tuple[str, ...] | None, list[str]]:
         """(names by index, those of them that have a folder but no image).

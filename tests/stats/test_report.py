@@ -10,8 +10,11 @@ import cv2
 import numpy as np
 import pytest
 from datasets import write_dataset
+from folders import class_folders
 from pictures import photo
 
+import imgmem
+from imgmem import BuildSpec, ImageSpec
 from imgmem.core.errors import UsageError
 from imgmem.core.inspecting import gallery
 from imgmem.core.inspecting.report import write_report
@@ -100,6 +103,18 @@ def test_the_page_tells_counts_and_channels(page):
     for text in ("12 × 48 × 48 × 3 uint8", "train", "val", "None: the values are grey levels."):
         assert page.shows(text)
     assert len(page.of("polygon")) == 9
+
+
+def test_options_read_as_words_and_those_not_given_are_left_out(tmp_path):
+    source = class_folders(tmp_path / "src", {"a": 4, "b": 4})
+    spec = BuildSpec(image=ImageSpec(size=(8, 9)), splits=(("train", 0.5), ("val", 0.5)))
+    imgmem.build(source, tmp_path / "set", spec=spec)
+    stats = compute_stats(tmp_path / "set")
+    write_report(stats, str(tmp_path / "set.html"))
+    words = Page(tmp_path / "set.html").words
+    assert "train 0.5, val 0.5" in words
+    assert "8, 9" in words
+    assert "None" not in words
 
 
 def test_every_link_leads_somewhere(page):

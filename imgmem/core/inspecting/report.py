@@ -163,4 +163,12 @@ def _page(**context: Any) -> str:
         lstrip_blocks=True,
     )
     environment.filters["printable"] = printable
+    environment.filters["in_words"] = _in_words
     return environment.get_template("report.html.jinja").render(context)
+
+
+def _in_words(value: Any) -> str:
+    """An option as people write it: `train 0.8, val 0.2`, `224, 224`."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {each}" for name, each in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

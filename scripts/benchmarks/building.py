@@ -16,13 +16,13 @@ Rows = npt.NDArray[np.uint8]
 Fill = Callable[[list[str], Rows], None]
 
 
-def imgmem(source: str, out: str, size: int, threads: int) -> Work:
-    """imgmem build, all included: durable, digests, inspection figures."""
-    from imgmem import BuildSpec, ImageSpec, RunSpec, build
+def imgmem(source: str, out: str, size: int) -> Work:
+    """imgmem build as it comes, all included: durable, digests, inspection figures."""
+    from imgmem import BuildSpec, ImageSpec, build
 
     shutil.rmtree(out, ignore_errors=True)
     spec = BuildSpec(image=ImageSpec(size=(size, size)))
-    return lambda: build(source, out, spec=spec, run=RunSpec(workers=threads)).shape[0]
+    return lambda: build(source, out, spec=spec).shape[0]
 
 
 def opencv_memmap(source: str, out: str, size: int, threads: int) -> Work:

@@ -265,7 +265,7 @@ def _builders(shop: Workshop, source: str, size: int) -> list[Contestant]:
     arguments: dict[str, Any] = {"source": source, "size": size}
     return [
         _call("imgmem", "imgmem", "building:imgmem",
-              out=shop.out("imgmem"), threads=shop.threads, **arguments),
+              out=shop.out("imgmem"), **arguments),
         _call("decode + resize alone", "limit", "building:decode_alone",
               threads=shop.threads, **arguments),
         *(

@@ -31,8 +31,9 @@ def numbers_of(images):
 
 def reference(images, normalization=ON_READ, dtype=np.float32):
     """What plain NumPy makes of stored images."""
-    offset, scale = np.array(normalization.offset), np.array(normalization.scale)
-    return ((images - offset) * scale).astype(dtype)
+    wide = np.float64 if normalization.method in ("rescale", "minmax") else np.float32
+    offset, scale = np.array(normalization.offset, wide), np.array(normalization.scale, wide)
+    return ((images.astype(wide) - offset) * scale).astype(dtype)
 
 
 def put_numbers(dataset, rows, queue):

@@ -13,16 +13,29 @@ LEVELS = 256
 _TILE_PIXELS = 16 * 2**10
 """Restoring works in tiles whose intermediate floats stay in the second-level cache."""
 
+EXACT_ENDS = ("rescale", "minmax")
+"""Methods that promise 0 and 1 as the ends, which arithmetic in float32 may miss by a bit."""
+
 Values = npt.NDArray[Any]
 Grey = npt.NDArray[np.uint8]
 
 
 def table(normalization: Normalization) -> Values:
-    """(C, 256) values of the grey levels: (level - offset) * scale in float64, rounded once."""
-    offset, scale = (np.array(n)[:, None] for n in (normalization.offset, normalization.scale))
+    """(C, 256) values of the grey levels: (level - offset) * scale.
+
+    All in float32, as NumPy and PyTorch users write it, so that theirs are the same bits and
+    readers may compute what they would else look up; for EXACT_ENDS in float64, rounded once.
+    """
+    wide = np.float64 if normalization.method in EXACT_ENDS else np.float32
+    offset, scale = (n[:, None] for n in constants(normalization, wide))
     with np.errstate(over="ignore"):
-        values: Values = ((np.arange(LEVELS) - offset) * scale).astype(normalization.dtype)
-    return values
+        values: Values = (np.arange(LEVELS, dtype=wide) - offset) * scale
+        return values.astype(normalization.dtype)
+
+
+def constants(normalization: Normalization, dtype: npt.DTypeLike) -> tuple[Values, Values]:
+    """Offset and scale of each channel, (C,) each."""
+    return np.array(normalization.offset, dtype), np.array(normalization.scale, dtype)
 
 
 def require_reversible(normalization: Normalization) -> None:

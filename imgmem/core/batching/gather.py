@@ -112,7 +112,7 @@ class Gather:
         self._threads = threads
         self._pool_of: tuple[int, ThreadPoolExecutor | None] = (-1, None)
         _, height, width, depth = reader.header.shape
-        self._convert = Converter(conversion, height * width)
+        self._convert = Converter(conversion, height, width)
         row = (height, width, depth)
         self.image_shape = row if conversion.layout == "NHWC" else (depth, height, width)
         self.dtype = conversion.wanted

@@ -191,7 +191,7 @@ def _described(dataset: Dataset, parts: dict[str, Counts]) -> dict[str, Any]:
             dataset.split or ALL: _channels(whole),
             **{name: _channels(part) for name, part in named.items()},
         },
-        "histogram_step": histogram_step(record),
+        "histogram_step": histogram_step(dataset),
         "standardize": _standardize(dataset, named, whole),
         "normalization": record.normalization,
         "build": record.build,

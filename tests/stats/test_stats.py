@@ -115,21 +115,35 @@ def test_large_datasets_count_levels_in_some_rows_only(dataset, monkeypatch):
     everything = compute_stats(dataset)
     monkeypatch.setattr(scan, "HISTOGRAM_BYTES", 1)
     monkeypatch.setattr(scan, "SAMPLE_BYTES", 3 * 40 * 40 * 3)
+    monkeypatch.setattr(scan, "SPLIT_ROWS", 1)
     seen = []
     for window in (1, 10_000, 1_000_000):
         monkeypatch.setattr(scan, "WINDOW_BYTES", window)
         stats = compute_stats(dataset)
         assert stats.standardize == everything.standardize
-        assert stats.histogram_step == 4
+        assert stats.histogram_step == 3
         seen.append([channel.histogram for channel in stats.channels["all"]])
-    some = np.load(dataset / "X.npy")[[0, 4, 8]]
+    some = np.load(dataset / "X.npy")[[0, 3, 6, 9]]
     assert (
         seen == [[np.bincount(some[..., c].ravel(), minlength=256).tolist() for c in range(3)]] * 3
     )
 
 
+def test_levels_are_counted_in_some_rows_of_the_smallest_split(tmp_path, monkeypatch):
+    monkeypatch.setattr(scan, "HISTOGRAM_BYTES", 1)
+    monkeypatch.setattr(scan, "SAMPLE_BYTES", 1)
+    monkeypatch.setattr(scan, "SPLIT_ROWS", 5)
+    images = np.zeros((150, 2, 2, 3), np.uint8)
+    path = write_dataset(tmp_path / "set", images, splits={"train": (0, 139), "val": (139, 150)})
+    stats = compute_stats(path)
+    assert stats.histogram_step == 2
+    assert sum(stats.channels["val"][0].histogram) >= 5 * 2 * 2
+    assert sum(compute_stats(path, split="val").channels["val"][0].histogram) >= 5 * 2 * 2
+
+
 def test_datasets_up_to_the_limit_count_levels_in_every_row(dataset, monkeypatch):
     monkeypatch.setattr(scan, "SAMPLE_BYTES", 1)
+    monkeypatch.setattr(scan, "SPLIT_ROWS", 1)
     pixels = np.load(dataset / "X.npy").size
     monkeypatch.setattr(scan, "HISTOGRAM_BYTES", pixels)
     assert compute_stats(dataset).histogram_step == 1

@@ -24,7 +24,6 @@ from imgmem.core.inspecting.histograms import LEVELS, LevelSums, pixel_histogram
 from imgmem.core.inspecting.moments import Moments, RowSums, Totals, row_sums
 from imgmem.core.pipeline import in_order
 from imgmem.core.progress import Progress, Report, silent
-from imgmem.core.record import Record
 from imgmem.core.specs import RunSpec
 from imgmem.core.units import format_bytes
 
@@ -37,10 +36,14 @@ HISTOGRAM_BYTES = 256 * 2**20
 only in rows, evenly spread, of about SAMPLE_BYTES: counting is several times the work of summing,
 and this many draw the same curve."""
 SAMPLE_BYTES = 64 * 2**20
+SPLIT_ROWS = 100
+"""But in so many rows of the smallest split at least, or in all of them."""
 PHASE = "statistics"
 _WINDOWS = 3
 """What a worker takes at most, in windows: its buffer, float values as grey levels, and its
 channels apart."""
+_FLOAT_ROWS = 13
+"""What it takes besides for floats, in rows: copies of one that holds NaN (measured, float16)."""
 _ROW_BYTES = 200
 """What looking for groups among rows takes at most, a row."""
 
@@ -52,7 +55,8 @@ def plan_scan(dataset: Dataset, run: RunSpec) -> tuple[int, int]:
     """
     budget = memory.budget(run.memory)
     row_bytes = dataset.record.features_header.row_bytes
-    each = _WINDOWS * max(row_bytes, WINDOW_BYTES)
+    floats = _FLOAT_ROWS * (dataset.record.dtype != "uint8")
+    each = _WINDOWS * max(row_bytes, WINDOW_BYTES) + floats * row_bytes
     fixed = BASE_BYTES + _ROW_BYTES * len(dataset)
     fitting = (budget - fixed) // each
     if fitting < (run.workers or 1):
@@ -118,10 +122,18 @@ class PerThread:
         return array
 
 
-def histogram_step(record: Record) -> int:
+def histogram_step(dataset: Dataset) -> int:
     """Every how many rows the levels are counted: 1 for all but large datasets."""
-    pixels = prod(record.shape)
-    return 1 if pixels <= HISTOGRAM_BYTES else -(-pixels // SAMPLE_BYTES)
+    pixels = len(dataset) * prod(dataset.record.shape[1:])
+    if pixels <= HISTOGRAM_BYTES:
+        return 1
+    inside = (
+        stop - start
+        for start, stop in dataset.splits.values()
+        if dataset.start <= start < stop <= dataset.stop
+    )
+    smallest = min(inside, default=len(dataset))
+    return max(1, min(-(-pixels // SAMPLE_BYTES), smallest // SPLIT_ROWS))
 
 
 def scan(
@@ -183,7 +195,7 @@ class _Counter:
         self._normalization = dataset.record.normalization
         self._labels = dataset.labels if by_class else None
         self._first = dataset.start
-        self._step = histogram_step(dataset.record)
+        self._step = histogram_step(dataset)
 
     def __call__(self, rows: tuple[int, int]) -> tuple[_Part, int]:
         """The counts of the rows, and the row after the last."""

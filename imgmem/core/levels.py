@@ -28,14 +28,16 @@ def table(normalization: Normalization) -> Values:
     """
     wide = np.float64 if normalization.method in EXACT_ENDS else np.float32
     offset, scale = (n[:, None] for n in constants(normalization, wide))
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         values: Values = (np.arange(LEVELS, dtype=wide) - offset) * scale
         return values.astype(normalization.dtype)
 
 
 def constants(normalization: Normalization, dtype: npt.DTypeLike) -> tuple[Values, Values]:
-    """Offset and scale of each channel, (C,) each."""
-    return np.array(normalization.offset, dtype), np.array(normalization.scale, dtype)
+    """Offset and scale of each channel, (C,) each; infinite where the dtype has no room."""
+    with np.errstate(over="ignore"):
+        offset, scale = np.array([normalization.offset, normalization.scale]).astype(dtype)
+    return offset, scale
 
 
 def require_reversible(normalization: Normalization) -> None:

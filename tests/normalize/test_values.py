@@ -353,3 +353,9 @@ def test_imgmem_opens_what_was_normalized(dataset):
     with imgmem.open(path, split="val") as opened:
         assert opened.images.dtype == np.float32
         assert opened.normalization.method == "standardize"
+
+
+def test_a_scale_beyond_float32_is_refused_without_warnings(dataset):
+    spec = NormalizeSpec(method="given", mean=(0.0,), std=(1e-40,), scale=255)
+    with pytest.raises(UsageError, match="distinct, finite"):
+        normalize(dataset(), spec=spec)

@@ -451,6 +451,7 @@ def test_auto_without_room_for_one_image_says_how_much_it_takes(numbered):
         ({"normalize": ((1.0,), (1.0,))}, "3 numbers"),
         ({"normalize": (MEAN, (1.0, 0.0, 1.0))}, "above 0"),
         ({"normalize": (MEAN, (1.0, float("nan"), 1.0))}, "finite"),
+        ({"normalize": (MEAN, (1.0, 1e-40, 1.0))}, "range of float32"),
         ({"balanced": True, "order": "sequential"}, "cannot be sequential"),
     ],
 )

@@ -26,7 +26,8 @@ _TILES = 4
 """Pixels that one step of a table covers. OpenCV's inner loop runs over the channels: 12 of
 them are 8 % faster than 3 (24 no faster: the table leaves the first-level cache)."""
 _LINE_PIXELS = 2048
-"""Pixels that one step of arithmetic covers, about: enough to make up for NumPy's outer loop."""
+"""Pixels that one step of arithmetic covers, where the height has a divisor that allows it:
+enough to make up for NumPy's outer loop."""
 
 
 @dataclass(frozen=True)
@@ -93,13 +94,16 @@ def _given(record: Record, mean: Sequence[float], std: Sequence[float]) -> Norma
         )
     if not (np.isfinite([*mean, *std]).all() and min(std) > 0):
         raise UsageError("mean and std must be finite numbers, and std above 0")
-    return Normalization(
+    normalization = Normalization(
         method="given",
         offset=tuple(map(float, mean)),
         scale=tuple(1 / float(spread) for spread in std),
         dtype="float32",
         source_dtype=record.dtype,
     )
+    if not np.isfinite(levels.constants(normalization, np.float32)).all():
+        raise UsageError("mean and 1 / std must be within the range of float32")
+    return normalization
 
 
 class Converter:
@@ -122,7 +126,7 @@ class Converter:
             self._lines = np.tile(offset, repeats), np.tile(scale, repeats)
 
     def _is_faster_computed(self, normalization: Normalization) -> bool:
-        """Whether arithmetic gives the same bits as a table for each channel would."""
+        """Whether to compute rather than look up: as exact, and faster (or there is no table)."""
         if self._conversion.wanted != np.float32:
             return False
         if self._tables is None:

@@ -100,18 +100,19 @@ class _Reader:
         self._chunking = chunking
         per_row = chunking.values // side.shape[0]
         self._wanted = (rows[0] * per_row, rows[1] * per_row)
+        self._at_once = max(1, min(_AT_ONCE, chunking.longest // self._depth))
 
     @property
     def cost(self) -> int:
         """Bytes that one chunk under way takes."""
         grey = self._dtype != np.uint8
-        return self._chunking.longest * (self._dtype.itemsize + grey) + self._depth * _AT_ONCE
+        return self._chunking.longest * (self._dtype.itemsize + grey) + self._depth * self._at_once
 
     def buffers(self) -> _Buffers:
         values = self._chunking.longest
         source = np.empty(values, self._dtype)
         grey = source if source.dtype == np.uint8 else np.empty(values, np.uint8)
-        return _Buffers(source, grey, np.empty((self._depth, _AT_ONCE), np.uint8))
+        return _Buffers(source, grey, np.empty((self._depth, self._at_once), np.uint8))
 
     def __call__(self, task: tuple[int, _Buffers]) -> tuple[int, LevelSums]:
         chunk, buffers = task
@@ -136,7 +137,7 @@ def _sums(grey: levels.Grey, phase: int, planes: levels.Grey) -> LevelSums:
     loose = np.r_[0:head, head + body : len(grey)]
     np.add.at(counts, ((loose + phase) % depth, grey[loose]), 1)
     sums = LevelSums.of(counts)
-    for start, stop in row_ranges(body, _AT_ONCE * depth):
+    for start, stop in row_ranges(body, planes.size):
         pixels = grey[head + start : head + stop].reshape(-1, depth)
         sums += LevelSums.of_pixels(pixels, planes)
     return sums

@@ -33,11 +33,8 @@ from imgmem.core.specs import BuildSpec, RejectPolicy, RunSpec
 
 CHUNKS_PER_COMMIT = 8
 """A commit syncs some 64 MiB: an interruption costs at most as much work."""
-TINY_BYTES = 2048
-"""Sources up to here, on average, keep the interpreter busy, not the decoder: two workers only
-hand its lock to and fro (20,000 JPEGs of 32×32: 1.19 s; with one worker 1.08 s)."""
 TASK_BYTES = 4 * 2**20
-"""Of sources that a worker takes at once, about: some 40 photographs, a few large ones."""
+"""Of sources that a worker takes at once, about: some 40 photographs, or one or a few large."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,13 +221,16 @@ def _fill(building: Partial, job: _Job, plan: BuildMemory, workers: int) -> None
     at_once = min(plan.rows_per_chunk, rows_per_chunk(job.plan.mean_bytes, TASK_BYTES))
     tasks = iter(lambda: list(islice(lines, at_once)), [])
     chunks = in_order(decoder, tasks, workers=workers, window=plan.slots)
+    waiting = 0
     try:
         _tell(building, job)
-        for number, chunk in enumerate(chunks, 1):
+        for chunk in chunks:
             _take(building, chunk, job)
             decoder.recycle(chunk)
-            if number % CHUNKS_PER_COMMIT == 0:
+            waiting += chunk.done
+            if waiting >= CHUNKS_PER_COMMIT * plan.rows_per_chunk:
                 building.commit()
+                waiting = 0
     except KeyboardInterrupt:
         building.commit()
         done, total = building.state.sources, building.design.sources
@@ -273,7 +273,7 @@ def _plan_memory(design: Design, job: _Job) -> tuple[BuildMemory, int]:
         values=prod(design.shape),
         itemsize=np.dtype(design.dtype).itemsize,
         workers=job.run.workers,
-        cpus=1 if job.plan.mean_bytes <= TINY_BYTES else memory.allowed_cpus(),
+        cpus=memory.allowed_cpus(),
     )
 
 

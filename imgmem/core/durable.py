@@ -142,8 +142,8 @@ class File:
 
     def close(self) -> None:
         if self._fd >= 0:
-            _system.close(self._fd)
-            self._fd = -1
+            fd, self._fd = self._fd, -1  # closed even where that fails
+            _system.close(fd)
 
     def __enter__(self) -> Self:
         return self

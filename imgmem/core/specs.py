@@ -91,7 +91,8 @@ class BuildSpec:
 class RejectPolicy:
     """What to do with images that cannot be trusted.
 
-    max_rejects: a count (int), a fraction of the images (float 0–1), or None for no limit.
+    max_rejects: a count (int), a fraction of the images (float 0–1), or None for no limit;
+    only with on_error="skip".
     """
 
     on_error: OnError = "stop"

@@ -13,7 +13,6 @@ from PIL import Image
 import imgmem
 from imgmem.core.building.decoding import Decoder
 from imgmem.core.errors import DatasetError, InputError, UsageError
-from imgmem.core.pipeline import in_order
 from imgmem.core.specs import BuildSpec, ImageSpec, RunSpec
 
 SMALL = ImageSpec(size=(8, 10))
@@ -32,20 +31,6 @@ def test_numpy_alone_opens_the_result(tmp_path):
     assert images.shape == (5, 8, 10, 3)
     assert images.dtype == np.uint8
     assert labels.tolist() == [0, 0, 0, 1, 1]
-
-
-@pytest.mark.parametrize(("side", "wanted", "workers"), [(4, None, 1), (100, None, 3), (4, 2, 2)])
-def test_tiny_sources_have_one_worker_unless_more_are_asked_for(
-    tmp_path, monkeypatch, side, wanted, workers
-):
-    source, seen = class_folders(tmp_path / "src", {"a": 4}, size=(side, side)), []
-    monkeypatch.setattr("imgmem.core.memory.allowed_cpus", lambda: 3)
-    monkeypatch.setattr(
-        "imgmem.core.build.in_order", lambda *a, **k: seen.append(k["workers"]) or in_order(*a, **k)
-    )
-    run = RunSpec(workers=wanted)
-    imgmem.build(source, tmp_path / "out", spec=BuildSpec(image=SMALL), run=run)
-    assert seen == [workers]
 
 
 @pytest.mark.parametrize(("task_bytes", "most"), [(1, 1), (2**20, 5)])

@@ -106,9 +106,11 @@ class Place:
 
     def release(self) -> None:
         """Close and unlock; what is there stays for the next run."""
-        if self._opened:
-            self._opened.close()
-        self._lock.release()
+        try:
+            if self._opened:
+                self._opened.close()
+        finally:
+            self._lock.release()
 
     def _has(self, name: str) -> bool:
         return os.path.isfile(os.path.join(self.path, name))

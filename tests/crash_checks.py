@@ -249,6 +249,15 @@ def sync_sites(scratch, case):
     return {site for name, site in calls if name == "sync"}
 
 
+def cases_by_sync(scratch, cases):
+    """Every place in the code that syncs, with the cases that do so there, the smallest first."""
+    by_site = {}
+    for case in sorted(cases, key=lambda case: len(str(case.start))):
+        for site in sync_sites(scratch, case):
+            by_site.setdefault(site, []).append(case)
+    return by_site
+
+
 def is_missed(scratch, cases, site):
     """(e) Whether power cuts in any of the cases tell that the sync at `site` is left out."""
     return any(_is_missed_at_once(scratch, case, site) for case in cases) or any(

@@ -12,13 +12,13 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from crash_cases import FAMILIES, build_cases, normalize_cases, other_cases
 from crash_checks import (
+    cases_by_sync,
     damages,
     failures,
     is_missed,
     kills,
     power_cuts,
     power_cuts_after_kills,
-    sync_sites,
 )
 from crash_harness import Scratch
 
@@ -65,10 +65,7 @@ def checks(sample, cases):
 
 
 def mutations(scratch, cases):
-    by_site = {}
-    for case in sorted(cases, key=lambda case: len(str(case.start))):
-        for site in sync_sites(scratch, case):
-            by_site.setdefault(site, []).append(case)
+    by_site = cases_by_sync(scratch, cases)
     kept = sum(not is_missed(scratch, concerned, site) for site, concerned in by_site.items())
     print(f"(e) left-out syncs  {len(by_site)} tried, {kept} not noticed")
     return kept

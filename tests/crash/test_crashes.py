@@ -9,13 +9,13 @@ from math import ceil
 import pytest
 from crash_cases import FAMILIES
 from crash_checks import (
+    cases_by_sync,
     damages,
     failures,
     is_missed,
     kills,
     power_cuts,
     power_cuts_after_kills,
-    sync_sites,
 )
 
 PROMISED = ("build", "widening", "same size", "undo")
@@ -76,17 +76,9 @@ def test_no_damage_during_the_transition_goes_unnoticed(cases, scratch, full, fa
 def test_no_sync_can_be_left_out(cases, scratch, full):
     """(e) Each sync in the code taken away, in turn, is noticed by the power cuts above."""
     families = FAMILIES if full else ("on read", "new dataset")
-    by_site = {}
-    for case in sorted((case for family in families for case in cases[family]), key=size_of):
-        for site in sync_sites(scratch, case):
-            by_site.setdefault(site, []).append(case)
+    by_site = cases_by_sync(scratch, [case for family in families for case in cases[family]])
     missed = [
         site for site, concerned in by_site.items() if not is_missed(scratch, concerned, site)
     ]
     assert len(by_site) > (30 if full else 3)
     assert not missed
-
-
-def size_of(case):
-    """The bytes that a case begins with: small ones are tried first."""
-    return len(str(case.start))

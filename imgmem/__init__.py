@@ -7,17 +7,17 @@ NumPy nor OpenCV.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from imgmem._version import __version__
 
 if TYPE_CHECKING:
-    from imgmem.core.build import build as build
-    from imgmem.core.dataset import Dataset as Dataset
-    from imgmem.core.dataset import open as open
+    from imgmem.core.build.operation import build as build
     from imgmem.core.errors import ImgmemError as ImgmemError
-    from imgmem.core.estimate import estimate as estimate
-    from imgmem.core.normalize import normalize as normalize
-    from imgmem.core.normalize import undo as undo
-    from imgmem.core.sample import sample as sample
+    from imgmem.core.estimate.operation import estimate as estimate
+    from imgmem.core.normalize.operation import normalize as normalize
+    from imgmem.core.normalize.operation import undo as undo
+    from imgmem.core.read.dataset import Dataset as Dataset
+    from imgmem.core.read.dataset import open as open
+    from imgmem.core.sample.operation import sample as sample
     from imgmem.core.specs import BatchSpec as BatchSpec
     from imgmem.core.specs import BuildSpec as BuildSpec
     from imgmem.core.specs import EstimateSpec as EstimateSpec
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
     from imgmem.core.specs import RejectPolicy as RejectPolicy
     from imgmem.core.specs import RunSpec as RunSpec
     from imgmem.core.specs import SampleSpec as SampleSpec
-    from imgmem.core.stats import compute_stats as compute_stats
+    from imgmem.core.stats.operation import compute_stats as compute_stats
 
 _HOMES = {
-    "build": "build",
-    "Dataset": "dataset",
-    "open": "dataset",
+    "build": "build.operation",
+    "Dataset": "read.dataset",
+    "open": "read.dataset",
     "ImgmemError": "errors",
-    "estimate": "estimate",
-    "normalize": "normalize",
-    "sample": "sample",
+    "estimate": "estimate.operation",
+    "normalize": "normalize.operation",
+    "sample": "sample.operation",
     "BatchSpec": "specs",
     "BuildSpec": "specs",
     "ImageSpec": "specs",
@@ -46,8 +46,8 @@ _HOMES = {
     "SampleSpec": "specs",
     "EstimateSpec": "specs",
     "RunSpec": "specs",
-    "compute_stats": "stats",
-    "undo": "normalize",
+    "compute_stats": "stats.operation",
+    "undo": "normalize.operation",
 }
 
 __all__ = ["__version__", *_HOMES]  # noqa: PLE0604

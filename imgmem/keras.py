@@ -10,7 +10,7 @@ from typing import Any
 
 import keras
 
-from imgmem.core.batching.batches import Batch, Batches
+from imgmem.core.read.batches import Batch, Batches
 
 MAX_QUEUE_SIZE = 4
 """Batches ready at most: 64 images of 224 × 224 in float32 take 37 MiB, Keras's default is 10."""

@@ -17,14 +17,14 @@ import numpy.typing as npt
 import torch
 from torch.utils.data import DataLoader, Sampler, default_collate, get_worker_info
 
-from imgmem.core import dataset as core
-from imgmem.core.batching.batches import threads_to_fill
-from imgmem.core.batching.buffers import Buffers
-from imgmem.core.batching.convert import Normalize
-from imgmem.core.batching.orders import check_order
+from imgmem._torch_workers import Batch, HandOver
 from imgmem.core.chunks import row_ranges
+from imgmem.core.read import dataset as core
+from imgmem.core.read.batches import threads_to_fill
+from imgmem.core.read.buffers import Buffers
+from imgmem.core.read.convert import Normalize
+from imgmem.core.read.orders import check_order
 from imgmem.core.specs import Balance, BatchDtype, Layout, Order, OrderSpec
-from imgmem.torch_workers import Batch, HandOver
 
 ROWS_AT_ONCE = 4096
 """Rows that a sampler turns into Python integers at a time."""

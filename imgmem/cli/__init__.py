@@ -2,7 +2,7 @@
 
 import click
 
-from imgmem import __version__
+from imgmem._version import __version__
 from imgmem.cli.program import Program
 
 COMMANDS = {

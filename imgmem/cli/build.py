@@ -12,7 +12,7 @@ from imgmem.core import specs
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from imgmem.core.build import BuildResult
+    from imgmem.core.build.operation import BuildResult
 
 _SPEC = specs.BuildSpec()
 _POLICY = specs.RejectPolicy()
@@ -78,8 +78,8 @@ def command(
     """
     from imgmem.cli.progress import shown
     from imgmem.cli.render import emit
-    from imgmem.core.build import build
-    from imgmem.core.building.classes import read_classes
+    from imgmem.core.build.classes import read_classes
+    from imgmem.core.build.operation import build
 
     classes = given["classes"] and read_classes(given["classes"])
     names = ("dtype", "labels", "splits", "auto_split", "shuffle", "seed", "limit")

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from imgmem.core.estimate import Estimate, Images
-    from imgmem.core.estimating.verdicts import Naive
+    from imgmem.core.estimate.operation import Estimate, Images
+    from imgmem.core.estimate.verdicts import Naive
 
 _SPEC = specs.EstimateSpec()
 _STAGES = {
@@ -72,7 +72,7 @@ def command(
     """
     from imgmem.cli.progress import shown
     from imgmem.cli.render import emit
-    from imgmem.core.estimate import estimate, limit_check
+    from imgmem.core.estimate.operation import estimate, limit_check
 
     names = [field.name for field in fields(specs.EstimateSpec) if field.name != "image"]
     spec = specs.EstimateSpec(image=image, **{name: given[name] for name in names})

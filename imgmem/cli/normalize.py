@@ -13,7 +13,7 @@ from imgmem.core.errors import UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from imgmem.core.normalize import NormalizeResult
+    from imgmem.core.normalize.operation import NormalizeResult
 
 _SPEC = specs.NormalizeSpec()
 
@@ -81,15 +81,15 @@ def command(dataset: str, run: specs.RunSpec, **given: Any) -> None:
     """
     from imgmem.cli.progress import shown
     from imgmem.cli.render import emit
-    from imgmem.core import normalize
+    from imgmem.core.normalize import operation
 
     spec = _spec(given)
     work: dict[str, Any] = {"run": replace(run, fsync=not given["no_fsync"]), "to": given["to"]}
     with shown(quiet=given["quiet"]) as report:
         if given["undo"]:
-            result = normalize.undo(dataset, report=report, **work)
+            result = operation.undo(dataset, report=report, **work)
         else:
-            result = normalize.normalize(dataset, spec=spec, report=report, **work)
+            result = operation.normalize(dataset, spec=spec, report=report, **work)
     emit(
         "normalize",
         result,

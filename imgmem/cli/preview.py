@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgmem.cli.render import printable
-from imgmem.core.sampling.exports import caption
-from imgmem.core.sampling.sheet import fit
+from imgmem.core.sample.exports import caption
+from imgmem.core.sample.sheet import fit
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from imgmem.core.sample import Sample
+    from imgmem.core.sample.operation import Sample
 
 WIDEST = 28
 """Columns of a picture at most."""

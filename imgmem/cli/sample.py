@@ -13,7 +13,7 @@ from imgmem.core.errors import UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from imgmem.core.sample import Sample
+    from imgmem.core.sample.operation import Sample
 
 _SPEC = specs.SampleSpec()
 
@@ -86,8 +86,8 @@ def command(dataset: str, out: str | None, **given: Any) -> None:
     that training gets.
     """
     from imgmem.cli.render import emit
-    from imgmem.core.sample import sample
-    from imgmem.core.sampling.exports import check_out, save
+    from imgmem.core.sample.exports import check_out, save
+    from imgmem.core.sample.operation import sample
 
     if out is not None:
         check_out(out, dataset)

@@ -87,9 +87,9 @@ def _describe(dataset: str, run: specs.RunSpec, given: dict[str, Any]) -> None:
     from imgmem.cli.progress import shown
     from imgmem.cli.render import emit
     from imgmem.cli.tables import show_stats
-    from imgmem.core.inspecting.checks import failed_check, require_possible
-    from imgmem.core.inspecting.report import check_report, write_report
-    from imgmem.core.stats import compute_stats
+    from imgmem.core.stats.checks import failed_check, require_possible
+    from imgmem.core.stats.operation import compute_stats
+    from imgmem.core.stats.report import check_report, write_report
 
     require_possible(dataset, given["fail_on"])
     if given["report"]:
@@ -120,7 +120,7 @@ def _compare(dataset: str, other: str, run: specs.RunSpec, given: dict[str, Any]
     from imgmem.cli.progress import shown
     from imgmem.cli.render import emit
     from imgmem.cli.tables import show_comparison
-    from imgmem.core.inspecting.compare import compare
+    from imgmem.core.stats.compare import compare
 
     for name in ("by_class", "verify", "fail_on", "report"):
         if given[name]:

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from imgmem.cli.render import counted, printable
-from imgmem.core.inspecting.compare import Comparison
-from imgmem.core.inspecting.findings import Finding, Item
-from imgmem.core.inspecting.rowlist import Source
-from imgmem.core.stats import ALL, Channel, ClassRows, DatasetStats
+from imgmem.core.rows.origins import Source
+from imgmem.core.stats.compare import Comparison
+from imgmem.core.stats.findings import Finding, Item
+from imgmem.core.stats.operation import ALL, Channel, ClassRows, DatasetStats
 from imgmem.core.units import format_bytes
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from imgmem.core.chunks import rows_per_chunk
 from imgmem.core.errors import UsageError
-from imgmem.core.npy import HEADER_BYTES
-from imgmem.core.record import CHECKSUM_BLOCK_BYTES
+from imgmem.core.storage.npy import HEADER_BYTES
+from imgmem.core.storage.record import CHECKSUM_BLOCK_BYTES
 from imgmem.core.units import format_bytes
 
 BASE_BYTES = 48 * 2**20

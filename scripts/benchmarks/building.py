@@ -75,7 +75,7 @@ def pillow_draft(source: str, out: str, size: int, threads: int) -> Work:
 
 def decode_alone(source: str, size: int, threads: int) -> Work:
     """The limit: read, decode and resize by imgmem's recipe, and throw the result away."""
-    from imgmem.core.images import decode_into
+    from imgmem.core.decode.images import decode_into
     from imgmem.core.specs import ImageSpec
 
     paths, spec = list_files(source), ImageSpec(size=(size, size))

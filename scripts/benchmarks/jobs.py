@@ -9,7 +9,7 @@ from typing import Any
 from benchmarks import pictures
 from benchmarks.job import Contestant, Job, cpu_goal, memory_goal, speed_goal
 from imgmem import BuildSpec, ImageSpec, build
-from imgmem.core.memory import allowed_cpus
+from imgmem.core.machine.memory import allowed_cpus
 
 PEERS = ("ffcv", "litdata", "streaming", "datasets", "webdataset")
 BATCH = 64

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks.job import Contestant, Job, Results, Run, Runs
-from imgmem.core.memory import anonymous_bytes
+from imgmem.core.machine.memory import anonymous_bytes
 
 SCRIPTS = Path(__file__).parents[1]
 LOOK_SECONDS = 0.01

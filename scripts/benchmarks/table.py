@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from benchmarks.job import Job, Results, Runs
-from imgmem.core.memory import allowed_cpus
+from imgmem.core.machine.memory import allowed_cpus
 from imgmem.core.units import format_bytes
 
 PACKAGES = ("imgmem", "numpy", "opencv-python", "simplejpeg", "pillow", "torch")

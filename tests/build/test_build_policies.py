@@ -5,8 +5,8 @@ import gc
 import os
 
 import pytest
-from folders import class_folders, contents
-from pictures import photo, write
+from support.folders import class_folders, contents
+from support.images import photo, write
 
 import imgmem
 from imgmem.core.errors import InputError, ResourceError, UsageError

@@ -7,8 +7,8 @@ import sys
 import time
 
 import pytest
-from folders import class_folders, contents
-from pictures import photo, write
+from support.folders import class_folders, contents
+from support.images import photo, write
 
 import imgmem
 from imgmem.core.errors import DatasetError, Interrupted
@@ -74,7 +74,7 @@ def test_changed_sources_are_refused(tmp_path, source, change):
 
 def test_another_decoder_is_refused(tmp_path, source, monkeypatch):
     interrupt(source, tmp_path / "out", spec=SPEC)
-    monkeypatch.setattr("imgmem.core.build.decoder_versions", lambda: {"pillow": "1.1.7"})
+    monkeypatch.setattr("imgmem.core.build.operation.decoder_versions", lambda: {"pillow": "1.1.7"})
     with pytest.raises(DatasetError, match=r"pillow: .* → 1\.1\.7"):
         imgmem.build(source, tmp_path / "out", spec=SPEC)
 
@@ -87,7 +87,7 @@ def test_an_interrupted_overwrite_leaves_the_old_dataset(tmp_path, source):
 
 
 def test_two_builds_of_one_dataset_do_not_meet(tmp_path, source):
-    from imgmem.core.locks import Lock
+    from imgmem.core.storage.locks import Lock
 
     interrupt(source, tmp_path / "out", spec=SPEC)
     with (

@@ -6,12 +6,12 @@ import json
 import cv2
 import numpy as np
 import pytest
-from folders import class_folders, contents, features
-from pictures import photo, write
 from PIL import Image
+from support.folders import class_folders, contents, features
+from support.images import photo, write
 
 import imgmem
-from imgmem.core.building.decoding import Decoder
+from imgmem.core.build.decoding import Decoder
 from imgmem.core.errors import DatasetError, InputError, UsageError
 from imgmem.core.specs import BuildSpec, ImageSpec, RunSpec
 
@@ -42,7 +42,7 @@ def test_workers_take_few_large_sources_at_once_and_many_small(
     monkeypatch.setattr(
         Decoder, "__call__", lambda self, x: taken.append(len(x)) or decode(self, x)
     )
-    monkeypatch.setattr("imgmem.core.build.TASK_BYTES", task_bytes)
+    monkeypatch.setattr("imgmem.core.build.operation.TASK_BYTES", task_bytes)
     imgmem.build(source, tmp_path / "out", spec=BuildSpec(image=SMALL))
     assert max(taken) == most
 
@@ -130,7 +130,7 @@ def test_grey_rows_are_made_from_rgb(tmp_path):
 
 
 def test_exif_orientation_is_applied(tmp_path):
-    from pictures import oriented
+    from support.images import oriented
 
     picture = photo(16, 24)
     source = write(tmp_path / "src" / "a" / "x.png", np.rot90(picture), exif=oriented(6))

@@ -4,13 +4,13 @@ import csv
 import shutil
 
 import pytest
-from folders import class_folders
 from hypothesis import given
 from hypothesis import strategies as st
-from pictures import photo, write
+from support.folders import class_folders
+from support.images import photo, write
 
 import imgmem
-from imgmem.core.building.splits import plan_splits, share_out
+from imgmem.core.build.splits import plan_splits, share_out
 from imgmem.core.errors import UsageError
 from imgmem.core.specs import BuildSpec, ImageSpec
 

@@ -10,8 +10,8 @@ import termios
 import time
 
 import numpy as np
-import pictures
 import pytest
+from support import images
 
 
 def command(*arguments):
@@ -26,7 +26,7 @@ def run(*arguments):
 def photos(tmp_path_factory):
     """Two classes, three hundred JPEGs in all, and in the middle one that is cut off."""
     folder = tmp_path_factory.mktemp("photos")
-    encoded = [pictures.encode(pictures.photo(300, 400, seed), "JPEG") for seed in range(6)]
+    encoded = [images.encode(images.photo(300, 400, seed), "JPEG") for seed in range(6)]
     for number in range(300):
         label = "ab"[number // 150]
         (folder / label).mkdir(exist_ok=True)

@@ -4,8 +4,8 @@ import hashlib
 import subprocess
 import sys
 
-import pictures
 import pytest
+from support import images
 
 
 def run(*arguments):
@@ -18,7 +18,7 @@ def run(*arguments):
 def dataset(tmp_path_factory):
     folder = tmp_path_factory.mktemp("contradictions")
     for seed in range(6):
-        pictures.write(folder / f"photos/{'ab'[seed % 2]}/{seed}.png", pictures.photo(8, 8, seed))
+        images.write(folder / f"photos/{'ab'[seed % 2]}/{seed}.png", images.photo(8, 8, seed))
     assert run("build", folder / "photos", folder / "out", "--size", "8").returncode == 0
     return folder / "out"
 

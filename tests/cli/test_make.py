@@ -9,8 +9,8 @@ import sys
 import textwrap
 from pathlib import Path
 
-import pictures
 import pytest
+from support import images
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -22,7 +22,7 @@ def project(tmp_path_factory):
     (folder / "Makefile").write_text(readme_block("make"))
     for label, first in (("daisy", 0), ("tulip", 100)):
         for seed in range(first, first + 10):
-            pictures.write(folder / f"photos/{label}/{seed}.jpg", pictures.photo(40, 50, seed))
+            images.write(folder / f"photos/{label}/{seed}.jpg", images.photo(40, 50, seed))
     return folder
 
 
@@ -59,7 +59,7 @@ def test_make_leaves_everything_as_it_is_where_nothing_has_changed(project):
 @needs_make
 def test_make_builds_everything_anew_where_a_photograph_was_added(project):
     before = make(project)
-    pictures.write(project / "photos/tulip/new.jpg", pictures.photo(60, 40, 99))
+    images.write(project / "photos/tulip/new.jpg", images.photo(60, 40, 99))
     assert all(new > old for old, new in zip(before, make(project), strict=True))
 
 

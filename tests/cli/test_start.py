@@ -5,8 +5,8 @@ import os
 import subprocess
 import sys
 
-import pictures
 import pytest
+from support import images
 
 from imgmem.cli import COMMANDS
 
@@ -85,7 +85,7 @@ def test_a_command_that_needs_opencv_says_how_to_mend_it(broken_opencv, tmp_path
 
 def test_estimate_works_without_opencv(broken_opencv, tmp_path):
     for seed in range(3):
-        pictures.write(tmp_path / f"photos/cat/{seed}.jpg", pictures.photo(40, 50, seed))
+        images.write(tmp_path / f"photos/cat/{seed}.jpg", images.photo(40, 50, seed))
     done = run("estimate", str(tmp_path / "photos"), "--json", **broken_opencv)
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["command"] == "estimate"

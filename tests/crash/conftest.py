@@ -1,8 +1,8 @@
 """Cases and a scratch directory, made once for all crash tests of a process."""
 
 import pytest
-from crash_cases import build_cases, normalize_cases, other_cases
-from crash_harness import Scratch
+from support.crash.cases import build_cases, normalize_cases, other_cases
+from support.crash.harness import Scratch
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from crash_cases import FAMILIES, build_cases, normalize_cases, other_cases
-from crash_checks import (
+from support.crash.cases import FAMILIES, build_cases, normalize_cases, other_cases
+from support.crash.checks import (
     cases_by_sync,
     damages,
     failures,
@@ -20,7 +20,7 @@ from crash_checks import (
     power_cuts,
     power_cuts_after_kills,
 )
-from crash_harness import Scratch
+from support.crash.harness import Scratch
 
 
 def main(sample):

@@ -7,8 +7,8 @@ of --full. `python tests/crash/report.py` prints them.
 from math import ceil
 
 import pytest
-from crash_cases import FAMILIES
-from crash_checks import (
+from support.crash.cases import FAMILIES
+from support.crash.checks import (
     cases_by_sync,
     damages,
     failures,

@@ -12,16 +12,16 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
-from crash_harness import read_tree
-from datasets import write_dataset
+from support.crash.harness import read_tree
+from support.datasets import write_dataset
 
-from imgmem.core import durable, locks, system
 from imgmem.core.errors import DatasetError, Interrupted, ResourceError
-from imgmem.core.normalize import normalize, undo
+from imgmem.core.normalize.operation import normalize, undo
+from imgmem.core.storage import durable, locks, system
 
 FORKED = """
 import os, sys
-from imgmem.core.normalize import normalize, undo
+from imgmem.core.normalize.operation import normalize, undo
 for line in sys.stdin:
     pid = os.fork()
     if not pid:
@@ -68,7 +68,7 @@ def test_killed_at_random_moments_processes_lose_nothing(path, full):
 def test_in_transition_every_command_says_how_to_go_on_or_back(path, monkeypatch):
     import imgmem
 
-    monkeypatch.setattr("imgmem.core.normalizing.rewrite._finish", lambda *_: 1 / 0)
+    monkeypatch.setattr("imgmem.core.normalize.rewrite._finish", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         normalize(path)
     for command in (imgmem.open, imgmem.compute_stats):

@@ -6,21 +6,21 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from datasets import write_dataset
-from folders import class_folders
 from hypothesis import given
 from hypothesis import strategies as st
-from pictures import encode, oriented, photo, write
+from support.datasets import write_dataset
+from support.folders import class_folders
+from support.images import encode, oriented, photo, write
 
 from imgmem.core import forecast
-from imgmem.core.build import build
+from imgmem.core.build.operation import build
 from imgmem.core.errors import CheckFailed, InputError, UsageError
-from imgmem.core.estimate import estimate, limit_check
-from imgmem.core.estimating import census
-from imgmem.core.estimating.naive import BASE_BYTES
-from imgmem.core.inspecting import rowfacts
-from imgmem.core.normalize import normalize
+from imgmem.core.estimate import header_stats
+from imgmem.core.estimate.naive import BASE_BYTES
+from imgmem.core.estimate.operation import estimate, limit_check
+from imgmem.core.normalize.operation import normalize
 from imgmem.core.progress import silent
+from imgmem.core.rows import facts as row_facts
 from imgmem.core.sources import Entry
 from imgmem.core.specs import BuildSpec, EstimateSpec, ImageSpec, RunSpec
 
@@ -97,7 +97,7 @@ def test_the_disk_forecast_of_build_is_what_build_takes(tmp_path, dtype):
 
 
 def test_the_forecast_knows_the_size_of_a_row_of_facts():
-    assert rowfacts.ROW_FACTS.itemsize == forecast.ROW_FACTS_BYTES
+    assert row_facts.ROW_FACTS.itemsize == forecast.ROW_FACTS_BYTES
 
 
 def test_what_is_lacking_is_said_before_it_is_missed(tmp_path):
@@ -199,7 +199,7 @@ def population(seed, count=2000):
 
 def total_of(facts, sample):
     """(values, relative error) by a census of `facts`."""
-    found = census.take_census(Listed(facts), NATIVE.image, sample=sample, report=silent)
+    found = header_stats.take_census(Listed(facts), NATIVE.image, sample=sample, report=silent)
     assert found.examined == min(sample, len(facts))
     return found.values.total(found.file_bytes)
 
@@ -231,7 +231,7 @@ def test_a_sample_does_not_depend_on_the_order_of_the_listing():
 def test_one_giant_among_thumbnails_is_never_missed(giant):
     facts = {f"{number}.jpg": (64, 64, 6000) for number in range(300)}
     facts[f"{giant}.jpg"] = (4000, 6000, 8_000_000)
-    found = census.take_census(Listed(facts), NATIVE.image, sample=20, report=silent)
+    found = header_stats.take_census(Listed(facts), NATIVE.image, sample=20, report=silent)
     assert (4000, 6000) in found.sizes
 
 

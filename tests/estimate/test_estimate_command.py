@@ -7,8 +7,8 @@ import sys
 
 import numpy as np
 import pytest
-from datasets import write_dataset
-from folders import class_folders
+from support.datasets import write_dataset
+from support.folders import class_folders
 
 TABLE_WORDS = ("list of images", "np.array(list)", "to float", "standardize", "peak")
 

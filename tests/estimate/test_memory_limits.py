@@ -6,11 +6,11 @@ import subprocess
 import sys
 
 import pytest
-from cgroups import limited_to, needs_cgroup
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cgroups import limited_to, needs_cgroup
 
-from imgmem.core import memory
+from imgmem.core.machine import memory
 
 MIB = 2**20
 MEMINFO = "MemTotal: 8388608 kB\nMemAvailable: 6291456 kB\n"
@@ -142,7 +142,7 @@ def test_the_cpu_quota_of_v1_limits_the_workers(tmp_path, monkeypatch):
 def test_affinity_limits_the_workers():
     code = (
         "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); "
-        "from imgmem.core import memory; print(memory.allowed_cpus())"
+        "from imgmem.core.machine import memory; print(memory.allowed_cpus())"
     )
     assert python(code) == "1"
 
@@ -171,7 +171,7 @@ def test_freed_memory_goes_back_to_the_system():
     """Four threads free blocks of 3 to 12 MB; by default they would keep 60 MB of them."""
     code = """
 import threading
-from imgmem.core import memory
+from imgmem.core.machine import memory
 memory.return_freed_memory()
 together = threading.Barrier(4)
 def work():
@@ -188,7 +188,7 @@ print(memory.anonymous_bytes() >> 20)"""
 
 
 REPORT = (
-    "import json; from imgmem.core import memory; bound = memory.available().binding; "
+    "import json; from imgmem.core.machine import memory; bound = memory.available().binding; "
     "print(json.dumps([bound.kind, bound.limit, bound.available]))"
 )
 
@@ -248,7 +248,7 @@ def test_anonymous_memory_counts_arrays_but_not_mapped_files(tmp_path):
     file.write_bytes(bytes(64 * MIB))
     code = f"""
 import mmap
-from imgmem.core import memory
+from imgmem.core.machine import memory
 start = memory.anonymous_bytes()
 file = open({str(file)!r}, "rb")
 pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -264,7 +264,7 @@ print((mapped - start) >> 20, (memory.anonymous_bytes() - mapped) >> 20)"""
 def test_anonymous_memory_counts_children():
     code = """
 import subprocess, sys
-from imgmem.core import memory
+from imgmem.core.machine import memory
 before = memory.anonymous_bytes()
 hold = "heap = bytearray(b'x') * (64 << 20); print(flush=True); input()"
 with subprocess.Popen([sys.executable, "-c", hold], stdin=-1, stdout=-1) as child:
@@ -279,7 +279,7 @@ def test_the_peak_outlives_what_caused_it():
     """An array that lived for five looks and is gone shows in the peak."""
     code = """
 import time
-from imgmem.core import memory
+from imgmem.core.machine import memory
 with memory.PeakMemory() as watch:
     start = watch.sample()
     heap = bytearray(b"x") * (48 << 20)

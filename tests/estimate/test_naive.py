@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from cgroups import limited_to, needs_cgroup
-from pictures import encode, photo
+from support.cgroups import limited_to, needs_cgroup
+from support.images import encode, photo
 
-from imgmem.core.estimate import estimate
+from imgmem.core.estimate.operation import estimate
 from imgmem.core.specs import EstimateSpec, ImageSpec
 
 NAIVE = Path(__file__).parents[2] / "scripts" / "naive.py"

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgmem.core.estimating.naive import BASE_BYTES, conversion, loading
-from imgmem.core.estimating.verdicts import Room, judge_naive, judge_need
-from imgmem.core.memory import Bound
+from imgmem.core.estimate.naive import BASE_BYTES, conversion, loading
+from imgmem.core.estimate.verdicts import Room, judge_naive, judge_need
+from imgmem.core.machine.memory import Bound
 from imgmem.core.specs import NAIVE_DTYPES
 
 MIB = 2**20

@@ -15,12 +15,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
-from pictures import encode, oriented, photo
 from PIL import Image
+from support.images import encode, oriented, photo
 
+from imgmem.core.decode.images import decode_into, read_header
+from imgmem.core.decode.memory_cost import decode_cost
 from imgmem.core.errors import RejectedImage
-from imgmem.core.images import decode_into, read_header
-from imgmem.core.imaging.costs import decode_cost
 from imgmem.core.specs import ImageSpec
 
 PICTURE = photo(90, 121)

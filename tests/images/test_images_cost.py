@@ -9,10 +9,10 @@ import sys
 import cv2
 import numpy as np
 import pytest
-from pictures import encode, oriented, photo
+from support.images import encode, oriented, photo
 
-from imgmem.core.imaging.costs import decode_cost
-from imgmem.core.imaging.headers import read_header
+from imgmem.core.decode.headers import read_header
+from imgmem.core.decode.memory_cost import decode_cost
 from imgmem.core.specs import ImageSpec
 
 MIB = 1 << 20
@@ -23,8 +23,8 @@ pytestmark = pytest.mark.skipif(
 PEAK = """
 import json, sys
 import numpy as np
-from imgmem.core.imaging.costs import decode_cost
-from imgmem.core.images import decode_into, read_header
+from imgmem.core.decode.memory_cost import decode_cost
+from imgmem.core.decode.images import decode_into, read_header
 from imgmem.core.specs import ImageSpec
 
 def kib(name):

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pictures import encode, photo
 from PIL import Image
+from support.images import encode, photo
 
+from imgmem.core.decode.images import decode_into, read_header
 from imgmem.core.errors import REJECT_REASONS, RejectedImage
-from imgmem.core.images import decode_into, read_header
 from imgmem.core.specs import ImageSpec
 
 PICTURE = photo(301, 403)
@@ -316,7 +316,7 @@ def test_a_bomb_is_rejected_before_it_takes_memory(claim, tmp_path):
 import resource, sys
 import numpy as np
 from imgmem.core.errors import RejectedImage
-from imgmem.core.images import decode_into
+from imgmem.core.decode.images import decode_into
 from imgmem.core.specs import ImageSpec
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
@@ -332,7 +332,7 @@ except RejectedImage as reject:
 SQUEEZED = """
 import resource, sys
 import numpy as np
-from imgmem.core.images import decode_into
+from imgmem.core.decode.images import decode_into
 from imgmem.core.specs import ImageSpec
 path, side, spare, resize = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
 row = np.zeros((side, side, 3), np.uint8)
@@ -385,7 +385,7 @@ def test_decoders_print_nothing(tmp_path):
 import os, sys
 import numpy as np
 from imgmem.core.errors import RejectedImage
-from imgmem.core.images import decode_into
+from imgmem.core.decode.images import decode_into
 from imgmem.core.specs import ImageSpec
 for name in os.listdir(sys.argv[1]):
     try:

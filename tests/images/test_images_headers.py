@@ -7,13 +7,13 @@ import struct
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pictures import encode, oriented, photo
 from PIL import Image
+from support.images import encode, oriented, photo
 
+from imgmem.core.decode.exif import exif_orientation
+from imgmem.core.decode.headers import FORMATS, HEAD_BYTES, read_header
+from imgmem.core.decode.images import decoder_versions
 from imgmem.core.errors import RejectedImage
-from imgmem.core.images import decoder_versions
-from imgmem.core.imaging.exif import exif_orientation
-from imgmem.core.imaging.headers import FORMATS, HEAD_BYTES, read_header
 
 PICTURE = photo(61, 83)
 FILES = {

@@ -5,10 +5,10 @@ import io
 import cv2
 import numpy as np
 import pytest
-from pictures import encode, oriented, photo
 from PIL import Image, ImageOps
+from support.images import encode, oriented, photo
 
-from imgmem.core.images import decode_into, read_header
+from imgmem.core.decode.images import decode_into, read_header
 from imgmem.core.specs import ImageSpec
 
 SIZES = [(37, 52), (64, 41), (1, 1), (1, 23)]

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from pictures import encode, oriented, photo
 from PIL import Image
+from support.images import encode, oriented, photo
 
-from imgmem.core.images import decode_into
-from imgmem.core.imaging.fits import crop_box, jpeg_eighths, jpeg_scaled, pad_box, resized
+from imgmem.core.decode.geometry import crop_box, jpeg_eighths, jpeg_scaled, pad_box, resized
+from imgmem.core.decode.images import decode_into
 from imgmem.core.specs import ImageSpec
 
 lengths = st.integers(1, 3000)
@@ -235,7 +235,7 @@ def test_a_large_jpeg_scaled_while_decoding_is_as_good_as_decoded_in_full():
 DIGEST = """
 import hashlib, sys
 import numpy as np
-from imgmem.core.images import decode_into
+from imgmem.core.decode.images import decode_into
 from imgmem.core.specs import ImageSpec
 digest = hashlib.sha256()
 for path in sys.argv[1:]:

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from cgroups import limited_to, needs_cgroup
-from datasets import write_dataset
-from pictures import encode, photo
-from processes import hard_links, watch
+from support.cgroups import limited_to, needs_cgroup
+from support.datasets import write_dataset
+from support.images import encode, photo
+from support.processes import hard_links, watch
 
 MB = 10**6
 MIB = 2**20

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from datasets import write_dataset
+from support.datasets import write_dataset
 
 
 @pytest.fixture

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import imgmem
-from imgmem.core import checksums, store
 from imgmem.core.errors import DatasetError, InputError, UsageError
-from imgmem.core.normalize import normalize, undo
+from imgmem.core.normalize.operation import normalize, undo
 from imgmem.core.specs import RunSpec
-from imgmem.core.verify import DamagedRows, verify
+from imgmem.core.storage import checksums, store
+from imgmem.core.storage.verify import DamagedRows, verify
 
 COMMANDS = [
     lambda path: imgmem.open(path).close(),

@@ -5,16 +5,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from datasets import write_dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.datasets import write_dataset
 
 import imgmem
-from imgmem.core import levels
 from imgmem.core.errors import DatasetError, UsageError
-from imgmem.core.normalize import normalize, undo
-from imgmem.core.record import Normalization
+from imgmem.core.levels import lookup
+from imgmem.core.normalize.operation import normalize, undo
 from imgmem.core.specs import NormalizeSpec, RunSpec
+from imgmem.core.storage.record import Normalization
 
 TOLERANCE = {"float32": 1e-4, "float16": 1e-3}
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
@@ -213,13 +213,13 @@ def test_what_is_not_refused_can_be_undone(offset, scale, dtype, phase):
         method="given", offset=tuple(offset), scale=tuple(scale), dtype=dtype, source_dtype="uint8"
     )
     try:
-        levels.require_reversible(done)
+        lookup.require_reversible(done)
     except UsageError:
         return
     grey = np.random.default_rng(0).integers(0, 256, 1000, np.uint8)
     values, back = np.empty(1000, dtype), np.empty(1000, np.uint8)
-    levels.apply(grey, levels.table(done), phase, values)
-    levels.restore(values, done, phase, back)
+    lookup.apply(grey, lookup.table(done), phase, values)
+    lookup.restore(values, done, phase, back)
     np.testing.assert_array_equal(back, grey)
 
 
@@ -230,7 +230,7 @@ def test_any_piece_of_interleaved_pixels_is_looked_up_by_its_channels(depth, pha
     table = np.random.default_rng(depth).normal(size=(depth, 256)).astype(np.float32)
     grey = np.random.default_rng(length).integers(0, 256, length, np.uint8)
     out = np.empty(length, np.float32)
-    levels.apply(grey, table, phase, out)
+    lookup.apply(grey, table, phase, out)
     expected = [table[(phase + index) % depth, level] for index, level in enumerate(grey)]
     np.testing.assert_array_equal(out, np.array(expected, np.float32))
 

@@ -5,14 +5,14 @@ import csv
 import cv2
 import numpy as np
 import pytest
-from datasets import write_dataset
-from pictures import photo
+from support.datasets import write_dataset
+from support.images import photo
 
-from imgmem.core import durable
 from imgmem.core.errors import ResourceError, UsageError
-from imgmem.core.sample import sample
-from imgmem.core.sampling.exports import check_out, save
+from imgmem.core.sample.exports import check_out, save
+from imgmem.core.sample.operation import sample
 from imgmem.core.specs import SampleSpec
+from imgmem.core.storage import durable
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +128,6 @@ def test_a_full_disk_leaves_nothing_behind(dataset, tmp_path, monkeypatch, out):
 
 
 def test_a_sheet_that_nobody_could_look_at_is_refused(dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr("imgmem.core.sampling.exports.MAX_SHEET_BYTES", 1000)
+    monkeypatch.setattr("imgmem.core.sample.exports.MAX_SHEET_BYTES", 1000)
     with pytest.raises(ResourceError, match="too large"):
         saved(dataset, tmp_path / "sheet.png")

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from datasets import write_dataset
-from pictures import photo
+from support.datasets import write_dataset
+from support.images import photo
 
 from imgmem.core.errors import InputError, ResourceError, UsageError
-from imgmem.core.record import Normalization
-from imgmem.core.sample import sample
+from imgmem.core.sample.operation import sample
 from imgmem.core.specs import SampleSpec
+from imgmem.core.storage.record import Normalization
 
 LABELS = [0] * 30 + [1] * 6 + [2] * 2 + [0] * 10 + [1] * 2
 
@@ -191,6 +191,6 @@ def test_what_is_not_there_is_an_input_error(dataset, options, message):
 
 
 def test_rows_that_do_not_fit_into_memory_are_refused(dataset, monkeypatch):
-    monkeypatch.setattr("imgmem.core.memory.budget", lambda _: 10_000)
+    monkeypatch.setattr("imgmem.core.machine.memory.budget", lambda _: 10_000)
     with pytest.raises(ResourceError, match="16 rows take"):
         sample(dataset)

@@ -9,8 +9,8 @@ import sys
 
 import numpy as np
 import pytest
-from datasets import write_dataset
-from pictures import photo
+from support.datasets import write_dataset
+from support.images import photo
 
 COMMAND = [sys.executable, "-m", "imgmem", "sample"]
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from pictures import photo
+from support.images import photo
 
-from imgmem.core.sampling import sheet
-from imgmem.core.sampling.sheet import Section, Tile, draw, fit, plan
+from imgmem.core.sample import sheet
+from imgmem.core.sample.sheet import Section, Tile, draw, fit, plan
 
 PICTURE = photo(64, 64)
 

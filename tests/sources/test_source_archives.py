@@ -19,7 +19,7 @@ import zipfile
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from listings import exhausted, listed, placed, plant
+from support.listings import exhausted, listed, placed, plant
 
 from imgmem.core.errors import ImgmemError, InputError, RejectedImage, ResourceError
 from imgmem.core.sources import names, open_source

@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 import pytest
-from folders import class_folders, features
-from listings import exhausted, listed
-from trees import fingerprint
+from support.fingerprints import fingerprint
+from support.folders import class_folders, features
+from support.listings import exhausted, listed
 
 import imgmem
 from imgmem.core.errors import DatasetError, RejectedImage

@@ -11,8 +11,8 @@ import textwrap
 import tracemalloc
 
 import pytest
-from listings import exhausted, listed, placed, plant
-from trees import fingerprint
+from support.fingerprints import fingerprint
+from support.listings import exhausted, listed, placed, plant
 
 from imgmem.core.errors import InputError, RejectedImage
 from imgmem.core.sources import files, open_source
@@ -337,9 +337,12 @@ def test_folders_nested_beyond_all_measure_are_rejected_not_a_crash(tmp_path, op
 def without_root(script, *arguments):
     """Run Python lines in a process that permissions hold for."""
     prepare = "import os\nif os.geteuid() == 0: os.setgid(65534); os.setuid(65534)\n"
-    helpers = "import resource, sys\nsys.path[:0] = sys.argv[1].split(':')\n"
+    helpers = (
+        "import os, resource, sys\nsys.path[:0] = sys.argv[1].split(':')\n"
+        "from imgmem.core.sources import open_source\nfrom support.listings import *\n"
+    )
     done = subprocess.run(
-        [sys.executable, "-c", helpers + "from listings import *\n" + prepare + script,
+        [sys.executable, "-c", helpers + prepare + script,
          ":".join(filter(None, sys.path)), *map(str, arguments)],
         capture_output=True, text=True, check=False,
     )  # fmt: skip

@@ -5,9 +5,9 @@ import tarfile
 import tracemalloc
 
 import pytest
-from listings import exhausted, listed, placed, plant
+from support.listings import exhausted, listed, placed, plant
 
-from imgmem.core.building.partial import ROW_COLUMNS
+from imgmem.core.build.unfinished import ROW_COLUMNS
 from imgmem.core.errors import InputError, RejectedImage
 from imgmem.core.sources.table import ROWS_COLUMNS
 

@@ -6,10 +6,10 @@ import sys
 
 import numpy as np
 import pytest
-from datasets import write_dataset
-from pictures import photo
+from support.datasets import write_dataset
+from support.images import photo
 
-from imgmem.core.inspecting.compare import compare
+from imgmem.core.stats.compare import compare
 
 
 @pytest.fixture(scope="module")

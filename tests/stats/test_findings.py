@@ -3,13 +3,13 @@
 import cv2
 import numpy as np
 import pytest
-from datasets import write_dataset
-from pictures import photo, write
+from support.datasets import write_dataset
+from support.images import photo, write
 
-from imgmem.core.build import build
-from imgmem.core.inspecting.findings import Finding
+from imgmem.core.build.operation import build
 from imgmem.core.specs import BuildSpec, ImageSpec, Thresholds
-from imgmem.core.stats import compute_stats
+from imgmem.core.stats.findings import Finding
+from imgmem.core.stats.operation import compute_stats
 
 SIDE = 96
 
@@ -116,7 +116,7 @@ def test_every_threshold_counts(tmp_path, kind):
 
 
 def test_more_findings_than_are_listed_are_counted(tmp_path, monkeypatch):
-    monkeypatch.setattr("imgmem.core.inspecting.findings.LISTED", 4)
+    monkeypatch.setattr("imgmem.core.stats.findings.LISTED", 4)
     path = write_dataset(tmp_path / "set", np.zeros((9, 8, 8, 1), np.uint8), digests=[0] * 9)
     assert found(path)["blank"].count == 9
     assert len(found(path)["blank"].items) == 4
@@ -206,7 +206,7 @@ def test_distinct_pictures_are_not_flagged(planted):
 
 def test_sharp_pictures_are_not_blurred_and_blurred_ones_are():
     """Blurred by 3 pixels at a row of 224: a twentieth is what `blurred` stands at."""
-    from imgmem.core.inspecting.rowfacts import measure
+    from imgmem.core.rows.facts import measure
 
     sharp = np.stack([photo(224, 224, seed) for seed in range(30)])
     soft = np.stack([cv2.GaussianBlur(picture, (0, 0), 3) for picture in sharp])

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from imgmem.core.inspecting import histograms
-from imgmem.core.inspecting.histograms import LevelSums, pixel_histograms
+from imgmem.core.levels import histograms
+from imgmem.core.levels.histograms import LevelSums, pixel_histograms
 
 pixels = st.tuples(st.integers(1, 500), st.sampled_from([1, 3])).flatmap(
     lambda shape: hnp.arrays(np.uint8, shape)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from imgmem.core.inspecting.moments import Totals, combined, row_sums
+from imgmem.core.levels.moments import Totals, combined, row_sums
 
 
 def noise(*shape, seed=0):

@@ -9,17 +9,17 @@ from html.parser import HTMLParser
 import cv2
 import numpy as np
 import pytest
-from datasets import write_dataset
-from folders import class_folders
-from pictures import photo
+from support.datasets import write_dataset
+from support.folders import class_folders
+from support.images import photo
 
 import imgmem
 from imgmem import BuildSpec, ImageSpec
 from imgmem.core.errors import UsageError
-from imgmem.core.inspecting import gallery
-from imgmem.core.inspecting.report import write_report
-from imgmem.core.record import Normalization
-from imgmem.core.stats import compute_stats
+from imgmem.core.stats import gallery
+from imgmem.core.stats.operation import compute_stats
+from imgmem.core.stats.report import write_report
+from imgmem.core.storage.record import Normalization
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 

@@ -5,15 +5,15 @@ import sys
 
 import numpy as np
 import pytest
-from datasets import write_dataset
-from pictures import photo
+from support.datasets import write_dataset
+from support.images import photo
 
 from imgmem.core.errors import DatasetError, InputError, UsageError
 from imgmem.core.forecast import BASE_BYTES
-from imgmem.core.inspecting import scan
-from imgmem.core.record import Normalization
 from imgmem.core.specs import RunSpec
-from imgmem.core.stats import compute_stats
+from imgmem.core.stats import scan
+from imgmem.core.stats.operation import compute_stats
+from imgmem.core.storage.record import Normalization
 
 
 def photos(count, side=40, first=0):
@@ -266,7 +266,7 @@ def test_memory_follows_the_rows_by_200_bytes_at_most(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (rows, 4, 4, 1)).astype(np.uint8)
     path = write_dataset(tmp_path / "set", images)
     code = (
-        "import sys; from imgmem.core.stats import compute_stats; "
+        "import sys; from imgmem.core.stats.operation import compute_stats; "
         "print(compute_stats(sys.argv[1]).peak_memory)"
     )
     done = subprocess.run(

@@ -8,8 +8,8 @@ import zlib
 
 import numpy as np
 import pytest
-from datasets import write_dataset
-from pictures import photo
+from support.datasets import write_dataset
+from support.images import photo
 
 
 def imgmem(*arguments, **options):

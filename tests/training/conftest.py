@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from datasets import write_dataset
-from numbered import numbered_images
+from support.datasets import write_dataset
+from support.numbered import numbered_images
 
 
 @pytest.fixture

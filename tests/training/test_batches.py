@@ -10,13 +10,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from datasets import write_dataset
-from numbered import ON_READ, numbered_images, numbers_of, reference
+from support.datasets import write_dataset
+from support.numbered import ON_READ, numbered_images, numbers_of, reference
 
 import imgmem
 from imgmem import BatchSpec, NormalizeSpec
 from imgmem.core.errors import ResourceError, UsageError
-from imgmem.core.record import Normalization
+from imgmem.core.storage.record import Normalization
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 

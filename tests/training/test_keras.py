@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 import pytest
-from numbered import ON_READ, numbered_images, reference
+from support.numbered import ON_READ, numbered_images, reference
 
 import imgmem
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from numbered import ON_READ, numbered_images, numbers_of, put_numbers, reference
+from support.numbered import ON_READ, numbered_images, numbers_of, put_numbers, reference
 
 import imgmem
-from imgmem.core.batching.gather import RowReader
 from imgmem.core.errors import DatasetError, ImgmemError, InputError
-from imgmem.core.locks import Lock
+from imgmem.core.read.gather import RowReader
+from imgmem.core.storage.locks import Lock
 
 
 def test_a_split_has_its_own_rows_labels_and_counts(numbered):

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgmem.core.batching.orders import check_order, epoch_length, epoch_order, permutation
 from imgmem.core.errors import UsageError
+from imgmem.core.read.orders import check_order, epoch_length, epoch_order, permutation
 from imgmem.core.specs import OrderSpec
 
 orders = st.builds(

@@ -8,17 +8,17 @@ from itertools import chain
 import numpy as np
 import psutil
 import pytest
-from numbered import ON_READ, numbered_images, numbers_of, reference
+from support.numbered import ON_READ, numbered_images, numbers_of, reference
 
-from imgmem.core import store
 from imgmem.core.errors import UsageError
+from imgmem.core.storage import store
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed (scripts/test --all)")
 
 from torch.utils.data import DataLoader, DistributedSampler, random_split  # noqa: E402
 
+from imgmem._torch_workers import MOST_SLOTS  # noqa: E402
 from imgmem.torch import ImageDataset, RowSampler, collate, loader  # noqa: E402
-from imgmem.torch_workers import MOST_SLOTS  # noqa: E402
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning"),

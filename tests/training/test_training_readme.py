@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from datasets import write_dataset
-from numbered import ON_READ
+from support.datasets import write_dataset
+from support.numbered import ON_READ
 
 import imgmem
 

@@ -4,8 +4,8 @@ import os
 import stat
 
 from imgmem.core.errors import InputError
-from imgmem.core.sources.archive import ArchiveSource, Container
-from imgmem.core.sources.base import Entry, Locator, Source
+from imgmem.core.sources.archive import ArchiveSource
+from imgmem.core.sources.base import Container, Entry, Locator, Source
 from imgmem.core.sources.datasets import DatasetSource, is_dataset
 from imgmem.core.sources.folder import FolderSource
 from imgmem.core.sources.labelled import LabelledSource, ManifestSource

@@ -10,10 +10,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from itertools import groupby, islice
-from typing import NamedTuple, Protocol
 
 from imgmem.core.errors import InputError
-from imgmem.core.sources.base import Entry, Locator
+from imgmem.core.sources.base import Container, Entry, Locator, Member
 from imgmem.core.sources.layout import SHOWN, Layout, decide
 from imgmem.core.sources.names import ignored_path
 from imgmem.core.sources.pairs import is_label, label_of, sample_key
@@ -22,33 +21,6 @@ from imgmem.core.sources.survey import Surveyor
 
 SAMPLE_MEMBERS = 64
 """Neighbours of one key that are looked at together; a WebDataset sample has a handful."""
-
-
-class Member(NamedTuple):
-    """A file in an archive. name: relative to the source; path: relative to its archive."""
-
-    name: str
-    path: str
-    size: int
-    mtime_ns: int
-    locator: Locator
-
-
-class Container(Protocol):
-    """What tar and zip archives share."""
-
-    @property
-    def spool_bytes(self) -> int:
-        """Bytes of scratch disk in use."""
-
-    def members(self) -> Iterator[Member]:
-        """The regular files. Raises InputError for a damaged archive or a refused member."""
-
-    def read(self, locator: Locator, length: int | None) -> bytes:
-        """A member's bytes, or the first `length`. Raises RejectedImage."""
-
-    def close(self) -> None:
-        """Give back descriptors and scratch files."""
 
 
 class ArchiveSource:

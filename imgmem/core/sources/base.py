@@ -71,3 +71,30 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Give back descriptors and scratch files."""
+
+
+class Member(NamedTuple):
+    """A file in an archive. name: relative to the source; path: relative to its archive."""
+
+    name: str
+    path: str
+    size: int
+    mtime_ns: int
+    locator: Locator
+
+
+class Container(Protocol):
+    """What tar and zip archives share."""
+
+    @property
+    def spool_bytes(self) -> int:
+        """Bytes of scratch disk in use."""
+
+    def members(self) -> Iterator[Member]:
+        """The regular files. Raises InputError for a damaged archive or a refused member."""
+
+    def read(self, locator: Locator, length: int | None) -> bytes:
+        """A member's bytes, or the first `length`. Raises RejectedImage."""
+
+    def close(self) -> None:
+        """Give back descriptors and scratch files."""

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imgmem.core import store
 from imgmem.core.errors import DatasetError, RejectedImage
-from imgmem.core.locks import Lock
-from imgmem.core.npy import HEADER_BYTES
 from imgmem.core.sources.base import Entry, Locator
 from imgmem.core.sources.blob import open_blob
 from imgmem.core.sources.table import ROWS_COLUMNS
+from imgmem.core.storage import store
+from imgmem.core.storage.locks import Lock
+from imgmem.core.storage.npy import HEADER_BYTES
 
 if TYPE_CHECKING:
-    from imgmem.core import levels
+    from imgmem.core.levels import lookup
 
 
 def is_dataset(path: str) -> bool:
@@ -115,20 +115,20 @@ class DatasetSource:
         stored = np.frombuffer(self._blob.image(header.row_bytes, offset), header.dtype)
         return self._image_header + self._grey_levels(stored).tobytes()
 
-    def _grey_levels(self, stored: "levels.Values") -> "levels.Grey":
+    def _grey_levels(self, stored: "lookup.Values") -> "lookup.Grey":
         """The uint8 levels of a flat row. Raises RejectedImage for values that are of none."""
-        from imgmem.core import levels  # needs OpenCV, which listing does not
+        from imgmem.core.levels import lookup  # needs OpenCV, which listing does not
 
         if stored.dtype == np.uint8:
             return stored
         grey = np.empty(len(stored), np.uint8)
         normalization = self._record.normalization
         if normalization is None:
-            exact = levels.is_levels(stored, grey)
+            exact = lookup.is_levels(stored, grey)
         else:
-            levels.restore(stored, normalization, 0, grey)
+            lookup.restore(stored, normalization, 0, grey)
             again = np.empty_like(stored)
-            levels.apply(grey, levels.table(normalization), 0, again)
+            lookup.apply(grey, lookup.table(normalization), 0, again)
             exact = np.array_equal(again, stored)
         if not exact:
             raise RejectedImage("corrupt", "the row has values that stand for no grey level")

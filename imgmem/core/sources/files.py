@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from imgmem.core.errors import RejectedImage, ResourceError
-from imgmem.core.system import pread_into
+from imgmem.core.storage.system import pread_into
 
 _FLAGS = (
     os.O_RDONLY

@@ -7,13 +7,11 @@ another (https://github.com/webdataset/webdataset, "The WebDataset Format").
 import json
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from imgmem.core.errors import InputError, RejectedImage
+from imgmem.core.sources.base import Container, Member
 from imgmem.core.sources.names import ignored_path
-
-if TYPE_CHECKING:
-    from imgmem.core.sources.archive import Container, Member
 
 CLASS_KEYS = ("class_name", "label_name", "class", "label", "cls")
 """What a sample's JSON object may call its class; the first of these that is there is it."""
@@ -31,7 +29,7 @@ def is_label(path: str) -> bool:
     return path.lower().endswith((".cls", ".json"))
 
 
-def label_of(sample: Sequence["Member"], container: "Container", archive: str) -> str | None:
+def label_of(sample: Sequence[Member], container: Container, archive: str) -> str | None:
     """The class that a sample's .cls, or else its .json, gives; None if neither does.
 
     Raises InputError for one that is damaged, or gives several.
@@ -54,7 +52,7 @@ def label_of(sample: Sequence["Member"], container: "Container", archive: str) -
     return None
 
 
-def _parse(member: "Member", container: "Container") -> str | None:
+def _parse(member: Member, container: Container) -> str | None:
     if member.size > MAX_LABEL_BYTES:
         raise ValueError(f"it has {member.size} bytes")
     data = container.read(member.locator, None)

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from typing import IO, cast
 
 from imgmem.core.errors import RejectedImage
-from imgmem.core.sources.archive import Member
-from imgmem.core.sources.base import Locator
+from imgmem.core.sources.base import Locator, Member
 from imgmem.core.sources.blob import Blob, damaged, open_blob, refused
 from imgmem.core.sources.files import open_regular, rejection
 from imgmem.core.sources.names import inner_path

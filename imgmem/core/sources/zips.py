@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from imgmem.core.errors import RejectedImage
-from imgmem.core.sources.archive import Member
-from imgmem.core.sources.base import Locator
+from imgmem.core.sources.base import Locator, Member
 from imgmem.core.sources.blob import Blob, damaged, open_blob, refused
 from imgmem.core.sources.names import inner_path
 

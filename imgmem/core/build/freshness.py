@@ -1,0 +1,61 @@
+"""Is a finished dataset still what its sources and options would give?"""
+
+import csv
+import hashlib
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from imgmem.core.build.manifest import Order
+from imgmem.core.build.plan import Plan
+from imgmem.core.build.workdir import differences
+from imgmem.core.errors import DatasetError, RejectedImage
+from imgmem.core.storage import store
+from imgmem.core.storage.record import Record
+
+
+def require_unchanged(record: Record, out: str, order: Order, plan: Plan) -> None:
+    """DatasetError, with what differs, unless the dataset `out` is this very build.
+
+    Times are not part of a dataset, so a source that is newer than it is read again and its
+    digest compared.
+    """
+    build = record.build
+    changed = differences(build["options"], order.options)
+    if not changed and build["identity"] != order.identity:
+        changed = "the source's files"
+    changed = changed or _changed_file(out, plan)
+    if changed:
+        raise DatasetError(
+            f"{out} is there, built otherwise; since then these changed: {changed}",
+            hint="Replace it with --overwrite, or give another name.",
+            path=out,
+        )
+
+
+def _changed_file(out: str, plan: Plan) -> str:
+    """The first source that is newer than the dataset and has other bytes now, or ""."""
+    built = os.stat(os.path.join(out, store.RECORD)).st_mtime_ns
+    rows = _digests(out)
+    path, digest = next(rows, ("", ""))
+    for name, _, mtime, _, _, locator, _ in plan.sources():
+        is_row = path == name.encode("utf-8", "backslashreplace").decode()
+        if mtime > built and not (is_row and digest == _digest(plan, name, locator)):
+            return name if isinstance(name, str) else repr(name)
+        if is_row:
+            path, digest = next(rows, ("", ""))
+    return ""
+
+
+def _digests(out: str) -> Iterator[tuple[str, str]]:
+    """(path, digest) of each row, in order."""
+    with open(os.path.join(out, store.ROWS), encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            yield row["path"], row["digest"]
+
+
+def _digest(plan: Plan, name: str, locator: list[Any]) -> str:
+    try:
+        return hashlib.sha256(plan.source.read(name, tuple(locator))).hexdigest()
+    except RejectedImage:
+        return ""

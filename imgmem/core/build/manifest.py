@@ -1,0 +1,57 @@
+"""What a build is asked for, and what is being built: what must not change until it is done."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from imgmem.core.storage.npy import ArrayHeader
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What is asked for: everything that must not change between two runs of one build.
+
+    listing: digest of what the source holds; listing_now: with the times of its files.
+    """
+
+    options: dict[str, Any]
+    decoders: dict[str, str]
+    listing: str
+    listing_now: str
+
+    @property
+    def identity(self) -> str:
+        """sha256 of the options and the listing: what `dataset.json` knows a build by."""
+        text = json.dumps([self.options, self.listing], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Design:
+    """What is being built (`plan.json`). shape: (H, W, C) of a row. sources: how many."""
+
+    order: Order
+    image: dict[str, Any]
+    sources: int
+    shape: tuple[int, int, int]
+    dtype: str
+    classes: tuple[str, ...] | None
+    splits: tuple[str, ...]
+    extra_columns: tuple[str, ...]
+
+    def header(self, rows: int) -> ArrayHeader:
+        return ArrayHeader((rows, *self.shape), np.dtype(self.dtype))
+
+    def to_json(self) -> bytes:
+        return json.dumps(asdict(self)).encode()
+
+    @classmethod
+    def from_json(cls, data: bytes) -> "Design":
+        fields: dict[str, Any] = json.loads(data)
+        order = Order(**fields.pop("order"))
+        for name, value in fields.items():
+            fields[name] = tuple(value) if isinstance(value, list) else value
+        return cls(order=order, **fields)

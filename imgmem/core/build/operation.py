@@ -1,0 +1,350 @@
+"""`build`: stream a source of images into a dataset, resumable at every moment.
+
+Workers only decode; one writer (the calling thread) appends in the order of the plan, so
+that the result depends neither on the workers nor on the chunks.
+"""
+
+import os
+from contextlib import ExitStack, nullcontext
+from dataclasses import asdict, dataclass, replace
+from itertools import islice
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from imgmem.core.build import unfinished, workdir
+from imgmem.core.build.decoding import Chunk, Decoder
+from imgmem.core.build.freshness import require_unchanged
+from imgmem.core.build.manifest import Design, Order
+from imgmem.core.build.native_size import common_size
+from imgmem.core.build.plan import Plan
+from imgmem.core.build.unfinished import Partial
+from imgmem.core.chunks import rows_per_chunk
+from imgmem.core.decode.images import decoder_versions
+from imgmem.core.errors import DatasetError, InputError, Interrupted, UsageError
+from imgmem.core.forecast import BuildMemory, plan_build
+from imgmem.core.machine import memory
+from imgmem.core.machine.pipeline import MemoryGate, in_order
+from imgmem.core.progress import Progress, Report, silent
+from imgmem.core.sources import Source, open_source
+from imgmem.core.specs import BuildSpec, RejectPolicy, RunSpec
+from imgmem.core.storage import durable, store
+from imgmem.core.storage.record import Record
+
+CHUNKS_PER_COMMIT = 8
+"""A commit syncs some 64 MiB: an interruption costs at most as much work."""
+TASK_BYTES = 4 * 2**20
+"""Of sources that a worker takes at once, about: some 40 photographs, or one or a few large."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildResult:
+    """What became of a build.
+
+    shape: (N, H, W, C). splits, class_counts: rows of each, empty ones too. rejected,
+    converted, ignored: counts by reason. resumed_at: images done by earlier runs.
+    already_done: the dataset was there, and nothing was written. peak_memory, memory:
+    bytes of anonymous memory that this run reached, and its budget.
+    """
+
+    path: str
+    shape: tuple[int, ...]
+    dtype: str
+    images: int
+    splits: dict[str, int]
+    class_counts: dict[str, int] | None
+    rejected: dict[str, int]
+    converted: dict[str, int]
+    ignored: dict[str, int]
+    notes: list[str]
+    already_done: bool = False
+    resumed_at: int = 0
+    peak_memory: int = 0
+    memory: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Job:
+    """One call of `build`, its parts at hand."""
+
+    source: Source
+    plan: Plan
+    order: Order
+    spec: BuildSpec
+    policy: RejectPolicy
+    run: RunSpec
+    budget: int
+    report: Report
+
+
+def build(
+    source: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    spec: BuildSpec = BuildSpec(),
+    policy: RejectPolicy = RejectPolicy(),
+    run: RunSpec = RunSpec(),
+    overwrite: bool = False,
+    restart: bool = False,
+    report: Report = silent,
+) -> BuildResult:
+    """Build the dataset `out` from the images of `source`, or go on with it.
+
+    Run again after an interruption it goes on where it stopped; on a finished dataset with
+    the same options and unchanged sources it does nothing. `overwrite` replaces a finished
+    dataset once the new one is complete; `restart` drops an unfinished one.
+
+    Raises InputError for sources or images that cannot be used, DatasetError where `out`
+    is something else or locked, ResourceError without space or memory, UsageError for
+    options that do not fit or contradict each other, and Interrupted on KeyboardInterrupt.
+    """
+    source, out = os.path.normpath(source), os.path.normpath(out)
+    _require_consistent(policy)
+    workdir.require_apart(source, out)
+    workdir.clean_up(out)
+    memory.return_freed_memory()
+    with ExitStack() as stack:
+        peak = stack.enter_context(memory.PeakMemory())
+        stack.enter_context(nullcontext() if run.fsync else durable.relaxed())
+        job = _job(stack, source, out, spec, policy, run, report)
+        record = workdir.finished_record(out)
+        if record is not None and _is_done(record, out, job, overwrite=overwrite):
+            return replace(_result(out, job), already_done=True)
+        resumed_at = _work(out, job, restart=restart)
+        return replace(
+            _result(out, job), resumed_at=resumed_at, peak_memory=peak.peak, memory=job.budget
+        )
+
+
+def _require_consistent(policy: RejectPolicy) -> None:
+    """UsageError for options that contradict each other."""
+    if policy.on_error == "stop" and policy.max_rejects is not None:
+        raise UsageError(
+            "--max-rejects allows rejects, and --on-error stop ends at the first",
+            hint="Add --on-error skip.",
+        )
+
+
+def _job(
+    stack: ExitStack, source: str, out: str, spec: BuildSpec, policy: RejectPolicy,
+    run: RunSpec, report: Report,
+) -> _Job:  # fmt: skip
+    """List the source and settle what is to be done; nothing is written yet."""
+    images = open_source(
+        source, labels=spec.labels, auto_split=spec.auto_split, spool=os.path.dirname(out) or "."
+    )
+    stack.callback(images.close)
+    plan = Plan(images, spec, report=report)
+    stack.callback(plan.close)
+    if policy.on_error == "stop" and plan.empty_classes:
+        raise InputError(
+            f"classes without any image: {', '.join(plan.empty_classes)}",
+            hint="Fill or remove their folders, or keep them as empty classes with "
+            "--on-error skip.",
+            classes=plan.empty_classes,
+        )
+    listing, listing_now = plan.digests()
+    order = Order(
+        options=_options(spec), decoders=decoder_versions(),
+        listing=listing, listing_now=listing_now,
+    )  # fmt: skip
+    return _Job(
+        source=images, plan=plan, order=order, spec=spec, policy=policy, run=run,
+        budget=memory.budget(run.memory), report=report,
+    )  # fmt: skip
+
+
+def _options(spec: BuildSpec) -> dict[str, Any]:
+    """The options that decide a dataset's bytes, as JSON has them and without paths."""
+    options = asdict(spec) | asdict(spec.image)
+    del options["image"]
+    labels = spec.labels if spec.labels in ("folder", "none") else "file"
+    plain = options | {"labels": labels, "splits": dict(spec.splits)}
+    return {
+        name: list(value) if isinstance(value, tuple) else value for name, value in plain.items()
+    }
+
+
+def _is_done(record: Record, out: str, job: _Job, *, overwrite: bool) -> bool:
+    """True where OUT is this very build; DatasetError where it is another and may not go."""
+    try:
+        require_unchanged(record, out, job.order, job.plan)
+    except DatasetError:
+        if not overwrite:
+            raise
+        return False
+    return True
+
+
+def _work(out: str, job: _Job, *, restart: bool) -> int:
+    """Build in `.OUT.partial` and publish; how many images earlier runs had done."""
+    size = job.spec.image.size or common_size(job.source, job.plan.sources())
+    design = _design(job, size)
+    workshop = _plan_memory(design, job)
+    work = workdir.Place(out, restart=restart)
+    try:
+        building = work.open(
+            job.order, job.plan, lambda path: unfinished.lay_out(path, design, job.plan.lines())
+        )
+        resumed_at = building.state.sources if building else job.plan.total
+        if building:
+            _fill(building, job, *workshop)
+            _require_rows(building, work)
+            building.finish()
+        work.publish()
+        return resumed_at
+    except KeyboardInterrupt:
+        raise _interrupted("what was done is kept") from None
+    finally:
+        work.release()
+
+
+def _design(job: _Job, size: tuple[int, int]) -> Design:
+    image = job.spec.image
+    return Design(
+        order=job.order,
+        image=asdict(replace(image, size=size)) | {"native": image.size is None},
+        sources=job.plan.total,
+        shape=(*size, image.depth),
+        dtype=job.spec.dtype,
+        classes=job.plan.classes,
+        splits=job.plan.splits,
+        extra_columns=job.source.extra_columns,
+    )
+
+
+def _fill(building: Partial, job: _Job, plan: BuildMemory, workers: int) -> None:
+    """Decode what is left, append it in order, and make it durable every few chunks."""
+    _check_rejects(building, job.policy)
+    decoder = _decoder(building.design, job, plan)
+    lines = building.sources()
+    at_once = min(plan.rows_per_chunk, rows_per_chunk(job.plan.mean_bytes, TASK_BYTES))
+    tasks = iter(lambda: list(islice(lines, at_once)), [])
+    chunks = in_order(decoder, tasks, workers=workers, window=plan.slots)
+    waiting = 0
+    try:
+        _tell(building, job)
+        for chunk in chunks:
+            _take(building, chunk, job)
+            decoder.recycle(chunk)
+            waiting += chunk.done
+            if waiting >= CHUNKS_PER_COMMIT * plan.rows_per_chunk:
+                building.commit()
+                waiting = 0
+    except KeyboardInterrupt:
+        building.commit()
+        done, total = building.state.sources, building.design.sources
+        raise _interrupted(f"{done} of {total} images are done and kept") from None
+    finally:
+        decoder.stop()
+
+
+def _tell(building: Partial, job: _Job) -> None:
+    job.report(Progress("build", building.state.sources, building.design.sources, "images"))
+
+
+def _take(building: Partial, chunk: Chunk, job: _Job) -> None:
+    """Append a chunk; where it ends the build, keep what was done before saying why."""
+    building.append(chunk)
+    _tell(building, job)
+    if chunk.failure:
+        building.commit()
+        raise chunk.failure
+    _check_rejects(building, job.policy)
+
+
+def _decoder(design: Design, job: _Job, plan: BuildMemory) -> Decoder:
+    return Decoder(
+        job.source,
+        job.spec.image,
+        shape=(plan.rows_per_chunk, *design.shape),
+        dtype=design.dtype,
+        slots=plan.slots,
+        gate=MemoryGate(plan.decode_bytes),
+        stop_at_reject=job.policy.on_error == "stop",
+    )
+
+
+def _plan_memory(design: Design, job: _Job) -> tuple[BuildMemory, int]:
+    """How the budget is divided, and the number of workers."""
+    return plan_build(
+        budget=job.budget,
+        rows=design.sources,
+        values=prod(design.shape),
+        itemsize=np.dtype(design.dtype).itemsize,
+        workers=job.run.workers,
+        cpus=memory.allowed_cpus(),
+    )
+
+
+def _check_rejects(building: Partial, policy: RejectPolicy) -> None:
+    """InputError where there are more rejects than the policy allows; what is done is kept."""
+    rejected, allowed = building.state.rejected, policy.max_rejects
+    if policy.on_error == "stop" and rejected:
+        building.commit()
+        raise InputError(
+            f"{rejected} images were rejected by an earlier run with --on-error skip",
+            hint="Go on with --on-error skip, or begin anew with --restart.",
+            rejected=dict(building.state.reasons),
+        )
+    if allowed is None:
+        return
+    limit = allowed if isinstance(allowed, int) else allowed * building.design.sources
+    if rejected > limit:
+        building.commit()
+        raise InputError(
+            f"{rejected} of {building.state.sources} images so far were rejected "
+            f"({_reasons(building.state.reasons)}), more than --max-rejects allows",
+            hint="Look at them, or raise --max-rejects and run the same command again.",
+            rejected=dict(building.state.reasons),
+        )
+
+
+def _require_rows(building: Partial, work: workdir.Place) -> None:
+    """InputError where nothing is left of the images; there is nothing to keep then."""
+    if not building.state.rows:
+        building.close()
+        work.discard()
+        raise InputError(
+            f"no image could be used: {_reasons(building.state.reasons)}",
+            hint="Look at the files; nothing was built.",
+            rejected=dict(building.state.reasons),
+        )
+
+
+def _reasons(reasons: dict[str, int]) -> str:
+    return ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+
+
+def _interrupted(kept: str) -> Interrupted:
+    return Interrupted(f"interrupted; {kept}", hint="Run the same command again to go on.")
+
+
+def _result(out: str, job: _Job) -> BuildResult:
+    """What the finished dataset says of itself."""
+    record = store.read_record(out)
+    counts = _class_counts(out, record)
+    notes = list(job.source.notes)
+    notes += [f"class {name} has no rows" for name, rows in (counts or {}).items() if not rows]
+    notes += [f"split {name} has no rows" for name, (a, b) in record.splits.items() if a == b]
+    return BuildResult(
+        path=out,
+        shape=record.shape,
+        dtype=record.dtype,
+        images=record.build["source"]["images"],
+        splits={name: stop - start for name, (start, stop) in record.splits.items()},
+        class_counts=counts,
+        rejected=record.build["rejected"],
+        converted=record.build["converted"],
+        ignored=dict(sorted(job.source.ignored.items())),
+        notes=notes,
+    )
+
+
+def _class_counts(out: str, record: Record) -> dict[str, int] | None:
+    if record.classes is None:
+        return None
+    labels = np.load(os.path.join(out, store.LABELS), mmap_mode="r")
+    counts = np.bincount(labels, minlength=len(record.classes))
+    return dict(zip(record.classes, counts.tolist(), strict=True))

@@ -1,0 +1,105 @@
+"""The pixels of an opened Pillow image as 8-bit RGB or grey, band by band."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from PIL.ImageFile import ImageFile
+
+from imgmem.core.decode.geometry import BAND_PIXELS
+from imgmem.core.decode.headers import Header
+from imgmem.core.decode.resize import Pixels, convert_into
+from imgmem.core.errors import RejectedImage
+from imgmem.core.specs import ImageSpec
+
+_GREY = {"1", "L"}
+
+
+def require_supported(image: ImageFile, header: Header) -> None:
+    """Refuse pixel types whose grey levels cannot be told, or that Pillow gets wrong.
+
+    Raises RejectedImage("unsupported").
+    """
+    raw = str(image.tile[0].args) if image.tile else ""
+    why = ""
+    if image.mode == "F" or (image.mode == "I" and header.format != "PPM"):
+        why = f"{image.mode} pixels, of 32 bits, do not say which value is white"
+    elif "I;12" in raw:
+        why = "12-bit pixels"
+    elif header.bits > 8 and "transparency" in image.info:
+        why = "a transparent colour among 16-bit pixels"
+    if why:
+        raise RejectedImage("unsupported", f"{why}: convert to 8 bits first")
+
+
+def read_pixels(
+    image: Image.Image, spec: ImageSpec, out: Pixels | None = None
+) -> tuple[Pixels, set[str]]:
+    """All pixels of a loaded image, (H, W, 3) RGB or (H, W) grey, and notes of what was lost.
+
+    Grey if `spec` wants it or the image has nothing else. Transparent pixels are laid on
+    the background, 16 bits are cut to the upper 8, without rounding.
+    """
+    transparent = _is_transparent(image)
+    deep = image.mode.startswith("I")
+    if out is None:
+        grey = spec.channels == "grey" or deep or (image.mode in _GREY and not transparent)
+        out = np.empty((image.height, image.width) + (() if grey else (3,)), np.uint8)
+    for top, band in _bands(image):
+        if deep:
+            pixels: Pixels = (np.asarray(band) >> 8).astype(np.uint8)
+        elif transparent:
+            pixels = np.asarray(_on_background(band, spec.background))
+        else:
+            mode = "L" if image.mode in _GREY else "RGB"
+            pixels = np.asarray(band if band.mode == mode else band.convert(mode))
+        convert_into(pixels, out[top : top + band.height])
+    notes = {"alpha"} if transparent else set()
+    if image.mode in ("CMYK", "LAB"):
+        notes.add(image.mode.lower())
+    return out, notes
+
+
+def _is_transparent(image: Image.Image) -> bool:
+    """Whether any pixel lets the background through."""
+    if not image.has_transparency_data:
+        return False
+    return any(_alpha(band).getextrema()[0] != 255 for _, band in _bands(image))
+
+
+def _alpha(band: Image.Image) -> Image.Image:
+    return band.convert("RGBA").getchannel("A")
+
+
+def _bands(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
+    """(first row, band) of the whole image."""
+    for top, bottom in _band_rows(image.height, image.width):
+        whole = bottom - top == image.height
+        yield top, image if whole else image.crop((0, top, image.width, bottom))
+
+
+def _band_rows(height: int, width: int) -> Iterator[tuple[int, int]]:
+    rows = max(1, BAND_PIXELS // width)
+    for top in range(0, height, rows):
+        yield top, min(height, top + rows)
+
+
+def _on_background(band: Image.Image, colour: tuple[int, int, int]) -> Image.Image:
+    """RGB over `colour`, rounded as Pillow rounds: (a·alpha + b·(255 - alpha)) / 255."""
+    canvas = Image.new("RGB", band.size, colour)
+    picture = band.convert("RGBA")
+    canvas.paste(picture, mask=picture)
+    return canvas
+
+
+def from_inverted_cmyk(pixels: npt.NDArray[np.uint8]) -> Pixels:
+    """(H, W, 3) RGB of (H, W, 4) inverted CMYK, as JPEGs hold it by Adobe's convention."""
+    height, width = pixels.shape[:2]
+    out = np.empty((height, width, 3), np.uint8)
+    for top, bottom in _band_rows(height, width):
+        part = pixels[top:bottom]
+        size = width, bottom - top
+        band = Image.frombuffer("CMYK", size, part, "raw", "CMYK;I", 0, 1)
+        out[top:bottom] = np.asarray(band.convert("RGB"))
+    return out

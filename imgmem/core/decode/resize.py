@@ -1,0 +1,102 @@
+"""Pixels into a row: turn upright, cut, convert, resize. All arithmetic is OpenCV's.
+
+Only linear interpolation and area means: their bytes do not depend on the CPU.
+"""
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from imgmem.core.decode.geometry import Size, area_first, halfway, source_box, target_box
+from imgmem.core.specs import ImageSpec
+
+Pixels = npt.NDArray[np.uint8]
+"""(H, W, 3) RGB or (H, W) grey."""
+
+cv2.setNumThreads(1)  # the workers are ours
+
+
+def upright(pixels: Pixels, orientation: int) -> Pixels:
+    """`pixels` as its EXIF orientation (1–8) says that it is to be seen.
+
+    The table is that of EXIF 2.32, 4.6.4 "Orientation".
+    """
+    if orientation in (5, 7):
+        pixels = cv2.transpose(pixels)  # type: ignore[assignment]
+    if orientation in (6, 8):
+        turn = cv2.ROTATE_90_CLOCKWISE if orientation == 6 else cv2.ROTATE_90_COUNTERCLOCKWISE
+        return cv2.rotate(pixels, turn)  # type: ignore[return-value]
+    flips = {2: 1, 3: -1, 4: 0, 7: -1}  # cv2.flip: 1 left–right, 0 top–bottom, -1 both
+    if orientation in flips:
+        return cv2.flip(pixels, flips[orientation])  # type: ignore[return-value]
+    return pixels
+
+
+def place(pixels: Pixels, spec: ImageSpec, row: Pixels, size: Size) -> None:
+    """Fit upright `pixels` into `row` (H, W, 3 or 1) as `spec` says.
+
+    size: of the image itself, of which `pixels` may be a smaller version.
+    """
+    target = row.shape[0], row.shape[1]
+    part = source_box((pixels.shape[0], pixels.shape[1]), spec, target)
+    box = target_box(size, spec, target)
+    if box.size != target:
+        row[...] = background(spec)
+    pixels = pixels[part.top : part.top + part.height, part.left : part.left + part.width]
+    region = row[box.top : box.top + box.height, box.left : box.left + box.width]
+    _fill(pixels, region, spec)
+
+
+def background(spec: ImageSpec) -> Pixels:
+    """The background in the row's channels."""
+    colour = np.array([[spec.background]], np.uint8)
+    if spec.channels == "grey":
+        colour = cv2.cvtColor(colour, cv2.COLOR_RGB2GRAY)  # type: ignore[assignment]
+    return colour.reshape(-1)
+
+
+def convert_into(pixels: Pixels, out: Pixels) -> None:
+    """Copy RGB or grey `pixels` into `out` of the same size, RGB (H, W, 3) or grey (H, W)."""
+    if pixels.ndim == out.ndim:
+        out[...] = pixels
+    elif out.ndim == 2:
+        cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY, dst=out)
+    else:
+        cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB, dst=out)
+
+
+def plane(row: Pixels) -> Pixels:
+    """`row` without its last axis if that is one grey channel: OpenCV's shape."""
+    return row[:, :, 0] if row.shape[2] == 1 else row
+
+
+def _fill(pixels: Pixels, region: Pixels, spec: ImageSpec) -> None:
+    """Resize `pixels` into `region`, with one channel as long as there is only one."""
+    region = plane(region)
+    if pixels.ndim > region.ndim:
+        grey = np.empty(pixels.shape[:2], np.uint8)
+        convert_into(pixels, grey)
+        pixels = grey
+    if pixels.ndim == region.ndim:
+        _resize_into(pixels, region, spec)
+    else:
+        grey = np.empty(region.shape[:2], np.uint8)
+        _resize_into(pixels, grey, spec)
+        convert_into(grey, region)
+
+
+def _resize_into(pixels: Pixels, out: Pixels, spec: ImageSpec) -> None:
+    """Resize `pixels` to the size of `out`, in the two steps of `fits.halfway`."""
+    size = pixels.shape[0], pixels.shape[1]
+    target = out.shape[0], out.shape[1]
+    if size == target:
+        out[...] = pixels
+        return
+    area = area_first(size, target, spec)
+    first, second = (cv2.INTER_AREA, cv2.INTER_LINEAR)[:: 1 if area else -1]
+    middle = halfway(size, target, area=area)
+    if middle == target:
+        second = first
+    elif middle != size:
+        pixels = cv2.resize(pixels, middle[::-1], interpolation=first)  # type: ignore[assignment]
+    cv2.resize(pixels, target[::-1], dst=out, interpolation=second)

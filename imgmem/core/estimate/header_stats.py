@@ -1,0 +1,150 @@
+"""What a source holds, by the headers of its images alone: all of them, or a sample.
+
+The sample is a priority sample (Duffield, Lund and Thorup, Journal of the ACM 54(6), 2007): a
+large file has a greater chance, and the largest are always in it, so that a few giants among
+many thumbnails are not missed. Totals are ratio estimates (Cochran, Sampling Techniques, 3rd
+edition, 6.4) against what the listing tells of all files: their bytes and their number.
+"""
+
+import hashlib
+import heapq
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from math import sqrt
+
+from imgmem.core.decode.memory_cost import decode_cost
+from imgmem.core.errors import RejectedImage
+from imgmem.core.progress import Progress, Report
+from imgmem.core.sources import Entry, Source
+from imgmem.core.sources.source_headers import read_source_header
+from imgmem.core.specs import ImageSpec
+
+CONFIDENCE = 1.96
+"""Standard errors either way that hold 95 % of a normal distribution."""
+MAX_SIZES = 10_000
+"""How many different sizes are told apart; a source with more is just very mixed."""
+_REPORT_EVERY = 1024
+
+
+@dataclass
+class Ratio:
+    """A total of y over all images, from a sample of them and the total of some z over all.
+
+    Sums over the sample, by Horvitz and Thompson: an image that is chosen with chance p
+    stands for 1/p images.
+    """
+
+    y: float = 0.0
+    z: float = 0.0
+    yy: float = 0.0
+    yz: float = 0.0
+    zz: float = 0.0
+
+    def add(self, y: int, z: int, chance: float) -> None:
+        doubt = (1 - chance) / chance**2
+        self.y += y / chance
+        self.z += z / chance
+        self.yy += doubt * y * y
+        self.yz += doubt * y * z
+        self.zz += doubt * z * z
+
+    def total(self, total_z: int) -> tuple[float, float]:
+        """The total of y, and half its 95 % interval, relative to it (0 if all are in)."""
+        if not self.y:
+            return 0.0, 0.0
+        ratio = self.y / self.z
+        variance = max(0.0, self.yy - 2 * ratio * self.yz + ratio * ratio * self.zz)
+        return ratio * total_z, CONFIDENCE * sqrt(variance) / self.y
+
+
+@dataclass(kw_only=True)
+class Census:
+    """What the headers said of `examined` images out of `listed`.
+
+    usable: images whose header is good. rejected: counts by reason. sizes: upright (height,
+    width) → images, of the usable ones; the first MAX_SIZES. decode_bytes: what the dearest
+    image takes to decode. name_bytes, file_bytes: of all that is listed. rows, values:
+    usable images against images, their array elements as rows against the files' bytes.
+    """
+
+    listed: int = 0
+    examined: int = 0
+    usable: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
+    decode_bytes: int = 0
+    name_bytes: int = 0
+    file_bytes: int = 0
+    rows: Ratio = field(default_factory=Ratio)
+    values: Ratio = field(default_factory=Ratio)
+
+
+def take_census(source: Source, image: ImageSpec, *, sample: int | None, report: Report) -> Census:
+    """Read the headers of a source's images (of `sample` of them; None: all).
+
+    Images that would be rejected are counted, not raised. Raises InputError where the
+    source as a whole cannot be used.
+    """
+    found = Census()
+    entries = _listed(source.entries(), found)
+    chosen = ((entry, 1.0) for entry in entries) if sample is None else _sampled(entries, sample)
+    for entry, chance in chosen:
+        _examine(source, entry, image, chance, found)
+        if found.examined % _REPORT_EVERY == 0:
+            report(Progress("headers", found.examined, sample or 0, "images"))
+    return found
+
+
+def _listed(entries: Iterable[Entry], found: Census) -> Iterator[Entry]:
+    """The entries as they come, counted."""
+    for entry in entries:
+        found.listed += 1
+        found.name_bytes += len(entry.name)
+        found.file_bytes += _weight(entry)
+        yield entry
+
+
+def _weight(entry: Entry) -> int:
+    return max(1, entry.size)
+
+
+def _sampled(entries: Iterable[Entry], count: int) -> Iterator[tuple[Entry, float]]:
+    """`count` entries, in order of their names, and the chance that each had.
+
+    Chance comes from a hash of the name: the same sample on every machine and in any order
+    of listing, in memory for `count` entries.
+    """
+    best: list[tuple[float, int, Entry]] = []
+    for number, entry in enumerate(entries):
+        digest = hashlib.sha256(os.fsencode(entry.name)).digest()
+        uniform = (int.from_bytes(digest[:8], "big") + 1) / 2**64
+        heapq.heappush(best, (_weight(entry) / uniform, number, entry))
+        if len(best) > count + 1:
+            heapq.heappop(best)
+    threshold = heapq.heappop(best)[0] if len(best) > count else 0.0
+    for _, _, entry in sorted(best, key=lambda item: item[2].name):
+        yield entry, min(1.0, _weight(entry) / threshold) if threshold else 1.0
+
+
+def _examine(source: Source, entry: Entry, image: ImageSpec, chance: float, found: Census) -> None:
+    """Add what one image's header says to `found`."""
+    found.examined += 1
+    try:
+        header = read_source_header(source, entry.name, entry.size, entry.locator)
+        if header.height * header.width > image.max_pixels:
+            raise RejectedImage("too-large", f"{header.height}×{header.width} pixels")
+    except RejectedImage as reject:
+        found.rejected[reject.reason] += 1
+        found.rows.add(0, 1, chance)
+        found.values.add(0, _weight(entry), chance)
+        return
+    size = header.size
+    height, width = image.size or size
+    found.usable += 1
+    found.rows.add(1, 1, chance)
+    found.values.add(height * width * image.depth, _weight(entry), chance)
+    found.decode_bytes = max(found.decode_bytes, decode_cost(header, image, entry.size))
+    if size in found.sizes or len(found.sizes) < MAX_SIZES:
+        found.sizes[size] += 1

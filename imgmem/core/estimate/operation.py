@@ -1,0 +1,248 @@
+"""`estimate`: what the naive conversion would take, beside what imgmem takes; headers only.
+
+Nothing here needs OpenCV: it works even where OpenCV cannot be loaded.
+"""
+
+import os
+from dataclasses import dataclass, replace
+from math import prod
+
+import numpy as np
+
+from imgmem.core import forecast
+from imgmem.core.errors import CheckFailed, InputError, UsageError
+from imgmem.core.estimate import naive
+from imgmem.core.estimate.header_stats import Census, take_census
+from imgmem.core.estimate.naive import Stages
+from imgmem.core.estimate.verdicts import (
+    Naive,
+    Need,
+    Room,
+    below_floor,
+    judge_naive,
+    judge_need,
+    room,
+)
+from imgmem.core.machine import memory
+from imgmem.core.progress import Report, silent
+from imgmem.core.sources import Source, open_source
+from imgmem.core.specs import NAIVE_DTYPES, EstimateSpec, ImageSpec, NaiveDtype, RunSpec
+from imgmem.core.storage import store
+from imgmem.core.storage.record import Record
+from imgmem.core.units import format_bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Images:
+    """What was found.
+
+    listed, examined: images, and how many headers of them were read. rows: what they make;
+    row_shape: (H, W, C), or None where native sizes differ. values: array elements of all
+    rows; error: half its 95 % interval, relative (0 unless sampled). sizes: how many
+    different upright sizes there are; smallest, largest: (height, width) by area.
+    rejected, ignored: counts by reason.
+    """
+
+    listed: int
+    examined: int
+    rows: int
+    row_shape: tuple[int, int, int] | None
+    values: int
+    error: float
+    sizes: int
+    smallest: tuple[int, int]
+    largest: tuple[int, int]
+    rejected: dict[str, int]
+    ignored: dict[str, int]
+    notes: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """The forecast for `path`, which is a "source" or a "dataset" (`kind`).
+
+    naive: by dtype. build: None for a dataset, and where native sizes differ. normalize:
+    None where it has been done, and where there can be no dataset.
+    """
+
+    path: str
+    kind: str
+    images: Images
+    room: Room
+    naive: dict[str, Naive]
+    build: Need | None
+    normalize: Need | None
+
+
+def estimate(
+    path: str | os.PathLike[str],
+    *,
+    spec: EstimateSpec = EstimateSpec(),
+    out: str | os.PathLike[str] | None = None,
+    run: RunSpec = RunSpec(),
+    report: Report = silent,
+) -> Estimate:
+    """Forecast what converting the images of a source, or a dataset, takes. Reads headers only.
+
+    out: where `build` would write; the current directory if None. run: as for `build`.
+    Raises InputError where there is nothing usable, DatasetError for a damaged dataset, and
+    UsageError for image options beside a dataset, whose images are as they are.
+    """
+    path = os.path.abspath(path)
+    if os.path.isfile(os.path.join(path, store.RECORD)):
+        return _of_dataset(path, spec, run, room(path))
+    source = open_source(path, labels=spec.labels)
+    try:
+        return _of_source(path, source, spec, run, report, room(os.fspath(out or ".")))
+    finally:
+        source.close()
+
+
+def limit_check(result: Estimate, spec: EstimateSpec) -> CheckFailed | None:
+    """The failure of `spec.limit`, where the naive conversion takes more; else None."""
+    name, conversion = _wanted(result.naive, spec.naive_dtype)
+    peak = conversion.peak_bytes
+    if spec.limit is None or peak <= spec.limit:
+        return None
+    return CheckFailed(
+        f"the naive conversion ({name}) takes {format_bytes(peak)}, "
+        f"over the limit of {format_bytes(spec.limit)}",
+        hint="Use imgmem build, fewer images or a smaller --size.",
+        limit_bytes=spec.limit,
+        peak_bytes=peak,
+    )
+
+
+def _wanted(conversions: dict[str, Naive], dtype: str) -> tuple[str, Naive]:
+    """The conversion to `dtype`, or the dearest one where a dataset has not that one."""
+    return (dtype, conversions[dtype]) if dtype in conversions else list(conversions.items())[-1]
+
+
+def _of_source(
+    path: str, source: Source, spec: EstimateSpec, run: RunSpec, report: Report, here: Room
+) -> Estimate:
+    found = take_census(source, spec.image, sample=spec.sample, report=report)
+    if not found.usable:
+        raise InputError(
+            f"{path} holds no image with a header that can be read",
+            hint="Image files end in .jpg, .png, .webp and the like, or have no ending.",
+            rejected=dict(found.rejected),
+            ignored=dict(source.ignored),
+        )
+    images = _images(found, source, spec.image)
+    build = _build(found, images, source, spec, run, here) if images.row_shape else None
+    normalize = None
+    if build and images.row_shape:
+        shape = (images.rows, *images.row_shape)
+        normalize = _normalize(shape, spec.dtype, spec, run, here, build.disk_bytes)
+    return Estimate(
+        path=path, kind="source", images=images, room=here,
+        naive={name: _judged(_converting(images, name), images, here) for name in NAIVE_DTYPES},
+        build=build, normalize=normalize,
+    )  # fmt: skip
+
+
+def _images(found: Census, source: Source, image: ImageSpec) -> Images:
+    by_area = sorted(found.sizes, key=prod)
+    size = image.size or (by_area[0] if len(by_area) == 1 else None)
+    rows, error = found.rows.total(found.listed)
+    values = round(rows) * prod(size) * image.depth if size else 0
+    if size is None:
+        total, error = found.values.total(found.file_bytes)
+        values = round(total)
+    return Images(
+        listed=found.listed, examined=found.examined, rows=round(rows),
+        row_shape=size and (*size, image.depth), values=values, error=error,
+        sizes=len(by_area), smallest=by_area[0], largest=by_area[-1],
+        rejected=dict(found.rejected), ignored=dict(source.ignored), notes=list(source.notes),
+    )  # fmt: skip
+
+
+def _converting(images: Images, dtype: NaiveDtype) -> Stages:
+    return naive.conversion(
+        rows=images.rows, values=images.values, largest=prod(images.largest),
+        stackable=images.row_shape is not None, dtype=dtype,
+    )  # fmt: skip
+
+
+def _judged(stages: Stages, images: Images, here: Room) -> Naive:
+    sizes = 1 if images.row_shape else images.sizes
+    return judge_naive(stages, rows=images.rows, error=images.error, sizes=sizes, room=here)
+
+
+def _build(
+    found: Census, images: Images, source: Source, spec: EstimateSpec, run: RunSpec, here: Room
+) -> Need:
+    """What `build` takes, by the formula that it plans with."""
+    values, itemsize = prod(images.row_shape or ()), np.dtype(spec.dtype).itemsize
+    disk = source.spool_bytes + forecast.build_disk(
+        rows=images.rows, row_bytes=values * itemsize, labelled=source.labelled,
+        name_bytes=round(found.name_bytes * images.rows / images.listed),
+    )  # fmt: skip
+    try:
+        plan, workers = forecast.plan_build(
+            budget=memory.budget(run.memory), rows=images.rows, values=values,
+            itemsize=itemsize, workers=run.workers, cpus=memory.allowed_cpus(),
+        )  # fmt: skip
+    except UsageError as error:
+        return below_floor(error, disk)
+    takes = forecast.expected_bytes(plan, workers=workers, decode_bytes=found.decode_bytes)
+    need = judge_need(takes, disk, room=here)
+    short = found.decode_bytes - plan.decode_bytes
+    if short <= 0:
+        return need
+    wanted = -(-(plan.total + short) // 2**20)
+    return replace(need, fits=False, verdict=f"an image needs more: give --memory {wanted}MiB")
+
+
+def _normalize(
+    shape: tuple[int, ...], dtype: str, spec: EstimateSpec, run: RunSpec, here: Room, before: int
+) -> Need:
+    """What an in-place `normalize` of features of `shape` takes, by the formula of its own."""
+    values, budget = prod(shape), memory.budget(run.memory)
+    stored, wanted = np.dtype(dtype).itemsize, np.dtype(spec.float_dtype).itemsize
+    disk = forecast.rewrite_disk(values=values, stored=stored, wanted=wanted)
+    try:
+        takes = forecast.rewrite_memory(values=values, stored=stored, wanted=wanted, budget=budget)
+    except UsageError as error:
+        return below_floor(error, disk)
+    return judge_need(takes, disk, room=here, before=before)
+
+
+def _of_dataset(path: str, spec: EstimateSpec, run: RunSpec, here: Room) -> Estimate:
+    if spec.image != ImageSpec():
+        raise UsageError(
+            f"{path} is a dataset: its images are as they are, --size and the like do not apply",
+            hint="Leave these options out, or estimate the source.",
+        )
+    record = store.read_record(path)
+    images = _stored(record)
+    stages = _loading(record)
+    return Estimate(
+        path=path, kind="dataset", images=images, room=here,
+        naive={name: _judged(each, images, here) for name, each in stages.items()},
+        build=None,
+        normalize=None if record.normalization
+        else _normalize(record.shape, record.dtype, spec, run, here, 0),
+    )  # fmt: skip
+
+
+def _stored(record: Record) -> Images:
+    rows, height, width, depth = record.shape
+    return Images(
+        listed=rows, examined=0, rows=rows, row_shape=(height, width, depth),
+        values=prod(record.shape), error=0.0, sizes=1, smallest=(height, width),
+        largest=(height, width), rejected={}, ignored={}, notes=[],
+    )  # fmt: skip
+
+
+def _loading(record: Record) -> dict[str, Stages]:
+    """The naive stages by dtype; what is normalized already only needs to be loaded."""
+    values, item_bytes = prod(record.shape), np.dtype(record.dtype).itemsize
+    if record.normalization and not record.normalization.on_read:
+        return {record.dtype: naive.loading(values, record.dtype, item_bytes, "uint8")}
+    return {
+        name: naive.loading(values, record.dtype, item_bytes, name)
+        for name in NAIVE_DTYPES
+        if naive.ITEM_BYTES[name] >= item_bytes
+    }

@@ -1,0 +1,149 @@
+"""Whether what is forecast fits into what there is, in plain words."""
+
+import os
+from dataclasses import dataclass
+
+from imgmem.core.errors import UsageError
+from imgmem.core.estimate.naive import BASE_BYTES, Stages, first_over, peak, rows_that_fit
+from imgmem.core.machine import memory
+from imgmem.core.machine.memory import Bound
+from imgmem.core.storage import durable
+from imgmem.core.units import format_bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Room:
+    """What a process may use here, in bytes.
+
+    memory_bytes: of memory, as `bound` ("cgroup", "RLIMIT_AS", "RLIMIT_DATA", "host"), the
+    tightest of `limits`, allows. disk_bytes: free in `directory`.
+    """
+
+    memory_bytes: int
+    bound: str
+    limits: tuple[Bound, ...]
+    disk_bytes: int
+    directory: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Naive:
+    """The naive conversion to one dtype, in bytes of resident memory.
+
+    stages: what each takes at most; peak_bytes ± error_bytes: the most of all.
+    fits: False where it would not get through. largest_batch: how many of the images could
+    be converted at once.
+    """
+
+    stages: Stages
+    peak_bytes: int
+    error_bytes: int
+    fits: bool
+    verdict: str
+    largest_batch: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Need:
+    """What a command of imgmem takes, in bytes; the disk beyond what is taken before it."""
+
+    memory_bytes: int
+    disk_bytes: int
+    fits: bool
+    verdict: str
+
+
+RESERVED_BYTES = {"RLIMIT_AS": 450 * 2**20, "RLIMIT_DATA": 230 * 2**20}
+"""Address space, and its private part, that Python with NumPy and OpenCV takes but does not
+touch, and that these limits count (measured on 2 CPUs: libraries, stacks, OpenBLAS buffers)."""
+
+
+def room(out: str) -> Room:
+    """What there is now for a process that has yet to start.
+
+    out: a directory, which need not exist yet.
+    """
+    limits, own = memory.available(), memory.anonymous_bytes()
+    usable = {bound: _usable(bound, own) for bound in limits.bounds}
+    tightest = min(usable, key=lambda bound: usable[bound])
+    directory = os.path.abspath(out)
+    while not os.path.isdir(directory):
+        directory = os.path.dirname(directory)
+    return Room(
+        memory_bytes=usable[tightest],
+        bound=tightest.kind,
+        limits=limits.bounds,
+        disk_bytes=durable.free_bytes(directory),
+        directory=directory,
+    )
+
+
+def _usable(bound: Bound, own: int) -> int:
+    """What another process may have resident; `own`: what this one gives back when it ends."""
+    if bound.kind in RESERVED_BYTES:
+        return max(0, bound.limit - RESERVED_BYTES[bound.kind])
+    return bound.available + own
+
+
+def judge_naive(stages: Stages, *, rows: int, error: float, sizes: int, room: Room) -> Naive:
+    """The verdict on a naive conversion of `rows` images.
+
+    error: relative uncertainty of what grows with the images. sizes: how many different
+    sizes the arrays have; from two on `np.array` fails.
+    """
+    most = peak(stages).bytes
+    doubt = round(error * (most - BASE_BYTES))
+    certain = first_over(stages, room.memory_bytes + doubt)
+    possible = first_over(stages, room.memory_bytes - doubt)
+    if over := certain or possible:
+        verdict = (
+            f"{_fate(room.bound, sure=certain is not None)} while {over.doing}: it takes "
+            f"{format_bytes(over.bytes)}, there are {format_bytes(room.memory_bytes)}"
+        )
+    elif sizes > 1:
+        verdict = (
+            f"np.array would fail: the images have {sizes} different sizes; "
+            f"the list alone takes {format_bytes(most)}"
+        )
+    else:
+        verdict = f"fits: it takes {format_bytes(most)} of {format_bytes(room.memory_bytes)}"
+    return Naive(
+        stages=stages,
+        peak_bytes=most,
+        error_bytes=doubt,
+        fits=over is None and sizes <= 1,
+        verdict=verdict,
+        largest_batch=rows_that_fit(stages, rows, room.memory_bytes),
+    )
+
+
+def _fate(bound: str, *, sure: bool) -> str:
+    """What happens to a process that wants more than `bound` allows."""
+    would = "would" if sure else "may"
+    return f"{would} be killed" if bound in ("cgroup", "host") else f"{would} get a MemoryError"
+
+
+def judge_need(memory_bytes: int, disk_bytes: int, *, room: Room, before: int = 0) -> Need:
+    """The verdict on a command of imgmem; `before`: disk that earlier commands have taken."""
+    lacking = []
+    if memory_bytes > room.memory_bytes:
+        lacking.append(f"{format_bytes(memory_bytes - room.memory_bytes)} of memory")
+    if before + disk_bytes > room.disk_bytes:
+        lacking.append(f"{format_bytes(before + disk_bytes - room.disk_bytes)} of disk")
+    return Need(
+        memory_bytes=memory_bytes,
+        disk_bytes=disk_bytes,
+        fits=not lacking,
+        verdict=f"lacks {' and '.join(lacking)}" if lacking else "fits",
+    )
+
+
+def below_floor(error: UsageError, disk_bytes: int) -> Need:
+    """The verdict where the memory budget is too small to begin with."""
+    verdict = f"{error.message}; {error.hint[0].lower()}{error.hint[1:]}"
+    return Need(
+        memory_bytes=error.facts["floor_bytes"],
+        disk_bytes=disk_bytes,
+        fits=False,
+        verdict=verdict.rstrip("."),
+    )

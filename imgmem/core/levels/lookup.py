@@ -1,0 +1,116 @@
+"""The 256 grey levels of each channel as normalized values, and back again, exactly."""
+
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from imgmem.core.errors import UsageError
+from imgmem.core.storage.record import Normalization
+
+LEVELS = 256
+_TILE_PIXELS = 16 * 2**10
+"""Restoring works in tiles whose intermediate floats stay in the second-level cache."""
+
+EXACT_ENDS = ("rescale", "minmax")
+"""Methods that promise 0 and 1 as the ends, which arithmetic in float32 may miss by a bit."""
+
+Values = npt.NDArray[Any]
+Grey = npt.NDArray[np.uint8]
+
+
+def table(normalization: Normalization) -> Values:
+    """(C, 256) values of the grey levels: (level - offset) * scale.
+
+    All in float32, as NumPy and PyTorch users write it, so that theirs are the same bits and
+    readers may compute what they would else look up; for EXACT_ENDS in float64, rounded once.
+    """
+    wide = np.float64 if normalization.method in EXACT_ENDS else np.float32
+    offset, scale = (n[:, None] for n in constants(normalization, wide))
+    with np.errstate(over="ignore", invalid="ignore"):
+        values: Values = (np.arange(LEVELS, dtype=wide) - offset) * scale
+        return values.astype(normalization.dtype)
+
+
+def constants(normalization: Normalization, dtype: npt.DTypeLike) -> tuple[Values, Values]:
+    """Offset and scale of each channel, (C,) each; infinite where the dtype has no room."""
+    with np.errstate(over="ignore"):
+        offset, scale = np.array([normalization.offset, normalization.scale]).astype(dtype)
+    return offset, scale
+
+
+def require_reversible(normalization: Normalization) -> None:
+    """UsageError unless all levels are finite, distinct, and found again from their values."""
+    for channel, line in enumerate(table(normalization)):
+        if not _is_reversible(line, normalization, channel):
+            raise UsageError(
+                f"channel {channel} would not keep 256 distinct, finite values in "
+                f"{normalization.dtype} (offset {normalization.offset[channel]:g}, "
+                f"scale {normalization.scale[channel]:g})",
+                hint="Use --dtype float32, or another mean and standard deviation.",
+            )
+
+
+def _is_reversible(line: Values, normalization: Normalization, channel: int) -> bool:
+    """Whether the values of one channel's levels lead back to them."""
+    if not np.isfinite(line).all() or len(np.unique(line)) < LEVELS:
+        return False
+    found = np.empty(LEVELS, np.uint8)
+    _restore(line, *_inverse(normalization, channel, 1), found)
+    return np.array_equal(found, np.arange(LEVELS))
+
+
+def apply(levels: Grey, values: Values, phase: int, out: Values) -> None:
+    """Look up flat, interleaved levels, of which the first is of channel `phase`.
+
+    values: (C, 256) as `table` gives them. out: as long as levels, of the values' dtype.
+    """
+    values = np.roll(values, -phase, axis=0)
+    depth = len(values)
+    body = len(levels) // depth * depth
+    if body:
+        # float16 goes as int16: lookup moves bits, and older OpenCV knows no float16 here
+        bits = np.dtype(np.int16 if values.itemsize == 2 else np.float32)
+        lookup = np.ascontiguousarray(values.T).view(bits).reshape(1, LEVELS, depth)
+        target = out[:body].view(bits).reshape(-1, 1, depth)
+        cv2.LUT(levels[:body].reshape(-1, 1, depth), lookup, dst=target)
+    tail = np.arange(len(levels) - body)
+    out[body:] = values[tail, levels[body:]]
+
+
+def restore(values: Values, normalization: Normalization, phase: int, out: Grey) -> None:
+    """The levels of flat, interleaved values, of which the first is of channel `phase`.
+
+    Exact for values of `table`, where `require_reversible` has passed.
+    """
+    tile = min(_TILE_PIXELS * len(normalization.offset), len(values))
+    factor, offset = _inverse(normalization, phase, tile)
+    body = len(values) // tile * tile
+    for start in range(0, body, tile):
+        stop = start + tile
+        _restore(values[start:stop], factor, offset, out[start:stop])
+    rest = len(values) - body
+    _restore(values[body:], factor[:rest], offset[:rest], out[body:])
+
+
+def _inverse(normalization: Normalization, phase: int, length: int) -> tuple[Values, Values]:
+    """What to multiply `length` values with, and what to add then, to have levels again."""
+    factor = np.roll(1 / np.array(normalization.scale), -phase).astype(np.float32)
+    offset = np.roll(np.array(normalization.offset), -phase).astype(np.float32)
+    return np.resize(factor, length), np.resize(offset, length)
+
+
+def _restore(values: Values, factor: Values, offset: Values, out: Grey) -> None:
+    with np.errstate(invalid="ignore", over="ignore"):  # damaged values; checksums tell
+        grey = np.multiply(values, factor, dtype=np.float32)
+        grey += offset
+        np.rint(grey, out=grey)
+        np.copyto(out, grey, casting="unsafe")
+
+
+def is_levels(values: Values, out: Grey) -> bool:
+    """Put float values that are whole levels into `out`; False if any is not one."""
+    with np.errstate(invalid="ignore"):
+        np.copyto(out, values, casting="unsafe")
+    return np.array_equal(out, values)

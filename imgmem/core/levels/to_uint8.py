@@ -1,0 +1,30 @@
+"""Rows of any dtype as what they look like: grey levels 0–255 in uint8."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imgmem.core.levels import lookup
+from imgmem.core.storage.record import Normalization
+
+
+def true_colours(
+    images: NDArray[Any], normalization: Normalization | None = None
+) -> NDArray[np.uint8]:
+    """The grey levels (n, H, W, C) uint8 that rows as stored stand for.
+
+    images: (n, H, W, C) uint8, float16 or float32. normalization: what was done to them;
+    floats without it are grey levels already. uint8 comes back as it is, not copied. Values
+    that stand for no level (NaN, damage) become any.
+    """
+    if images.dtype == np.uint8:
+        return images
+    out = np.empty(images.shape, np.uint8)
+    flat = np.ascontiguousarray(images).reshape(-1)
+    if normalization:
+        lookup.restore(flat, normalization, 0, out.reshape(-1))
+    else:
+        with np.errstate(invalid="ignore"):
+            np.copyto(out.reshape(-1), np.rint(flat), casting="unsafe")
+    return out

@@ -1,0 +1,1 @@
+"""What the machine gives: memory, threads, process-wide settings."""

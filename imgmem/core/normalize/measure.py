@@ -1,0 +1,144 @@
+"""One pass over features that are not normalized: their checksums and exact sums."""
+
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from imgmem.core.chunks import row_ranges
+from imgmem.core.errors import DatasetError
+from imgmem.core.levels import lookup
+from imgmem.core.levels.histograms import LEVELS, LevelSums
+from imgmem.core.normalize.recode import Chunking, Crcs, in_threads, read_chunk, window_of
+from imgmem.core.progress import Progress, Report
+from imgmem.core.specs import RunSpec
+from imgmem.core.storage import store
+from imgmem.core.storage.checksums import damaged_rows
+from imgmem.core.storage.durable import File
+from imgmem.core.storage.record import Record
+
+PHASE = "statistics"
+_AT_ONCE = 2**18
+"""Pixels that are summed at a time: they stay in the second-level cache."""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """crcs: CRC-32 of every chunk. sums: of the levels in some rows."""
+
+    crcs: Crcs
+    sums: LevelSums
+
+
+@dataclass(frozen=True)
+class _Buffers:
+    """Arrays for one chunk: as it is read, its grey levels, and these channel by channel."""
+
+    source: npt.NDArray[Any]
+    grey: lookup.Grey
+    planes: lookup.Grey
+
+
+def survey(
+    features: File,
+    side: Record,
+    chunking: Chunking,
+    *,
+    rows: tuple[int, int],
+    run: RunSpec,
+    report: Report,
+) -> Survey:
+    """Read all features, uint8 or whole grey levels in float, and sum the levels in `rows`.
+
+    Raises DatasetError where the data is not as its checksums say, or holds other values.
+    """
+    reader = _Reader(features, side, chunking, rows)
+    crcs = np.zeros(chunking.chunks, np.uint32)
+    sums = LevelSums.none(side.shape[3])
+    window = window_of(reader.cost, run)
+    buffers = [reader.buffers() for _ in range(window)]
+    tasks = ((chunk, buffers[chunk % window]) for chunk in range(chunking.chunks))
+    for chunk, (crc, part) in enumerate(in_threads(reader, tasks, run, window)):
+        crcs[chunk] = crc
+        sums += part
+        report(Progress(PHASE, chunking.bounds(chunk)[1], chunking.values, "values"))
+    require_checksums(features.path, side, chunking.checksums(side, crcs))
+    return Survey(crcs, sums)
+
+
+def require_checksums(path: str, side: Record, blocks: list[int]) -> None:
+    """DatasetError, with the rows, unless X has the checksums that the record says."""
+    header = side.features_header
+    bad = damaged_rows(
+        blocks,
+        side.checksums.get("X", blocks),
+        block=side.checksum_block,
+        row_bytes=header.row_bytes,
+        rows=header.shape[0],
+    )
+    if bad:
+        ranges = ", ".join(f"{start} to {stop - 1}" for start, stop in bad)
+        raise DatasetError(
+            f"{path} is damaged: rows {ranges} are not as their checksums say",
+            hint="Restore it from a copy, or build the dataset again.",
+            path=path,
+            damaged_rows=bad,
+        )
+
+
+class _Reader:
+    """Reads, checks and sums one chunk at a time; called from several threads."""
+
+    def __init__(
+        self, features: File, side: Record, chunking: Chunking, rows: tuple[int, int]
+    ) -> None:
+        self._features = features
+        self._side = side
+        self._dtype = side.features_header.dtype
+        self._depth = side.shape[3]
+        self._chunking = chunking
+        per_row = chunking.values // side.shape[0]
+        self._wanted = (rows[0] * per_row, rows[1] * per_row)
+        self._at_once = max(1, min(_AT_ONCE, chunking.longest // self._depth))
+
+    @property
+    def cost(self) -> int:
+        """Bytes that one chunk under way takes."""
+        grey = self._dtype != np.uint8
+        return self._chunking.longest * (self._dtype.itemsize + grey) + self._depth * self._at_once
+
+    def buffers(self) -> _Buffers:
+        values = self._chunking.longest
+        source = np.empty(values, self._dtype)
+        grey = source if source.dtype == np.uint8 else np.empty(values, np.uint8)
+        return _Buffers(source, grey, np.empty((self._depth, self._at_once), np.uint8))
+
+    def __call__(self, task: tuple[int, _Buffers]) -> tuple[int, LevelSums]:
+        chunk, buffers = task
+        start, stop = self._chunking.bounds(chunk)
+        source, grey = buffers.source[: stop - start], buffers.grey[: stop - start]
+        read_chunk(self._features, self._chunking.region(self._side, chunk), source)
+        if source.dtype != np.uint8 and not lookup.is_levels(source, grey):
+            raise store.damaged(
+                self._features.path, "it holds values that are not whole numbers from 0 to 255"
+            )
+        low, high = (min(max(bound, start), stop) for bound in self._wanted)
+        sums = _sums(grey[low - start : high - start], low % self._depth, buffers.planes)
+        return zlib.crc32(source.data), sums
+
+
+def _sums(grey: lookup.Grey, phase: int, planes: lookup.Grey) -> LevelSums:
+    """The sums of flat, interleaved levels, of which the first is of channel `phase`."""
+    depth = len(planes)
+    head = min(-phase % depth, len(grey))
+    body = (len(grey) - head) // depth * depth
+    counts = np.zeros((depth, LEVELS), np.int64)
+    loose = np.r_[0:head, head + body : len(grey)]
+    np.add.at(counts, ((loose + phase) % depth, grey[loose]), 1)
+    sums = LevelSums.of(counts)
+    for start, stop in row_ranges(body, planes.size):
+        pixels = grey[head + start : head + stop].reshape(-1, depth)
+        sums += LevelSums.of_pixels(pixels, planes)
+    return sums

@@ -1,0 +1,61 @@
+"""Rows of one dataset that show the same image, found from `rows.npy` alone."""
+
+import os
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imgmem.core.read.dataset import Dataset
+from imgmem.core.rows.facts import HEADER_BYTES, ROW_FACTS
+from imgmem.core.rows.similar import equal_groups, near_groups
+from imgmem.core.specs import Thresholds
+from imgmem.core.storage import store
+
+Facts = NDArray[np.void]
+Indices = NDArray[np.int64]
+
+
+def load_facts(dataset: Dataset) -> Facts:
+    """The rows of `rows.npy` that belong to a dataset, or to a split of it.
+
+    Raises DatasetError where the table is missing or is not for this dataset.
+    """
+    name = os.path.join(dataset.path, store.FACTS)
+    rows = dataset.record.shape[0]
+    try:
+        with open(name, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+    except FileNotFoundError:
+        raise store.damaged(name, "it is missing") from None
+    if size != HEADER_BYTES + rows * ROW_FACTS.itemsize:
+        raise store.damaged(name, f"it is not a table of {rows} rows")
+    facts = np.memmap(name, ROW_FACTS, "r", HEADER_BYTES, (rows,))
+    return facts[dataset.start : dataset.stop]
+
+
+def duplicate_groups(facts: Facts, limits: Thresholds) -> list[tuple[Indices, bool]]:
+    """(rows, exact) of every group of duplicates: first those of the same source bytes, then
+    those that look the same (which may hold some of the first kind, but not only one)."""
+    exact = equal_groups(facts["digest"])
+    near = _near(facts, exact, limits)
+    looks = (g for g in _members(near, exact=False) if len(set(exact[g[0]].tolist())) > 1)
+    return [*_members(exact, exact=True), *looks]
+
+
+def _near(facts: Facts, exact: Indices, limits: Thresholds) -> Indices:
+    """Groups by perceptual hash. Blank rows have no shape to compare: only their own bytes."""
+    groups = exact.copy()
+    shaped = np.flatnonzero(facts["contrast"] > limits.blank)
+    groups[shaped] = shaped[near_groups(facts["hash"][shaped], limits.near)]
+    return groups
+
+
+def _members(groups: Indices, *, exact: bool) -> Iterator[tuple[Indices, bool]]:
+    """The rows of each group of at least two."""
+    order = np.argsort(groups, kind="stable")
+    bounds = [0, *(np.flatnonzero(np.diff(groups[order])) + 1).tolist(), len(order)]
+    for start, stop in pairwise(bounds):
+        if stop - start > 1:
+            yield order[start:stop], exact

@@ -1,0 +1,68 @@
+"""`rows.csv`, read line by line: where rows came from."""
+
+import csv
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from imgmem.core.storage import store
+
+_NUMBER, _SPLIT, _LABEL, _CLASS, _PATH, _WIDTH, _HEIGHT, _DIGEST = range(8)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a row came from: its line of `rows.csv`.
+
+    split, class_name: None where there is none. path: relative to the source, as escaped
+    there. width, height: of the source, in pixels. digest: sha256 of its bytes, in hex.
+    """
+
+    row: int
+    split: str | None
+    class_name: str | None
+    path: str
+    width: int
+    height: int
+    digest: str
+
+
+def sources_of(dataset: str, rows: Iterable[int]) -> dict[int, Source]:
+    """Row → its line, for the given rows of the dataset at that path.
+
+    Reads no further than the last of them, and holds no other line. Raises DatasetError
+    where the file is damaged or too short.
+    """
+    wanted = set(rows)
+    found = {}
+    name = os.path.join(dataset, store.ROWS)
+    try:
+        with open(name, encoding="utf-8", newline="") as file:
+            lines = csv.reader(file)
+            next(lines, None)
+            for number, fields in enumerate(lines) if wanted else ():
+                if number in wanted:
+                    found[number] = _source(fields, number)
+                    if len(found) == len(wanted):
+                        break
+    except FileNotFoundError:
+        raise store.damaged(name, "it is missing") from None
+    except (ValueError, IndexError, csv.Error) as error:
+        raise store.damaged(name, f"it holds nonsense ({error})") from None
+    if missing := wanted - set(found):
+        raise store.damaged(name, f"it has no line for row {min(missing)}")
+    return found
+
+
+def _source(fields: list[str], number: int) -> Source:
+    if int(fields[_NUMBER]) != number:
+        raise ValueError(f"line {number + 2} is not row {number}")
+    return Source(
+        row=number,
+        split=fields[_SPLIT] or None,
+        class_name=fields[_CLASS] if fields[_LABEL] else None,
+        path=fields[_PATH],
+        width=int(fields[_WIDTH]),
+        height=int(fields[_HEIGHT]),
+        digest=fields[_DIGEST],
+    )

@@ -1,0 +1,158 @@
+"""A sample as a file: contact sheet, batch, or folder of pictures; complete or not there."""
+
+import csv
+import io
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import astuple, fields
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from imgmem.core.errors import ResourceError, UsageError
+from imgmem.core.rows.origins import Source
+from imgmem.core.sample.operation import Sample
+from imgmem.core.sample.sheet import Section, Tile, draw, sheet_bytes
+from imgmem.core.storage import durable, store
+
+MAX_SHEET_BYTES = 2**30
+"""A sheet that takes more memory than this shows more than anybody looks at."""
+JPEG_QUALITY = 92
+
+
+def check_out(out: str, dataset: str) -> None:
+    """UsageError unless `save` can write a sample of the dataset to `out`."""
+    target, inside = os.path.realpath(out), os.path.realpath(dataset)
+    if os.path.commonpath([target, inside]) == inside:
+        raise UsageError(
+            f"{out} is inside the dataset", hint="Write the sample somewhere else.", path=out
+        )
+    if _ending(out) not in _WRITERS:
+        raise UsageError(
+            f"a sample cannot be written to {out}",
+            hint=f"End the name in {', '.join(filter(None, _WRITERS))}, or in / for a folder.",
+        )
+    is_folder = _writer(out) is _folder
+    if os.path.isdir(out) and (not is_folder or os.listdir(out)):
+        raise UsageError(
+            f"{out} is a folder{' that is not empty' if is_folder else ''}",
+            hint="Give another name, or empty it first.",
+            path=out,
+        )
+
+
+def save(sample: Sample, out: str) -> None:
+    """Write a sample to `out`, by its ending: .png or .jpg a contact sheet; .npz a batch
+    with images, labels and rows; .npy the images alone; none or a "/" a folder of pictures.
+
+    A file that is there is replaced, a folder must be empty. Raises UsageError for any other
+    ending, ResourceError where it cannot be written.
+    """
+    check_out(out, sample.path)
+    if not len(sample.rows):
+        raise UsageError("the sample has no rows that could be written", hint="Ask for others.")
+    target = out.rstrip("/")
+    try:
+        _writer(out)(sample, target)
+    except BaseException:
+        _discard(target + durable.NEW)
+        raise
+
+
+def _discard(path: str) -> None:
+    """Remove an unfinished file or folder, if there is one."""
+    if os.path.isdir(path):
+        shutil.rmtree(path)
+    else:
+        durable.unlink(path)
+
+
+def _ending(out: str) -> str:
+    return "" if out.endswith("/") else os.path.splitext(out)[1].lower()
+
+
+def _writer(out: str) -> Callable[[Sample, str], None]:
+    return _WRITERS[_ending(out)]
+
+
+def caption(source: Source) -> tuple[str, ...]:
+    """The lines under a picture: its class, its row and split, its file."""
+    where = f"row {source.row}" + (f", {source.split}" if source.split else "")
+    name = source.path.rsplit("/", 1)[-1]
+    return (source.class_name, where, name) if source.class_name is not None else (where, name)
+
+
+def contact_sheet(sample: Sample) -> NDArray[np.uint8]:
+    """The pictures of a sample on a sheet, RGB, each group under its title."""
+    sections, first = [], 0
+    for title, count in sample.groups:
+        tiles = tuple(_tile(sample, place) for place in range(first, first + count))
+        sections.append(Section(title, tiles))
+        first += count
+    size = sample.pictures.shape[1:3]
+    if (needed := sheet_bytes(sections, (size[0], size[1]))) > MAX_SHEET_BYTES:
+        raise ResourceError(
+            f"a contact sheet of {len(sample.rows)} pictures is too large",
+            hint="Ask for fewer rows, or write them to a folder.",
+            needed_bytes=needed,
+        )
+    return draw(sections, (size[0], size[1]))
+
+
+def _tile(sample: Sample, place: int) -> Tile:
+    return Tile(lambda: sample.pictures[place], caption(sample.sources[place]))
+
+
+def _sheet(sample: Sample, out: str) -> None:
+    durable.write_file(out, encode(contact_sheet(sample), _ending(out)))
+
+
+def encode(picture: NDArray[np.uint8], ending: str) -> bytes:
+    """An RGB or grey picture as the bytes of a PNG or JPEG file."""
+    order = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR) if picture.shape[-1] == 3 else picture
+    options = [] if ending == ".png" else [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+    return cv2.imencode(ending, order, options)[1].tobytes()
+
+
+def _batch(sample: Sample, out: str) -> None:
+    arrays: dict[str, Any] = {"images": sample.images, "rows": sample.rows}
+    if sample.labels is not None:
+        arrays["labels"] = sample.labels
+    file = io.BytesIO()
+    np.savez(file, allow_pickle=False, **arrays)
+    durable.write_file(out, file.getvalue())
+
+
+def _images(sample: Sample, out: str) -> None:
+    file = io.BytesIO()
+    np.save(file, sample.images, allow_pickle=False)
+    durable.write_file(out, file.getvalue())
+
+
+def _folder(sample: Sample, out: str) -> None:
+    """PNG files named by row (a class's name is data, never a path), and a list of them."""
+    temporary = out + durable.NEW
+    _discard(temporary)
+    durable.mkdir(temporary)
+    names = [f"row-{row:08d}.png" for row in sample.rows.tolist()]
+    for name, picture in zip(names, sample.pictures, strict=True):
+        durable.write_file(os.path.join(temporary, name), encode(picture, ".png"))
+    lines = io.StringIO()
+    table = csv.writer(lines, lineterminator="\n")
+    table.writerow(["file", *(field.name for field in fields(Source))])
+    table.writerows((name, *astuple(s)) for name, s in zip(names, sample.sources, strict=True))
+    durable.write_file(os.path.join(temporary, store.ROWS), lines.getvalue().encode())
+    durable.rename(temporary, out)
+
+
+_WRITERS = {
+    ".png": _sheet,
+    ".jpg": _sheet,
+    ".jpeg": _sheet,
+    ".npz": _batch,
+    ".npy": _images,
+    "": _folder,
+}

@@ -1,0 +1,78 @@
+"""`stats A B`: what two datasets have in common, and where they differ."""
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+
+from imgmem.core.progress import Report, silent
+from imgmem.core.read.dataset import Dataset
+from imgmem.core.read.dataset import open as open_dataset
+from imgmem.core.rows.duplicates import load_facts
+from imgmem.core.rows.similar import equal_groups
+from imgmem.core.specs import RunSpec
+from imgmem.core.stats.operation import DatasetStats, compute_stats
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Two datasets side by side.
+
+    rows_in_b: rows of A whose source has the same bytes as that of a row of B; rows_in_a:
+    the other way round. relabelled: rows of A that B has, but never under the same class
+    name; None unless both have labels. classes_of_a, classes_of_b: names that only one has.
+    """
+
+    a: DatasetStats
+    b: DatasetStats
+    rows_in_b: int
+    rows_in_a: int
+    relabelled: int | None
+    classes_of_a: list[str]
+    classes_of_b: list[str]
+
+
+def compare(
+    first: str | os.PathLike[str],
+    second: str | os.PathLike[str],
+    *,
+    split: str | None = None,
+    run: RunSpec = RunSpec(),
+    report: Report = silent,
+) -> Comparison:
+    """Describe two datasets (or the split of that name in each) and compare them.
+
+    Raises what `compute_stats` raises, for either.
+    """
+    a, b = (compute_stats(path, split=split, run=run, report=report) for path in (first, second))
+    with open_dataset(first, split) as one, open_dataset(second, split) as other:
+        rows_in_b, rows_in_a, relabelled = _common(one, other)
+    names_a, names_b = ({each.name for each in stats.classes or ()} for stats in (a, b))
+    return Comparison(
+        a=a,
+        b=b,
+        rows_in_b=rows_in_b,
+        rows_in_a=rows_in_a,
+        relabelled=relabelled,
+        classes_of_a=sorted(names_a - names_b),
+        classes_of_b=sorted(names_b - names_a),
+    )
+
+
+def _common(a: Dataset, b: Dataset) -> tuple[int, int, int | None]:
+    """Rows of A in B, rows of B in A, and rows of A that B has under other classes only."""
+    digests = np.concatenate([load_facts(each)["digest"] for each in (a, b)])
+    groups = equal_groups(digests)
+    of_a, of_b = groups[: len(a)], groups[len(a) :]
+    in_b, in_a = np.isin(of_a, of_b), np.isin(of_b, of_a)
+    if a.labels is None or b.labels is None:
+        return int(in_b.sum()), int(in_a.sum()), None
+    numbers = {name: number for number, name in enumerate((*(a.classes or ()), *(b.classes or ())))}
+    named_a, named_b = (
+        np.array([numbers[name] for name in each.classes or ()])[labels]
+        for each, labels in ((a, a.labels), (b, b.labels))
+    )
+    with_class = np.column_stack([np.r_[of_a, of_b], np.r_[named_a, named_b]])
+    same = equal_groups(with_class)
+    agreed = np.isin(same[: len(a)], same[len(a) :])
+    return int(in_b.sum()), int(in_a.sum()), int((in_b & ~agreed).sum())

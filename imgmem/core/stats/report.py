@@ -1,0 +1,174 @@
+"""`stats --report`: everything about a dataset on one page that needs no other file."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from imgmem._version import __version__
+from imgmem.core.errors import UsageError
+from imgmem.core.progress import Report, silent
+from imgmem.core.read.dataset import Dataset
+from imgmem.core.read.dataset import open as open_dataset
+from imgmem.core.rows.origins import Source, sources_of
+from imgmem.core.sample.selection import choose
+from imgmem.core.specs import RunSpec, SampleSpec
+from imgmem.core.stats.findings import Finding
+from imgmem.core.stats.gallery import mean_pictures, thumbnails
+from imgmem.core.stats.operation import Channel, ClassRows, DatasetStats
+from imgmem.core.stats.scan import plan_scan
+from imgmem.core.storage import durable
+from imgmem.core.text import printable
+from imgmem.core.units import format_bytes
+
+CLASSES = 40
+"""Classes with a strip of pictures, the largest ones."""
+PER_CLASS = 8
+ITEMS = 12
+"""Findings of a kind that are shown."""
+ROWS = 6
+"""Rows of a group that are shown."""
+_BINS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class _Strip:
+    """A class with its mean picture and some of its rows."""
+
+    facts: ClassRows
+    mean: str
+    sources: list[Source]
+
+
+def require_template_library() -> None:
+    """UsageError, with the remedy, where Jinja2 is missing."""
+    try:
+        import jinja2  # noqa: F401
+    except ImportError:
+        raise UsageError(
+            "a report needs Jinja2, which is not installed",
+            hint="Install it: pip install 'imgmem[report]'",
+        ) from None
+
+
+def check_report(out: str, dataset: str) -> None:
+    """UsageError unless a report on the dataset can be written to `out`."""
+    require_template_library()
+    inside, target = os.path.realpath(dataset), os.path.realpath(out)
+    if os.path.commonpath([inside, target]) == inside:
+        raise UsageError(f"{out} is inside the dataset", hint="Write it somewhere else.", path=out)
+    if os.path.isdir(out):
+        raise UsageError(f"{out} is a folder", hint="Name a file, such as report.html.", path=out)
+
+
+def write_report(
+    stats: DatasetStats, out: str, *, run: RunSpec = RunSpec(), report: Report = silent
+) -> None:
+    """Write the page about a dataset whose statistics are known to `out`, which is replaced.
+
+    Raises UsageError as `check_report`, ResourceError where it cannot be written, and what
+    `compute_stats` raises for a dataset that has changed since.
+    """
+    check_report(out, stats.path)
+    with open_dataset(stats.path, stats.split) as dataset:
+        _, workers = plan_scan(dataset, run)
+        largest = _largest(stats)
+        means = mean_pictures(
+            dataset, [each.label for each in largest], workers=workers, report=report
+        )
+        strips = list(_strips(dataset, largest, means))
+        rows = [source.row for strip in strips for source in strip.sources]
+        rows += [source.row for finding in stats.findings for source in _shown(finding)]
+        pictures = thumbnails(dataset, rows)
+    page = _page(stats=stats, strips=strips, pictures=pictures, **_derived(stats))
+    durable.write_file(out, page.encode("utf-8", "backslashreplace"))
+
+
+def _largest(stats: DatasetStats) -> list[ClassRows]:
+    """The classes that get a strip, in their own order."""
+    known = [each for each in stats.classes or () if each.rows]
+    chosen = sorted(known, key=lambda each: -each.rows)[:CLASSES]
+    return sorted(chosen, key=lambda each: each.label)
+
+
+def _strips(dataset: Dataset, classes: list[ClassRows], means: dict[int, str]) -> Iterator[_Strip]:
+    """Each class with the rows that a sample of it would show."""
+    if not classes:
+        return
+    groups = choose(dataset, SampleSpec(per_class=PER_CLASS, group="class"))
+    by_name = {group.title: group.rows.tolist() for group in groups}
+    lines = sources_of(dataset.path, [row for each in classes for row in by_name[each.name]])
+    for each in classes:
+        sources = [lines[row] for row in by_name[each.name]]
+        yield _Strip(each, means[each.label], sources)
+
+
+def _shown(finding: Finding) -> Iterator[Source]:
+    for item in finding.items[:ITEMS]:
+        yield from item.rows[:ROWS]
+
+
+def _derived(stats: DatasetStats) -> dict[str, Any]:
+    """What the page shows of the statistics in another form."""
+    splits = [name for name in stats.channels if name in stats.splits and name != stats.split]
+    return {
+        "version": __version__,
+        "name": os.path.basename(stats.path),
+        "size": format_bytes(stats.bytes),
+        "most": max([each.rows for each in stats.classes or ()], default=1) or 1,
+        "shown_splits": splits,
+        "curves": {name: _curves(channels) for name, channels in stats.channels.items()},
+        "thresholds": asdict(stats.thresholds),
+        "items": ITEMS,
+        "rows": ROWS,
+    }
+
+
+def _curves(channels: list[Channel]) -> list[tuple[str, str]]:
+    """(colour, points) of each channel's histogram as an SVG polygon, 256 wide and 100 high.
+
+    The two ends, where levels are clipped, do not count for the height.
+    """
+    step = 256 // _BINS
+    bins = [
+        [sum(channel.histogram[at : at + step]) for at in range(0, 256, step)]
+        for channel in channels
+    ]
+    top = max(max(counts[1:-1]) for counts in bins) or 1
+    colours = ("red", "green", "blue") if len(channels) == 3 else ("grey",)
+    return [
+        (colour, _points([min(count / top, 1.08) for count in counts], step))
+        for colour, counts in zip(colours, bins, strict=True)
+    ]
+
+
+def _points(heights: list[float], step: int) -> str:
+    corners = [(0.0, 108.0)]
+    for place, height in enumerate(heights):
+        level = 108 - 100 * height
+        corners += [(place * step, level), ((place + 1) * step, level)]
+    corners.append((256.0, 108.0))
+    return " ".join(f"{x:g},{y:.1f}" for x, y in corners)
+
+
+def _page(**context: Any) -> str:
+    """The template filled in; every name in it is escaped."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("imgmem.core.stats"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["printable"] = printable
+    environment.filters["in_words"] = _in_words
+    return environment.get_template("report.html.jinja").render(context)
+
+
+def _in_words(value: Any) -> str:
+    """An option as people write it: `train 0.8, val 0.2`, `224, 224`."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {each}" for name, each in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

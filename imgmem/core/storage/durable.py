@@ -1,0 +1,244 @@
+"""Every durable file operation, and nothing else that touches a dataset's files.
+
+All of them go through `_system`, so that a test can record them, fail them, kill the
+process between them, or drop what was not synced. Files are read as memory maps but
+written by `pwrite`: a store into a map cannot report a full disk (it is a SIGBUS).
+After a failed sync nothing is retried: the kernel may have marked the pages clean.
+"""
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from typing import Any, Self
+
+from imgmem.core.errors import ResourceError
+from imgmem.core.storage import system
+from imgmem.core.storage.system import System
+from imgmem.core.units import format_bytes
+
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_SWAP = ".swap"
+NEW = ".new"
+"""Ends the name of a file that is being written, until it is renamed to its own."""
+
+_system = System()
+_relaxed = ContextVar("relaxed", default=False)
+
+
+@contextmanager
+def relaxed() -> Iterator[None]:
+    """Within, nothing is synced: for scratch disks, where a power cut may cost the result."""
+    token = _relaxed.set(True)
+    try:
+        yield
+    finally:
+        _relaxed.reset(token)
+
+
+@contextmanager
+def _explained(doing: str, path: str) -> Iterator[None]:
+    """Turn a failed operation into an error that names the file and the remedy."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _NO_SPACE:
+            raise ResourceError(
+                f"no space left while {doing} {path}: {error.strerror}",
+                hint="Free some space (or raise the quota) and run the same command again.",
+                path=path,
+            ) from error
+        raise ResourceError(
+            f"{doing} {path} failed: {error.strerror}",
+            hint="Check the disk and the permissions, then run the same command again.",
+            path=path,
+        ) from error
+
+
+class File:
+    """A file open for durable reading and writing at offsets."""
+
+    def __init__(self, path: str, *, create: bool = False, writable: bool = True) -> None:
+        """Open `path` for reading and writing; `create` makes it, and fails if it is there."""
+        self.path = path
+        flags = os.O_RDWR if writable else os.O_RDONLY
+        with _explained("opening", path):
+            self._fd = _system.open(path, flags | (os.O_CREAT | os.O_EXCL if create else 0))
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def size(self) -> int:
+        return os.fstat(self._fd).st_size
+
+    def pread(self, length: int, offset: int) -> bytes:
+        """`length` bytes from `offset`; fewer only at the end of the file."""
+        data = bytearray(length)
+        return bytes(data[: self.pread_into(data, offset)])
+
+    def pread_into(self, buffer: Any, offset: int) -> int:
+        """Fill a contiguous buffer from `offset`; gives how many bytes, fewer only at the end.
+
+        Not through a memory map, where a disk that cannot be read is a SIGBUS.
+        """
+        view = memoryview(buffer).cast("B")
+        done = 0
+        with _explained("reading", self.path):
+            while part := system.pread_into(self._fd, view[done:], offset + done):
+                done += part
+        return done
+
+    def pwrite(self, data: Any, offset: int) -> None:
+        """Write all of `data` (any contiguous buffer) at `offset`; short writes go on."""
+        view = memoryview(data)
+        if not view.nbytes:  # which a cast refuses
+            return
+        view = view.cast("B")
+        with _explained("writing", self.path):
+            while view:
+                written = _system.pwrite(self._fd, view, offset)
+                view = view[written:]
+                offset += written
+
+    def allocate(self, size: int) -> None:
+        """Give the file `size` bytes of real disk space, or leave it as it was and raise.
+
+        ext4 keeps what it got before a failure, so the file is cut back to its old size.
+        """
+        before = self.size()
+        if size <= before:
+            return
+        try:
+            _system.allocate(self._fd, before, size - before)
+        except OSError as error:
+            self.truncate(before)
+            missing = size - before - free_bytes(os.path.dirname(self.path) or ".")
+            if error.errno in system.UNSUPPORTED and missing <= 0:
+                self.truncate(size)
+                return
+            raise ResourceError(
+                f"no space for {self.path}: {format_bytes(size - before)} needed, "
+                f"{format_bytes(max(missing, 0))} ({max(missing, 0)} bytes) missing",
+                hint="Free some space or write to another disk.",
+                path=self.path,
+                missing_bytes=max(missing, 0),
+            ) from error
+
+    def forget(self, offset: int = 0, length: int = 0) -> None:
+        """Write a range (0 bytes: to the end) back soon, and keep it out of the page cache."""
+        with suppress(OSError):
+            system.forget(self._fd, offset, length)
+
+    def truncate(self, size: int) -> None:
+        with _explained("truncating", self.path):
+            _system.truncate(self._fd, size)
+
+    def sync(self) -> None:
+        with _explained("syncing", self.path):
+            if not _relaxed.get():
+                _system.sync(self._fd)
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            fd, self._fd = self._fd, -1  # closed even where that fails
+            _system.close(fd)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def rename(source: str, target: str) -> None:
+    """Rename within one file system, replacing a target *file*."""
+    with _explained("renaming", source):
+        _system.rename(source, target)
+
+
+def exchange(one: str, other: str) -> None:
+    """Let two directories of one parent swap their names: at once where the system can.
+
+    Elsewhere by three renames, which `repair_exchange` finishes after a crash. Durable after
+    the next sync of the parent.
+    """
+    with _explained("swapping", one):
+        try:
+            _system.exchange(one, other)
+        except OSError as error:
+            if error.errno not in system.UNSUPPORTED:
+                raise
+            _system.rename(other, other + _SWAP)
+            _system.rename(one, other)
+            _system.rename(other + _SWAP, one)
+
+
+def repair_exchange(one: str, other: str) -> None:
+    """Go back or forward to where `one` and `other` both are, after a crash in `exchange`."""
+    swap = other + _SWAP
+    if os.path.isdir(swap):
+        rename(swap, one if os.path.isdir(other) else other)
+        sync_directory(os.path.dirname(one) or ".")
+
+
+def unlink(path: str) -> None:
+    """Remove a file; one that is not there is fine."""
+    try:
+        _system.unlink(path)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        with _explained("removing", path):
+            raise error
+
+
+def mkdir(path: str) -> None:
+    with _explained("making", path):
+        _system.mkdir(path)
+
+
+def make_parents(path: str) -> None:
+    """Make the directories above `path` that are missing; they hold nothing yet to lose."""
+    with _explained("making the directory of", path):
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+
+
+def remove_tree(path: str) -> None:
+    """Remove a directory of plain files (the only kind that imgmem makes)."""
+    for name in sorted(os.listdir(path)):
+        unlink(os.path.join(path, name))
+    with _explained("removing", path):
+        _system.rmdir(path)
+
+
+def sync_directory(path: str) -> None:
+    """Make the names in a directory durable, where a platform can and must."""
+    if _relaxed.get() or not system.can_sync_directories():
+        return
+    with _explained("syncing", path):
+        fd = _system.open(path, os.O_RDONLY)
+        try:
+            _system.sync(fd)
+        except OSError as error:
+            if error.errno not in system.UNSUPPORTED:
+                raise
+        finally:
+            _system.close(fd)
+
+
+def write_file(path: str, data: bytes) -> None:
+    """Replace `path` by `data`, all or nothing: a temporary file, synced, renamed over it."""
+    temporary = path + NEW
+    unlink(temporary)
+    with File(temporary, create=True) as file:
+        file.pwrite(data, 0)
+        file.sync()
+    rename(temporary, path)
+    sync_directory(os.path.dirname(path) or ".")
+
+
+def free_bytes(directory: str) -> int:
+    """Bytes that this user may still write on the file system of `directory`."""
+    return shutil.disk_usage(directory).free

@@ -1,0 +1,1 @@
+"""The crash model: a recorded disk, cases, checks."""

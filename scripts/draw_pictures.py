@@ -1,6 +1,6 @@
 """Draw a few hundred pictures to try imgmem on: `python scripts/draw_pictures.py FOLDER`.
 
-Four classes of shapes, unequal in number, in five formats and many sizes; among them a grey
+Four classes of shapes, unequal in number, in five formats and many sizes; among them a gray
 one, one with transparency, one that only EXIF turns upright, one that is cut off, a black one,
 and a smaller copy of another.
 """
@@ -32,13 +32,13 @@ def main(folder: str) -> None:
 
 
 def draw(label: str, random: np.random.Generator) -> Image.Image:
-    """A shape in its colour on a cloudy background, 160 to 480 pixels a side."""
+    """A shape in its color on a cloudy background, 160 to 480 pixels a side."""
     height, width = (int(side) for side in random.integers(160, 481, 2))
     clouds = random.integers(0, 160, (9, 9, 3)).astype(np.uint8)
     picture = cv2.resize(clouds, (width, height), interpolation=cv2.INTER_CUBIC)
-    colour = random.integers(128, 256, 3)
+    color = random.integers(128, 256, 3)
     for outline in outlines(label, height, width, random):
-        cv2.fillPoly(picture, [outline], colour.tolist(), cv2.LINE_AA)
+        cv2.fillPoly(picture, [outline], color.tolist(), cv2.LINE_AA)
     return Image.fromarray(picture)
 
 
@@ -61,7 +61,7 @@ def outlines(
 def add_oddities(folder: str, random: np.random.Generator) -> None:
     """What real folders hold as well."""
     circle, star = (os.path.join(folder, label) for label in ("circle", "star"))
-    draw("circle", random).convert("L").save(os.path.join(circle, "grey.png"))
+    draw("circle", random).convert("L").save(os.path.join(circle, "gray.png"))
     draw("star", random).convert("RGBA").save(os.path.join(star, "transparent.png"))
     exif = Image.Exif()
     exif[ORIENTATION] = QUARTER_TURN

@@ -72,8 +72,8 @@ def read_images(path: str, size: Size, channels: str) -> Iterator[npt.NDArray[An
             continue
         if size:
             image = cv2.resize(image, (size[1], size[0]), interpolation=cv2.INTER_AREA)
-        grey = channels == "grey"
-        yield cv2.cvtColor(image, cv2.COLOR_BGR2GRAY if grey else cv2.COLOR_BGR2RGB)
+        gray = channels == "gray"
+        yield cv2.cvtColor(image, cv2.COLOR_BGR2GRAY if gray else cv2.COLOR_BGR2RGB)
 
 
 def peak_bytes() -> int:

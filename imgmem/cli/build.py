@@ -85,7 +85,7 @@ def command(
     names = ("dtype", "labels", "splits", "auto_split", "shuffle", "seed", "limit")
     spec = specs.BuildSpec(image=image, classes=classes, **{name: given[name] for name in names})
     policy = specs.RejectPolicy(on_error=given["on_error"], max_rejects=given["max_rejects"])
-    with shown(quiet=given["quiet"]) as report:
+    with shown(quiet=given["quiet"]) as progress:
         result = build(
             source,
             out,
@@ -94,7 +94,7 @@ def command(
             run=replace(run, fsync=not given["no_fsync"]),
             overwrite=given["overwrite"],
             restart=given["restart"],
-            report=report,
+            progress=progress,
         )
     emit(
         "build",

@@ -76,8 +76,8 @@ def command(
 
     names = [field.name for field in fields(specs.EstimateSpec) if field.name != "image"]
     spec = specs.EstimateSpec(image=image, **{name: given[name] for name in names})
-    with shown(quiet=given["quiet"]) as report:
-        result = estimate(path, spec=spec, out=out, run=run, report=report)
+    with shown(quiet=given["quiet"]) as progress:
+        result = estimate(path, spec=spec, out=out, run=run, progress=progress)
     emit(
         "estimate",
         result,

@@ -85,11 +85,11 @@ def command(dataset: str, run: specs.RunSpec, **given: Any) -> None:
 
     spec = _spec(given)
     work: dict[str, Any] = {"run": replace(run, fsync=not given["no_fsync"]), "to": given["to"]}
-    with shown(quiet=given["quiet"]) as report:
+    with shown(quiet=given["quiet"]) as progress:
         if given["undo"]:
-            result = operation.undo(dataset, report=report, **work)
+            result = operation.undo(dataset, progress=progress, **work)
         else:
-            result = operation.normalize(dataset, spec=spec, report=report, **work)
+            result = operation.normalize(dataset, spec=spec, progress=progress, **work)
     emit(
         "normalize",
         result,

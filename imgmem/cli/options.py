@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from imgmem.cli.types import BYTES, COLOUR, IMAGE_SIZE
+from imgmem.cli.types import BYTES, COLOR, IMAGE_SIZE, Channels
 from imgmem.core import specs
 
 F = Callable[..., Any]
@@ -107,10 +107,10 @@ image_options = _gathered(
     ),
     click.option(
         "--channels",
-        type=click.Choice(specs.CHANNELS),
+        type=Channels(specs.CHANNELS),
         default=_IMAGE.channels,
         show_default=True,
-        help="Colour or grey rows.",
+        help="Color or gray rows.",
     ),
     click.option(
         "--resize",
@@ -121,10 +121,10 @@ image_options = _gathered(
     ),
     click.option(
         "--background",
-        type=COLOUR,
+        type=COLOR,
         default=",".join(map(str, _IMAGE.background)),
         show_default=True,
-        help="Colour under transparent pixels and around --fit pad.",
+        help="Color under transparent pixels and around --fit pad.",
     ),
     click.option(
         "--max-pixels",

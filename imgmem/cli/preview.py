@@ -1,4 +1,4 @@
-"""Pictures in the terminal: two pixels a character in colour, shades of grey without."""
+"""Pictures in the terminal: two pixels a character in color, shades of gray without."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -56,10 +56,10 @@ def _drawn(console: "Console", picture: NDArray[np.uint8], width: int) -> "list[
     lines = max(1, round(width * picture.shape[0] / picture.shape[1] / 2))
     if console.color_system is None:
         return list(_shaded(fit(picture, lines, width)))
-    return list(_coloured(fit(picture, 2 * lines, width)))
+    return list(_colored(fit(picture, 2 * lines, width)))
 
 
-def _coloured(picture: NDArray[np.uint8]) -> "Iterator[Text]":
+def _colored(picture: NDArray[np.uint8]) -> "Iterator[Text]":
     """Upper half blocks: the upper pixel is the ink, the lower one the paper."""
     from rich.text import Text
 
@@ -76,6 +76,6 @@ def _shaded(picture: NDArray[np.uint8]) -> "Iterator[Text]":
     """Characters that grow darker to the eye on a dark terminal."""
     from rich.text import Text
 
-    grey: NDArray[Any] = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-    for line in (grey.astype(int) * len(_SHADES) // 256).tolist():
+    gray: NDArray[Any] = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    for line in (gray.astype(int) * len(_SHADES) // 256).tolist():
         yield Text("".join(_SHADES[shade] for shade in line))

@@ -11,7 +11,7 @@ from typing import Any
 from tqdm import tqdm
 
 from imgmem.cli.render import complain
-from imgmem.core.progress import Progress, Report, silent
+from imgmem.core.progress import Progress, ProgressCallback, no_progress
 
 LINE_SECONDS = 60.0
 _LINE = "{desc}: {n_fmt} of {total_fmt}{unit} ({percentage:.0f} %), {rate_fmt}, {remaining} left"
@@ -19,10 +19,10 @@ _LINE_WITHOUT_TOTAL = "{desc}: {n_fmt}{unit}, {rate_fmt}"
 
 
 @contextmanager
-def shown(quiet: bool) -> Iterator[Report]:
+def shown(quiet: bool) -> Iterator[ProgressCallback]:
     """A callable for the core's progress events, shown in the way that suits stderr."""
     if quiet or sys.stderr is None:
-        yield silent
+        yield no_progress
         return
     shower = _Bar() if sys.stderr.isatty() else _Lines(LINE_SECONDS)
     try:

@@ -82,7 +82,7 @@ def _query(text: str) -> dict[str, list[str]]:
 def command(dataset: str, out: str | None, **given: Any) -> None:
     """Show some rows of DATASET, or write them to --out.
 
-    Pictures are in true colours, whatever normalization there is; batches hold the values
+    Pictures are in true colors, whatever normalization there is; batches hold the values
     that training gets.
     """
     from imgmem.cli.render import emit

@@ -50,7 +50,7 @@ def _thresholds(text: str) -> specs.Thresholds:
 @options.path_argument("dataset")
 @click.argument("other", type=click.Path(path_type=str), required=False)
 @click.option("--split", help="Describe this split only.")
-@click.option("--by-class", is_flag=True, help="Show the grey levels of each class.")
+@click.option("--by-class", is_flag=True, help="Show the gray levels of each class.")
 @click.option("--verify", is_flag=True, help="Compare all data with its checksums first.")
 @click.option(
     "--fail-on",
@@ -94,7 +94,7 @@ def _describe(dataset: str, run: specs.RunSpec, given: dict[str, Any]) -> None:
     require_possible(dataset, given["fail_on"])
     if given["report"]:
         check_report(given["report"], dataset)
-    with shown(quiet=given["quiet"]) as report:
+    with shown(quiet=given["quiet"]) as progress:
         result = compute_stats(
             dataset,
             split=given["split"],
@@ -102,10 +102,10 @@ def _describe(dataset: str, run: specs.RunSpec, given: dict[str, Any]) -> None:
             verify=given["verify"],
             thresholds=given["threshold"],
             run=run,
-            report=report,
+            progress=progress,
         )
         if given["report"]:
-            write_report(result, given["report"], run=run, report=report)
+            write_report(result, given["report"], run=run, progress=progress)
     emit(
         "stats",
         result,
@@ -127,8 +127,8 @@ def _compare(dataset: str, other: str, run: specs.RunSpec, given: dict[str, Any]
             raise UsageError(
                 f"--{name.replace('_', '-')} is for one dataset", hint="Leave OTHER out."
             )
-    with shown(quiet=given["quiet"]) as report:
-        result = compare(dataset, other, split=given["split"], run=run, report=report)
+    with shown(quiet=given["quiet"]) as progress:
+        result = compare(dataset, other, split=given["split"], run=run, progress=progress)
     emit(
         "stats",
         result,

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from imgmem.cli.render import counted, printable
-from imgmem.core.rows.origins import Source
+from imgmem.core.rows.origins import RowOrigin
 from imgmem.core.stats.compare import Comparison
 from imgmem.core.stats.findings import Finding, Item
 from imgmem.core.stats.operation import ALL, Channel, ClassRows, DatasetStats
@@ -18,21 +18,21 @@ CLASSES_SHOWN = 40
 ITEMS_SHOWN = 3
 ROWS_SHOWN = 4
 BAR, SHORT_BAR = 24, 8
-"""Columns of the longest bar, and beside the grey levels of --by-class."""
+"""Columns of the longest bar, and beside the gray levels of --by-class."""
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
-_COLOURS = {1: ("grey",), 3: ("red", "green", "blue")}
+_COLORS = {1: ("gray",), 3: ("red", "green", "blue")}
 _TITLES = {
     "leaks": "the same picture in several splits",
     "conflicts": "the same picture in several classes",
     "duplicates": "rows from the same bytes",
     "near-duplicates": "rows that look the same",
     "blank": "hardly any contrast",
-    "dark": "low mean grey level",
-    "bright": "high mean grey level",
+    "dark": "low mean gray level",
+    "bright": "high mean gray level",
     "blurred": "low sharpness",
     "small": "few pixels on the source's shorter side",
     "elongated": "a source many times longer than wide",
-    "bad-values": "NaN, Inf, or values that no grey level becomes",
+    "bad-values": "NaN, Inf, or values that no gray level becomes",
 }
 
 
@@ -96,7 +96,7 @@ def _table(*names: str, left: tuple[str, ...] = ()) -> "Table":
 
 
 def _classes(stats: DatasetStats, fine: bool) -> "Table":
-    """A line a class: its rows, by split, and a bar; with --by-class its grey levels."""
+    """A line a class: its rows, by split, and a bar; with --by-class its gray levels."""
     classes, splits = stats.classes or [], list(stats.splits) if not stats.split else []
     levels = ("mean", "std") if any(each.mean for each in classes) else ()
     table = _table(
@@ -112,7 +112,7 @@ def _classes(stats: DatasetStats, fine: bool) -> "Table":
             str(each.label),
             f"{each.rows:,}",
             *of_splits,
-            *_grey(each, levels),
+            *_gray(each, levels),
             bar,
         )
     left_out = len(classes) - CLASSES_SHOWN
@@ -121,7 +121,7 @@ def _classes(stats: DatasetStats, fine: bool) -> "Table":
     return table
 
 
-def _grey(each: ClassRows, wanted: tuple[str, ...]) -> list[str]:
+def _gray(each: ClassRows, wanted: tuple[str, ...]) -> list[str]:
     figures = {"mean": each.mean, "std": each.std}
     return [" ".join(f"{level:5.1f}" for level in figures[name] or ()) for name in wanted]
 
@@ -144,14 +144,14 @@ def _bar(share: float, longest: int, fine: bool) -> str:
 def _channels(stats: DatasetStats, fine: bool) -> "Table":
     """A line for each channel of all rows and of each split."""
     some = f", every {stats.histogram_step}th row" if stats.histogram_step > 1 else ""
-    histogram = (f"grey levels 0 to 255{some}",) if fine else ()
+    histogram = (f"gray levels 0 to 255{some}",) if fine else ()
     columns = ("channel", "mean", "std", "min", "max", *histogram)
     table = _table("rows", *columns, left=("rows", "channel", *histogram))
     for name, channels in stats.channels.items():
-        for colour, channel in zip(_COLOURS[len(channels)], channels, strict=True):
+        for color, channel in zip(_COLORS[len(channels)], channels, strict=True):
             figures = (channel.mean, channel.std, channel.minimum, channel.maximum)
             line = [_sparkline(channel)] if fine else []
-            table.add_row(printable(name), colour, *map(_number, figures), *line)
+            table.add_row(printable(name), color, *map(_number, figures), *line)
     return table
 
 
@@ -228,6 +228,6 @@ def _item(item: Item) -> str:
     return sign.join(map(_row, item.rows[:ROWS_SHOWN])) + more
 
 
-def _row(source: Source) -> str:
+def _row(source: RowOrigin) -> str:
     where = ", ".join(part for part in (f"row {source.row}", source.split) if part)
     return f"{printable(source.path)} ({printable(where)})"

@@ -48,10 +48,10 @@ def _splits(text: str) -> tuple[tuple[str, float], ...]:
         raise ValueError(f"{text!r} is not like train=0.8,val=0.2") from None
 
 
-def _colour(text: str) -> tuple[int, ...]:
+def _color(text: str) -> tuple[int, ...]:
     levels = text.split(",")
     if len(levels) != 3 or not all(level.isdecimal() and int(level) < 256 for level in levels):
-        raise ValueError(f"{text!r} is not a colour: write R,G,B, each from 0 to 255")
+        raise ValueError(f"{text!r} is not a color: write R,G,B, each from 0 to 255")
     return tuple(map(int, levels))
 
 
@@ -66,13 +66,20 @@ def _max_rejects(text: str) -> int | float:
     return value
 
 
+class Channels(click.Choice):  # type: ignore[type-arg] # as above
+    """The channels of a row; `grey` is taken for `gray`."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return super().convert("gray" if value == "grey" else value, param, ctx)
+
+
 BYTES = Text("SIZE", units.parse_bytes)
 """512MiB as a number of bytes."""
 
 IMAGE_SIZE = Text("224|HxW|native", _image_size)
 """(height, width) in pixels, or None for native."""
 
-COLOUR = Text("R,G,B", _colour)
+COLOR = Text("R,G,B", _color)
 """Red, green and blue, 0 to 255."""
 
 SPLITS = Text("name=fraction,…", _splits)

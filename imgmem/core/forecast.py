@@ -110,12 +110,12 @@ def expected_bytes(plan: BuildMemory, *, workers: int, decode_bytes: int) -> int
     return plan.fixed_bytes + plan.slots * plan.chunk_bytes + pool
 
 
-def build_disk(*, rows: int, row_bytes: int, labelled: bool, name_bytes: int) -> int:
+def build_disk(*, rows: int, row_bytes: int, labeled: bool, name_bytes: int) -> int:
     """Disk that a build takes while it runs: exact for the arrays, about for the text files.
 
     name_bytes: of the paths of all images together.
     """
-    arrays = HEADER_BYTES + rows * row_bytes + (HEADER_BYTES + 8 * rows) * labelled
+    arrays = HEADER_BYTES + rows * row_bytes + (HEADER_BYTES + 8 * rows) * labeled
     per_row = ROW_FACTS_BYTES + ROW_TEXT_BYTES + SOURCE_TEXT_BYTES
     return arrays + rows * per_row + 2 * name_bytes
 
@@ -141,7 +141,7 @@ def rewrite_memory(*, values: int, stored: int, wanted: int, budget: int) -> int
     """What `normalize` of `values` elements takes at most; raises UsageError likewise.
 
     stored, wanted: bytes of an element before and after. A chunk fills a checksum block in
-    the wider of the two, and has a buffer for each, and one for its grey levels if neither is.
+    the wider of the two, and has a buffer for each, and one for its gray levels if neither is.
     """
     longest = min(values, CHECKSUM_BLOCK_BYTES // max(stored, wanted))
     cost = longest * (stored + wanted + (min(stored, wanted) > 1))

@@ -17,8 +17,8 @@ class Progress:
     unit: str
 
 
-Report = Callable[[Progress], None]
+ProgressCallback = Callable[[Progress], None]
 
 
-def silent(_: Progress) -> None:
-    """The report of whoever does not want to know."""
+def no_progress(_: Progress) -> None:
+    """The callback of a caller that does not want progress events."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 Fit = Literal["stretch", "crop", "pad"]
-Channels = Literal["rgb", "grey"]
+Channels = Literal["rgb", "gray"]
 BuildDtype = Literal["uint8", "float32"]
 FloatDtype = Literal["float32", "float16"]
 Method = Literal["standardize", "rescale", "minmax", "given"]
@@ -50,7 +50,7 @@ class ImageSpec:
     """How one image becomes one row.
 
     size: (height, width) in pixels, or None for the images' own ("native") size.
-    background: grey levels 0–255 (R, G, B) under transparent pixels and around `pad`.
+    background: gray levels 0–255 (R, G, B) under transparent pixels and around `pad`.
     max_pixels: an image whose header says more is rejected before it is decoded.
     """
 
@@ -60,6 +60,10 @@ class ImageSpec:
     resize: Resize = "auto"
     background: tuple[int, int, int] = (0, 0, 0)
     max_pixels: int = MAX_PIXELS
+
+    def __post_init__(self) -> None:
+        if self.channels == "grey":  # type: ignore[comparison-overlap]  # the British spelling
+            object.__setattr__(self, "channels", "gray")
 
     @property
     def depth(self) -> int:
@@ -154,7 +158,7 @@ class RunSpec:
 class OrderSpec:
     """In which order an epoch visits the rows; with the epoch's number it decides it fully.
 
-    random: any row may follow any other. blocks: blocks of neighbouring rows in random
+    random: any row may follow any other. blocks: blocks of neighboring rows in random
     order, shuffled again inside a window of some blocks, for disks that hate seeking.
     balanced: True or "oversample": every class as often as the largest; "undersample": as
     often as the smallest. Only with the order "random".
@@ -200,8 +204,8 @@ class Thresholds:
     """From where on `stats` speaks of a row, or of two rows, as a finding.
 
     near: differing bits of two 64-bit perceptual hashes up to which pictures are near
-    duplicates (0 to MAX_NEAR). blank: contrast (standard deviation, grey levels) up to which
-    a picture is blank. dark, bright: mean grey levels. blurred: sharpness. small: the shorter
+    duplicates (0 to MAX_NEAR). blank: contrast (standard deviation, gray levels) up to which
+    a picture is blank. dark, bright: mean gray levels. blurred: sharpness. small: the shorter
     side of the source in pixels. elongated: the longer side of the source ÷ the shorter one.
     """
 

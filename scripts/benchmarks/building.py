@@ -108,7 +108,7 @@ def _share(fill: Fill, paths: list[str], rows: Rows, threads: int) -> int:
 
 
 def _opencv(paths: list[str], rows: Rows) -> None:
-    """imread, colours in order, area filter."""
+    """imread, colors in order, area filter."""
     for path, row in zip(paths, rows, strict=True):
         image = cv2.cvtColor(cv2.imread(path), cv2.COLOR_BGR2RGB)
         row[:] = cv2.resize(image, row.shape[1::-1], interpolation=cv2.INTER_AREA)

@@ -27,10 +27,10 @@ def scenery(height: int, width: int, seed: int) -> Picture:
         noise = random.standard_normal((cells, cells, 3), np.float32)
         picture += weight * cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC)
     for _ in range(12):
-        centre = (int(random.integers(width)), int(random.integers(height)))
+        center = (int(random.integers(width)), int(random.integers(height)))
         axes = (int(random.integers(5, width // 4)), int(random.integers(5, height // 4)))
-        colour = random.normal(0, 60, 3).tolist()
-        cv2.ellipse(picture, centre, axes, float(random.integers(180)), 0, 360, colour, -1)
+        color = random.normal(0, 60, 3).tolist()
+        cv2.ellipse(picture, center, axes, float(random.integers(180)), 0, 360, color, -1)
     picture += random.standard_normal((height, width, 1), np.float32) * 9
     return np.clip(picture + 120, 0, 255).astype(np.uint8)
 

@@ -36,7 +36,7 @@ def source(tmp_path):
 
 def interrupt(source, out, **options):
     with pytest.raises(Interrupted, match="of 80 images"):
-        imgmem.build(source, out, report=interrupted_after(3), run=TIGHT, **options)
+        imgmem.build(source, out, progress=interrupted_after(3), run=TIGHT, **options)
 
 
 def test_an_interrupted_build_leaves_no_dataset_and_goes_on(tmp_path, source, monkeypatch):

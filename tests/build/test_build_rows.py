@@ -119,14 +119,14 @@ def test_float32_rows_hold_the_same_levels(tmp_path):
     assert np.array_equal(features(tmp_path / "f"), features(tmp_path / "u"))
 
 
-def test_grey_rows_are_made_from_rgb(tmp_path):
+def test_gray_rows_are_made_from_rgb(tmp_path):
     picture = photo(8, 10)
     write(tmp_path / "src" / "a" / "x.png", picture)
-    spec = BuildSpec(image=ImageSpec(size=None, channels="grey"))
+    spec = BuildSpec(image=ImageSpec(size=None, channels="gray"))
     imgmem.build(tmp_path / "src", tmp_path / "out", spec=spec)
     assert features(tmp_path / "out").shape == (1, 8, 10, 1)
-    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-    assert np.array_equal(features(tmp_path / "out")[0, :, :, 0], grey)
+    gray = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    assert np.array_equal(features(tmp_path / "out")[0, :, :, 0], gray)
 
 
 def test_exif_orientation_is_applied(tmp_path):

@@ -119,7 +119,7 @@ def test_rejects_shrink_their_split(tmp_path):
     assert result.splits == {"train": 5, "val": 4}
 
 
-def test_an_unlabelled_source_splits_without_strata(tmp_path):
+def test_an_unlabeled_source_splits_without_strata(tmp_path):
     for number in range(10):
         write(tmp_path / "src" / f"{number}.png", photo(4, 4, seed=number))
     spec = BuildSpec(image=SMALL, splits=(("train", 0.8), ("val", 0.2)))

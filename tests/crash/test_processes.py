@@ -172,7 +172,7 @@ def test_ctrl_c_keeps_the_state_and_says_how_to_go_on(path, phase, message):
             raise KeyboardInterrupt
 
     with pytest.raises(Interrupted, match=message) as caught:
-        normalize(path, report=interrupt)
+        normalize(path, progress=interrupt)
     assert caught.value.exit_code == 130
     assert caught.value.hint
     normalize(path)

@@ -19,7 +19,7 @@ from imgmem.core.estimate import header_stats
 from imgmem.core.estimate.naive import BASE_BYTES
 from imgmem.core.estimate.operation import estimate, limit_check
 from imgmem.core.normalize.operation import normalize
-from imgmem.core.progress import silent
+from imgmem.core.progress import no_progress
 from imgmem.core.rows import facts as row_facts
 from imgmem.core.sources import Entry
 from imgmem.core.specs import BuildSpec, EstimateSpec, ImageSpec, RunSpec
@@ -77,10 +77,10 @@ def test_unequal_native_sizes_cost_the_list_and_cannot_be_built(tmp_path):
     assert result.images.values == 3 * (40 * 30 + 100 * 50)
 
 
-def test_grey_rows_take_a_third(tmp_path):
+def test_gray_rows_take_a_third(tmp_path):
     class_folders(tmp_path, {"a": 2})
-    grey = EstimateSpec(image=ImageSpec(size=(100, 100), channels="grey"))
-    images = estimate(tmp_path, spec=grey).images
+    gray = EstimateSpec(image=ImageSpec(size=(100, 100), channels="gray"))
+    images = estimate(tmp_path, spec=gray).images
     assert (images.row_shape, images.values) == ((100, 100, 1), 20_000)
 
 
@@ -168,7 +168,7 @@ def test_the_free_space_is_that_of_the_directory_to_be_made(tmp_path):
 class Listed:
     """A source of JPEG headers: `facts` is name → (height, width, bytes of the file)."""
 
-    labelled = False
+    labeled = False
     spool_bytes = 0
 
     def __init__(self, facts):
@@ -199,7 +199,9 @@ def population(seed, count=2000):
 
 def total_of(facts, sample):
     """(values, relative error) by a census of `facts`."""
-    found = header_stats.take_census(Listed(facts), NATIVE.image, sample=sample, report=silent)
+    found = header_stats.scan_headers(
+        Listed(facts), NATIVE.image, sample=sample, progress=no_progress
+    )
     assert found.examined == min(sample, len(facts))
     return found.values.total(found.file_bytes)
 
@@ -231,7 +233,7 @@ def test_a_sample_does_not_depend_on_the_order_of_the_listing():
 def test_one_giant_among_thumbnails_is_never_missed(giant):
     facts = {f"{number}.jpg": (64, 64, 6000) for number in range(300)}
     facts[f"{giant}.jpg"] = (4000, 6000, 8_000_000)
-    found = header_stats.take_census(Listed(facts), NATIVE.image, sample=20, report=silent)
+    found = header_stats.scan_headers(Listed(facts), NATIVE.image, sample=20, progress=no_progress)
     assert (4000, 6000) in found.sizes
 
 

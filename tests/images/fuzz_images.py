@@ -27,7 +27,7 @@ PICTURE = photo(90, 121)
 TIFFS = ("raw", "tiff_lzw", "jpeg", "tiff_adobe_deflate", "packbits")
 SPECS = (
     ImageSpec(size=(24, 20), max_pixels=4_000_000),
-    ImageSpec(size=(40, 31), max_pixels=4_000_000, fit="pad", channels="grey"),
+    ImageSpec(size=(40, 31), max_pixels=4_000_000, fit="pad", channels="gray"),
     ImageSpec(size=(90, 121), max_pixels=4_000_000, fit="crop", resize="area"),
 )
 
@@ -45,7 +45,7 @@ def originals():
         "jpeg": encode(PICTURE, "JPEG", **turned),
         "jpeg progressive": encode(PICTURE, "JPEG", progressive=True),
         "jpeg cmyk": encode(PICTURE, "JPEG", mode="CMYK"),
-        "jpeg grey": encode(PICTURE, "JPEG", mode="L"),
+        "jpeg gray": encode(PICTURE, "JPEG", mode="L"),
         "png": encode(PICTURE, **turned),
         "png palette": encode(rgba.quantize(32)),
         "png 16": encode(PICTURE[:, :, 0].astype(np.uint16) * 257),

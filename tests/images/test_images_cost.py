@@ -82,14 +82,14 @@ LARGE = {
     "baseline 444.jpg": lambda p: encode(p, "JPEG", subsampling=0),
     "progressive.jpg": lambda p: encode(p, "JPEG", progressive=True),
     "progressive 444.jpg": lambda p: encode(p, "JPEG", progressive=True, subsampling=0),
-    "grey.jpg": lambda p: encode(p, "JPEG", mode="L"),
+    "gray.jpg": lambda p: encode(p, "JPEG", mode="L"),
     "cmyk.jpg": lambda p: encode(p, "JPEG", mode="CMYK"),
     "turned.jpg": lambda p: encode(p, "JPEG", exif=oriented(6)),
     "rgb.png": lambda p: encode(p, **QUICK),
     "alpha.png": lambda p: encode(with_alpha(p), **QUICK),
     "palette.png": lambda p: encode(p, mode="P", **QUICK),
-    "grey.png": lambda p: encode(p, mode="L", **QUICK),
-    "deep grey.png": lambda p: encode(deep(p)[:, :, 0], **QUICK),
+    "gray.png": lambda p: encode(p, mode="L", **QUICK),
+    "deep gray.png": lambda p: encode(deep(p)[:, :, 0], **QUICK),
     "deep.png": lambda p: opencv(".png", deep(p), cv2.IMWRITE_PNG_COMPRESSION, 1),
     "turned.png": lambda p: encode(p, exif=oriented(6), **QUICK),
     "lossy.webp": lambda p: encode(p, "WEBP", method=0),
@@ -115,7 +115,7 @@ SOME = ("baseline.jpg", "progressive.jpg", "rgb.png", "lossless.webp", "one stri
 OPTIONS = (
     {},
     {"size": None},
-    {"size": [1000, 1300], "channels": "grey"},
+    {"size": [1000, 1300], "channels": "gray"},
     {"size": [448, 300], "fit": "crop", "resize": "area"},
 )
 

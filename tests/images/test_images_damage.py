@@ -44,7 +44,7 @@ JPEGS = {
     "4:4:4": encode(PICTURE, "JPEG", subsampling=0, quality=95),
     "progressive": encode(PICTURE, "JPEG", progressive=True),
     "restarts": encode(PICTURE, "JPEG", restart_marker_rows=2),
-    "grey": encode(PICTURE, "JPEG", mode="L", quality=95),
+    "gray": encode(PICTURE, "JPEG", mode="L", quality=95),
     "cmyk": encode(PICTURE, "JPEG", mode="CMYK"),
 }
 jpegs = pytest.mark.parametrize("data", JPEGS.values(), ids=JPEGS.keys())
@@ -214,7 +214,7 @@ def test_heic_names_the_remedy():
 
 
 def tiff(bits, values, *tags, photometric=1, compression=1, width=0):
-    """A one-row grey TIFF of `values`, which follow its directory."""
+    """A one-row gray TIFF of `values`, which follow its directory."""
     width = width or len(values) * 8 // bits
     entries = [(256, width), (257, 1), (258, bits), (259, compression)]
     entries += [(262, photometric), (277, 1)]
@@ -255,7 +255,7 @@ def test_a_compressed_tiff_whose_pixels_come_last_is_truncated_if_cut():
     assert reason(data[:-2]) == "truncated"
 
 
-def test_a_transparent_colour_among_sixteen_bits_is_refused():
+def test_a_transparent_color_among_sixteen_bits_is_refused():
     data = encode(photo(8, 9)[:, :, 0].astype(np.uint16) * 257)
     body = b"tRNS\1\1"
     chunk = struct.pack(">I", 2) + body + struct.pack(">I", zlib.crc32(body))

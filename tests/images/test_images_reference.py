@@ -1,4 +1,4 @@
-"""Good files: the row is the picture, upright, in its colours, as an independent reader sees it."""
+"""Good files: the row is the picture, upright, in its colors, as an independent reader sees it."""
 
 import io
 
@@ -31,8 +31,8 @@ def reference(data, background=(0, 0, 0)):
     if not image.has_transparency_data:
         return np.asarray(image.convert("RGB")).astype(int)
     rgba = np.asarray(image.convert("RGBA")).astype(int)
-    colour, alpha = rgba[:, :, :3], rgba[:, :, 3:]
-    return (2 * (colour * alpha + np.array(background) * (255 - alpha)) + 255) // 510
+    color, alpha = rgba[:, :, :3], rgba[:, :, 3:]
+    return (2 * (color * alpha + np.array(background) * (255 - alpha)) + 255) // 510
 
 
 def with_alpha(height, width, seed=0):
@@ -42,8 +42,8 @@ def with_alpha(height, width, seed=0):
 
 
 def sixteen_bits(height, width):
-    grey = photo(height, width)[:, :, 0].astype(np.uint16)
-    return grey * 256 + np.arange(width, dtype=np.uint16) % 256
+    gray = photo(height, width)[:, :, 0].astype(np.uint16)
+    return gray * 256 + np.arange(width, dtype=np.uint16) % 256
 
 
 def animation(format, height=33, width=46):
@@ -64,7 +64,7 @@ def good_files(height, width):
         "jpeg 4:4:4": encode(picture, "JPEG", subsampling=0, quality=95),
         "jpeg 4:2:2": encode(picture, "JPEG", subsampling=1),
         "jpeg progressive": encode(picture, "JPEG", progressive=True),
-        "jpeg grey": encode(picture, "JPEG", mode="L"),
+        "jpeg gray": encode(picture, "JPEG", mode="L"),
         "jpeg cmyk": encode(picture, "JPEG", mode="CMYK"),
         "jpeg rgb": encode(picture, "JPEG", keep_rgb=True),
         "jpeg restarts": encode(picture, "JPEG", restart_marker_blocks=1),
@@ -79,7 +79,7 @@ def good_files(height, width):
         "jp2": encode(picture, "JPEG2000"),
         "jp2 stream": encode(picture, "JPEG2000", no_jp2=True, quality_layers=[5]),
         "ppm": encode(picture, "PPM"),
-        "png transparent colour": encode(picture, transparency=tuple(picture[0, 0].tolist())),
+        "png transparent color": encode(picture, transparency=tuple(picture[0, 0].tolist())),
         "tiff jpeg": encode(picture, "TIFF", compression="jpeg"),
         "png 16": encode(sixteen_bits(height, width)),
         "png rgb 16": opencv(".png", np.repeat(sixteen_bits(height, width)[:, :, None], 3, 2)),
@@ -121,25 +121,25 @@ def test_a_row_equals_what_pillow_reads(files, name, size):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_grey_is_that_of_the_rgb_pixels_whatever_the_format(files, name):
+def test_gray_is_that_of_the_rgb_pixels_whatever_the_format(files, name):
     data = files[SIZES[0]][name]
-    colour, _ = decode(data, background=RED_GREEN)
-    grey, _ = decode(data, background=RED_GREEN, channels="grey")
-    assert np.array_equal(grey[:, :, 0], cv2.cvtColor(colour, cv2.COLOR_RGB2GRAY))
+    color, _ = decode(data, background=RED_GREEN)
+    gray, _ = decode(data, background=RED_GREEN, channels="gray")
+    assert np.array_equal(gray[:, :, 0], cv2.cvtColor(color, cv2.COLOR_RGB2GRAY))
 
 
-def test_grey_is_never_the_luma_of_the_jpeg():
-    """The luma of saturated colours, before they are clipped in RGB, is another one."""
+def test_gray_is_never_the_luma_of_the_jpeg():
+    """The luma of saturated colors, before they are clipped in RGB, is another one."""
     generator = np.random.default_rng(0)
     blocks = generator.choice([0, 255], (6, 6, 3)).astype(np.uint8)
     data = encode(cv2.resize(blocks, (60, 60), interpolation=cv2.INTER_NEAREST), "JPEG", quality=30)
-    grey, _ = decode(data, channels="grey")
+    gray, _ = decode(data, channels="gray")
     image = Image.open(io.BytesIO(data))
     image.draft("L", image.size)
     luma = np.asarray(image).astype(int)
     expected = cv2.cvtColor(reference(data).astype(np.uint8), cv2.COLOR_RGB2GRAY)
-    assert np.abs(grey[:, :, 0] - expected.astype(int)).max() <= 1
-    assert np.abs(grey[:, :, 0] - luma).max() >= 10
+    assert np.abs(gray[:, :, 0] - expected.astype(int)).max() <= 1
+    assert np.abs(gray[:, :, 0] - luma).max() >= 10
 
 
 ORIENTED = ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"]

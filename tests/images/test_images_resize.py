@@ -43,7 +43,7 @@ def area(picture, height, width):
 
 @given(sizes, sizes)
 @example((3, 2), (1, 1))
-def test_a_crop_is_centred_and_as_large_as_its_shape_allows(size, target):
+def test_a_crop_is_centered_and_as_large_as_its_shape_allows(size, target):
     box = crop_box(size, target)
     assert box.height == size[0] or box.width == size[1]
     assert box.top == (size[0] - box.height) // 2
@@ -94,7 +94,7 @@ def test_crop_equals_the_resized_crop(size):
     assert np.array_equal(decode(encode(picture), size, fit="crop"), decode(encode(cut), size))
 
 
-@pytest.mark.parametrize("channels", ["rgb", "grey"])
+@pytest.mark.parametrize("channels", ["rgb", "gray"])
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 @pytest.mark.parametrize("size", [(40, 90), (90, 40), (33, 33)])
 def test_pad_puts_the_whole_picture_on_the_background(size, mode, channels):
@@ -106,8 +106,8 @@ def test_pad_puts_the_whole_picture_on_the_background(size, mode, channels):
     assert np.array_equal(row[inside], decode(data, box.size, **options))
     border = np.ones(size, bool)
     border[inside] = False
-    colour = np.uint8([[options["background"]]])
-    wanted = colour if channels == "rgb" else cv2.cvtColor(colour, cv2.COLOR_RGB2GRAY)
+    color = np.uint8([[options["background"]]])
+    wanted = color if channels == "rgb" else cv2.cvtColor(color, cv2.COLOR_RGB2GRAY)
     assert (row[border] == wanted.reshape(-1)).all()
 
 
@@ -127,7 +127,7 @@ def test_a_large_jpeg_is_framed_as_the_same_png_is(fit):
     st.sampled_from(["auto", "area"]),
     st.sampled_from(["stretch", "crop"]),
 )
-def test_one_colour_stays_one_colour(height, width, to_height, to_width, resize, fit):
+def test_one_color_stays_one_color(height, width, to_height, to_width, resize, fit):
     picture = np.full((height, width, 3), (3, 250, 117), np.uint8)
     row = decode(encode(picture, "BMP"), (to_height, to_width), resize=resize, fit=fit)
     assert (row == (3, 250, 117)).all()
@@ -240,7 +240,7 @@ from imgmem.core.specs import ImageSpec
 digest = hashlib.sha256()
 for path in sys.argv[1:]:
     data = open(path, "rb").read()
-    for options in ({}, {"resize": "area"}, {"fit": "crop"}, {"fit": "pad", "channels": "grey"}):
+    for options in ({}, {"resize": "area"}, {"fit": "crop"}, {"fit": "pad", "channels": "gray"}):
         for size in ((224, 224), (97, 131), (700, 600)):
             spec = ImageSpec(size=size, **options)
             row = np.empty((*size, spec.depth), np.uint8)

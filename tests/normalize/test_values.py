@@ -112,7 +112,7 @@ def test_constants_of_a_dataset_that_is_normalized_otherwise_are_refused(dataset
 
 def test_constants_of_a_dataset_with_other_channels_are_refused(dataset):
     with pytest.raises(UsageError, match="1 channels, this dataset has 3"):
-        normalize(dataset(), spec=NormalizeSpec(stats_from=str(dataset("grey", depth=1))))
+        normalize(dataset(), spec=NormalizeSpec(stats_from=str(dataset("gray", depth=1))))
 
 
 @pytest.mark.parametrize("workers", [1, 3])
@@ -216,11 +216,11 @@ def test_what_is_not_refused_can_be_undone(offset, scale, dtype, phase):
         lookup.require_reversible(done)
     except UsageError:
         return
-    grey = np.random.default_rng(0).integers(0, 256, 1000, np.uint8)
+    gray = np.random.default_rng(0).integers(0, 256, 1000, np.uint8)
     values, back = np.empty(1000, dtype), np.empty(1000, np.uint8)
-    lookup.apply(grey, lookup.table(done), phase, values)
+    lookup.apply(gray, lookup.table(done), phase, values)
     lookup.restore(values, done, phase, back)
-    np.testing.assert_array_equal(back, grey)
+    np.testing.assert_array_equal(back, gray)
 
 
 @settings(max_examples=100, deadline=None)
@@ -228,10 +228,10 @@ def test_what_is_not_refused_can_be_undone(offset, scale, dtype, phase):
 def test_any_piece_of_interleaved_pixels_is_looked_up_by_its_channels(depth, phase, length):
     phase %= depth
     table = np.random.default_rng(depth).normal(size=(depth, 256)).astype(np.float32)
-    grey = np.random.default_rng(length).integers(0, 256, length, np.uint8)
+    gray = np.random.default_rng(length).integers(0, 256, length, np.uint8)
     out = np.empty(length, np.float32)
-    lookup.apply(grey, table, phase, out)
-    expected = [table[(phase + index) % depth, level] for index, level in enumerate(grey)]
+    lookup.apply(gray, table, phase, out)
+    expected = [table[(phase + index) % depth, level] for index, level in enumerate(gray)]
     np.testing.assert_array_equal(out, np.array(expected, np.float32))
 
 
@@ -242,7 +242,7 @@ def test_float_to_a_narrower_float_is_refused(dataset):
 
 
 @pytest.mark.parametrize("value", [0.5, -1, 256, np.nan, np.inf])
-def test_float_features_that_are_not_the_grey_levels_are_refused_untouched(tmp_path, value):
+def test_float_features_that_are_not_the_gray_levels_are_refused_untouched(tmp_path, value):
     images = np.full((2, 3, 4, 3), 7, np.float32)
     images[1, 2, 3, 1] = value
     with np.errstate(invalid="ignore"):

@@ -50,7 +50,7 @@ def test_a_batch_holds_images_labels_and_rows(dataset, tmp_path, images):
     assert batch["labels"].tolist() == [0, 1]
 
 
-def test_a_batch_of_an_unlabelled_dataset_has_no_labels(tmp_path, images):
+def test_a_batch_of_an_unlabeled_dataset_has_no_labels(tmp_path, images):
     path = write_dataset(tmp_path / "set", images)
     assert set(np.load(saved(path, tmp_path / "batch.npz", count=2))) == {"images", "rows"}
 
@@ -84,7 +84,7 @@ def test_an_empty_folder_may_be_filled_and_another_may_not(dataset, tmp_path):
         saved(dataset, tmp_path / "empty", rows=(1,))
 
 
-def test_grey_rows_are_written_grey(tmp_path, images):
+def test_gray_rows_are_written_gray(tmp_path, images):
     path = write_dataset(tmp_path / "set", images[..., :1])
     saved(path, tmp_path / "folder", rows=(3,))
     picture = cv2.imread(str(tmp_path / "folder/row-00000003.png"), cv2.IMREAD_UNCHANGED)

@@ -125,7 +125,7 @@ def test_images_are_the_rows(dataset, images):
 
 
 @pytest.mark.parametrize("on_read", [False, True])
-def test_normalized_rows_are_shown_in_true_colours_and_given_as_for_training(
+def test_normalized_rows_are_shown_in_true_colors_and_given_as_for_training(
     tmp_path, images, on_read
 ):
     offset, scale = (90.0, 100.0, 110.0), (0.02, 0.021, 0.019)
@@ -140,7 +140,7 @@ def test_normalized_rows_are_shown_in_true_colours_and_given_as_for_training(
     assert np.allclose(found.images, values[1:3], atol=1e-6)
 
 
-def test_float_rows_of_grey_levels_look_as_they_are(tmp_path, images):
+def test_float_rows_of_gray_levels_look_as_they_are(tmp_path, images):
     path = write_dataset(tmp_path / "set", images[:3].astype(np.float32))
     assert np.array_equal(sample(path, spec=SampleSpec(rows=(2,))).pictures, images[2:3])
 
@@ -172,7 +172,7 @@ def test_what_needs_labels_is_refused_without_them(tmp_path, images, options):
         sample(path, spec=SampleSpec(**options))
 
 
-def test_unlabelled_rows_can_be_sampled(tmp_path, images):
+def test_unlabeled_rows_can_be_sampled(tmp_path, images):
     path = write_dataset(tmp_path / "set", images[:3])
     assert sample(path).labels is None
 

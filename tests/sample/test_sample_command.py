@@ -97,12 +97,12 @@ def test_query_and_balance_reach_the_core(dataset):
     [
         ("--rows", "x"),
         ("--rows", "3-"),
-        ("--query", "colour=red"),
+        ("--query", "color=red"),
         ("--query", "split=a,split=b"),
         ("--query", "split=a", "--split", "b"),
         ("--rows", "1", "-n", "3"),
         ("--per-class", "2", "--balanced"),
-        ("--group", "colour"),
+        ("--group", "color"),
         ("-n", "0"),
         ("--out", "sheet.gif"),
     ],
@@ -113,7 +113,7 @@ def test_nonsense_is_refused_before_the_dataset_is_looked_at(options):
     assert done.stderr.count("\n") == 2
 
 
-def test_unlabelled_datasets_cannot_be_balanced(tmp_path):
+def test_unlabeled_datasets_cannot_be_balanced(tmp_path):
     path = write_dataset(tmp_path / "set", np.stack([photo(16, 16)]))
     assert imgmem(path, "--balanced").returncode == 2
     assert imgmem(path, "--per-class", "1").returncode == 2
@@ -127,7 +127,7 @@ def test_the_preview_fits_the_terminal(dataset, columns):
     assert max(len(line.rstrip()) for line in blocks) <= columns
 
 
-def test_the_preview_has_the_colours_of_the_picture(tmp_path):
+def test_the_preview_has_the_colors_of_the_picture(tmp_path):
     red = np.full((1, 20, 20, 3), (200, 30, 40), np.uint8)
     path = write_dataset(tmp_path / "set", red)
     shown = on_terminal(path, COLORTERM="truecolor")
@@ -135,7 +135,7 @@ def test_the_preview_has_the_colours_of_the_picture(tmp_path):
     assert "48;2;200;30;40" in shown
 
 
-def test_terminals_without_colour_get_shades(dataset):
+def test_terminals_without_color_get_shades(dataset):
     shown = on_terminal(dataset, "-n", "4", TERM="dumb")
     assert "▀" not in shown
     assert "\x1b" not in shown

@@ -171,7 +171,7 @@ def _outcome(path, **options):
         source = exhausted(path, **options)
     except InputError as error:
         return error.message
-    return placed(path, **options), source.labelled, source.ignored, source.notes
+    return placed(path, **options), source.labeled, source.ignored, source.notes
 
 
 COMPONENTS = st.sampled_from(["a", "b", "train", "val", "test"])

@@ -1,4 +1,4 @@
-"""A dataset as a source: its rows come back as images, to the very grey level."""
+"""A dataset as a source: its rows come back as images, to the very gray level."""
 
 import json
 
@@ -48,7 +48,7 @@ def test_each_row_is_an_image_with_its_path_class_and_split(tmp_path):
     assert {entry.label for entry in listed(dataset, labels="none").values()} == {None}
 
 
-@pytest.mark.parametrize("options", [{}, {"dtype": "float32"}, {"channels": "grey"}])
+@pytest.mark.parametrize("options", [{}, {"dtype": "float32"}, {"channels": "gray"}])
 def test_a_dataset_built_from_another_has_its_very_pixels(tmp_path, options):
     dataset = make(tmp_path, **options)
     again = rebuilt(dataset, **options)
@@ -58,7 +58,7 @@ def test_a_dataset_built_from_another_has_its_very_pixels(tmp_path, options):
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 @pytest.mark.parametrize("method", ["standardize", "rescale", "minmax"])
-def test_a_normalization_is_undone_to_the_very_grey_levels(tmp_path, method, dtype):
+def test_a_normalization_is_undone_to_the_very_gray_levels(tmp_path, method, dtype):
     dataset = make(tmp_path)
     before = np.array(features(dataset))
     imgmem.normalize(dataset, spec=NormalizeSpec(method=method, dtype=dtype))
@@ -101,9 +101,9 @@ def test_classes_that_are_not_in_sorted_order_are_said_to_need_pinning(tmp_path)
     assert f"--classes {dataset}" in source.notes[-1]
 
 
-def test_an_unlabelled_dataset_gives_unlabelled_images(tmp_path, opened):
+def test_an_unlabeled_dataset_gives_unlabeled_images(tmp_path, opened):
     dataset = make(tmp_path, labels="none")
-    assert not opened(dataset).labelled
+    assert not opened(dataset).labeled
     assert {entry.label for entry in listed(dataset).values()} == {None}
 
 
@@ -128,7 +128,7 @@ def row(entry):
     return entry.name, entry.locator
 
 
-def test_a_float_row_with_values_of_no_grey_level_is_rejected(tmp_path, opened):
+def test_a_float_row_with_values_of_no_gray_level_is_rejected(tmp_path, opened):
     dataset = make(tmp_path, dtype="float32")
     for value in (0.5, 256, -1, np.nan):
         array = np.load(dataset / "X.npy", mmap_mode="r+")
@@ -141,7 +141,7 @@ def test_a_float_row_with_values_of_no_grey_level_is_rejected(tmp_path, opened):
             source.read(*row(entries[3]))
 
 
-def test_a_normalized_row_with_values_of_no_grey_level_is_rejected(tmp_path, opened):
+def test_a_normalized_row_with_values_of_no_gray_level_is_rejected(tmp_path, opened):
     dataset = make(tmp_path)
     imgmem.normalize(dataset)
     array = np.load(dataset / "X.npy", mmap_mode="r+")

@@ -40,10 +40,10 @@ def test_the_first_folder_is_the_class_and_deeper_ones_count_to_it(tmp_path):
     }
 
 
-def test_a_flat_folder_is_unlabelled(tmp_path, opened):
+def test_a_flat_folder_is_unlabeled(tmp_path, opened):
     plant(tmp_path, "1.jpg", "2.png", "notes/readme.txt")
     assert placed(tmp_path) == {"1.jpg": (None, None), "2.png": (None, None)}
-    assert not opened(tmp_path).labelled
+    assert not opened(tmp_path).labeled
 
 
 def test_one_class_folder_is_a_class_and_no_wrapper(tmp_path):
@@ -81,7 +81,7 @@ def test_loose_images_below_a_wrapping_folder_are_refused_with_their_folder(tmp_
         listed(tmp_path)
 
 
-def test_labels_none_takes_any_tree_unlabelled(tmp_path):
+def test_labels_none_takes_any_tree_unlabeled(tmp_path):
     plant(tmp_path, "cat/1.jpg", "dog/deep/2.jpg", "stray.jpg")
     assert set(placed(tmp_path, labels="none").values()) == {(None, None)}
     assert len(placed(tmp_path, labels="none")) == 3
@@ -159,7 +159,7 @@ def test_without_auto_split_they_are_pooled_by_their_class_folders(tmp_path):
     }
 
 
-def test_splits_without_class_folders_are_unlabelled_splits(tmp_path):
+def test_splits_without_class_folders_are_unlabeled_splits(tmp_path):
     plant(tmp_path, "train/1.jpg", "val/2.jpg")
     assert placed(tmp_path) == {"train/1.jpg": (None, "train"), "val/2.jpg": (None, "val")}
     assert placed(tmp_path, auto_split=False) == {

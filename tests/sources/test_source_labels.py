@@ -46,7 +46,7 @@ def test_labels_come_from_the_file_and_not_from_folders(images, labels, opened):
         "a/2.jpg": ("dog", None),
         "b/3.jpg": ("cat", None),
     }
-    assert opened(images, labels=file).labelled
+    assert opened(images, labels=file).labeled
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def test_a_manifest_names_images_relative_to_its_own_folder(images, opened):
         "b/3.jpg": ("dog", "val"),
     }
     source = opened(images / "list.csv")
-    assert source.labelled
+    assert source.labeled
     assert source.read("a/1.jpg", ()) == b"image"
     assert not source.ignored
 

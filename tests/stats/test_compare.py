@@ -47,7 +47,7 @@ def test_classes_that_only_one_has_are_named(pair):
     assert (found.classes_of_a, found.classes_of_b) == (["ant"], ["cow", "dog"])
 
 
-def test_unlabelled_datasets_have_nothing_relabelled(tmp_path, images):
+def test_unlabeled_datasets_have_nothing_relabelled(tmp_path, images):
     a, b = (write_dataset(tmp_path / name, images[:3]) for name in "ab")
     found = compare(a, b)
     assert (found.rows_in_b, found.relabelled) == (3, None)

@@ -1,4 +1,4 @@
-"""Grey levels are counted exactly, and so are the figures that follow from the counts."""
+"""Gray levels are counted exactly, and so are the figures that follow from the counts."""
 
 import numpy as np
 import pytest

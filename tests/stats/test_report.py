@@ -100,7 +100,7 @@ def test_names_are_text_and_never_markup(page):
 
 
 def test_the_page_tells_counts_and_channels(page):
-    for text in ("12 × 48 × 48 × 3 uint8", "train", "val", "None: the values are grey levels."):
+    for text in ("12 × 48 × 48 × 3 uint8", "train", "val", "None: the values are gray levels."):
         assert page.shows(text)
     assert len(page.of("polygon")) == 9
 
@@ -154,7 +154,7 @@ def test_mean_pictures_are_the_means_of_the_classes(dataset, monkeypatch):
         assert error < 8  # JPEG
 
 
-def test_normalized_grey_unlabelled_datasets_have_a_page_too(tmp_path):
+def test_normalized_gray_unlabeled_datasets_have_a_page_too(tmp_path):
     done = Normalization(
         method="given", offset=(99.0,), scale=(0.02,), dtype="float32", source_dtype="uint8"
     )

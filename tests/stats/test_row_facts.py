@@ -20,7 +20,7 @@ def distance(a, b):
 
 
 @pytest.mark.parametrize("shape", [(64, 64, 3), (97, 131, 3), (224, 224, 1), (9, 300, 3)])
-def test_facts_of_a_row_do_not_depend_on_its_neighbours(monkeypatch, shape):
+def test_facts_of_a_row_do_not_depend_on_its_neighbors(monkeypatch, shape):
     images = np.random.default_rng(0).integers(0, 256, (9, *shape), np.uint8)
     images[::2] //= 3
     together = measure(images)
@@ -29,7 +29,7 @@ def test_facts_of_a_row_do_not_depend_on_its_neighbours(monkeypatch, shape):
     assert np.array_equal(together[4:7], measure(images[4:7]))
 
 
-def test_brightness_and_contrast_are_on_the_grey_scale():
+def test_brightness_and_contrast_are_on_the_gray_scale():
     black, white = np.zeros((1, 50, 50, 1), np.uint8), np.full((1, 50, 50, 1), 255, np.uint8)
     halves = np.concatenate([black[:, :25], white[:, :25]], 1)
     facts = measure(np.concatenate([black, white, halves]))

@@ -102,7 +102,7 @@ def test_neither_windows_nor_workers_change_a_figure(dataset, monkeypatch):
     assert figures(3) == first
 
 
-def test_by_class_gives_the_grey_levels_of_each_class(dataset):
+def test_by_class_gives_the_gray_levels_of_each_class(dataset):
     images, labels = np.load(dataset / "X.npy"), np.load(dataset / "y.npy")
     for each in compute_stats(dataset, by_class=True).classes:
         pixels = images[labels == each.label].reshape(-1, 3)
@@ -164,7 +164,7 @@ def test_an_empty_split_has_no_rows_and_no_channels(tmp_path):
     assert list(stats.channels) == ["all", "train"]
 
 
-def test_unlabelled_datasets_have_no_classes(tmp_path):
+def test_unlabeled_datasets_have_no_classes(tmp_path):
     stats = compute_stats(write_dataset(tmp_path / "set", photos(3)))
     assert (stats.classes, stats.balance, stats.splits) == (None, None, {})
 
@@ -179,7 +179,7 @@ def normalized(tmp_path, images, dtype="float32"):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
-def test_normalized_values_have_figures_as_stored_and_histograms_in_grey_levels(tmp_path, dtype):
+def test_normalized_values_have_figures_as_stored_and_histograms_in_gray_levels(tmp_path, dtype):
     images = photos(6)
     path, values = normalized(tmp_path, images, dtype)
     stats = compute_stats(path)
@@ -205,7 +205,7 @@ def test_rows_with_values_that_cannot_be_are_found(tmp_path):
     assert [channel.infinite for channel in stats.channels["all"]] == [0, 1, 0]
 
 
-def test_float_rows_of_grey_levels_give_the_same_constants_as_bytes(tmp_path):
+def test_float_rows_of_gray_levels_give_the_same_constants_as_bytes(tmp_path):
     images = photos(5)
     as_bytes = compute_stats(write_dataset(tmp_path / "a", images))
     as_floats = compute_stats(write_dataset(tmp_path / "b", images.astype(np.float32)))

@@ -15,10 +15,10 @@ def photo(height, width, seed=0):
         noise = generator.standard_normal((cells, cells, 3), dtype=np.float32)
         picture += cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC) / 1.7**octave
     for _ in range(6):
-        centre = tuple(int(v) for v in generator.integers(0, (width, height)))
+        center = tuple(int(v) for v in generator.integers(0, (width, height)))
         axes = tuple(int(v) + 1 for v in generator.integers(0, (width // 3 + 1, height // 3 + 1)))
-        colour = generator.normal(0, 2, 3).tolist()
-        cv2.ellipse(picture, centre, axes, int(generator.integers(180)), 0, 360, colour, -1)
+        color = generator.normal(0, 2, 3).tolist()
+        cv2.ellipse(picture, center, axes, int(generator.integers(180)), 0, 360, color, -1)
     return np.clip(picture * 45 + 128, 0, 255).astype(np.uint8)
 
 

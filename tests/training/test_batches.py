@@ -126,7 +126,7 @@ def test_a_normalized_dataset_gives_its_own_values(tmp_path, stored, dtype, layo
 
 @pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(None, 1e-6), ("float16", 2e-3)])
-def test_float_grey_levels_are_normalized_on_the_way(tmp_path, dtype, tolerance, layout):
+def test_float_gray_levels_are_normalized_on_the_way(tmp_path, dtype, tolerance, layout):
     levels = numbered_images(20).astype(np.float32)
     dataset = imgmem.open(write_dataset(tmp_path / "floats", levels, np.zeros(20)))
     images, _ = all_of(
@@ -162,7 +162,7 @@ def test_drop_last_leaves_out_what_does_not_fill_a_batch(numbered):
     assert [len(images) for images, _ in dataset.batches(30)] == [30, 30, 30, 10]
 
 
-def test_an_unlabelled_dataset_gives_batches_of_images(numbered):
+def test_an_unlabeled_dataset_gives_batches_of_images(numbered):
     batches = imgmem.open(numbered(labels=None)).batches(30, order="sequential")
     assert [row for images in batches for row in numbers_of(images)] == list(range(100))
 

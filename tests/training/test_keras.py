@@ -95,7 +95,7 @@ def test_fit_evaluate_and_an_early_stop_leave_the_dataset_usable(numbered):
     assert sorted(rows) == list(range(80))
 
 
-def test_an_unlabelled_dataset_can_be_predicted(numbered):
+def test_an_unlabeled_dataset_can_be_predicted(numbered):
     batches = imgmem.open(numbered(labels=None)).batches(8, dtype="float32")
     assert sorted(rows_through(row_numbers_model(), batches)) == list(range(100))
 

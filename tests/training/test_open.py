@@ -74,7 +74,7 @@ def test_iterating_over_a_dataset_ends_after_its_last_row(numbered):
     assert [numbers_of(image[None])[0] for image, _ in dataset] == list(range(7))
 
 
-def test_an_unlabelled_dataset_gives_images_alone(numbered):
+def test_an_unlabeled_dataset_gives_images_alone(numbered):
     dataset = imgmem.open(numbered(labels=None))
     assert dataset.labels is None
     assert dataset.classes is None
@@ -214,7 +214,7 @@ def test_a_read_that_overlaps_with_closing_never_returns(numbered, monkeypatch):
         dataset[3]
 
 
-def test_the_disk_is_asked_for_neighbours_in_one_request(numbered, monkeypatch):
+def test_the_disk_is_asked_for_neighbors_in_one_request(numbered, monkeypatch):
     asked = []
     monkeypatch.setattr(os, "posix_fadvise", lambda fd, start, size, _: asked.append((start, size)))
     reader: RowReader = imgmem.open(numbered())._reader

@@ -19,14 +19,14 @@ SECTION = re.search(r"## Training from it\n(.*?)\n## ", README.read_text(), re.D
 
 
 def picture(label, random, side=32):
-    """Columns, rows or checks, in two colours, with noise."""
+    """Columns, rows or checks, in two colors, with noise."""
     down, across = np.sin(
         2 * np.pi * random.uniform(3, 6) * np.mgrid[:side, :side] / side
         + random.uniform(0, 2 * np.pi, (2, 1, 1))
     )
     pattern = (across, down, across * down)[label]
-    colours = random.uniform(30, 225, (2, 3))
-    image = np.where(pattern[..., np.newaxis] > 0, *colours)
+    colors = random.uniform(30, 225, (2, 3))
+    image = np.where(pattern[..., np.newaxis] > 0, *colors)
     return (image + random.normal(0, 12, image.shape)).clip(0, 255).astype(np.uint8)
 
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from imgmem.core.build.manifest import Order
+from imgmem.core.build.manifest import BuildInputs
 from imgmem.core.build.plan import Plan
 from imgmem.core.build.workdir import differences
 from imgmem.core.errors import DatasetError, RejectedImage
@@ -14,7 +14,7 @@ from imgmem.core.storage import store
 from imgmem.core.storage.record import Record
 
 
-def require_unchanged(record: Record, out: str, order: Order, plan: Plan) -> None:
+def require_unchanged(record: Record, out: str, order: BuildInputs, plan: Plan) -> None:
     """DatasetError, with what differs, unless the dataset `out` is this very build.
 
     Times are not part of a dataset, so a source that is newer than it is read again and its

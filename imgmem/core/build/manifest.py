@@ -11,7 +11,7 @@ from imgmem.core.storage.npy import ArrayHeader
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order:
+class BuildInputs:
     """What is asked for: everything that must not change between two runs of one build.
 
     listing: digest of what the source holds; listing_now: with the times of its files.
@@ -30,10 +30,10 @@ class Order:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Design:
+class BuildManifest:
     """What is being built (`plan.json`). shape: (H, W, C) of a row. sources: how many."""
 
-    order: Order
+    order: BuildInputs
     image: dict[str, Any]
     sources: int
     shape: tuple[int, int, int]
@@ -49,9 +49,9 @@ class Design:
         return json.dumps(asdict(self)).encode()
 
     @classmethod
-    def from_json(cls, data: bytes) -> "Design":
+    def from_json(cls, data: bytes) -> "BuildManifest":
         fields: dict[str, Any] = json.loads(data)
-        order = Order(**fields.pop("order"))
+        order = BuildInputs(**fields.pop("order"))
         for name, value in fields.items():
             fields[name] = tuple(value) if isinstance(value, list) else value
         return cls(order=order, **fields)

@@ -16,17 +16,17 @@ import numpy as np
 from imgmem.core.build import unfinished, workdir
 from imgmem.core.build.decoding import Chunk, Decoder
 from imgmem.core.build.freshness import require_unchanged
-from imgmem.core.build.manifest import Design, Order
+from imgmem.core.build.manifest import BuildInputs, BuildManifest
 from imgmem.core.build.native_size import common_size
 from imgmem.core.build.plan import Plan
-from imgmem.core.build.unfinished import Partial
+from imgmem.core.build.unfinished import UnfinishedBuild
 from imgmem.core.chunks import rows_per_chunk
 from imgmem.core.decode.images import decoder_versions
 from imgmem.core.errors import DatasetError, InputError, Interrupted, UsageError
 from imgmem.core.forecast import BuildMemory, plan_build
 from imgmem.core.machine import memory
 from imgmem.core.machine.pipeline import MemoryGate, in_order
-from imgmem.core.progress import Progress, Report, silent
+from imgmem.core.progress import Progress, ProgressCallback, no_progress
 from imgmem.core.sources import Source, open_source
 from imgmem.core.specs import BuildSpec, RejectPolicy, RunSpec
 from imgmem.core.storage import durable, store
@@ -70,12 +70,12 @@ class _Job:
 
     source: Source
     plan: Plan
-    order: Order
+    order: BuildInputs
     spec: BuildSpec
     policy: RejectPolicy
     run: RunSpec
     budget: int
-    report: Report
+    progress: ProgressCallback
 
 
 def build(
@@ -87,7 +87,7 @@ def build(
     run: RunSpec = RunSpec(),
     overwrite: bool = False,
     restart: bool = False,
-    report: Report = silent,
+    progress: ProgressCallback = no_progress,
 ) -> BuildResult:
     """Build the dataset `out` from the images of `source`, or go on with it.
 
@@ -101,13 +101,13 @@ def build(
     """
     source, out = os.path.normpath(source), os.path.normpath(out)
     _require_consistent(policy)
-    workdir.require_apart(source, out)
+    workdir.require_not_nested(source, out)
     workdir.clean_up(out)
     memory.return_freed_memory()
     with ExitStack() as stack:
         peak = stack.enter_context(memory.PeakMemory())
         stack.enter_context(nullcontext() if run.fsync else durable.relaxed())
-        job = _job(stack, source, out, spec, policy, run, report)
+        job = _job(stack, source, out, spec, policy, run, progress)
         record = workdir.finished_record(out)
         if record is not None and _is_done(record, out, job, overwrite=overwrite):
             return replace(_result(out, job), already_done=True)
@@ -128,14 +128,14 @@ def _require_consistent(policy: RejectPolicy) -> None:
 
 def _job(
     stack: ExitStack, source: str, out: str, spec: BuildSpec, policy: RejectPolicy,
-    run: RunSpec, report: Report,
+    run: RunSpec, progress: ProgressCallback,
 ) -> _Job:  # fmt: skip
     """List the source and settle what is to be done; nothing is written yet."""
     images = open_source(
         source, labels=spec.labels, auto_split=spec.auto_split, spool=os.path.dirname(out) or "."
     )
     stack.callback(images.close)
-    plan = Plan(images, spec, report=report)
+    plan = Plan(images, spec, progress=progress)
     stack.callback(plan.close)
     if policy.on_error == "stop" and plan.empty_classes:
         raise InputError(
@@ -145,13 +145,13 @@ def _job(
             classes=plan.empty_classes,
         )
     listing, listing_now = plan.digests()
-    order = Order(
+    order = BuildInputs(
         options=_options(spec), decoders=decoder_versions(),
         listing=listing, listing_now=listing_now,
     )  # fmt: skip
     return _Job(
         source=images, plan=plan, order=order, spec=spec, policy=policy, run=run,
-        budget=memory.budget(run.memory), report=report,
+        budget=memory.budget(run.memory), progress=progress,
     )  # fmt: skip
 
 
@@ -182,10 +182,12 @@ def _work(out: str, job: _Job, *, restart: bool) -> int:
     size = job.spec.image.size or common_size(job.source, job.plan.sources())
     design = _design(job, size)
     workshop = _plan_memory(design, job)
-    work = workdir.Place(out, restart=restart)
+    work = workdir.WorkDir(out, restart=restart)
     try:
         building = work.open(
-            job.order, job.plan, lambda path: unfinished.lay_out(path, design, job.plan.lines())
+            job.order,
+            job.plan,
+            lambda path: unfinished.create_files(path, design, job.plan.lines()),
         )
         resumed_at = building.state.sources if building else job.plan.total
         if building:
@@ -200,9 +202,9 @@ def _work(out: str, job: _Job, *, restart: bool) -> int:
         work.release()
 
 
-def _design(job: _Job, size: tuple[int, int]) -> Design:
+def _design(job: _Job, size: tuple[int, int]) -> BuildManifest:
     image = job.spec.image
-    return Design(
+    return BuildManifest(
         order=job.order,
         image=asdict(replace(image, size=size)) | {"native": image.size is None},
         sources=job.plan.total,
@@ -214,7 +216,7 @@ def _design(job: _Job, size: tuple[int, int]) -> Design:
     )
 
 
-def _fill(building: Partial, job: _Job, plan: BuildMemory, workers: int) -> None:
+def _fill(building: UnfinishedBuild, job: _Job, plan: BuildMemory, workers: int) -> None:
     """Decode what is left, append it in order, and make it durable every few chunks."""
     _check_rejects(building, job.policy)
     decoder = _decoder(building.design, job, plan)
@@ -240,11 +242,11 @@ def _fill(building: Partial, job: _Job, plan: BuildMemory, workers: int) -> None
         decoder.stop()
 
 
-def _tell(building: Partial, job: _Job) -> None:
-    job.report(Progress("build", building.state.sources, building.design.sources, "images"))
+def _tell(building: UnfinishedBuild, job: _Job) -> None:
+    job.progress(Progress("build", building.state.sources, building.design.sources, "images"))
 
 
-def _take(building: Partial, chunk: Chunk, job: _Job) -> None:
+def _take(building: UnfinishedBuild, chunk: Chunk, job: _Job) -> None:
     """Append a chunk; where it ends the build, keep what was done before saying why."""
     building.append(chunk)
     _tell(building, job)
@@ -254,7 +256,7 @@ def _take(building: Partial, chunk: Chunk, job: _Job) -> None:
     _check_rejects(building, job.policy)
 
 
-def _decoder(design: Design, job: _Job, plan: BuildMemory) -> Decoder:
+def _decoder(design: BuildManifest, job: _Job, plan: BuildMemory) -> Decoder:
     return Decoder(
         job.source,
         job.spec.image,
@@ -266,7 +268,7 @@ def _decoder(design: Design, job: _Job, plan: BuildMemory) -> Decoder:
     )
 
 
-def _plan_memory(design: Design, job: _Job) -> tuple[BuildMemory, int]:
+def _plan_memory(design: BuildManifest, job: _Job) -> tuple[BuildMemory, int]:
     """How the budget is divided, and the number of workers."""
     return plan_build(
         budget=job.budget,
@@ -278,7 +280,7 @@ def _plan_memory(design: Design, job: _Job) -> tuple[BuildMemory, int]:
     )
 
 
-def _check_rejects(building: Partial, policy: RejectPolicy) -> None:
+def _check_rejects(building: UnfinishedBuild, policy: RejectPolicy) -> None:
     """InputError where there are more rejects than the policy allows; what is done is kept."""
     rejected, allowed = building.state.rejected, policy.max_rejects
     if policy.on_error == "stop" and rejected:
@@ -301,7 +303,7 @@ def _check_rejects(building: Partial, policy: RejectPolicy) -> None:
         )
 
 
-def _require_rows(building: Partial, work: workdir.Place) -> None:
+def _require_rows(building: UnfinishedBuild, work: workdir.WorkDir) -> None:
     """InputError where nothing is left of the images; there is nothing to keep then."""
     if not building.state.rows:
         building.close()

@@ -16,7 +16,7 @@ from typing import Any
 
 from imgmem.core.build.splits import carve, plan_splits
 from imgmem.core.errors import InputError, UsageError
-from imgmem.core.progress import Progress, Report, silent
+from imgmem.core.progress import Progress, ProgressCallback, no_progress
 from imgmem.core.sources import Entry, Source
 from imgmem.core.specs import BuildSpec
 
@@ -32,13 +32,15 @@ CREATE TABLE files (
 class Plan:
     """The rows-to-be of one source under one BuildSpec.
 
-    classes: names by index, None if unlabelled. empty_classes: those without a source.
+    classes: names by index, None if unlabeled. empty_classes: those without a source.
     splits: names in row order, () for none. total: how many sources. mean_bytes: of a source.
     Raises InputError for sources that cannot be used as asked, UsageError for splits that
     contradict them.
     """
 
-    def __init__(self, source: Source, spec: BuildSpec, *, report: Report = silent) -> None:
+    def __init__(
+        self, source: Source, spec: BuildSpec, *, progress: ProgressCallback = no_progress
+    ) -> None:
         self.source = source
         self.spec = spec
         self._database = sqlite3.connect("", check_same_thread=False)
@@ -46,7 +48,7 @@ class Plan:
             f"PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-{_CACHE_KIB};"
             + _SCHEMA
         )
-        self._list(report)
+        self._list(progress)
         self.classes, self.empty_classes = self._classes()
         self._limit()
         self.splits = self._split()
@@ -105,14 +107,14 @@ class Plan:
         ).fetchone()
         return f"{os.fsdecode(row[0])} {row[1]}" if row else "the classes or splits of the source"
 
-    def _list(self, report: Report) -> None:
+    def _list(self, progress: ProgressCallback) -> None:
         insert = "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)"
         rows = (self._row(entry) for entry in self.source.entries())
         listed = 0
         while batch := list(islice(rows, _BATCH)):
             self._database.executemany(insert, batch)
             listed += len(batch)
-            report(Progress("list", listed, 0, "images"))
+            progress(Progress("list", listed, 0, "images"))
         if not listed:
             raise InputError(
                 "the source holds no images",
@@ -149,7 +151,7 @@ class Plan:
         labels = self._database.execute("SELECT DISTINCT label FROM files WHERE label NOT NULL")
         filled = {os.fsdecode(label) for (label,) in labels}
         found = filled | set(self.source.class_names)
-        if not self.source.labelled:
+        if not self.source.labeled:
             self._require_no_classes()
             return None, []
         unknown = sorted(found - set(self.spec.classes or found), key=os.fsencode)

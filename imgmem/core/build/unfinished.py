@@ -25,7 +25,7 @@ import numpy.typing as npt
 
 from imgmem._version import __version__
 from imgmem.core.build.decoding import Chunk, Row
-from imgmem.core.build.manifest import Design
+from imgmem.core.build.manifest import BuildManifest
 from imgmem.core.errors import DatasetError
 from imgmem.core.rows import facts as row_facts
 from imgmem.core.storage import durable, store
@@ -50,7 +50,7 @@ _STARTS = {store.LABELS: HEADER_BYTES, store.FACTS: row_facts.HEADER_BYTES}
 
 
 @dataclass(kw_only=True)
-class State:
+class BuildState:
     """How far a build is: sources and rows done, and what was counted.
 
     written: file name → bytes and CRC-32 of what has been put into it, a fixed header aside.
@@ -71,11 +71,11 @@ class State:
         return sum(self.reasons.values())
 
 
-class Partial:
+class UnfinishedBuild:
     """The files of a build in progress, open for writing; one writer, in row order."""
 
     def __init__(self, path: str) -> None:
-        """Open what `lay_out` made and go back to its last durable state."""
+        """Open what `create_files` made and go back to its last durable state."""
         self.path = path
         self._files: list[File] = []
         try:
@@ -90,7 +90,7 @@ class Partial:
         self._slots = Slots(self._progress)
         if self._slots.body is None:
             raise _damaged(path, PROGRESS)
-        self.state = State(**self._slots.body)
+        self.state = BuildState(**self._slots.body)
         self.design = _read_design(path, self.state.written[PLAN])
         self._row_bytes = self.design.header(0).row_bytes
         self._features = self._open(store.FEATURES)
@@ -125,7 +125,7 @@ class Partial:
         }
         for name, file in self._growing.items():
             file.pwrite(additions[name], _STARTS.get(name, 0) + state.written[name][0])
-        self.state = State(
+        self.state = BuildState(
             sources=state.sources + chunk.done,
             sources_bytes=state.sources_bytes + chunk.done_bytes,
             rows=state.rows + len(chunk.rows),
@@ -250,12 +250,12 @@ class Partial:
         ]
 
 
-def _read_design(path: str, written: tuple[int, int]) -> Design:
+def _read_design(path: str, written: tuple[int, int]) -> BuildManifest:
     with File(os.path.join(path, PLAN), writable=False) as file:
         data = file.pread(file.size(), 0)
     if _grown((0, 0), data) != tuple(written):
         raise _damaged(path, PLAN)
-    return Design.from_json(data)
+    return BuildManifest.from_json(data)
 
 
 def _damaged(path: str, name: str) -> DatasetError:
@@ -266,7 +266,7 @@ def _damaged(path: str, name: str) -> DatasetError:
     )
 
 
-def lay_out(path: str, design: Design, sources: Iterator[bytes]) -> None:
+def create_files(path: str, design: BuildManifest, sources: Iterator[bytes]) -> None:
     """Fill the empty directory `path`: the sources, all the space needed, `plan.json` last."""
     header = design.header(design.sources)
     _create(path, PROGRESS, bytes(SLOTS_BYTES))
@@ -288,13 +288,13 @@ def lay_out(path: str, design: Design, sources: Iterator[bytes]) -> None:
     written[SOURCES] = _write_sources(os.path.join(path, SOURCES), sources)
     written[PLAN] = _grown((0, 0), design.to_json())
     with File(os.path.join(path, PROGRESS)) as file:
-        Slots(file).write(asdict(State(written=written)))
+        Slots(file).write(asdict(BuildState(written=written)))
         file.sync()
     durable.sync_directory(path)  # the plan vouches for all other files
     durable.write_file(os.path.join(path, PLAN), design.to_json())
 
 
-def drop_plan(path: str) -> None:
+def remove_build_files(path: str) -> None:
     """Remove what only a build in progress needs from a directory that is a dataset now.
 
     `plan.json` goes last: while it is there, the work is not over.

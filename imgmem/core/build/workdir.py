@@ -12,9 +12,9 @@ from collections.abc import Callable
 from typing import Any
 
 from imgmem.core.build import unfinished
-from imgmem.core.build.manifest import Order
+from imgmem.core.build.manifest import BuildInputs
 from imgmem.core.build.plan import Plan
-from imgmem.core.build.unfinished import Partial
+from imgmem.core.build.unfinished import UnfinishedBuild
 from imgmem.core.errors import DatasetError, ResourceError, UsageError
 from imgmem.core.storage import durable, store
 from imgmem.core.storage.locks import Lock
@@ -22,7 +22,7 @@ from imgmem.core.storage.record import Record
 from imgmem.core.storage.verify import require_whole
 
 
-def require_apart(source: str, out: str) -> None:
+def require_not_nested(source: str, out: str) -> None:
     """UsageError where the result would lie in the source, or the source in the result."""
     real_source, real_out = os.path.realpath(source), os.path.realpath(out)
     if real_out == real_source or _is_below(real_out, real_source):
@@ -54,7 +54,7 @@ def finished_record(out: str) -> Record | None:
     return store.read_record(out)
 
 
-class Place:
+class WorkDir:
     """The locked working directory of a build of `out`."""
 
     def __init__(self, out: str, *, restart: bool = False) -> None:
@@ -66,12 +66,14 @@ class Place:
         self.path = partial_path(out)
         durable.make_parents(out)
         durable.repair_exchange(self.path, out)
-        self._opened: Partial | None = None
+        self._opened: UnfinishedBuild | None = None
         self._lock = _make_and_lock(self.path)
         if restart:
             _empty(self.path)
 
-    def open(self, order: Order, plan: Plan, lay_out: Callable[[str], None]) -> Partial | None:
+    def open(
+        self, order: BuildInputs, plan: Plan, create_files: Callable[[str], None]
+    ) -> UnfinishedBuild | None:
         """The build in progress, new or resumed; None if all that is left is to publish it.
 
         Raises DatasetError where what is there was ordered otherwise.
@@ -81,11 +83,11 @@ class Place:
             require_whole(self.path)
             return None
         if self._has(unfinished.PLAN):
-            self._opened = Partial(self.path)
+            self._opened = UnfinishedBuild(self.path)
             _require_same(self._opened, order, plan)
         else:
-            self._lay_out(lay_out)
-            self._opened = Partial(self.path)
+            self._lay_out(create_files)
+            self._opened = UnfinishedBuild(self.path)
         return self._opened
 
     def publish(self) -> None:
@@ -95,7 +97,7 @@ class Place:
                 durable.exchange(self.path, self.out)
                 clean_up(self.out)
             return
-        unfinished.drop_plan(self.path)
+        unfinished.remove_build_files(self.path)
         durable.rename(self.path, self.out)
         durable.sync_directory(os.path.dirname(self.out) or ".")
 
@@ -115,16 +117,16 @@ class Place:
     def _has(self, name: str) -> bool:
         return os.path.isfile(os.path.join(self.path, name))
 
-    def _lay_out(self, lay_out: Callable[[str], None]) -> None:
+    def _lay_out(self, create_files: Callable[[str], None]) -> None:
         """Begin; where the disk has no room, leave nothing behind."""
         _empty(self.path)
         try:
-            lay_out(self.path)
+            create_files(self.path)
         except ResourceError:
             self.discard()
             raise
 
-    def _require_identity(self, order: Order) -> None:
+    def _require_identity(self, order: BuildInputs) -> None:
         if store.read_record(self.path).build["identity"] != order.identity:
             raise _other_build(self.path, "the options or the source")
 
@@ -142,7 +144,7 @@ def clean_up(out: str) -> None:
         if os.path.isdir(old):
             durable.remove_tree(old)
             durable.sync_directory(os.path.dirname(out) or ".")
-        unfinished.drop_plan(out)
+        unfinished.remove_build_files(out)
     durable.sync_directory(out)
 
 
@@ -180,7 +182,7 @@ def _empty(path: str) -> None:
         durable.unlink(os.path.join(path, name))
 
 
-def _require_same(opened: Partial, now: Order, plan: Plan) -> None:
+def _require_same(opened: UnfinishedBuild, now: BuildInputs, plan: Plan) -> None:
     """DatasetError, with what differs, unless a build goes on as it was begun."""
     before = opened.design.order
     options = differences(before.options, now.options)

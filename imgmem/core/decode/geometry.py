@@ -35,13 +35,13 @@ def _share(length: int, numerator: int, denominator: int) -> int:
     return max(1, (2 * length * numerator + denominator) // (2 * denominator))
 
 
-def _centred(inner: Size, outer: Size) -> Box:
+def _centered(inner: Size, outer: Size) -> Box:
     height, width = inner
     return Box((outer[0] - height) // 2, (outer[1] - width) // 2, height, width)
 
 
 def crop_box(size: Size, target: Size) -> Box:
-    """The largest centred part of an image of `size` that has the shape of `target`.
+    """The largest centered part of an image of `size` that has the shape of `target`.
 
     One side is kept whole, the other is rounded half up; an odd remainder leaves the
     larger part at the bottom or right.
@@ -51,11 +51,11 @@ def crop_box(size: Size, target: Size) -> Box:
         width = min(width, _share(height, target[1], target[0]))
     else:
         height = min(height, _share(width, target[0], target[1]))
-    return _centred((height, width), size)
+    return _centered((height, width), size)
 
 
 def pad_box(size: Size, target: Size) -> Box:
-    """Where in a row of `target` an image of `size` lies, whole, undistorted and centred.
+    """Where in a row of `target` an image of `size` lies, whole, undistorted and centered.
 
     The rounding is that of `crop_box`.
     """

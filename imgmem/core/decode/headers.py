@@ -74,7 +74,7 @@ class Header(NamedTuple):
         return self.height, self.width
 
     @property
-    def grey(self) -> bool:
+    def gray(self) -> bool:
         """Whether there is one channel only."""
         return self.mode in ("1", "L") or self.mode.startswith("I")
 

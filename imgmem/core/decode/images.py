@@ -70,7 +70,7 @@ def decoder_versions() -> dict[str, str]:
 def decode_into(
     data: bytes, spec: ImageSpec, row: Pixels, *, header: Header | None = None
 ) -> Decoded:
-    """Decode an image into `row`, uint8 (H, W, 3) RGB or (H, W, 1) grey, C-contiguous.
+    """Decode an image into `row`, uint8 (H, W, 3) RGB or (H, W, 1) gray, C-contiguous.
 
     header: that of `read_header(data)`, to save reading it again.
     Raises RejectedImage; the content of `row` is undefined then.
@@ -96,18 +96,18 @@ def _check_size(header: Header, spec: ImageSpec, target: Size) -> None:
 
 # JPEG ------------------------------------------------------------------------------------
 
-_COLOURS = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
-"""simplejpeg's names. Never grey from a colour JPEG: its own luma is not that of its RGB."""
+_COLORS = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
+"""simplejpeg's names. Never gray from a color JPEG: its own luma is not that of its RGB."""
 
 
 def _decode_jpeg(data: bytes, spec: ImageSpec, row: Pixels, header: Header) -> Decoded:
     target = row.shape[0], row.shape[1]
     _check_size(header, spec, target)
     if jpeg_fills(header, spec, target):
-        _read_jpeg(data, _COLOURS[header.mode], target, row)
+        _read_jpeg(data, _COLORS[header.mode], target, row)
         return Decoded(header.height, header.width, "JPEG")
     eighths = jpeg_eighths(header.size, spec, target)
-    pixels = _read_jpeg(data, _COLOURS[header.mode], jpeg_scaled(header.stored_size, eighths))
+    pixels = _read_jpeg(data, _COLORS[header.mode], jpeg_scaled(header.stored_size, eighths))
     if header.mode == "CMYK":
         pixels = from_inverted_cmyk(pixels)
     place(upright(plane(pixels), header.orientation), spec, row, header.size)
@@ -115,11 +115,11 @@ def _decode_jpeg(data: bytes, spec: ImageSpec, row: Pixels, header: Header) -> D
     return Decoded(header.height, header.width, "JPEG", notes)
 
 
-def _read_jpeg(data: bytes, colours: str, size: Size, out: Pixels | None = None) -> Pixels:
+def _read_jpeg(data: bytes, colors: str, size: Size, out: Pixels | None = None) -> Pixels:
     """Decode at the scale that gives `size`, into `out` if given. Strict: warnings reject."""
     try:
         pixels: Pixels = simplejpeg.decode_jpeg(
-            data, colours, min_height=size[0], min_width=size[1], buffer=out, strict=True
+            data, colors, min_height=size[0], min_width=size[1], buffer=out, strict=True
         )
     except Exception as error:
         raise reject(error) from error

@@ -55,18 +55,18 @@ def _check_png(data: bytes) -> None:
 
 def _check_gif(data: bytes) -> None:
     """Every block to the trailer (GIF89a, 15 to 27)."""
-    at = 13 + _gif_colours(data[10])
+    at = 13 + _gif_colors(data[10])
     while (block := data[at]) != 0x3B:
         if block == 0x21:  # extension: label, sub-blocks
             at = _gif_blocks_end(data, at + 2)
-        elif block == 0x2C:  # image: 9 bytes, colours, code size, sub-blocks
-            at = _gif_blocks_end(data, at + 11 + _gif_colours(data[at + 9]))
+        elif block == 0x2C:  # image: 9 bytes, colors, code size, sub-blocks
+            at = _gif_blocks_end(data, at + 11 + _gif_colors(data[at + 9]))
         else:
             raise RejectedImage("corrupt", f"no GIF block at byte {at}")
 
 
-def _gif_colours(flags: int) -> int:
-    """The length of a colour table, in bytes."""
+def _gif_colors(flags: int) -> int:
+    """The length of a color table, in bytes."""
     return 3 * 2 ** ((flags & 7) + 1) if flags & 0x80 else 0
 
 

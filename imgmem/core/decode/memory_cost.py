@@ -41,9 +41,9 @@ def _jpeg_bytes(header: Header, spec: ImageSpec, target: Size) -> float:
     if jpeg_fills(header, spec, target):
         return whole + rows
     scaled = jpeg_scaled(header.size, jpeg_eighths(header.size, spec, target))
-    depth = 1 if header.grey else 3
+    depth = 1 if header.gray else 3
     pixel = depth * (2 if header.orientation > 1 else 1)
-    pixel += depth > spec.depth  # RGB to grey
+    pixel += depth > spec.depth  # RGB to gray
     band = 0
     if header.mode == "CMYK":
         pixel += 4
@@ -55,7 +55,7 @@ def _jpeg_bytes(header: Header, spec: ImageSpec, target: Size) -> float:
 def _other_bytes(header: Header, spec: ImageSpec, target: Size) -> float:
     """Pillow's image, the pixels made of it, and what the decoder itself needs."""
     area = _area(header.size)
-    depth = 1 if header.grey or spec.depth == 1 else 3
+    depth = 1 if header.gray or spec.depth == 1 else 3
     turned = depth if header.orientation > 1 else 0
     fills = header.size == target and not turned
     pillow = _PILLOW_BYTES.get(header.mode, 4)

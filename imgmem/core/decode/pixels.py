@@ -1,4 +1,4 @@
-"""The pixels of an opened Pillow image as 8-bit RGB or grey, band by band."""
+"""The pixels of an opened Pillow image as 8-bit RGB or gray, band by band."""
 
 from collections.abc import Iterator
 
@@ -13,11 +13,11 @@ from imgmem.core.decode.resize import Pixels, convert_into
 from imgmem.core.errors import RejectedImage
 from imgmem.core.specs import ImageSpec
 
-_GREY = {"1", "L"}
+_GRAY = {"1", "L"}
 
 
 def require_supported(image: ImageFile, header: Header) -> None:
-    """Refuse pixel types whose grey levels cannot be told, or that Pillow gets wrong.
+    """Refuse pixel types whose gray levels cannot be told, or that Pillow gets wrong.
 
     Raises RejectedImage("unsupported").
     """
@@ -28,7 +28,7 @@ def require_supported(image: ImageFile, header: Header) -> None:
     elif "I;12" in raw:
         why = "12-bit pixels"
     elif header.bits > 8 and "transparency" in image.info:
-        why = "a transparent colour among 16-bit pixels"
+        why = "a transparent color among 16-bit pixels"
     if why:
         raise RejectedImage("unsupported", f"{why}: convert to 8 bits first")
 
@@ -36,23 +36,23 @@ def require_supported(image: ImageFile, header: Header) -> None:
 def read_pixels(
     image: Image.Image, spec: ImageSpec, out: Pixels | None = None
 ) -> tuple[Pixels, set[str]]:
-    """All pixels of a loaded image, (H, W, 3) RGB or (H, W) grey, and notes of what was lost.
+    """All pixels of a loaded image, (H, W, 3) RGB or (H, W) gray, and notes of what was lost.
 
-    Grey if `spec` wants it or the image has nothing else. Transparent pixels are laid on
+    Gray if `spec` wants it or the image has nothing else. Transparent pixels are laid on
     the background, 16 bits are cut to the upper 8, without rounding.
     """
     transparent = _is_transparent(image)
     deep = image.mode.startswith("I")
     if out is None:
-        grey = spec.channels == "grey" or deep or (image.mode in _GREY and not transparent)
-        out = np.empty((image.height, image.width) + (() if grey else (3,)), np.uint8)
+        gray = spec.channels == "gray" or deep or (image.mode in _GRAY and not transparent)
+        out = np.empty((image.height, image.width) + (() if gray else (3,)), np.uint8)
     for top, band in _bands(image):
         if deep:
             pixels: Pixels = (np.asarray(band) >> 8).astype(np.uint8)
         elif transparent:
             pixels = np.asarray(_on_background(band, spec.background))
         else:
-            mode = "L" if image.mode in _GREY else "RGB"
+            mode = "L" if image.mode in _GRAY else "RGB"
             pixels = np.asarray(band if band.mode == mode else band.convert(mode))
         convert_into(pixels, out[top : top + band.height])
     notes = {"alpha"} if transparent else set()
@@ -85,9 +85,9 @@ def _band_rows(height: int, width: int) -> Iterator[tuple[int, int]]:
         yield top, min(height, top + rows)
 
 
-def _on_background(band: Image.Image, colour: tuple[int, int, int]) -> Image.Image:
-    """RGB over `colour`, rounded as Pillow rounds: (a·alpha + b·(255 - alpha)) / 255."""
-    canvas = Image.new("RGB", band.size, colour)
+def _on_background(band: Image.Image, color: tuple[int, int, int]) -> Image.Image:
+    """RGB over `color`, rounded as Pillow rounds: (a·alpha + b·(255 - alpha)) / 255."""
+    canvas = Image.new("RGB", band.size, color)
     picture = band.convert("RGBA")
     canvas.paste(picture, mask=picture)
     return canvas

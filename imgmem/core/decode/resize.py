@@ -11,7 +11,7 @@ from imgmem.core.decode.geometry import Size, area_first, halfway, source_box, t
 from imgmem.core.specs import ImageSpec
 
 Pixels = npt.NDArray[np.uint8]
-"""(H, W, 3) RGB or (H, W) grey."""
+"""(H, W, 3) RGB or (H, W) gray."""
 
 cv2.setNumThreads(1)  # the workers are ours
 
@@ -49,14 +49,14 @@ def place(pixels: Pixels, spec: ImageSpec, row: Pixels, size: Size) -> None:
 
 def background(spec: ImageSpec) -> Pixels:
     """The background in the row's channels."""
-    colour = np.array([[spec.background]], np.uint8)
-    if spec.channels == "grey":
-        colour = cv2.cvtColor(colour, cv2.COLOR_RGB2GRAY)  # type: ignore[assignment]
-    return colour.reshape(-1)
+    color = np.array([[spec.background]], np.uint8)
+    if spec.channels == "gray":
+        color = cv2.cvtColor(color, cv2.COLOR_RGB2GRAY)  # type: ignore[assignment]
+    return color.reshape(-1)
 
 
 def convert_into(pixels: Pixels, out: Pixels) -> None:
-    """Copy RGB or grey `pixels` into `out` of the same size, RGB (H, W, 3) or grey (H, W)."""
+    """Copy RGB or gray `pixels` into `out` of the same size, RGB (H, W, 3) or gray (H, W)."""
     if pixels.ndim == out.ndim:
         out[...] = pixels
     elif out.ndim == 2:
@@ -66,7 +66,7 @@ def convert_into(pixels: Pixels, out: Pixels) -> None:
 
 
 def plane(row: Pixels) -> Pixels:
-    """`row` without its last axis if that is one grey channel: OpenCV's shape."""
+    """`row` without its last axis if that is one gray channel: OpenCV's shape."""
     return row[:, :, 0] if row.shape[2] == 1 else row
 
 
@@ -74,15 +74,15 @@ def _fill(pixels: Pixels, region: Pixels, spec: ImageSpec) -> None:
     """Resize `pixels` into `region`, with one channel as long as there is only one."""
     region = plane(region)
     if pixels.ndim > region.ndim:
-        grey = np.empty(pixels.shape[:2], np.uint8)
-        convert_into(pixels, grey)
-        pixels = grey
+        gray = np.empty(pixels.shape[:2], np.uint8)
+        convert_into(pixels, gray)
+        pixels = gray
     if pixels.ndim == region.ndim:
         _resize_into(pixels, region, spec)
     else:
-        grey = np.empty(region.shape[:2], np.uint8)
-        _resize_into(pixels, grey, spec)
-        convert_into(grey, region)
+        gray = np.empty(region.shape[:2], np.uint8)
+        _resize_into(pixels, gray, spec)
+        convert_into(gray, region)
 
 
 def _resize_into(pixels: Pixels, out: Pixels, spec: ImageSpec) -> None:

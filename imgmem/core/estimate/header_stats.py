@@ -16,7 +16,7 @@ from math import sqrt
 
 from imgmem.core.decode.memory_cost import decode_cost
 from imgmem.core.errors import RejectedImage
-from imgmem.core.progress import Progress, Report
+from imgmem.core.progress import Progress, ProgressCallback
 from imgmem.core.sources import Entry, Source
 from imgmem.core.sources.source_headers import read_source_header
 from imgmem.core.specs import ImageSpec
@@ -60,7 +60,7 @@ class Ratio:
 
 
 @dataclass(kw_only=True)
-class Census:
+class HeaderStats:
     """What the headers said of `examined` images out of `listed`.
 
     usable: images whose header is good. rejected: counts by reason. sizes: upright (height,
@@ -81,23 +81,25 @@ class Census:
     values: Ratio = field(default_factory=Ratio)
 
 
-def take_census(source: Source, image: ImageSpec, *, sample: int | None, report: Report) -> Census:
+def scan_headers(
+    source: Source, image: ImageSpec, *, sample: int | None, progress: ProgressCallback
+) -> HeaderStats:
     """Read the headers of a source's images (of `sample` of them; None: all).
 
     Images that would be rejected are counted, not raised. Raises InputError where the
     source as a whole cannot be used.
     """
-    found = Census()
+    found = HeaderStats()
     entries = _listed(source.entries(), found)
     chosen = ((entry, 1.0) for entry in entries) if sample is None else _sampled(entries, sample)
     for entry, chance in chosen:
         _examine(source, entry, image, chance, found)
         if found.examined % _REPORT_EVERY == 0:
-            report(Progress("headers", found.examined, sample or 0, "images"))
+            progress(Progress("headers", found.examined, sample or 0, "images"))
     return found
 
 
-def _listed(entries: Iterable[Entry], found: Census) -> Iterator[Entry]:
+def _listed(entries: Iterable[Entry], found: HeaderStats) -> Iterator[Entry]:
     """The entries as they come, counted."""
     for entry in entries:
         found.listed += 1
@@ -128,7 +130,9 @@ def _sampled(entries: Iterable[Entry], count: int) -> Iterator[tuple[Entry, floa
         yield entry, min(1.0, _weight(entry) / threshold) if threshold else 1.0
 
 
-def _examine(source: Source, entry: Entry, image: ImageSpec, chance: float, found: Census) -> None:
+def _examine(
+    source: Source, entry: Entry, image: ImageSpec, chance: float, found: HeaderStats
+) -> None:
     """Add what one image's header says to `found`."""
     found.examined += 1
     try:

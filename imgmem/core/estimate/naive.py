@@ -20,7 +20,7 @@ BASE_BYTES = 64 * 2**20
 OBJECT_BYTES = 216
 """An array object, its shape and its slot in the list (measured: 215 bytes an image)."""
 DECODE_COPIES = 2
-"""Pictures of full size, in colour, alive while one is decoded and put in order."""
+"""Pictures of full size, in color, alive while one is decoded and put in order."""
 ITEM_BYTES: dict[NaiveDtype, int] = {"uint8": 1, "float32": 4, "float64": 8}
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from imgmem.core import forecast
 from imgmem.core.errors import CheckFailed, InputError, UsageError
 from imgmem.core.estimate import naive
-from imgmem.core.estimate.header_stats import Census, take_census
+from imgmem.core.estimate.header_stats import HeaderStats, scan_headers
 from imgmem.core.estimate.naive import Stages
 from imgmem.core.estimate.verdicts import (
     Naive,
@@ -24,7 +24,7 @@ from imgmem.core.estimate.verdicts import (
     room,
 )
 from imgmem.core.machine import memory
-from imgmem.core.progress import Report, silent
+from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.sources import Source, open_source
 from imgmem.core.specs import NAIVE_DTYPES, EstimateSpec, ImageSpec, NaiveDtype, RunSpec
 from imgmem.core.storage import store
@@ -80,7 +80,7 @@ def estimate(
     spec: EstimateSpec = EstimateSpec(),
     out: str | os.PathLike[str] | None = None,
     run: RunSpec = RunSpec(),
-    report: Report = silent,
+    progress: ProgressCallback = no_progress,
 ) -> Estimate:
     """Forecast what converting the images of a source, or a dataset, takes. Reads headers only.
 
@@ -93,7 +93,7 @@ def estimate(
         return _of_dataset(path, spec, run, room(path))
     source = open_source(path, labels=spec.labels)
     try:
-        return _of_source(path, source, spec, run, report, room(os.fspath(out or ".")))
+        return _of_source(path, source, spec, run, progress, room(os.fspath(out or ".")))
     finally:
         source.close()
 
@@ -119,9 +119,14 @@ def _wanted(conversions: dict[str, Naive], dtype: str) -> tuple[str, Naive]:
 
 
 def _of_source(
-    path: str, source: Source, spec: EstimateSpec, run: RunSpec, report: Report, here: Room
+    path: str,
+    source: Source,
+    spec: EstimateSpec,
+    run: RunSpec,
+    progress: ProgressCallback,
+    here: Room,
 ) -> Estimate:
-    found = take_census(source, spec.image, sample=spec.sample, report=report)
+    found = scan_headers(source, spec.image, sample=spec.sample, progress=progress)
     if not found.usable:
         raise InputError(
             f"{path} holds no image with a header that can be read",
@@ -142,7 +147,7 @@ def _of_source(
     )  # fmt: skip
 
 
-def _images(found: Census, source: Source, image: ImageSpec) -> Images:
+def _images(found: HeaderStats, source: Source, image: ImageSpec) -> Images:
     by_area = sorted(found.sizes, key=prod)
     size = image.size or (by_area[0] if len(by_area) == 1 else None)
     rows, error = found.rows.total(found.listed)
@@ -171,12 +176,12 @@ def _judged(stages: Stages, images: Images, here: Room) -> Naive:
 
 
 def _build(
-    found: Census, images: Images, source: Source, spec: EstimateSpec, run: RunSpec, here: Room
+    found: HeaderStats, images: Images, source: Source, spec: EstimateSpec, run: RunSpec, here: Room
 ) -> Need:
     """What `build` takes, by the formula that it plans with."""
     values, itemsize = prod(images.row_shape or ()), np.dtype(spec.dtype).itemsize
     disk = source.spool_bytes + forecast.build_disk(
-        rows=images.rows, row_bytes=values * itemsize, labelled=source.labelled,
+        rows=images.rows, row_bytes=values * itemsize, labeled=source.labeled,
         name_bytes=round(found.name_bytes * images.rows / images.listed),
     )  # fmt: skip
     try:

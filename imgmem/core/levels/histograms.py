@@ -1,4 +1,4 @@
-"""Exact per-channel histograms of grey levels, and the exact figures that follow from them."""
+"""Exact per-channel histograms of gray levels, and the exact figures that follow from them."""
 
 from dataclasses import dataclass
 from math import sqrt

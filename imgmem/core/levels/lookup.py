@@ -1,4 +1,4 @@
-"""The 256 grey levels of each channel as normalized values, and back again, exactly."""
+"""The 256 gray levels of each channel as normalized values, and back again, exactly."""
 
 from typing import Any
 
@@ -17,11 +17,11 @@ EXACT_ENDS = ("rescale", "minmax")
 """Methods that promise 0 and 1 as the ends, which arithmetic in float32 may miss by a bit."""
 
 Values = npt.NDArray[Any]
-Grey = npt.NDArray[np.uint8]
+Gray = npt.NDArray[np.uint8]
 
 
 def table(normalization: Normalization) -> Values:
-    """(C, 256) values of the grey levels: (level - offset) * scale.
+    """(C, 256) values of the gray levels: (level - offset) * scale.
 
     All in float32, as NumPy and PyTorch users write it, so that theirs are the same bits and
     readers may compute what they would else look up; for EXACT_ENDS in float64, rounded once.
@@ -61,7 +61,7 @@ def _is_reversible(line: Values, normalization: Normalization, channel: int) -> 
     return np.array_equal(found, np.arange(LEVELS))
 
 
-def apply(levels: Grey, values: Values, phase: int, out: Values) -> None:
+def apply(levels: Gray, values: Values, phase: int, out: Values) -> None:
     """Look up flat, interleaved levels, of which the first is of channel `phase`.
 
     values: (C, 256) as `table` gives them. out: as long as levels, of the values' dtype.
@@ -79,7 +79,7 @@ def apply(levels: Grey, values: Values, phase: int, out: Values) -> None:
     out[body:] = values[tail, levels[body:]]
 
 
-def restore(values: Values, normalization: Normalization, phase: int, out: Grey) -> None:
+def restore(values: Values, normalization: Normalization, phase: int, out: Gray) -> None:
     """The levels of flat, interleaved values, of which the first is of channel `phase`.
 
     Exact for values of `table`, where `require_reversible` has passed.
@@ -101,15 +101,15 @@ def _inverse(normalization: Normalization, phase: int, length: int) -> tuple[Val
     return np.resize(factor, length), np.resize(offset, length)
 
 
-def _restore(values: Values, factor: Values, offset: Values, out: Grey) -> None:
+def _restore(values: Values, factor: Values, offset: Values, out: Gray) -> None:
     with np.errstate(invalid="ignore", over="ignore"):  # damaged values; checksums tell
-        grey = np.multiply(values, factor, dtype=np.float32)
-        grey += offset
-        np.rint(grey, out=grey)
-        np.copyto(out, grey, casting="unsafe")
+        gray = np.multiply(values, factor, dtype=np.float32)
+        gray += offset
+        np.rint(gray, out=gray)
+        np.copyto(out, gray, casting="unsafe")
 
 
-def is_levels(values: Values, out: Grey) -> bool:
+def is_levels(values: Values, out: Gray) -> bool:
     """Put float values that are whole levels into `out`; False if any is not one."""
     with np.errstate(invalid="ignore"):
         np.copyto(out, values, casting="unsafe")

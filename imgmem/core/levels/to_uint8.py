@@ -1,4 +1,4 @@
-"""Rows of any dtype as what they look like: grey levels 0–255 in uint8."""
+"""Rows of any dtype as what they look like: gray levels 0–255 in uint8."""
 
 from typing import Any
 
@@ -9,13 +9,13 @@ from imgmem.core.levels import lookup
 from imgmem.core.storage.record import Normalization
 
 
-def true_colours(
+def true_colors(
     images: NDArray[Any], normalization: Normalization | None = None
 ) -> NDArray[np.uint8]:
-    """The grey levels (n, H, W, C) uint8 that rows as stored stand for.
+    """The gray levels (n, H, W, C) uint8 that rows as stored stand for.
 
     images: (n, H, W, C) uint8, float16 or float32. normalization: what was done to them;
-    floats without it are grey levels already. uint8 comes back as it is, not copied. Values
+    floats without it are gray levels already. uint8 comes back as it is, not copied. Values
     that stand for no level (NaN, damage) become any.
     """
     if images.dtype == np.uint8:

@@ -9,9 +9,9 @@ import numpy.typing as npt
 
 from imgmem.core.errors import UsageError
 from imgmem.core.levels.histograms import LevelSums
-from imgmem.core.normalize.measure import survey
+from imgmem.core.normalize.measure import measure
 from imgmem.core.normalize.recode import Chunking
-from imgmem.core.progress import Report
+from imgmem.core.progress import ProgressCallback
 from imgmem.core.specs import NormalizeSpec, RunSpec
 from imgmem.core.storage import store
 from imgmem.core.storage.durable import File
@@ -24,7 +24,7 @@ _MAX = 255
 
 @dataclass(frozen=True)
 class Constants:
-    """What decides the values, per channel, in grey levels; and what to tell about it."""
+    """What decides the values, per channel, in gray levels; and what to tell about it."""
 
     method: str
     offset: tuple[float, ...]
@@ -126,7 +126,9 @@ def _scale_of(mean: npt.NDArray[np.float64], std: npt.NDArray[np.float64]) -> in
     )
 
 
-def foreign(spec: NormalizeSpec, depth: int, *, run: RunSpec, report: Report) -> Constants:
+def foreign(
+    spec: NormalizeSpec, depth: int, *, run: RunSpec, progress: ProgressCallback
+) -> Constants:
     """Constants from another dataset: those that it has been normalized with, or its statistics."""
     path = str(spec.stats_from)
     store.require_directory(path)
@@ -136,11 +138,11 @@ def foreign(spec: NormalizeSpec, depth: int, *, run: RunSpec, report: Report) ->
         if record.shape[3] != depth:
             raise UsageError(
                 f"{path} has {record.shape[3]} channels, this dataset has {depth}",
-                hint="Both must be rgb, or both grey.",
+                hint="Both must be rgb, or both gray.",
             )
         if record.normalization is not None:
             return _recorded(spec, path, record.normalization)
-        return own(spec, _sums_of(path, record, run=run, report=report))
+        return own(spec, _sums_of(path, record, run=run, progress=progress))
 
 
 def _recorded(spec: NormalizeSpec, path: str, done: Normalization) -> Constants:
@@ -152,9 +154,9 @@ def _recorded(spec: NormalizeSpec, path: str, done: Normalization) -> Constants:
     return Constants(done.method, done.offset, done.scale, done.mean, done.std)
 
 
-def _sums_of(path: str, record: Record, *, run: RunSpec, report: Report) -> LevelSums:
+def _sums_of(path: str, record: Record, *, run: RunSpec, progress: ProgressCallback) -> LevelSums:
     """The sums of the levels in the rows that statistics are taken from."""
     chunking = Chunking.of(record, "float32")
     rows = statistics_rows(record)[1]
     with File(os.path.join(path, store.FEATURES), writable=False) as features:
-        return survey(features, record, chunking, rows=rows, run=run, report=report).sums
+        return measure(features, record, chunking, rows=rows, run=run, progress=progress).sums

@@ -30,7 +30,7 @@ _CHUNK_HEAD = struct.Struct("<QQII")
 
 
 @dataclass
-class State:
+class RewriteState:
     """How far a rewrite is: chunks 0 to `left` - 1 are durably as before, the others as after,
     save for what the latest interruption left half-written.
 
@@ -123,12 +123,12 @@ class Journal:
         self._require(zlib.crc32(data) == crc, "the checksum of its plan is wrong")
         return Plan.from_json(data)
 
-    def _read_state(self) -> State:
+    def _read_state(self) -> RewriteState:
         slot = self._slots.body
         if slot is None:
             raise store.damaged(self.path, "it does not say how far it is")
         tables = (self._read_table(offset) for offset in (self._layout.before, self._layout.after))
-        state = State(slot["direction"], slot["left"], *tables)
+        state = RewriteState(slot["direction"], slot["left"], *tables)
         self._require(state.tables_crc() == slot["tables"], "its tables are wrong")
         return state
 
@@ -150,7 +150,7 @@ class Journal:
         self.close()
 
 
-def create(path: str, plan: Plan, state: State) -> None:
+def create(path: str, plan: Plan, state: RewriteState) -> None:
     """Write a journal under another name, and rename it to `path` when it is durable.
 
     Raises ResourceError, and leaves nothing behind, where there is no space for it.
@@ -166,7 +166,7 @@ def create(path: str, plan: Plan, state: State) -> None:
     durable.sync_directory(os.path.dirname(path))
 
 
-def _write(path: str, plan: Plan, state: State) -> None:
+def _write(path: str, plan: Plan, state: RewriteState) -> None:
     data = plan.to_json()
     head = _PLAN_HEAD.pack(_PLAN_MAGIC, len(data), zlib.crc32(data))
     layout = _Layout(plan)

@@ -12,7 +12,7 @@ from imgmem.core.errors import DatasetError
 from imgmem.core.levels import lookup
 from imgmem.core.levels.histograms import LEVELS, LevelSums
 from imgmem.core.normalize.recode import Chunking, Crcs, in_threads, read_chunk, window_of
-from imgmem.core.progress import Progress, Report
+from imgmem.core.progress import Progress, ProgressCallback
 from imgmem.core.specs import RunSpec
 from imgmem.core.storage import store
 from imgmem.core.storage.checksums import damaged_rows
@@ -25,7 +25,7 @@ _AT_ONCE = 2**18
 
 
 @dataclass(frozen=True)
-class Survey:
+class Measured:
     """crcs: CRC-32 of every chunk. sums: of the levels in some rows."""
 
     crcs: Crcs
@@ -34,23 +34,23 @@ class Survey:
 
 @dataclass(frozen=True)
 class _Buffers:
-    """Arrays for one chunk: as it is read, its grey levels, and these channel by channel."""
+    """Arrays for one chunk: as it is read, its gray levels, and these channel by channel."""
 
     source: npt.NDArray[Any]
-    grey: lookup.Grey
-    planes: lookup.Grey
+    gray: lookup.Gray
+    planes: lookup.Gray
 
 
-def survey(
+def measure(
     features: File,
     side: Record,
     chunking: Chunking,
     *,
     rows: tuple[int, int],
     run: RunSpec,
-    report: Report,
-) -> Survey:
-    """Read all features, uint8 or whole grey levels in float, and sum the levels in `rows`.
+    progress: ProgressCallback,
+) -> Measured:
+    """Read all features, uint8 or whole gray levels in float, and sum the levels in `rows`.
 
     Raises DatasetError where the data is not as its checksums say, or holds other values.
     """
@@ -63,9 +63,9 @@ def survey(
     for chunk, (crc, part) in enumerate(in_threads(reader, tasks, run, window)):
         crcs[chunk] = crc
         sums += part
-        report(Progress(PHASE, chunking.bounds(chunk)[1], chunking.values, "values"))
+        progress(Progress(PHASE, chunking.bounds(chunk)[1], chunking.values, "values"))
     require_checksums(features.path, side, chunking.checksums(side, crcs))
-    return Survey(crcs, sums)
+    return Measured(crcs, sums)
 
 
 def require_checksums(path: str, side: Record, blocks: list[int]) -> None:
@@ -106,39 +106,39 @@ class _Reader:
     @property
     def cost(self) -> int:
         """Bytes that one chunk under way takes."""
-        grey = self._dtype != np.uint8
-        return self._chunking.longest * (self._dtype.itemsize + grey) + self._depth * self._at_once
+        gray = self._dtype != np.uint8
+        return self._chunking.longest * (self._dtype.itemsize + gray) + self._depth * self._at_once
 
     def buffers(self) -> _Buffers:
         values = self._chunking.longest
         source = np.empty(values, self._dtype)
-        grey = source if source.dtype == np.uint8 else np.empty(values, np.uint8)
-        return _Buffers(source, grey, np.empty((self._depth, self._at_once), np.uint8))
+        gray = source if source.dtype == np.uint8 else np.empty(values, np.uint8)
+        return _Buffers(source, gray, np.empty((self._depth, self._at_once), np.uint8))
 
     def __call__(self, task: tuple[int, _Buffers]) -> tuple[int, LevelSums]:
         chunk, buffers = task
         start, stop = self._chunking.bounds(chunk)
-        source, grey = buffers.source[: stop - start], buffers.grey[: stop - start]
+        source, gray = buffers.source[: stop - start], buffers.gray[: stop - start]
         read_chunk(self._features, self._chunking.region(self._side, chunk), source)
-        if source.dtype != np.uint8 and not lookup.is_levels(source, grey):
+        if source.dtype != np.uint8 and not lookup.is_levels(source, gray):
             raise store.damaged(
                 self._features.path, "it holds values that are not whole numbers from 0 to 255"
             )
         low, high = (min(max(bound, start), stop) for bound in self._wanted)
-        sums = _sums(grey[low - start : high - start], low % self._depth, buffers.planes)
+        sums = _sums(gray[low - start : high - start], low % self._depth, buffers.planes)
         return zlib.crc32(source.data), sums
 
 
-def _sums(grey: lookup.Grey, phase: int, planes: lookup.Grey) -> LevelSums:
+def _sums(gray: lookup.Gray, phase: int, planes: lookup.Gray) -> LevelSums:
     """The sums of flat, interleaved levels, of which the first is of channel `phase`."""
     depth = len(planes)
-    head = min(-phase % depth, len(grey))
-    body = (len(grey) - head) // depth * depth
+    head = min(-phase % depth, len(gray))
+    body = (len(gray) - head) // depth * depth
     counts = np.zeros((depth, LEVELS), np.int64)
-    loose = np.r_[0:head, head + body : len(grey)]
-    np.add.at(counts, ((loose + phase) % depth, grey[loose]), 1)
+    loose = np.r_[0:head, head + body : len(gray)]
+    np.add.at(counts, ((loose + phase) % depth, gray[loose]), 1)
     sums = LevelSums.of(counts)
     for start, stop in row_ranges(body, planes.size):
-        pixels = grey[head + start : head + stop].reshape(-1, depth)
+        pixels = gray[head + start : head + stop].reshape(-1, depth)
         sums += LevelSums.of_pixels(pixels, planes)
     return sums

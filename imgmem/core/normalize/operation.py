@@ -13,11 +13,11 @@ from imgmem.core.levels import lookup
 from imgmem.core.machine import memory
 from imgmem.core.normalize import constants, rewrite
 from imgmem.core.normalize.constants import Constants
-from imgmem.core.normalize.journal import State
-from imgmem.core.normalize.measure import Survey, require_checksums, survey
+from imgmem.core.normalize.journal import RewriteState
+from imgmem.core.normalize.measure import Measured, measure, require_checksums
 from imgmem.core.normalize.recode import Chunking, Direction, Plan, recoded
 from imgmem.core.normalize.write_new import require_free, sync_name, write_copy
-from imgmem.core.progress import Progress, Report, silent
+from imgmem.core.progress import Progress, ProgressCallback, no_progress
 from imgmem.core.specs import NormalizeSpec, RunSpec
 from imgmem.core.storage import durable, store
 from imgmem.core.storage.durable import File
@@ -54,7 +54,7 @@ def normalize(
     spec: NormalizeSpec = NormalizeSpec(),
     run: RunSpec = RunSpec(),
     to: _Path | None = None,
-    report: Report = silent,
+    progress: ProgressCallback = no_progress,
 ) -> NormalizeResult:
     """Normalize the features of the dataset at `path`, in place: value = (level - offset) * scale.
 
@@ -64,7 +64,7 @@ def normalize(
     there is no dataset, DatasetError if it is damaged, in use, normalized in another way, or
     not ours alone (linked, read-only), ResourceError if the disk is full or fails.
     """
-    job = _Job.of(path, to, run, report)
+    job = _Job.of(path, to, run, progress)
     constants.require_consistent(spec)
     with _at_work(job) as work:
         return work.result(*_normalized(job, spec))
@@ -75,13 +75,13 @@ def undo(
     *,
     run: RunSpec = RunSpec(),
     to: _Path | None = None,
-    report: Report = silent,
+    progress: ProgressCallback = no_progress,
 ) -> NormalizeResult:
     """Give the dataset at `path` the features back that it had before `normalize`, exactly.
 
     Works in transition too, and into a new dataset. Raises what `normalize` raises.
     """
-    job = _Job.of(path, to, run, report)
+    job = _Job.of(path, to, run, progress)
     with _at_work(job) as work:
         return work.result(*_undone(job))
 
@@ -93,11 +93,11 @@ class _Job:
     path: str
     to: str | None
     run: RunSpec
-    report: Report
+    progress: ProgressCallback
 
     @classmethod
-    def of(cls, path: _Path, to: _Path | None, run: RunSpec, report: Report) -> "_Job":
-        return cls(os.fspath(path), None if to is None else os.fspath(to), run, report)
+    def of(cls, path: _Path, to: _Path | None, run: RunSpec, progress: ProgressCallback) -> "_Job":
+        return cls(os.fspath(path), None if to is None else os.fspath(to), run, progress)
 
     @property
     def features(self) -> str:
@@ -111,7 +111,7 @@ Outcome = tuple[str, Record, tuple[str, ...]]
 def _normalized(job: _Job, spec: NormalizeSpec) -> Outcome:
     if job.to is None and store.in_transition(job.path):
         _require_same(job, spec, rewrite.plan_in(job.path).normalization)
-        return "normalized", _go_on(job, "forward"), ()
+        return "normalized", _resume(job, "forward"), ()
     record = _checked(job.path)
     done = record if job.to is None else _copy_of(record, job.to)
     if done is not None and done.normalization is not None:
@@ -128,7 +128,7 @@ def _normalized(job: _Job, spec: NormalizeSpec) -> Outcome:
 
 def _undone(job: _Job) -> Outcome:
     if job.to is None and store.in_transition(job.path):
-        return "undone", _go_on(job, "back"), ()
+        return "undone", _resume(job, "back"), ()
     record = _checked(job.path)
     done = record.normalization
     if done is None:
@@ -156,16 +156,16 @@ def _copy_of(record: Record, new: str) -> Record | None:
     return done if made_from == original and done.shape == record.shape else None
 
 
-def _recoded(job: _Job, plan: Plan, state: State) -> Record:
+def _recoded(job: _Job, plan: Plan, state: RewriteState) -> Record:
     """Carry out a plan, in place or into a new dataset; gives the record of the result."""
     if job.to is not None:
-        return write_copy(job.path, job.to, plan, state, run=job.run, report=job.report)
+        return write_copy(job.path, job.to, plan, state, run=job.run, progress=job.progress)
     rewrite.begin(job.path, plan, state)
-    return _go_on(job, state.direction)
+    return _resume(job, state.direction)
 
 
-def _go_on(job: _Job, direction: Direction) -> Record:
-    return rewrite.go_on(job.path, direction, run=job.run, report=job.report)
+def _resume(job: _Job, direction: Direction) -> Record:
+    return rewrite.resume(job.path, direction, run=job.run, progress=job.progress)
 
 
 def _checked(path: str) -> Record:
@@ -258,11 +258,11 @@ def _description(done: Normalization) -> str:
 def _foreign(job: _Job, spec: NormalizeSpec, depth: int) -> Constants:
     """Constants that do not come from the dataset itself."""
     if spec.stats_from is not None:
-        return constants.foreign(spec, depth, run=job.run, report=job.report)
+        return constants.foreign(spec, depth, run=job.run, progress=job.progress)
     return constants.given(spec, depth)
 
 
-def _constants(job: _Job, record: Record, spec: NormalizeSpec) -> tuple[Constants, Survey]:
+def _constants(job: _Job, record: Record, spec: NormalizeSpec) -> tuple[Constants, Measured]:
     """The constants, and what a pass over the features found."""
     foreign = None
     if spec.stats_from is not None or spec.method == "given":
@@ -270,7 +270,7 @@ def _constants(job: _Job, record: Record, spec: NormalizeSpec) -> tuple[Constant
     chunking = Chunking.of(record, max(record.dtype, spec.dtype, key=_bytes))
     rows = constants.statistics_rows(record)[1]
     with File(job.features, writable=False) as features:
-        found = survey(features, record, chunking, rows=rows, run=job.run, report=job.report)
+        found = measure(features, record, chunking, rows=rows, run=job.run, progress=job.progress)
     return foreign or constants.own(spec, found.sums), found
 
 
@@ -295,27 +295,27 @@ def _normalization(record: Record, spec: NormalizeSpec, found: Constants) -> Nor
     )
 
 
-def _way_there(record: Record, new: Normalization, found: Survey) -> tuple[Plan, State]:
+def _way_there(record: Record, new: Normalization, found: Measured) -> tuple[Plan, RewriteState]:
     """How to get from a dataset that is not normalized to one that is."""
     before = _without_features(record)
     chunking = Chunking.of(record, max(record.dtype, new.dtype, key=_bytes))
     new = replace(new, original_crc32=chunking.crc32(found.crcs, _bytes(record.dtype)))
     plan = Plan(before, replace(before, dtype=new.dtype, normalization=new))
-    return plan, State("forward", chunking.chunks, found.crcs, np.zeros_like(found.crcs))
+    return plan, RewriteState("forward", chunking.chunks, found.crcs, np.zeros_like(found.crcs))
 
 
-def _way_back(job: _Job, record: Record) -> tuple[Plan, State]:
+def _way_back(job: _Job, record: Record) -> tuple[Plan, RewriteState]:
     """The way back, tried without writing: DatasetError unless it leads to the original."""
     done = record.normalization
     assert done is not None
     after = _without_features(record)
     plan = Plan(replace(after, dtype=done.source_dtype, normalization=None), after)
     chunking = plan.chunking
-    state = State("back", 0, *(np.zeros(chunking.chunks, np.uint32) for _ in range(2)))
+    state = RewriteState("back", 0, *(np.zeros(chunking.chunks, np.uint32) for _ in range(2)))
     with File(job.features, writable=False) as features:
         for piece in recoded(features, plan, "back", range(chunking.chunks), job.run):
             state.before[piece.chunk], state.after[piece.chunk] = piece.result_crc, piece.source_crc
-            job.report(
+            job.progress(
                 Progress("check", chunking.bounds(piece.chunk)[1], chunking.values, "values")
             )
         require_checksums(features.path, record, chunking.checksums(record, state.after))

@@ -170,13 +170,13 @@ def window_of(cost: int, run: RunSpec) -> int:
 
 
 class _Buffers:
-    """Arrays for one chunk: as it is read, as it becomes, and its grey levels in between."""
+    """Arrays for one chunk: as it is read, as it becomes, and its gray levels in between."""
 
     def __init__(self, values: int, source: np.dtype[Any], result: np.dtype[Any]) -> None:
         self.source = np.empty(values, source)
         self.result = np.empty(values, result)
         owned = [array for array in (self.source, self.result) if array.dtype == np.uint8]
-        self.grey = owned[0] if owned else np.empty(values, np.uint8)
+        self.gray = owned[0] if owned else np.empty(values, np.uint8)
 
 
 class _Recoder:
@@ -194,8 +194,8 @@ class _Recoder:
     @property
     def cost(self) -> int:
         """Bytes that one chunk under way takes."""
-        grey = 0 if np.uint8 in self._dtypes else 1
-        return self._chunking.longest * (sum(dtype.itemsize for dtype in self._dtypes) + grey)
+        gray = 0 if np.uint8 in self._dtypes else 1
+        return self._chunking.longest * (sum(dtype.itemsize for dtype in self._dtypes) + gray)
 
     def buffers(self) -> _Buffers:
         return _Buffers(self._chunking.longest, *self._dtypes)
@@ -203,24 +203,24 @@ class _Recoder:
     def __call__(self, task: tuple[int, _Buffers]) -> Recoded:
         chunk, buffers = task
         start, stop = self._chunking.bounds(chunk)
-        source, result, grey = (
-            array[: stop - start] for array in (buffers.source, buffers.result, buffers.grey)
+        source, result, gray = (
+            array[: stop - start] for array in (buffers.source, buffers.result, buffers.gray)
         )
         read_chunk(self._features, self._chunking.region(self._source, chunk), source)
-        self._convert(source, result, grey, start % self._plan.before.shape[3])
+        self._convert(source, result, gray, start % self._plan.before.shape[3])
         return Recoded(chunk, source, result, zlib.crc32(source.data), zlib.crc32(result.data))
 
     def _convert(
-        self, source: npt.NDArray[Any], result: npt.NDArray[Any], grey: lookup.Grey, phase: int
+        self, source: npt.NDArray[Any], result: npt.NDArray[Any], gray: lookup.Gray, phase: int
     ) -> None:
         if self._direction == "forward":
-            if grey is not source:
-                lookup.is_levels(source, grey)  # known to be; checksums tell if not any more
-            lookup.apply(grey, self._table, phase, result)
+            if gray is not source:
+                lookup.is_levels(source, gray)  # known to be; checksums tell if not any more
+            lookup.apply(gray, self._table, phase, result)
         else:
-            lookup.restore(source, self._plan.normalization, phase, grey)
-            if grey is not result:
-                np.copyto(result, grey)
+            lookup.restore(source, self._plan.normalization, phase, gray)
+            if gray is not result:
+                np.copyto(result, gray)
 
 
 def read_chunk(features: File, region: Region, out: npt.NDArray[Any]) -> None:

@@ -17,7 +17,7 @@ from imgmem.core.errors import ResourceError
 from imgmem.core.normalize import journal
 from imgmem.core.normalize.journal import Journal
 from imgmem.core.normalize.recode import Crcs, Direction, Plan, Recoded, recoded
-from imgmem.core.progress import Progress, Report
+from imgmem.core.progress import Progress, ProgressCallback
 from imgmem.core.specs import RunSpec
 from imgmem.core.storage import durable, store
 from imgmem.core.storage.checksums import crc_of
@@ -28,8 +28,8 @@ COMMIT_CHUNKS = 8
 """Chunks between two syncs, where none is needed earlier: what an interruption may cost."""
 
 
-def begin(path: str, plan: Plan, state: journal.State) -> None:
-    """Put the dataset at `path` into transition; the features are as they were until `go_on`.
+def begin(path: str, plan: Plan, state: journal.RewriteState) -> None:
+    """Put the dataset at `path` into transition; the features are as they were until `resume`.
 
     Raises ResourceError, and leaves everything as it was, where the disk has no space.
     """
@@ -43,14 +43,14 @@ def begin(path: str, plan: Plan, state: journal.State) -> None:
         raise
 
 
-def go_on(path: str, direction: Direction, *, run: RunSpec, report: Report) -> Record:
+def resume(path: str, direction: Direction, *, run: RunSpec, progress: ProgressCallback) -> Record:
     """Take a dataset that is in transition to its end in `direction`; gives its new record.
 
     Raises DatasetError where the features or the journal are damaged, ResourceError where
     the disk fails: the dataset then stays in transition.
     """
     with Journal(_require_journal(path)) as opened, _moved(path) as features:
-        rewrite = _Rewrite(opened, features, run, report)
+        rewrite = _Rewrite(opened, features, run, progress)
         rewrite.recover(direction)
         rewrite.convert()
         return _finish(path, opened, features)
@@ -105,14 +105,16 @@ def _finish(path: str, opened: Journal, features: File) -> Record:
 class _Rewrite:
     """One run of a rewrite, from wherever the journal says that it is."""
 
-    def __init__(self, opened: Journal, features: File, run: RunSpec, report: Report) -> None:
+    def __init__(
+        self, opened: Journal, features: File, run: RunSpec, progress: ProgressCallback
+    ) -> None:
         self._journal = opened
         self._state = opened.state
         self._plan = opened.plan
         self._chunking = opened.plan.chunking
         self._features = features
         self._run = run
-        self._report = report
+        self._progress = progress
         self._pending: list[int] = []
         self._kept = 0
 
@@ -153,7 +155,7 @@ class _Rewrite:
             self._write(piece)
             start, stop = self._chunking.bounds(piece.chunk)
             done = self._chunking.values - start if self._forward else stop
-            self._report(Progress("normalize", done, self._chunking.values, "values"))
+            self._progress(Progress("normalize", done, self._chunking.values, "values"))
         self._commit()
 
     @property

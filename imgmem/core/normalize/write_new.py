@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from imgmem.core.errors import DatasetError
-from imgmem.core.normalize.journal import State
+from imgmem.core.normalize.journal import RewriteState
 from imgmem.core.normalize.recode import Plan, recoded
-from imgmem.core.progress import Progress, Report
+from imgmem.core.progress import Progress, ProgressCallback
 from imgmem.core.specs import RunSpec
 from imgmem.core.storage import durable, store
 from imgmem.core.storage.durable import File
@@ -32,7 +32,13 @@ def require_free(new: str) -> None:
 
 
 def write_copy(
-    path: str, new: str, plan: Plan, state: State, *, run: RunSpec, report: Report
+    path: str,
+    new: str,
+    plan: Plan,
+    state: RewriteState,
+    *,
+    run: RunSpec,
+    progress: ProgressCallback,
 ) -> Record:
     """Write `new` with all the files of the dataset at `path`, and with its features recoded as
     `plan` and the direction and checksums of `state` say. Gives the new record.
@@ -43,7 +49,7 @@ def write_copy(
     with _workshop(new) as workshop:
         for name in _other_files(path):
             _copy(os.path.join(path, name), os.path.join(workshop, name))
-        record = _write_features(path, workshop, plan, state, run, report)
+        record = _write_features(path, workshop, plan, state, run, progress)
         store.write_record(workshop, record)
         durable.rename(workshop, new)
     sync_name(new)
@@ -89,7 +95,12 @@ def _copy(source: str, target: str) -> None:
 
 
 def _write_features(
-    path: str, workshop: str, plan: Plan, state: State, run: RunSpec, report: Report
+    path: str,
+    workshop: str,
+    plan: Plan,
+    state: RewriteState,
+    run: RunSpec,
+    progress: ProgressCallback,
 ) -> Record:
     side = plan.sides(state.direction)[1]
     chunking = plan.chunking
@@ -108,6 +119,6 @@ def _write_features(
             features.pwrite(piece.result, chunking.region(side, piece.chunk).start)
             crcs[piece.chunk] = piece.result_crc
             done = chunking.bounds(piece.chunk)[1]
-            report(Progress("normalize", done, chunking.values, "values"))
+            progress(Progress("normalize", done, chunking.values, "values"))
         features.sync()
     return replace(side, checksums={"X": chunking.checksums(side, crcs)} | side.checksums)

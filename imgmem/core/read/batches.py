@@ -26,7 +26,7 @@ MOST_THREADS = 4
 processors, is the limit soon after."""
 
 
-class State(TypedDict):
+class EpochState(TypedDict):
     """Where an epoch stands: the epoch, batches handed out of it, and what must agree."""
 
     epoch: int
@@ -106,11 +106,11 @@ class Batches:
         """Let the next iteration run this epoch, from its beginning."""
         self.epoch, self._first, self._done = epoch, 0, 0
 
-    def state(self) -> State:
+    def state(self) -> EpochState:
         """What `load_state` needs to go on after the last batch handed out; JSON types only."""
         return {"epoch": self.epoch, "batch": self._done, "identity": self._identity()}
 
-    def load_state(self, state: State) -> None:
+    def load_state(self, state: EpochState) -> None:
         """Let the next iteration go on where `state` was taken.
 
         Raises UsageError if it was taken from batches of another order, size or dataset.
@@ -189,7 +189,7 @@ class Batches:
         return _again, (self._make_again, self.batch_size, self.state())
 
 
-def _again(make: Callable[[int], Batches], batch_size: int, state: State) -> Batches:
+def _again(make: Callable[[int], Batches], batch_size: int, state: EpochState) -> Batches:
     batches = make(batch_size)
     batches.load_state(state)
     return batches

@@ -90,7 +90,7 @@ def _given(record: Record, mean: Sequence[float], std: Sequence[float]) -> Norma
     if len(mean) != depth or len(std) != depth:
         raise UsageError(
             f"mean and std need {depth} numbers each, one for a channel",
-            hint="They are in grey levels, 0 to 255.",
+            hint="They are in gray levels, 0 to 255.",
         )
     if not (np.isfinite([*mean, *std]).all() and min(std) > 0):
         raise UsageError("mean and std must be finite numbers, and std above 0")

@@ -133,7 +133,7 @@ class Dataset:
         order, seed, balanced: see `OrderSpec`; an epoch hands out every row exactly once
         unless `balanced`.
         normalize: True applies what `imgmem normalize --on-read` has recorded, False
-        gives the values as stored, (mean, std) in grey levels 0–255 gives (value - mean) / std.
+        gives the values as stored, (mean, std) in gray levels 0–255 gives (value - mean) / std.
         dtype: "uint8", "float32" or "float16"; None for float32 (or as recorded) where
         normalized on the way, else as stored.
         Raises UsageError for options that contradict each other or the dataset.

@@ -66,7 +66,7 @@ class RowReader:
         return len(data)
 
     def will_need(self, rows: Rows) -> None:
-        """Let the disk fetch these rows in the background, neighbours in one request."""
+        """Let the disk fetch these rows in the background, neighbors in one request."""
         if not hasattr(os, "posix_fadvise") or not len(rows):
             return
         rows = np.unique(rows)

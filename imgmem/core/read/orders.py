@@ -60,7 +60,7 @@ def check_order(spec: OrderSpec, labels: Rows | None) -> None:
             hint=f"Choose from True, False, {', '.join(map(repr, BALANCES))}.",
         )
     if spec.balanced and labels is None:
-        raise UsageError("an unlabelled dataset cannot be balanced", hint="Leave out `balanced`.")
+        raise UsageError("an unlabeled dataset cannot be balanced", hint="Leave out `balanced`.")
     if spec.balanced and spec.order != "random":
         raise UsageError(f"balanced batches cannot be {spec.order}", hint='Use order="random".')
     if (spec.block_rows is not None and spec.block_rows < 1) or spec.window_blocks < 1:

@@ -17,7 +17,7 @@ ROW_FACTS = np.dtype(
     [
         ("digest", "<u8", (2,)),  # the first 16 bytes of the sha256 of the source's bytes
         ("hash", "<u8"),  # perceptual hash: see `_hashes`
-        ("brightness", "<f4"),  # mean of the small grey picture, 0–255
+        ("brightness", "<f4"),  # mean of the small gray picture, 0–255
         ("contrast", "<f4"),  # its standard deviation
         ("sharpness", "<f4"),  # mean square of its Laplacian ÷ its variance
         ("height", "<u4"),  # of the source, upright, in pixels
@@ -73,7 +73,7 @@ def measure(rows: NDArray[np.uint8]) -> NDArray[np.void]:
 
 
 def _measure_group(rows: NDArray[np.uint8], facts: NDArray[np.void]) -> None:
-    small = _halved(_grey(rows), _SMALL_SIDE)
+    small = _halved(_gray(rows), _SMALL_SIDE)
     mean, std = np.array([cv2.meanStdDev(picture) for picture in small]).reshape(-1, 2).T
     facts["brightness"] = mean
     facts["contrast"] = std
@@ -81,14 +81,14 @@ def _measure_group(rows: NDArray[np.uint8], facts: NDArray[np.void]) -> None:
     facts["hash"] = _hashes(_halved(small, _HASH_SIDE))
 
 
-def _grey(rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(n, H, W) grey levels of (n, H, W, C) rows, all in one call."""
+def _gray(rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(n, H, W) gray levels of (n, H, W, C) rows, all in one call."""
     n, height, width, depth = rows.shape
     if depth == 1:
         return rows.reshape(n, height, width)
     tall = rows.reshape(n * height, width, depth)
-    grey: NDArray[Any] = cv2.cvtColor(tall, cv2.COLOR_RGB2GRAY)
-    return grey.reshape(n, height, width)
+    gray: NDArray[Any] = cv2.cvtColor(tall, cv2.COLOR_RGB2GRAY)
+    return gray.reshape(n, height, width)
 
 
 def _halved(pictures: NDArray[np.uint8], limit: int) -> NDArray[np.uint8]:

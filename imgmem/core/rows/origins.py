@@ -11,7 +11,7 @@ _NUMBER, _SPLIT, _LABEL, _CLASS, _PATH, _WIDTH, _HEIGHT, _DIGEST = range(8)
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class RowOrigin:
     """Where a row came from: its line of `rows.csv`.
 
     split, class_name: None where there is none. path: relative to the source, as escaped
@@ -27,7 +27,7 @@ class Source:
     digest: str
 
 
-def sources_of(dataset: str, rows: Iterable[int]) -> dict[int, Source]:
+def sources_of(dataset: str, rows: Iterable[int]) -> dict[int, RowOrigin]:
     """Row → its line, for the given rows of the dataset at that path.
 
     Reads no further than the last of them, and holds no other line. Raises DatasetError
@@ -54,10 +54,10 @@ def sources_of(dataset: str, rows: Iterable[int]) -> dict[int, Source]:
     return found
 
 
-def _source(fields: list[str], number: int) -> Source:
+def _source(fields: list[str], number: int) -> RowOrigin:
     if int(fields[_NUMBER]) != number:
         raise ValueError(f"line {number + 2} is not row {number}")
-    return Source(
+    return RowOrigin(
         row=number,
         split=fields[_SPLIT] or None,
         class_name=fields[_CLASS] if fields[_LABEL] else None,

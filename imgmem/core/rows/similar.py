@@ -55,7 +55,7 @@ def _near_pairs(hashes: Words, distance: int) -> Iterator[tuple[Indices, Indices
     for band in range(_BANDS):
         keys = (hashes >> np.uint64(band * _BAND_BITS)).astype(np.uint16).astype(np.int64)
         order = np.argsort(keys, kind="stable")
-        keys, ordered = keys[order], hashes[order]  # neighbours in memory, too
+        keys, ordered = keys[order], hashes[order]  # neighbors in memory, too
         ends = np.cumsum(np.bincount(keys, minlength=1 << _BAND_BITS))
         for change in _changes(distance // _BANDS):
             for a, b in _expanded(*_candidates(keys, ends, change)):
@@ -99,7 +99,7 @@ def _expanded(items: Indices, starts: Indices, ends: Indices) -> Iterator[tuple[
 
 
 def _bits(words: Words) -> NDArray[np.uint64]:
-    """How many bits are set, by adding neighbours (Warren, Hacker's Delight, 5-1)."""
+    """How many bits are set, by adding neighbors (Warren, Hacker's Delight, 5-1)."""
     m1, m2, m4, ones = (
         np.uint64(mask)
         for mask in (

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgmem.core.errors import ResourceError, UsageError
-from imgmem.core.rows.origins import Source
+from imgmem.core.rows.origins import RowOrigin
 from imgmem.core.sample.operation import Sample
 from imgmem.core.sample.sheet import Section, Tile, draw, sheet_bytes
 from imgmem.core.storage import durable, store
@@ -78,7 +78,7 @@ def _writer(out: str) -> Callable[[Sample, str], None]:
     return _WRITERS[_ending(out)]
 
 
-def caption(source: Source) -> tuple[str, ...]:
+def caption(source: RowOrigin) -> tuple[str, ...]:
     """The lines under a picture: its class, its row and split, its file."""
     where = f"row {source.row}" + (f", {source.split}" if source.split else "")
     name = source.path.rsplit("/", 1)[-1]
@@ -111,7 +111,7 @@ def _sheet(sample: Sample, out: str) -> None:
 
 
 def encode(picture: NDArray[np.uint8], ending: str) -> bytes:
-    """An RGB or grey picture as the bytes of a PNG or JPEG file."""
+    """An RGB or gray picture as the bytes of a PNG or JPEG file."""
     order = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR) if picture.shape[-1] == 3 else picture
     options = [] if ending == ".png" else [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
     return cv2.imencode(ending, order, options)[1].tobytes()
@@ -142,7 +142,7 @@ def _folder(sample: Sample, out: str) -> None:
         durable.write_file(os.path.join(temporary, name), encode(picture, ".png"))
     lines = io.StringIO()
     table = csv.writer(lines, lineterminator="\n")
-    table.writerow(["file", *(field.name for field in fields(Source))])
+    table.writerow(["file", *(field.name for field in fields(RowOrigin))])
     table.writerows((name, *astuple(s)) for name, s in zip(names, sample.sources, strict=True))
     durable.write_file(os.path.join(temporary, store.ROWS), lines.getvalue().encode())
     durable.rename(temporary, out)

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgmem.core.errors import ResourceError
-from imgmem.core.levels.to_uint8 import true_colours
+from imgmem.core.levels.to_uint8 import true_colors
 from imgmem.core.machine import memory
 from imgmem.core.read.dataset import Dataset
 from imgmem.core.read.dataset import open as open_dataset
-from imgmem.core.rows.origins import Source, sources_of
+from imgmem.core.rows.origins import RowOrigin, sources_of
 from imgmem.core.sample.selection import check_spec, choose
 from imgmem.core.specs import SampleSpec
 from imgmem.core.units import format_bytes
@@ -31,7 +31,7 @@ class Sample:
     path: str
     rows: NDArray[np.int64]
     groups: tuple[tuple[str, int], ...]
-    sources: tuple[Source, ...]
+    sources: tuple[RowOrigin, ...]
     images: NDArray[Any]
     pictures: NDArray[np.uint8]
     labels: NDArray[np.int64] | None
@@ -58,7 +58,7 @@ def sample(path: str | os.PathLike[str], *, spec: SampleSpec = SampleSpec()) -> 
             groups=tuple((group.title, len(group.rows)) for group in chosen),
             sources=tuple(sources[row] for row in rows.tolist()),
             images=dataset.gather()(rows) if done and done.on_read else stored,
-            pictures=true_colours(stored, done),
+            pictures=true_colors(stored, done),
             labels=None if dataset.labels is None else dataset.labels[rows],
         )
 

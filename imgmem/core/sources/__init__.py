@@ -8,7 +8,7 @@ from imgmem.core.sources.archive import ArchiveSource
 from imgmem.core.sources.base import Container, Entry, Locator, Source
 from imgmem.core.sources.datasets import DatasetSource, is_dataset
 from imgmem.core.sources.folder import FolderSource
-from imgmem.core.sources.labelled import LabelledSource, ManifestSource
+from imgmem.core.sources.labeled import LabeledSource, ManifestSource
 from imgmem.core.sources.spool import OPENERS
 from imgmem.core.sources.table import is_label_file
 from imgmem.core.sources.tars import ShardsContainer, TarContainer, shards_in
@@ -34,7 +34,7 @@ def open_source(
         return _open(path, labels=labels == "folder", auto_split=auto_split, spool=spool)
     source = _open(path, labels=False, auto_split=auto_split, spool=spool)
     try:
-        return LabelledSource(source, labels, auto_split=auto_split)
+        return LabeledSource(source, labels, auto_split=auto_split)
     except BaseException:
         source.close()
         raise

@@ -1,7 +1,7 @@
 """An archive as a source: read in place, its members never unpacked to files.
 
 The members are listed once into scratch space, for what folders mean shows only at the end
-of a list; then they are entries, labelled by WebDataset pairs or else by folders.
+of a list; then they are entries, labeled by WebDataset pairs or else by folders.
 """
 
 import marshal
@@ -20,11 +20,11 @@ from imgmem.core.sources.scratch import explained, scratch_database
 from imgmem.core.sources.survey import Surveyor
 
 SAMPLE_MEMBERS = 64
-"""Neighbours of one key that are looked at together; a WebDataset sample has a handful."""
+"""Neighbors of one key that are looked at together; a WebDataset sample has a handful."""
 
 
 class ArchiveSource:
-    """The images in a container, labelled by pairs or class folders if `labels`."""
+    """The images in a container, labeled by pairs or class folders if `labels`."""
 
     extra_columns: tuple[str, ...] = ()
     class_names: tuple[str, ...] = ()
@@ -49,8 +49,8 @@ class ArchiveSource:
         return self._container.spool_bytes
 
     @property
-    def labelled(self) -> bool:
-        return self._listing.labelled
+    def labeled(self) -> bool:
+        return self._listing.labeled
 
     @cached_property
     def _listing(self) -> "_Listing":
@@ -86,7 +86,7 @@ class ArchiveSource:
 
 
 def _samples(members: Iterable[Member]) -> Iterator[list[Member]]:
-    """Neighbouring members of one key, as WebDataset writes a sample."""
+    """Neighboring members of one key, as WebDataset writes a sample."""
     for _, group in groupby(members, key=lambda member: sample_key(member.path)):
         while sample := list(islice(group, SAMPLE_MEMBERS)):
             yield sample
@@ -105,8 +105,8 @@ class _Listing:
         self._layout = Layout()
 
     @property
-    def labelled(self) -> bool:
-        return self._paired > 0 or self._layout.labelled
+    def labeled(self) -> bool:
+        return self._paired > 0 or self._layout.labeled
 
     def add(self, member: Member, label: str | None) -> None:
         """Take one member down, with the label that its pair gives."""

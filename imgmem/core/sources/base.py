@@ -13,7 +13,7 @@ class Entry(NamedTuple):
     name: path relative to the source, "/"-separated; bytes that are no UTF-8 are surrogate
     escapes (`os.fsencode` gives the true bytes). Unique in its source.
     size: bytes that `Source.read` returns. mtime_ns: of the file that holds them.
-    label: class name, None if unlabelled. split: the author's own split, else None.
+    label: class name, None if unlabeled. split: the author's own split, else None.
     locator: the source's own way to find the bytes again, for `Source.read`.
     extra: values of `Source.extra_columns`, in that order.
     """  # a tuple: a frozen dataclass takes 1 µs more, a fifth of the listing
@@ -38,7 +38,7 @@ class Source(Protocol):
     notes: list[str]
 
     @property
-    def labelled(self) -> bool:
+    def labeled(self) -> bool:
         """True where every entry has a label, False where none has."""
 
     @property

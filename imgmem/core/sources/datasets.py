@@ -1,7 +1,7 @@
 """A dataset as a source, to be split or resized anew: each row is an image.
 
 A row is handed out as a binary PPM or PGM file (netpbm.sourceforge.net/doc/ppm.html): a
-header of some bytes before the very grey levels, a normalization undone.
+header of some bytes before the very gray levels, a normalization undone.
 """
 
 import csv
@@ -54,8 +54,8 @@ class DatasetSource:
         self._image_header = f"P{6 if depth == 3 else 5}\n{width} {height}\n255\n".encode()
         self.ignored: Counter[str] = Counter()
         self.notes = [f"took the {rows} rows of a dataset as images of {height}×{width}"]
-        self.labelled = labels and self._record.classes is not None
-        self.class_names = (self._record.classes or ()) if self.labelled else ()
+        self.labeled = labels and self._record.classes is not None
+        self.class_names = (self._record.classes or ()) if self.labeled else ()
         if list(self.class_names) != sorted(self.class_names, key=os.fsencode):
             self.notes.append(f"to keep the numbers of the classes, give --classes {path}")
 
@@ -78,7 +78,7 @@ class DatasetSource:
             name=cells["path"],
             size=len(self._image_header) + header.row_bytes // header.dtype.itemsize,
             mtime_ns=self._blob.mtime_ns,
-            label=cells["class"] if self.labelled else None,
+            label=cells["class"] if self.labeled else None,
             split=(cells["split"] or None) if self._auto_split else None,
             locator=(row,),
             extra=tuple(cells[name] for name in self.extra_columns),
@@ -113,26 +113,26 @@ class DatasetSource:
         header = self._record.features_header
         offset = HEADER_BYTES + int(locator[0]) * header.row_bytes
         stored = np.frombuffer(self._blob.image(header.row_bytes, offset), header.dtype)
-        return self._image_header + self._grey_levels(stored).tobytes()
+        return self._image_header + self._gray_levels(stored).tobytes()
 
-    def _grey_levels(self, stored: "lookup.Values") -> "lookup.Grey":
+    def _gray_levels(self, stored: "lookup.Values") -> "lookup.Gray":
         """The uint8 levels of a flat row. Raises RejectedImage for values that are of none."""
         from imgmem.core.levels import lookup  # needs OpenCV, which listing does not
 
         if stored.dtype == np.uint8:
             return stored
-        grey = np.empty(len(stored), np.uint8)
+        gray = np.empty(len(stored), np.uint8)
         normalization = self._record.normalization
         if normalization is None:
-            exact = lookup.is_levels(stored, grey)
+            exact = lookup.is_levels(stored, gray)
         else:
-            lookup.restore(stored, normalization, 0, grey)
+            lookup.restore(stored, normalization, 0, gray)
             again = np.empty_like(stored)
-            lookup.apply(grey, lookup.table(normalization), 0, again)
+            lookup.apply(gray, lookup.table(normalization), 0, again)
             exact = np.array_equal(again, stored)
         if not exact:
-            raise RejectedImage("corrupt", "the row has values that stand for no grey level")
-        return grey
+            raise RejectedImage("corrupt", "the row has values that stand for no gray level")
+        return gray
 
     def read_head(self, name: str, locator: Locator, length: int) -> bytes:
         return self.read(name, locator)[:length]

@@ -16,7 +16,7 @@ _NOT_FILES = {"hidden file", "hidden folder", "system file", "system folder"}
 
 
 class FolderSource:
-    """The images in the folder `path`, labelled by class folders if `labels`."""
+    """The images in the folder `path`, labeled by class folders if `labels`."""
 
     extra_columns: tuple[str, ...] = ()
     spool_bytes = 0
@@ -46,12 +46,12 @@ class FolderSource:
         return layout
 
     @property
-    def labelled(self) -> bool:
-        return self._layout.labelled
+    def labeled(self) -> bool:
+        return self._layout.labeled
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:
-        if not self.labelled:
+        if not self.labeled:
             return ()
         base = "".join(f"{folder}/" for folder in self._layout.base)
         above = [f"{base}{folder}/" for folder in self._layout.splits] or [base]

@@ -72,13 +72,13 @@ class Place:
 class Layout:
     """How folders become labels and splits.
 
-    base: wrapping folders. labelled: folders below them are classes.
+    base: wrapping folders. labeled: folders below them are classes.
     splits: folder right in `base` → split, or None to pool it; empty where there are no splits.
     left_out: such a folder whose images are passed over. remarks: what looks odd.
     """
 
     base: tuple[str, ...] = ()
-    labelled: bool = False
+    labeled: bool = False
     splits: dict[str, str | None] = field(default_factory=dict)
     left_out: frozenset[str] = frozenset()
     remarks: tuple[str, ...] = ()
@@ -94,7 +94,7 @@ class Layout:
         if inner[0] in self.splits:
             split = self.splits[inner[0]]
             inner = inner[1:]
-        return Place(inner[0] if self.labelled and inner else None, split)
+        return Place(inner[0] if self.labeled and inner else None, split)
 
     def notes(self) -> list[str]:
         """What a user should be told about it."""
@@ -123,10 +123,10 @@ def decide(survey: Survey, *, labels: bool, auto_split: bool) -> Layout:
         raise _loose(survey.base, f"images lie loose {beside}")
     if not splits:
         _require_clear(survey)
-        return Layout(survey.base, labelled=True, remarks=_doubts(survey, auto_split))
+        return Layout(survey.base, labeled=True, remarks=_doubts(survey, auto_split))
     if not _any_folders(survey):
         return Layout(survey.base, splits=splits)
-    return _with_classes_inside(Layout(survey.base, labelled=True, splits=splits), survey)
+    return _with_classes_inside(Layout(survey.base, labeled=True, splits=splits), survey)
 
 
 def _author_splits(survey: Survey) -> dict[str, str | None]:
@@ -170,7 +170,7 @@ def _require_clear(survey: Survey) -> None:
 def _loose(base: Sequence[str], what: str) -> InputError:
     return InputError(
         f"{'/'.join(base)}{': ' if base else ''}{what}",
-        hint="Move them into class folders, or take all images unlabelled: --labels none.",
+        hint="Move them into class folders, or take all images unlabeled: --labels none.",
     )
 
 

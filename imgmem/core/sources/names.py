@@ -27,7 +27,7 @@ among them, because a TIFF reader finds a thumbnail in many."""
 SYSTEM_FILES = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"})
 SYSTEM_FOLDERS = frozenset({"__macosx", "@eadir", "$recycle.bin", "system volume information"})
 _TEXTS = """
-    license licence copying notice readme authors contributors changelog changes makefile
+    license license copying notice readme authors contributors changelog changes makefile
     dockerfile md5sums sha1sums sha256sums checksums version
 """
 TEXT_FILES = frozenset(_TEXTS.split())

@@ -5,7 +5,7 @@ from imgmem.core.errors import RejectedImage
 from imgmem.core.sources import Locator, Source
 
 FIRST_BYTES = 4096
-"""Enough for nine photographs in ten (no thumbnail, no colour profile), at one page of I/O."""
+"""Enough for nine photographs in ten (no thumbnail, no color profile), at one page of I/O."""
 
 
 def read_source_header(source: Source, name: str, size: int, locator: Locator) -> Header:

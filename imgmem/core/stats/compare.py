@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from imgmem.core.progress import Report, silent
+from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.read.dataset import Dataset
 from imgmem.core.read.dataset import open as open_dataset
 from imgmem.core.rows.duplicates import load_facts
@@ -38,13 +38,15 @@ def compare(
     *,
     split: str | None = None,
     run: RunSpec = RunSpec(),
-    report: Report = silent,
+    progress: ProgressCallback = no_progress,
 ) -> Comparison:
     """Describe two datasets (or the split of that name in each) and compare them.
 
     Raises what `compute_stats` raises, for either.
     """
-    a, b = (compute_stats(path, split=split, run=run, report=report) for path in (first, second))
+    a, b = (
+        compute_stats(path, split=split, run=run, progress=progress) for path in (first, second)
+    )
     with open_dataset(first, split) as one, open_dataset(second, split) as other:
         rows_in_b, rows_in_a, relabelled = _common(one, other)
     names_a, names_b = ({each.name for each in stats.classes or ()} for stats in (a, b))

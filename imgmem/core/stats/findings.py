@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from imgmem.core.read.dataset import Dataset
 from imgmem.core.rows.duplicates import Facts, Indices, duplicate_groups
-from imgmem.core.rows.origins import Source, sources_of
+from imgmem.core.rows.origins import RowOrigin, sources_of
 from imgmem.core.specs import LISTED, Thresholds
 
 
@@ -24,7 +24,7 @@ class Item:
     rows have the same source bytes, where there are several.
     """
 
-    rows: tuple[Source, ...]
+    rows: tuple[RowOrigin, ...]
     value: float | None = None
     exact: bool | None = None
 
@@ -67,7 +67,7 @@ def find(dataset: Dataset, facts: Facts, odd: Sequence[int], limits: Thresholds)
     return [_told(kind, sources, dataset.start) for kind in found if kind.count]
 
 
-def _told(found: _Found, sources: dict[int, Source], start: int) -> Finding:
+def _told(found: _Found, sources: dict[int, RowOrigin], start: int) -> Finding:
     items = tuple(
         Item(tuple(sources[row + start] for row in rows), value, exact)
         for rows, value, exact in found.items

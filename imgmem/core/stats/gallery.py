@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgmem.core.chunks import row_ranges, rows_per_chunk
-from imgmem.core.levels.to_uint8 import true_colours
+from imgmem.core.levels.to_uint8 import true_colors
 from imgmem.core.machine.pipeline import in_order
-from imgmem.core.progress import Progress, Report, silent
+from imgmem.core.progress import Progress, ProgressCallback, no_progress
 from imgmem.core.read.dataset import Dataset
 from imgmem.core.sample.exports import encode
 from imgmem.core.stats.scan import WINDOW_BYTES, Rows
@@ -42,13 +42,17 @@ def thumbnails(dataset: Dataset, rows: Sequence[int]) -> dict[int, str]:
     read = dataset.gather(normalize=False)
     pictures = {}
     for row in sorted(set(rows)):
-        (picture,) = true_colours(read(np.array([row])), dataset.normalization)
+        (picture,) = true_colors(read(np.array([row])), dataset.normalization)
         pictures[row] = data_uri(shrunk(picture))
     return pictures
 
 
 def mean_pictures(
-    dataset: Dataset, labels: Sequence[int], *, workers: int, report: Report = silent
+    dataset: Dataset,
+    labels: Sequence[int],
+    *,
+    workers: int,
+    progress: ProgressCallback = no_progress,
 ) -> dict[int, str]:
     """Class index → address of the mean of all its rows, for the classes given.
 
@@ -62,7 +66,7 @@ def mean_pictures(
 
     def summed(window: tuple[int, int]) -> tuple[dict[int, NDArray[np.float64]], int]:
         sums: dict[int, NDArray[np.float64]] = {}
-        pictures = true_colours(read(*window), dataset.normalization)
+        pictures = true_colors(read(*window), dataset.normalization)
         for label, picture in zip(_kinds(kinds, dataset, window), pictures, strict=True):
             if label in wanted:
                 sums[label] = sums.get(label, 0.0) + shrunk(picture).astype(np.float64)
@@ -73,7 +77,7 @@ def mean_pictures(
     for sums, last in in_order(summed, windows, workers=workers, window=2 * workers):
         for label, part in sums.items():
             totals[label] = totals.get(label, 0.0) + part
-        report(Progress("mean pictures", last - dataset.start, len(dataset), "rows"))
+        progress(Progress("mean pictures", last - dataset.start, len(dataset), "rows"))
     counts = np.bincount(kinds)
     return {
         label: data_uri(np.rint(total / counts[label]).astype(np.uint8))

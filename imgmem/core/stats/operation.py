@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from imgmem.core.levels.histograms import LevelSums
 from imgmem.core.levels.moments import combined
 from imgmem.core.machine import memory
-from imgmem.core.progress import Report, silent
+from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.read.dataset import Dataset
 from imgmem.core.read.dataset import open as open_dataset
 from imgmem.core.rows.duplicates import Facts, load_facts
@@ -30,7 +30,7 @@ class Channel:
     """One channel of some rows.
 
     mean, std (population), minimum, maximum: of the values as they are stored.
-    nan, infinite: how many values are. histogram: 256 counts, of the grey levels 0–255 that
+    nan, infinite: how many values are. histogram: 256 counts, of the gray levels 0–255 that
     the values stand for, in every `histogram_step`-th row.
     """
 
@@ -46,7 +46,7 @@ class Channel:
 @dataclass(frozen=True, slots=True)
 class ClassRows:
     """Rows of a class, in all and by split. mean, std, minimum, maximum: with by_class, of
-    its grey levels 0–255, per channel."""
+    its gray levels 0–255, per channel."""
 
     name: str
     label: int
@@ -70,7 +70,7 @@ class Sources:
 
 @dataclass(frozen=True, slots=True)
 class Standardize:
-    """What `normalize` would use: from which split (None: all rows), in grey levels."""
+    """What `normalize` would use: from which split (None: all rows), in gray levels."""
 
     split: str | None
     mean: list[float]
@@ -118,11 +118,11 @@ def compute_stats(
     verify: bool = False,
     thresholds: Thresholds = Thresholds(),
     run: RunSpec = RunSpec(),
-    report: Report = silent,
+    progress: ProgressCallback = no_progress,
 ) -> DatasetStats:
     """Describe the dataset at `path`, or one split of it. Nothing is written.
 
-    by_class: also the grey levels of each class. verify: compare the arrays with their
+    by_class: also the gray levels of each class. verify: compare the arrays with their
     checksums first. Figures are exact: they depend neither on the budget nor on the workers.
     Raises InputError if there is no such dataset or split, DatasetError if it is damaged, in
     transition or being written to, UsageError for a budget below the floor.
@@ -130,10 +130,10 @@ def compute_stats(
     with memory.PeakMemory() as peak, open_dataset(path, split) as dataset:
         budget, workers = plan_scan(dataset, run)
         if verify:
-            require_whole(dataset.path, run=run, report=report)
+            require_whole(dataset.path, run=run, progress=progress)
         facts = load_facts(dataset)
         parts = {
-            name: scan(dataset, *rows, workers=workers, by_class=by_class, report=report)
+            name: scan(dataset, *rows, workers=workers, by_class=by_class, progress=progress)
             for name, rows in _parts(dataset).items()
         }
         odd = sorted(row for part in parts.values() for row in part.odd)
@@ -228,7 +228,7 @@ def _figures(counts: Counts) -> tuple[list[Any], ...]:
 
 
 def _standardize(dataset: Dataset, named: dict[str, Counts], whole: Counts) -> Standardize | None:
-    """From the train split if there is one, as `normalize` does; grey levels are exact."""
+    """From the train split if there is one, as `normalize` does; gray levels are exact."""
     if dataset.record.normalization:
         return None
     split = TRAIN if TRAIN in named else dataset.split

@@ -7,10 +7,10 @@ from typing import Any
 
 from imgmem._version import __version__
 from imgmem.core.errors import UsageError
-from imgmem.core.progress import Report, silent
+from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.read.dataset import Dataset
 from imgmem.core.read.dataset import open as open_dataset
-from imgmem.core.rows.origins import Source, sources_of
+from imgmem.core.rows.origins import RowOrigin, sources_of
 from imgmem.core.sample.selection import choose
 from imgmem.core.specs import RunSpec, SampleSpec
 from imgmem.core.stats.findings import Finding
@@ -37,7 +37,7 @@ class _Strip:
 
     facts: ClassRows
     mean: str
-    sources: list[Source]
+    sources: list[RowOrigin]
 
 
 def require_template_library() -> None:
@@ -62,7 +62,11 @@ def check_report(out: str, dataset: str) -> None:
 
 
 def write_report(
-    stats: DatasetStats, out: str, *, run: RunSpec = RunSpec(), report: Report = silent
+    stats: DatasetStats,
+    out: str,
+    *,
+    run: RunSpec = RunSpec(),
+    progress: ProgressCallback = no_progress,
 ) -> None:
     """Write the page about a dataset whose statistics are known to `out`, which is replaced.
 
@@ -74,7 +78,7 @@ def write_report(
         _, workers = plan_scan(dataset, run)
         largest = _largest(stats)
         means = mean_pictures(
-            dataset, [each.label for each in largest], workers=workers, report=report
+            dataset, [each.label for each in largest], workers=workers, progress=progress
         )
         strips = list(_strips(dataset, largest, means))
         rows = [source.row for strip in strips for source in strip.sources]
@@ -103,7 +107,7 @@ def _strips(dataset: Dataset, classes: list[ClassRows], means: dict[int, str]) -
         yield _Strip(each, means[each.label], sources)
 
 
-def _shown(finding: Finding) -> Iterator[Source]:
+def _shown(finding: Finding) -> Iterator[RowOrigin]:
     for item in finding.items[:ITEMS]:
         yield from item.rows[:ROWS]
 
@@ -125,7 +129,7 @@ def _derived(stats: DatasetStats) -> dict[str, Any]:
 
 
 def _curves(channels: list[Channel]) -> list[tuple[str, str]]:
-    """(colour, points) of each channel's histogram as an SVG polygon, 256 wide and 100 high.
+    """(color, points) of each channel's histogram as an SVG polygon, 256 wide and 100 high.
 
     The two ends, where levels are clipped, do not count for the height.
     """
@@ -135,10 +139,10 @@ def _curves(channels: list[Channel]) -> list[tuple[str, str]]:
         for channel in channels
     ]
     top = max(max(counts[1:-1]) for counts in bins) or 1
-    colours = ("red", "green", "blue") if len(channels) == 3 else ("grey",)
+    colors = ("red", "green", "blue") if len(channels) == 3 else ("gray",)
     return [
-        (colour, _points([min(count / top, 1.08) for count in counts], step))
-        for colour, counts in zip(colours, bins, strict=True)
+        (color, _points([min(count / top, 1.08) for count in counts], step))
+        for color, counts in zip(colors, bins, strict=True)
     ]
 
 

@@ -19,10 +19,10 @@ from imgmem.core.errors import UsageError
 from imgmem.core.forecast import BASE_BYTES
 from imgmem.core.levels.histograms import LEVELS, LevelSums, pixel_histograms
 from imgmem.core.levels.moments import Moments, RowSums, Totals, row_sums
-from imgmem.core.levels.to_uint8 import true_colours
+from imgmem.core.levels.to_uint8 import true_colors
 from imgmem.core.machine import memory
 from imgmem.core.machine.pipeline import in_order
-from imgmem.core.progress import Progress, Report, silent
+from imgmem.core.progress import Progress, ProgressCallback, no_progress
 from imgmem.core.read.dataset import Dataset
 from imgmem.core.specs import RunSpec
 from imgmem.core.units import format_bytes
@@ -40,7 +40,7 @@ SPLIT_ROWS = 100
 """But in so many rows of the smallest split at least, or in all of them."""
 PHASE = "statistics"
 _WINDOWS = 3
-"""What a worker takes at most, in windows: its buffer, float values as grey levels, and its
+"""What a worker takes at most, in windows: its buffer, float values as gray levels, and its
 channels apart."""
 _FLOAT_ROWS = 13
 """What it takes besides for floats, in rows: copies of one that holds NaN (measured, float16)."""
@@ -74,11 +74,11 @@ def plan_scan(dataset: Dataset, run: RunSpec) -> tuple[int, int]:
 class Counts:
     """What was found in a range of rows.
 
-    sums: of the grey levels that the values stand for. histograms: (C, 256) counts of these
+    sums: of the gray levels that the values stand for. histograms: (C, 256) counts of these
     levels in the rows whose number `histogram_step` divides.
     moments: of the values themselves, where they are floats.
-    odd: rows (of the whole dataset) with NaN, ±Inf or values that stand for no grey level.
-    classes: class index → sums of its grey levels, where they were asked for.
+    odd: rows (of the whole dataset) with NaN, ±Inf or values that stand for no gray level.
+    classes: class index → sums of its gray levels, where they were asked for.
     """
 
     sums: LevelSums
@@ -143,11 +143,11 @@ def scan(
     *,
     workers: int,
     by_class: bool = False,
-    report: Report = silent,
+    progress: ProgressCallback = no_progress,
 ) -> Counts:
     """Count everything in the rows start … stop - 1 of a dataset.
 
-    by_class: also the grey levels of each class. The result does not depend on `workers`.
+    by_class: also the gray levels of each class. The result does not depend on `workers`.
     """
     cv2.setNumThreads(1)
     at_once = rows_per_chunk(dataset.record.features_header.row_bytes, WINDOW_BYTES)
@@ -160,7 +160,7 @@ def scan(
         found.add(part)
         for sums in part.rows:
             totals.add(sums)
-        report(Progress(PHASE, last - dataset.start, len(dataset), "rows"))
+        progress(Progress(PHASE, last - dataset.start, len(dataset), "rows"))
     if dataset.record.dtype != "uint8":
         found.moments = totals.moments()
     return found
@@ -207,7 +207,7 @@ class _Counter:
     def _count(self, rows: tuple[int, int], part: _Part) -> None:
         """Add the counts of one window to `part`."""
         values = self._rows(*rows)
-        levels = true_colours(values, self._normalization)
+        levels = true_colors(values, self._normalization)
         counted = levels[-rows[0] % self._step :: self._step]
         part.histograms += pixel_histograms(counted.reshape(-1, self._depth))
         for start, stop, label in self._runs(*rows):
@@ -218,7 +218,7 @@ class _Counter:
             part.odd += [rows[0] + odd for odd in self._odd(part.rows[-1]).tolist()]
 
     def _runs(self, first: int, last: int) -> Iterator[tuple[int, int, int | None]]:
-        """(start, stop, class) of neighbouring rows of one class, counted from `first`."""
+        """(start, stop, class) of neighboring rows of one class, counted from `first`."""
         if self._labels is None:
             yield 0, last - first, None
             return
@@ -228,7 +228,7 @@ class _Counter:
             yield start, stop, int(labels[start])
 
     def _odd(self, sums: RowSums) -> NDArray[np.int64]:
-        """Which rows of a window hold values that no grey level becomes."""
+        """Which rows of a window hold values that no gray level becomes."""
         bounds = np.array([[0.0, 255.0]] * sums.count.shape[1])
         if self._normalization:
             offset, scale = (

@@ -25,7 +25,7 @@ T = TypeVar("T")
 class Normalization:
     """What was done to the features: value = (original - offset) * scale, per channel.
 
-    offset, scale: float64, in grey levels 0–255 and their inverse; JSON keeps every digit.
+    offset, scale: float64, in gray levels 0–255 and their inverse; JSON keeps every digit.
     dtype: of the values. source_dtype: of the features before, whose values are whole numbers.
     mean, std: what the method was given or measured, on the 0–255 scale, where it has them.
     split, rows: the rows of this dataset that gave the constants, or None where none did.
@@ -50,7 +50,7 @@ class Normalization:
 class Record:
     """The contents of `dataset.json`.
 
-    shape: (N, H, W, C) of the features. classes: names by class index; None if unlabelled.
+    shape: (N, H, W, C) of the features. classes: names by class index; None if unlabeled.
     splits: name → (start, stop) rows. image: the ImageSpec as built, JSON types only.
     checksums: array name ("X", "y") → CRC-32 of each `checksum_block` bytes of its data.
     build: options, decoder versions and the identity digest of the build.

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from imgmem.core.errors import DatasetError
 from imgmem.core.machine import memory
 from imgmem.core.machine.pipeline import in_order
-from imgmem.core.progress import Progress, Report, silent
+from imgmem.core.progress import Progress, ProgressCallback, no_progress
 from imgmem.core.specs import RunSpec
 from imgmem.core.storage import store
 from imgmem.core.storage.checksums import crc_of, damaged_rows
@@ -25,7 +25,9 @@ class DamagedRows:
     stop: int
 
 
-def verify(path: str, *, run: RunSpec = RunSpec(), report: Report = silent) -> list[DamagedRows]:
+def verify(
+    path: str, *, run: RunSpec = RunSpec(), progress: ProgressCallback = no_progress
+) -> list[DamagedRows]:
     """Read both arrays of the dataset at `path` and compare them with their checksums.
 
     Gives the rows that cannot be trusted, none if all is well. Raises DatasetError where sizes
@@ -36,7 +38,7 @@ def verify(path: str, *, run: RunSpec = RunSpec(), report: Report = silent) -> l
     found: list[DamagedRows] = []
     for name, header in record.arrays.items():
         with File(os.path.join(path, store.ARRAYS[name]), writable=False) as file:
-            blocks = list(_blocks(file, header, record, run, report))
+            blocks = list(_blocks(file, header, record, run, progress))
         ranges = damaged_rows(
             blocks,
             record.checksums[name],
@@ -48,9 +50,11 @@ def verify(path: str, *, run: RunSpec = RunSpec(), report: Report = silent) -> l
     return found
 
 
-def require_whole(path: str, *, run: RunSpec = RunSpec(), report: Report = silent) -> None:
+def require_whole(
+    path: str, *, run: RunSpec = RunSpec(), progress: ProgressCallback = no_progress
+) -> None:
     """DatasetError, with the rows, where `verify` finds any that cannot be trusted."""
-    bad = verify(path, run=run, report=report)
+    bad = verify(path, run=run, progress=progress)
     if bad:
         ranges = ", ".join(f"{rows.start} to {rows.stop - 1} of {rows.array}" for rows in bad)
         raise DatasetError(
@@ -62,7 +66,7 @@ def require_whole(path: str, *, run: RunSpec = RunSpec(), report: Report = silen
 
 
 def _blocks(
-    file: File, header: ArrayHeader, record: Record, run: RunSpec, report: Report
+    file: File, header: ArrayHeader, record: Record, run: RunSpec, progress: ProgressCallback
 ) -> Iterator[int]:
     """The CRC-32 of each checksum block, read in threads."""
     total, block = header.data_bytes, record.checksum_block
@@ -74,5 +78,5 @@ def _blocks(
         window=2 * workers,
     )
     for number, crc in enumerate(crcs, 1):
-        report(Progress("verify", min(number * block, total), total, "B"))
+        progress(Progress("verify", min(number * block, total), total, "B"))
         yield crc

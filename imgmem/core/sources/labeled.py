@@ -115,7 +115,7 @@ class _Ruled:
         self._auto_split = auto_split
         self.ignored = source.ignored
         self.notes = source.notes
-        self.labelled = file.columns.label is not None
+        self.labeled = file.columns.label is not None
         self.extra_columns = file.columns.extra_names
 
     @property
@@ -141,7 +141,7 @@ class _Ruled:
         self._source.close()
 
 
-class LabelledSource(_Ruled):
+class LabeledSource(_Ruled):
     """Another source's images with the labels of a file; those it does not name are left out."""
 
     def __init__(self, source: Source, path: str, *, auto_split: bool = True) -> None:

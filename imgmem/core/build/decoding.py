@@ -1,7 +1,6 @@
 """What the workers of a build do: a few sources in, rows of pixels and facts out."""
 
 import hashlib
-import json
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from imgmem.core.build.planned import PlannedImage, planned_images
 from imgmem.core.decode.images import (
     Decoded,
     Header,
@@ -19,7 +19,7 @@ from imgmem.core.decode.images import (
 from imgmem.core.errors import ImgmemError, InputError, RejectedImage
 from imgmem.core.machine.pipeline import MemoryGate
 from imgmem.core.rows import facts as row_facts
-from imgmem.core.sources import Locator, Source
+from imgmem.core.sources import Source
 from imgmem.core.sources.source_headers import read_source_header
 from imgmem.core.specs import ImageSpec
 
@@ -34,10 +34,7 @@ TINY_PIXELS = 128 * 128
 class Row:
     """One image that became a row; digest: sha256 of the source bytes."""
 
-    name: str
-    split: int
-    label: int
-    extra: list[str]
+    image: PlannedImage
     decoded: Decoded
     digest: bytes
 
@@ -110,9 +107,8 @@ class Decoder:
 
     def __call__(self, lines: list[bytes]) -> Chunk:
         chunk = Chunk(self._buffers.get())
-        sources = json.loads(b"[%s]" % b",".join(lines))
-        for line, source in zip(lines, sources, strict=True):
-            if self._stopped or not self._decode_into(chunk, source):
+        for line, image in zip(lines, planned_images(lines), strict=True):
+            if self._stopped or not self._decode_into(chunk, image):
                 break
             chunk.done_bytes += len(line)
         pixels = chunk.buffer[: len(chunk.rows)]
@@ -120,18 +116,17 @@ class Decoder:
         chunk.facts = _facts(pixels, chunk.rows)
         return chunk
 
-    def _decode_into(self, chunk: Chunk, source: list[Any]) -> bool:
-        """Decode one source into the chunk's next row or reject; False where it ends there."""
-        name, size, _, label, split, locator, extra = source
+    def _decode_into(self, chunk: Chunk, image: PlannedImage) -> bool:
+        """Decode one image into the chunk's next row or reject; False where it ends there."""
         row = chunk.buffer[len(chunk.rows)]
         try:
-            digest, decoded = self._read_and_decode(name, size, tuple(locator), row)
+            digest, decoded = self._read_and_decode(image, row)
         except RejectedImage as reject:
-            return self._reject(chunk, Reject(name, reject.reason, reject.detail))
+            return self._reject(chunk, Reject(image.name, reject.reason, reject.detail))
         except ImgmemError as failure:
             chunk.failure = failure
             return False
-        chunk.rows.append(Row(name, split, label, extra, decoded, digest))
+        chunk.rows.append(Row(image, decoded, digest))
         return True
 
     def _reject(self, chunk: Chunk, reject: Reject) -> bool:
@@ -143,34 +138,35 @@ class Decoder:
         return True
 
     def _read_and_decode(
-        self, name: str, size: int, locator: Locator, row: npt.NDArray[np.uint8]
+        self, image: PlannedImage, row: npt.NDArray[np.uint8]
     ) -> tuple[bytes, Decoded]:
         """Reserve what the header says that reading and decoding take, then do both."""
-        data = self._read(name, size, locator) if size <= SMALL_BYTES else None
-        header = read_header(data) if data is not None else self._header(name, size, locator)
+        data = self._read(image) if image.size <= SMALL_BYTES else None
+        header = read_header(data) if data is not None else self._header(image)
         if data is not None and self._tiny_rows and header.height * header.width <= TINY_PIXELS:
             decoded = decode_into(data, self._spec, row, header=header)
             return hashlib.sha256(data).digest(), decoded
-        cost = decode_cost(header, self._spec, size)
-        with self._gate.reserved(cost, name):
-            data = data or self._read(name, size, locator)
+        cost = decode_cost(header, self._spec, image.size)
+        with self._gate.reserved(cost, image.name):
+            data = data or self._read(image)
             decoded = decode_into(data, self._spec, row, header=header)
             return hashlib.sha256(data).digest(), decoded
 
-    def _read(self, name: str, size: int, locator: Locator) -> bytes:
-        data = self._source.read(name, locator)
-        if len(data) != size:
+    def _read(self, image: PlannedImage) -> bytes:
+        data = self._source.read(image.name, image.locator)
+        if len(data) != image.size:
             raise InputError(
-                f"{name} changed while it was built: {size} bytes before, {len(data)} now",
-                hint="Let the source rest, then begin anew with --restart.",
-                path=name,
+                f"{image.name} changed during the build: {image.size} bytes before, "
+                f"{len(data)} now",
+                hint="Make sure nothing writes to the source, then rerun with --restart.",
+                path=image.name,
             )
         return data
 
-    def _header(self, name: str, size: int, locator: Locator) -> Header:
+    def _header(self, image: PlannedImage) -> Header:
         """The header of a large file, without holding the file."""
-        with self._gate.reserved(size, name):
-            return read_source_header(self._source, name, size, locator)
+        with self._gate.reserved(image.size, image.name):
+            return read_source_header(self._source, image.name, image.size, image.locator)
 
 
 def _facts(pixels: npt.NDArray[np.uint8], rows: list[Row]) -> npt.NDArray[np.void]:

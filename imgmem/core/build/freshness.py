@@ -4,10 +4,10 @@ import csv
 import hashlib
 import os
 from collections.abc import Iterator
-from typing import Any
 
 from imgmem.core.build.manifest import BuildInputs
 from imgmem.core.build.plan import Plan
+from imgmem.core.build.planned import PlannedImage
 from imgmem.core.build.workdir import differences
 from imgmem.core.errors import DatasetError, RejectedImage
 from imgmem.core.storage import store
@@ -38,10 +38,10 @@ def _changed_file(out: str, plan: Plan) -> str:
     built = os.stat(os.path.join(out, store.RECORD)).st_mtime_ns
     rows = _digests(out)
     path, digest = next(rows, ("", ""))
-    for name, _, mtime, _, _, locator, _ in plan.sources():
-        is_row = path == name.encode("utf-8", "backslashreplace").decode()
-        if mtime > built and not (is_row and digest == _digest(plan, name, locator)):
-            return name if isinstance(name, str) else repr(name)
+    for image in plan.images():
+        is_row = path == image.name.encode("utf-8", "backslashreplace").decode()
+        if image.mtime_ns > built and not (is_row and digest == _digest(plan, image)):
+            return image.name
         if is_row:
             path, digest = next(rows, ("", ""))
     return ""
@@ -54,8 +54,8 @@ def _digests(out: str) -> Iterator[tuple[str, str]]:
             yield row["path"], row["digest"]
 
 
-def _digest(plan: Plan, name: str, locator: list[Any]) -> str:
+def _digest(plan: Plan, image: PlannedImage) -> str:
     try:
-        return hashlib.sha256(plan.source.read(name, tuple(locator))).hexdigest()
+        return hashlib.sha256(plan.source.read(image.name, image.locator)).hexdigest()
     except RejectedImage:
         return ""

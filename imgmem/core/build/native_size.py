@@ -2,8 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any
 
+from imgmem.core.build.planned import PlannedImage
 from imgmem.core.decode.headers import Header
 from imgmem.core.errors import InputError, RejectedImage
 from imgmem.core.sources import Source
@@ -12,14 +12,14 @@ from imgmem.core.sources.source_headers import read_source_header
 _SHOWN = 10
 
 
-def common_size(source: Source, listed: Iterable[list[Any]]) -> tuple[int, int]:
+def common_size(source: Source, images: Iterable[PlannedImage]) -> tuple[int, int]:
     """(height, width), upright, of every image whose header can be read.
 
     Raises InputError, with the sizes found, where they differ or there is none.
     """
     sizes: Counter[tuple[int, int]] = Counter()
-    for name, size, _, _, _, locator, _ in listed:
-        header = _header(source, name, size, tuple(locator))
+    for image in images:
+        header = _header(source, image)
         if header is not None and (len(sizes) <= _SHOWN or (header.height, header.width) in sizes):
             sizes[header.height, header.width] += 1
     if not sizes:
@@ -39,8 +39,8 @@ def _differing(sizes: Counter[tuple[int, int]]) -> InputError:
     )
 
 
-def _header(source: Source, name: str, size: int, locator: tuple[Any, ...]) -> Header | None:
+def _header(source: Source, image: PlannedImage) -> Header | None:
     try:
-        return read_source_header(source, name, size, locator)
+        return read_source_header(source, image.name, image.size, image.locator)
     except RejectedImage:
         return None

@@ -179,7 +179,7 @@ def _is_done(record: Record, out: str, job: _Job, *, overwrite: bool) -> bool:
 
 def _work(out: str, job: _Job, *, restart: bool) -> int:
     """Build in `.OUT.partial` and publish; how many images earlier runs had done."""
-    size = job.spec.image.size or common_size(job.source, job.plan.sources())
+    size = job.spec.image.size or common_size(job.source, job.plan.images())
     design = _design(job, size)
     workshop = _plan_memory(design, job)
     work = workdir.WorkDir(out, restart=restart)
@@ -187,7 +187,7 @@ def _work(out: str, job: _Job, *, restart: bool) -> int:
         building = work.open(
             job.order,
             job.plan,
-            lambda path: unfinished.create_files(path, design, job.plan.lines()),
+            lambda path: unfinished.create_files(path, design, job.plan.images()),
         )
         resumed_at = building.state.sources if building else job.plan.total
         if building:
@@ -220,7 +220,7 @@ def _fill(building: UnfinishedBuild, job: _Job, plan: BuildMemory, workers: int)
     """Decode what is left, append it in order, and make it durable every few chunks."""
     _check_rejects(building, job.policy)
     decoder = _decoder(building.design, job, plan)
-    lines = building.sources()
+    lines = building.lines_to_do()
     at_once = min(plan.rows_per_chunk, rows_per_chunk(job.plan.mean_bytes, TASK_BYTES))
     tasks = iter(lambda: list(islice(lines, at_once)), [])
     chunks = in_order(decoder, tasks, workers=workers, window=plan.slots)

@@ -11,9 +11,9 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from json.encoder import encode_basestring_ascii
 from typing import Any
 
+from imgmem.core.build.planned import PlannedImage
 from imgmem.core.build.splits import carve, plan_splits
 from imgmem.core.errors import InputError, UsageError
 from imgmem.core.progress import Progress, ProgressCallback, no_progress
@@ -57,11 +57,8 @@ class Plan:
     def close(self) -> None:
         self._database.close()
 
-    def lines(self) -> Iterator[bytes]:
-        """The sources in row order, each a line of JSON.
-
-        [name, size, mtime_ns, class index or -1, split index, locator, extra]
-        """
+    def images(self) -> Iterator[PlannedImage]:
+        """The sources in row order."""
         order = "rank" if self.spec.shuffle else "name"
         indices = {os.fsencode(name): index for index, name in enumerate(self.classes or ())}
         positions = {name: index for index, name in enumerate(self.splits)}
@@ -71,13 +68,10 @@ class Plan:
             FROM files LEFT JOIN positions ON positions.split = files.split
             ORDER BY position, {order}, name, files.rowid"""
         for name, size, mtime, label, split, locator, extra in self._database.execute(query):
-            path = encode_basestring_ascii(os.fsdecode(name))
-            index, position = indices.get(label, -1), positions.get(split, 0)
-            yield f"[{path},{size},{mtime},{index},{position},{locator},{extra}]\n".encode()
-
-    def sources(self) -> Iterator[list[Any]]:
-        """`lines`, decoded."""
-        return map(json.loads, self.lines())
+            yield PlannedImage(
+                os.fsdecode(name), size, mtime, indices.get(label, -1), positions.get(split, 0),
+                _tuple(locator), _tuple(extra),
+            )  # fmt: skip
 
     def digests(self) -> tuple[str, str]:
         """sha256 of the listing: without times (what it is) and with them (as it is now)."""
@@ -90,12 +84,12 @@ class Plan:
         times.update(lasting.digest())
         return lasting.hexdigest(), times.hexdigest()
 
-    def first_change(self, before: Iterable[list[Any]]) -> str:
-        """What became of the first source, by name, that is not as in an earlier `sources`."""
+    def first_change(self, before: Iterable[PlannedImage]) -> str:
+        """What became of the first source, by name, that is not as in earlier `images`."""
         self._database.execute("CREATE TEMP TABLE earlier (name PRIMARY KEY, size, mtime)")
         self._database.executemany(
             "INSERT OR REPLACE INTO earlier VALUES (?, ?, ?)",
-            ((os.fsencode(name), size, mtime) for name, size, mtime, *_ in before),
+            ((os.fsencode(image.name), image.size, image.mtime_ns) for image in before),
         )
         row = self._database.execute(
             """
@@ -204,3 +198,7 @@ class Plan:
 
 def _json(values: tuple[Any, ...]) -> str:
     return json.dumps(values) if values else "[]"
+
+
+def _tuple(text: str) -> tuple[Any, ...]:
+    return () if text == "[]" else tuple(json.loads(text))

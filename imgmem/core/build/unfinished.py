@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from itertools import accumulate, islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,7 @@ import numpy.typing as npt
 from imgmem._version import __version__
 from imgmem.core.build.decoding import Chunk, Row
 from imgmem.core.build.manifest import BuildManifest
+from imgmem.core.build.planned import PlannedImage
 from imgmem.core.errors import DatasetError
 from imgmem.core.rows import facts as row_facts
 from imgmem.core.storage import durable, store
@@ -49,22 +50,39 @@ _STARTS = {store.LABELS: HEADER_BYTES, store.FACTS: row_facts.HEADER_BYTES}
 """Where what is appended begins, in files with a header that is only written at the end."""
 
 
+class Written(NamedTuple):
+    """What has been put into a file: how many bytes, and their CRC-32."""
+
+    length: int = 0
+    crc: int = 0
+
+    def plus(self, data: bytes) -> "Written":
+        """The same with `data` behind it."""
+        return Written(self.length + len(data), zlib.crc32(data, self.crc))
+
+
 @dataclass(kw_only=True)
 class BuildState:
     """How far a build is: sources and rows done, and what was counted.
 
-    written: file name → bytes and CRC-32 of what has been put into it, a fixed header aside.
+    written: what has been put into each file, a fixed header aside.
     open_block: CRC-32 of the features' data behind its last full block.
     """
 
     sources: int = 0
     sources_bytes: int = 0
     rows: int = 0
-    written: dict[str, tuple[int, int]] = field(default_factory=dict)
+    written: dict[str, Written] = field(default_factory=dict)
     open_block: int = 0
     splits: list[int] = field(default_factory=list)
     reasons: dict[str, int] = field(default_factory=dict)
     notes: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def from_fields(cls, fields: dict[str, Any]) -> "BuildState":
+        """The state that `asdict` made `fields` of, by way of JSON."""
+        written = {name: Written(*of) for name, of in fields["written"].items()}
+        return cls(**fields | {"written": written})
 
     @property
     def rejected(self) -> int:
@@ -90,7 +108,7 @@ class UnfinishedBuild:
         self._slots = Slots(self._progress)
         if self._slots.body is None:
             raise _damaged(path, PROGRESS)
-        self.state = BuildState(**self._slots.body)
+        self.state = BuildState.from_fields(self._slots.body)
         self.design = _read_design(path, self.state.written[PLAN])
         self._row_bytes = self.design.header(0).row_bytes
         self._features = self._open(store.FEATURES)
@@ -104,11 +122,11 @@ class UnfinishedBuild:
     def _data_files(self) -> list[File]:
         return [self._features, *self._growing.values()]
 
-    def sources(self) -> Iterator[bytes]:
+    def lines_to_do(self) -> Iterator[bytes]:
         """The lines of `sources.jsonl` that are still to do."""
         return self._lines_from(self.state.sources_bytes)
 
-    def all_sources(self) -> Iterator[bytes]:
+    def all_lines(self) -> Iterator[bytes]:
         """The lines of `sources.jsonl`, those that are done too."""
         return self._lines_from(0)
 
@@ -118,21 +136,23 @@ class UnfinishedBuild:
         crcs, open_block = self._append_features(chunk.features)
         additions = {
             BLOCKS: np.array(crcs, "<u4").tobytes(),
-            store.LABELS: np.array([row.label for row in chunk.rows], np.int64).tobytes(),
+            store.LABELS: np.array([row.image.label for row in chunk.rows], np.int64).tobytes(),
             store.FACTS: chunk.facts.tobytes(),
             store.ROWS: self._rows_text(chunk.rows, state.rows),
             store.REJECTED: _csv_lines((r.name, r.reason, r.detail) for r in chunk.rejects),
         }
         for name, file in self._growing.items():
-            file.pwrite(additions[name], _STARTS.get(name, 0) + state.written[name][0])
+            file.pwrite(additions[name], _STARTS.get(name, 0) + state.written[name].length)
         self.state = BuildState(
             sources=state.sources + chunk.done,
             sources_bytes=state.sources_bytes + chunk.done_bytes,
             rows=state.rows + len(chunk.rows),
             written=state.written
-            | {name: _grown(state.written[name], additions[name]) for name in self._growing},
+            | {name: state.written[name].plus(additions[name]) for name in self._growing},
             open_block=open_block,
-            splits=_added(state.splits, (row.split for row in chunk.rows), len(self.design.splits)),
+            splits=_added(
+                state.splits, (row.image.split for row in chunk.rows), len(self.design.splits)
+            ),
             reasons=_counted(state.reasons, (reject.reason for reject in chunk.rejects)),
             notes=_counted(state.notes, (n for row in chunk.rows for n in row.decoded.notes)),
         )
@@ -150,7 +170,7 @@ class UnfinishedBuild:
         self._features.truncate(record.features_header.file_bytes)
         self._features.pwrite(record.features_header.encode(), 0)
         for name, file in self._growing.items():
-            file.truncate(_STARTS.get(name, 0) + self.state.written[name][0])
+            file.truncate(_STARTS.get(name, 0) + self.state.written[name].length)
         self._growing[store.FACTS].pwrite(row_facts.encode_header(self.state.rows), 0)
         if store.LABELS in self._growing:
             self._growing[store.LABELS].pwrite(record.labels_header.encode(), 0)
@@ -191,8 +211,10 @@ class UnfinishedBuild:
         splits, classes = self.design.splits or ("",), self.design.classes
         return _csv_lines(
             (
-                number, splits[row.split], *((row.label, classes[row.label]) if classes else _NONE),
-                row.name, row.decoded.width, row.decoded.height, row.digest.hex(), *row.extra,
+                number, splits[row.image.split],
+                *((row.image.label, classes[row.image.label]) if classes else _NONE),
+                row.image.name, row.decoded.width, row.decoded.height, row.digest.hex(),
+                *row.image.extra,
             )
             for number, row in enumerate(rows, first)
         )  # fmt: skip
@@ -213,7 +235,7 @@ class UnfinishedBuild:
 
     def _full_blocks(self) -> list[int]:
         """CRC-32 of each full block of the features' data."""
-        data = self._growing[BLOCKS].pread(self.state.written[BLOCKS][0], 0)
+        data = self._growing[BLOCKS].pread(self.state.written[BLOCKS].length, 0)
         crcs: list[int] = np.frombuffer(data, "<u4").tolist()
         return crcs
 
@@ -250,10 +272,10 @@ class UnfinishedBuild:
         ]
 
 
-def _read_design(path: str, written: tuple[int, int]) -> BuildManifest:
+def _read_design(path: str, written: Written) -> BuildManifest:
     with File(os.path.join(path, PLAN), writable=False) as file:
         data = file.pread(file.size(), 0)
-    if _grown((0, 0), data) != tuple(written):
+    if Written().plus(data) != written:
         raise _damaged(path, PLAN)
     return BuildManifest.from_json(data)
 
@@ -266,17 +288,17 @@ def _damaged(path: str, name: str) -> DatasetError:
     )
 
 
-def create_files(path: str, design: BuildManifest, sources: Iterator[bytes]) -> None:
+def create_files(path: str, design: BuildManifest, images: Iterable[PlannedImage]) -> None:
     """Fill the empty directory `path`: the sources, all the space needed, `plan.json` last."""
     header = design.header(design.sources)
     _create(path, PROGRESS, bytes(SLOTS_BYTES))
     _create(path, BLOCKS)
     _create(path, store.FEATURES, allocate=header.file_bytes)
-    written = {BLOCKS: (0, 0), store.FACTS: (0, 0)}
+    written = {BLOCKS: Written(), store.FACTS: Written()}
     if design.classes is not None:
         labels = ArrayHeader((design.sources,), np.dtype(np.int64))
         _create(path, store.LABELS, allocate=labels.file_bytes)
-        written[store.LABELS] = (0, 0)
+        written[store.LABELS] = Written()
     _create(path, store.FACTS, allocate=_facts_bytes(design.sources))
     for name, columns in (
         (store.ROWS, (*ROW_COLUMNS, *design.extra_columns)),
@@ -284,9 +306,9 @@ def create_files(path: str, design: BuildManifest, sources: Iterator[bytes]) -> 
     ):
         line = _csv_lines([columns])
         _create(path, name, line)
-        written[name] = _grown((0, 0), line)
-    written[SOURCES] = _write_sources(os.path.join(path, SOURCES), sources)
-    written[PLAN] = _grown((0, 0), design.to_json())
+        written[name] = Written().plus(line)
+    written[SOURCES] = _write_sources(os.path.join(path, SOURCES), images)
+    written[PLAN] = Written().plus(design.to_json())
     with File(os.path.join(path, PROGRESS)) as file:
         Slots(file).write(asdict(BuildState(written=written)))
         file.sync()
@@ -321,21 +343,16 @@ def _create(path: str, name: str, data: bytes = b"", *, allocate: int = 0) -> No
         file.sync()
 
 
-def _write_sources(path: str, lines: Iterator[bytes]) -> tuple[int, int]:
-    """Write the sources; gives the bytes and their CRC-32."""
-    written = (0, 0)
+def _write_sources(path: str, images: Iterable[PlannedImage]) -> Written:
+    """Write the sources, a line each; returns what was written."""
+    written = Written()
+    lines = (image.to_line() for image in images)
     with File(path, create=True) as file:
         while batch := b"".join(islice(lines, _LINES_PER_WRITE)):
-            file.pwrite(batch, written[0])
-            written = _grown(written, batch)
+            file.pwrite(batch, written.length)
+            written = written.plus(batch)
         file.sync()
     return written
-
-
-def _grown(written: tuple[int, int], data: bytes) -> tuple[int, int]:
-    """(bytes, CRC-32) of what has been written, with `data` behind it."""
-    length, crc = written
-    return length + len(data), zlib.crc32(data, crc)
 
 
 def _csv_lines(rows: Iterable[tuple[Any, ...]]) -> bytes:

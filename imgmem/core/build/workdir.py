@@ -6,7 +6,6 @@
 OUT with plan.json                  swapped in by --overwrite; .OUT.partial is the old one
 """
 
-import json
 import os
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 from imgmem.core.build import unfinished
 from imgmem.core.build.manifest import BuildInputs
 from imgmem.core.build.plan import Plan
+from imgmem.core.build.planned import PlannedImage
 from imgmem.core.build.unfinished import UnfinishedBuild
 from imgmem.core.errors import DatasetError, ResourceError, UsageError
 from imgmem.core.storage import durable, store
@@ -190,8 +190,8 @@ def _require_same(opened: UnfinishedBuild, now: BuildInputs, plan: Plan) -> None
     if options or decoders:
         raise _other_build(opened.path, options or decoders)
     if before.listing_now != now.listing_now:
-        listed = (json.loads(line) for line in opened.all_sources())
-        raise _other_build(opened.path, plan.first_change(listed))
+        planned = map(PlannedImage.from_line, opened.all_lines())
+        raise _other_build(opened.path, plan.first_change(planned))
 
 
 def _other_build(path: str, what: str) -> DatasetError:

@@ -115,7 +115,8 @@ class _Listing:
             *folder, name = member.path.split("/")
             self._surveyor.add(folder, name)
             self._count_pair(member.name, label)
-            row = os.fsencode(member.name), marshal.dumps((*member, label))
+            record = (*member[:-1], tuple(member.locator), label)  # marshal takes plain tuples only
+            row = os.fsencode(member.name), marshal.dumps(record)
             with explained(None):
                 self._database.execute("INSERT INTO members VALUES (?, ?)", row)
         elif label is None or not is_label(member.path):

@@ -3,7 +3,7 @@
 import os
 import tarfile
 from collections.abc import Iterator
-from typing import IO, cast
+from typing import IO, NamedTuple, cast
 
 from imgmem.core.errors import RejectedImage
 from imgmem.core.sources.base import Locator, Member
@@ -18,8 +18,24 @@ MAX_HEADER_BYTES = 2**20
 _WINDOW = 2**20
 
 
+class TarSlice(NamedTuple):
+    """The locator of a member: where its bytes are in the uncompressed archive."""
+
+    offset: int
+    size: int
+
+
+class ShardSlice(NamedTuple):
+    """The locator of a member of a shard; mtime_ns: the shard's, when it was listed."""
+
+    offset: int
+    size: int
+    shard: str
+    mtime_ns: int
+
+
 class TarContainer:
-    """One tar archive, decompressed first where its ending says so; locators: (offset, size)."""
+    """One tar archive, decompressed first where its extension says so."""
 
     def __init__(self, path: str, *, spool: str | None = None) -> None:
         """Raises InputError if it cannot be read, ResourceError if it has no room to go to."""
@@ -31,17 +47,18 @@ class TarContainer:
 
     def members(self) -> Iterator[Member]:
         for path, offset, size in tar_members(self._blob):
-            yield Member(path, path, size, self._mtime_ns, (offset, size))
+            yield Member(path, path, size, self._mtime_ns, TarSlice(offset, size))
 
     def read(self, locator: Locator, length: int | None) -> bytes:
-        return _read(self._blob, locator, length)
+        where = TarSlice(*locator)  # type: ignore[arg-type]
+        return _read(self._blob, where, length)
 
     def close(self) -> None:
         self._blob.close()
 
 
 class ShardsContainer:
-    """A folder of tar archives; locators are (offset, size, shard, mtime_ns).
+    """A folder of tar archives.
 
     A shard is opened for each read: there may be more of them than files may be open.
     """
@@ -57,21 +74,22 @@ class ShardsContainer:
             blob = open_blob(os.path.join(self._path, shard))
             try:
                 for path, offset, size in tar_members(blob):
-                    locator = (offset, size, shard, blob.mtime_ns)
+                    locator = ShardSlice(offset, size, shard, blob.mtime_ns)
                     yield Member(f"{shard}/{path}", path, size, blob.mtime_ns, locator)
             finally:
                 blob.close()
 
     def read(self, locator: Locator, length: int | None) -> bytes:
-        path = os.path.join(self._path, str(locator[2]))
+        where = ShardSlice(*locator)  # type: ignore[arg-type]
+        path = os.path.join(self._path, where.shard)
         try:
             blob = Blob(open_regular(path)[0], path)
         except OSError as error:
             raise rejection(error) from None
         try:
-            if blob.mtime_ns != locator[3]:
-                raise RejectedImage("changed", f"{locator[2]} changed meanwhile")
-            return _read(blob, locator, length)
+            if blob.mtime_ns != where.mtime_ns:
+                raise RejectedImage("changed", f"{where.shard} changed meanwhile")
+            return _read(blob, where, length)
         finally:
             blob.close()
 
@@ -87,9 +105,8 @@ def shards_in(folder: str) -> list[str]:
     return sorted(visible, key=os.fsencode)
 
 
-def _read(blob: Blob, locator: Locator, length: int | None) -> bytes:
-    offset, size = int(locator[0]), int(locator[1])
-    return blob.image(size if length is None else min(length, size), offset)
+def _read(blob: Blob, where: TarSlice | ShardSlice, length: int | None) -> bytes:
+    return blob.image(where.size if length is None else min(length, where.size), where.offset)
 
 
 def tar_members(blob: Blob) -> Iterator[tuple[str, int, int]]:

@@ -12,7 +12,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from imgmem.core.errors import RejectedImage
 from imgmem.core.sources.base import Locator, Member
@@ -57,9 +57,24 @@ class _Record:
     mode: int
 
 
+class ZipSlice(NamedTuple):
+    """The locator of a member: where it is, and what it must be.
+
+    offset: of its local header. packed, size: bytes as stored and as they are. crc, name_crc:
+    CRC-32 of the bytes and of the name.
+    """
+
+    offset: int
+    packed: int
+    size: int
+    method: int
+    flags: int
+    crc: int
+    name_crc: int
+
+
 class ZipContainer:
-    """One zip archive; locators are (offset, packed size, size, method, flags, CRC-32 of the
-    bytes, CRC-32 of the name)."""
+    """One zip archive."""
 
     spool_bytes = 0
 
@@ -72,7 +87,7 @@ class ZipContainer:
         for record in _central_directory(self._blob):
             path = self._checked(record)
             if not record.name.endswith("/"):
-                locator = (
+                locator = ZipSlice(
                     record.offset, record.packed, record.size, record.method, record.flags,
                     record.crc, record.name_crc,
                 )  # fmt: skip
@@ -92,18 +107,19 @@ class ZipContainer:
             raise refused(self._blob.path, record.name, what) from None
 
     def read(self, locator: Locator, length: int | None) -> bytes:
-        offset, packed, size, method, flags, crc, name_crc = map(int, locator)
-        if flags & _ENCRYPTED:
+        where = ZipSlice(*locator)  # type: ignore[arg-type]
+        method, size = where.method, where.size
+        if where.flags & _ENCRYPTED:
             raise RejectedImage("unreadable", "encrypted in the zip archive")
         if method and method not in _METHODS:
             raise RejectedImage("unreadable", f"packed in the zip archive by method {method}")
-        start = self._data_offset(offset, name_crc)
+        start = self._data_offset(where.offset, where.name_crc)
         if length is not None and length < size:
-            return self._head(start, packed, method, length)
-        data = self._blob.image(packed, start)
+            return self._head(start, where.packed, method, length)
+        data = self._blob.image(where.packed, start)
         if method:
             data = _unpacked(data, method, size + 1)
-        if len(data) != size or zlib.crc32(data) != crc:
+        if len(data) != size or zlib.crc32(data) != where.crc:
             raise RejectedImage("corrupt", "its checksum in the zip archive is another")
         return data
 

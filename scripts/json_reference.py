@@ -10,12 +10,12 @@ _NAMES = {str: "string", int: "integer", float: "number", bool: "true or false",
 
 
 def reference(result: type, known: set[type]) -> Iterator[str]:
-    """Lines that describe a dataclass, then those that it contains, save for the `known`, which
+    """Lines that describe a dataclass, then those that it contains, except the `known`, which
     these join."""
     found = [result]
     for kind in found:
         hints = get_type_hints(kind)
-        if kind not in known:
+        if kind not in known or kind is result:
             yield from _described(kind, hints)
         known.add(kind)
         for hint in hints.values():

@@ -1,4 +1,8 @@
-"""The generated parts of README.md, for cog: `scripts/readme` writes them, a test checks them."""
+"""The generated parts of README.md and the guide, for cog.
+
+`scripts/readme` writes them, a test checks them. All pages are one run: they share the datasets
+that the examples of the README build.
+"""
 
 import os
 import re
@@ -9,7 +13,7 @@ from importlib import import_module
 from tempfile import TemporaryDirectory
 
 import cog
-import draw_pictures
+import draw_images
 from click import Context
 from json_reference import reference
 
@@ -54,15 +58,16 @@ def exit_codes() -> None:
 
 
 _folder = TemporaryDirectory()
-draw_pictures.main(os.path.join(_folder.name, "pictures"))
+draw_images.main(os.path.join(_folder.name, "images"))
 
 
-def example(*lines: str) -> None:
-    """Commands of the worked example with what they print, run on the pictures of quickstart.
+def example(*lines: str, only: tuple[str, ...] = ()) -> None:
+    """Commands with what they print, run on the images that quickstart draws.
 
-    What stands there stays if it differs in the machine's own figures only.
+    What is there stays if it differs in the machine's own figures only. only: show no lines of
+    output but those that begin with one of these.
     """
-    shown = "\n".join(f"$ {line}\n{_output(line)}" for line in lines)
+    shown = "\n".join(f"$ {line}\n{_cut(_output(line), only)}" for line in lines)
     block = f"```console\n{shown}```\n"
     cog.out(cog.previous if _without_figures(cog.previous) == _without_figures(block) else block)
 
@@ -82,6 +87,18 @@ def _output(line: str) -> str:
     )
     lines = done.stdout.replace(_folder.name, "~/try").splitlines()
     return "".join(line.rstrip() + "\n" for line in lines)
+
+
+def _cut(output: str, only: tuple[str, ...]) -> str:
+    """The lines that begin with one of `only`, with … for what is left out; all if it is empty."""
+    if not only:
+        return output
+    kept: list[str] = []
+    for line in output.splitlines():
+        shown = line if line.startswith(only) and line not in kept else "…"
+        if shown != "…" or kept[-1:] != ["…"]:
+            kept.append(shown)
+    return "".join(f"{line}\n" for line in kept)
 
 
 def _without_figures(block: str) -> str:

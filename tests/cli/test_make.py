@@ -1,4 +1,4 @@
-"""The Makefile and the CI step of the README do what the README says."""
+"""The Makefile and the CI step of the guide do what the guide says."""
 
 import json
 import os
@@ -12,22 +12,22 @@ from pathlib import Path
 import pytest
 from support import images
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "imgmem/docs/automation.md"
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """A folder with the Makefile and a few photographs."""
     folder = tmp_path_factory.mktemp("project")
-    (folder / "Makefile").write_text(readme_block("make"))
+    (folder / "Makefile").write_text(block_of("make"))
     for label, first in (("daisy", 0), ("tulip", 100)):
         for seed in range(first, first + 10):
             images.write(folder / f"photos/{label}/{seed}.jpg", images.photo(40, 50, seed))
     return folder
 
 
-def readme_block(language):
-    [block] = re.findall(rf"```{language}\n(.*?)```", README.read_text(), re.DOTALL)
+def block_of(language):
+    [block] = re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(), re.DOTALL)
     return block
 
 
@@ -64,7 +64,7 @@ def test_make_builds_everything_anew_where_a_photograph_was_added(project):
 
 
 def test_the_step_for_ci_builds_checks_and_keeps_the_figures(project, tmp_path):
-    script = textwrap.dedent(readme_block("yaml").split("run: |\n")[1])
+    script = textwrap.dedent(block_of("yaml").split("run: |\n")[1])
     shutil.copytree(project / "photos", tmp_path / "photos")
     run(tmp_path, "bash", "-e", "-c", script)
     assert json.loads((tmp_path / "stats.json").read_text())["command"] == "stats"

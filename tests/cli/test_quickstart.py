@@ -53,7 +53,7 @@ def test_every_command_is_shown_with_its_output_and_a_second_run_works_too(check
 def test_a_folder_of_ones_own_is_read_and_left_as_it_was(checkout, tmp_path):
     quickstart(checkout)
     photos = tmp_path / "my photos"
-    shutil.move(checkout / ".quickstart/pictures", photos)
+    shutil.move(checkout / ".quickstart/images", photos)
     before = digests(photos)
     quickstart(checkout, "my photos", cwd=tmp_path)
     assert digests(photos) == before

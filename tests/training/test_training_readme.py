@@ -1,4 +1,4 @@
-"""The README's training examples run as they stand, and learn."""
+"""The training examples of the guide and the README run as they are, and learn."""
 
 import os
 import re
@@ -14,8 +14,8 @@ from support.numbered import ON_READ
 
 import imgmem
 
-README = Path(__file__).parents[2] / "README.md"
-SECTION = re.search(r"## Training from it\n(.*?)\n## ", README.read_text(), re.DOTALL)[1]
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "imgmem/docs/training.md").read_text()
 
 
 def picture(label, random, side=32):
@@ -49,7 +49,7 @@ def folder(tmp_path_factory):
 
 def example(heading, which):
     """The Python blocks under a heading: the one at the place `which`."""
-    text = re.split(r"^### ", SECTION, flags=re.MULTILINE)
+    text = re.split(r"^## ", PAGE, flags=re.MULTILINE)
     part = next(part for part in text if part.startswith(heading)) if heading else text[0]
     return re.findall(r"```python\n(.*?)```", part, re.DOTALL)[which]
 
@@ -80,6 +80,13 @@ def accuracy(printed):
 
 def test_the_first_lines_run(folder):
     run(example("", 0) + "assert image.shape == (32, 32, 3) and len(batches) > 1\n", folder)
+
+
+def test_the_example_of_the_readme_runs(folder):
+    need("torch")
+    section = (ROOT / "README.md").read_text().split("## Train from it\n")[1]
+    [code] = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    run(code.replace('"shapes"', '"flowers"') + "assert len(images) > 0\n", folder)
 
 
 def test_the_loop_over_plain_numpy_files_runs(folder):

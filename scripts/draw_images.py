@@ -1,4 +1,4 @@
-"""Draw a few hundred pictures to try imgmem on: `python scripts/draw_pictures.py FOLDER`.
+"""Draw a few hundred images to try imgmem with: `python scripts/draw_images.py FOLDER`.
 
 Four classes of shapes, unequal in number, in five formats and many sizes; among them a gray
 one, one with transparency, one that only EXIF turns upright, one that is cut off, a black one,
@@ -35,11 +35,11 @@ def draw(label: str, random: np.random.Generator) -> Image.Image:
     """A shape in its color on a cloudy background, 160 to 480 pixels a side."""
     height, width = (int(side) for side in random.integers(160, 481, 2))
     clouds = random.integers(0, 160, (9, 9, 3)).astype(np.uint8)
-    picture = cv2.resize(clouds, (width, height), interpolation=cv2.INTER_CUBIC)
+    image = cv2.resize(clouds, (width, height), interpolation=cv2.INTER_CUBIC)
     color = random.integers(128, 256, 3)
     for outline in outlines(label, height, width, random):
-        cv2.fillPoly(picture, [outline], color.tolist(), cv2.LINE_AA)
-    return Image.fromarray(picture)
+        cv2.fillPoly(image, [outline], color.tolist(), cv2.LINE_AA)
+    return Image.fromarray(image)
 
 
 def outlines(

@@ -18,7 +18,8 @@ import numpy as np
 from PIL import Image
 from support.images import encode, oriented, photo
 
-from imgmem.core.decode.images import decode_into, read_header
+from imgmem.core.decode.headers import read_header
+from imgmem.core.decode.images import decode_into
 from imgmem.core.decode.memory_cost import decode_cost
 from imgmem.core.errors import RejectedImage
 from imgmem.core.specs import ImageSpec

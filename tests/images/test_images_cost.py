@@ -24,7 +24,8 @@ PEAK = """
 import json, sys
 import numpy as np
 from imgmem.core.decode.memory_cost import decode_cost
-from imgmem.core.decode.images import decode_into, read_header
+from imgmem.core.decode.headers import read_header
+from imgmem.core.decode.images import decode_into
 from imgmem.core.specs import ImageSpec
 
 def kib(name):

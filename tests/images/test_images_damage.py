@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 from support.images import encode, photo
 
-from imgmem.core.decode.images import decode_into, read_header
+from imgmem.core.decode.headers import read_header
+from imgmem.core.decode.images import decode_into
 from imgmem.core.errors import REJECT_REASONS, RejectedImage
 from imgmem.core.specs import ImageSpec
 

@@ -11,7 +11,9 @@ from PIL import Image
 from support.images import encode, oriented, photo
 
 from imgmem.core.decode.exif import exif_orientation
-from imgmem.core.decode.headers import FORMATS, HEAD_BYTES, read_header
+from imgmem.core.decode.format import HEAD_BYTES
+from imgmem.core.decode.formats import FORMATS
+from imgmem.core.decode.headers import read_header
 from imgmem.core.decode.images import decoder_versions
 from imgmem.core.errors import RejectedImage
 

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image, ImageOps
 from support.images import encode, oriented, photo
 
-from imgmem.core.decode.images import decode_into, read_header
+from imgmem.core.decode.headers import read_header
+from imgmem.core.decode.images import decode_into
 from imgmem.core.specs import ImageSpec
 
 SIZES = [(37, 52), (64, 41), (1, 1), (1, 23)]

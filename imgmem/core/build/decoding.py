@@ -9,13 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from imgmem.core.build.planned import PlannedImage, planned_images
-from imgmem.core.decode.images import (
-    Decoded,
-    Header,
-    decode_cost,
-    decode_into,
-    read_header,
-)
+from imgmem.core.decode.format import Header
+from imgmem.core.decode.headers import read_header
+from imgmem.core.decode.images import Decoded, decode_into
+from imgmem.core.decode.memory_cost import decode_cost
 from imgmem.core.errors import ImgmemError, InputError, RejectedImage
 from imgmem.core.machine.pipeline import MemoryGate
 from imgmem.core.rows import facts as row_facts

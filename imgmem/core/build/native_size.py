@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from imgmem.core.build.planned import PlannedImage
-from imgmem.core.decode.headers import Header
+from imgmem.core.decode.format import Header
 from imgmem.core.errors import InputError, RejectedImage
 from imgmem.core.sources import Source
 from imgmem.core.sources.source_headers import read_source_header

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from imgmem.core.decode.headers import Header
+from imgmem.core.decode.format import Header
 from imgmem.core.specs import ImageSpec
 
 Size = tuple[int, int]

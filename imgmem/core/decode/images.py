@@ -8,36 +8,17 @@ import numpy as np
 import PIL
 import simplejpeg
 from PIL.ImageFile import ImageFile
-from PIL.TiffImagePlugin import TiffImageFile
 
+from imgmem.core.decode.failures import reject
+from imgmem.core.decode.format import Format, Header
+from imgmem.core.decode.formats import JPEG, PILLOW_FORMATS, sniff
 from imgmem.core.decode.geometry import Size, jpeg_eighths, jpeg_fills, jpeg_scaled
-from imgmem.core.decode.headers import (
-    HEAD_BYTES,
-    Header,
-    describe,
-    lift_pillow_limit,
-    open_image,
-    read_header,
-    read_jpeg_header,
-    reject,
-)
-from imgmem.core.decode.integrity import check_container, check_tiff
-from imgmem.core.decode.memory_cost import decode_cost
-from imgmem.core.decode.pixels import from_inverted_cmyk, read_pixels, require_supported
-from imgmem.core.decode.resize import Pixels, place, plane, upright
-from imgmem.core.decode.signatures import sniff
+from imgmem.core.decode.headers import check_container, describe, lift_pillow_limit, open_image
+from imgmem.core.decode.jpeg import COLORS, read_jpeg, read_jpeg_header
+from imgmem.core.decode.pixels import from_inverted_cmyk, read_pixels
+from imgmem.core.decode.resize import Pixels, apply_orientation, fit_into, plane
 from imgmem.core.errors import RejectedImage
 from imgmem.core.specs import ImageSpec
-
-__all__ = [
-    "HEAD_BYTES",
-    "Decoded",
-    "Header",
-    "decode_cost",
-    "decode_into",
-    "decoder_versions",
-    "read_header",
-]
 
 RECIPE = 1
 """Raised whenever the same file would become different bytes."""
@@ -70,16 +51,25 @@ def decoder_versions() -> dict[str, str]:
 def decode_into(
     data: bytes, spec: ImageSpec, row: Pixels, *, header: Header | None = None
 ) -> Decoded:
-    """Decode an image into `row`, uint8 (H, W, 3) RGB or (H, W, 1) gray, C-contiguous.
+    """Decode an image into a row.
 
-    header: that of `read_header(data)`, to save reading it again.
-    Raises RejectedImage; the content of `row` is undefined then.
+    Args:
+        data: The bytes of the file.
+        spec: What the row is to be.
+        row: uint8 (H, W, 3) RGB or (H, W, 1) gray, C-contiguous; undefined after a reject.
+        header: That of `read_header(data)`, to save reading it again.
+
+    Returns:
+        What became of the image.
+
+    Raises:
+        RejectedImage: The image must not become a row.
     """
-    kind = header.format if header else sniff(data)
+    name = header.format if header else sniff(data)
     try:
-        if kind == "JPEG":
+        if name == JPEG:
             return _decode_jpeg(data, spec, row, header or read_jpeg_header(data))
-        return _decode_other(data, spec, row, kind)
+        return _decode_other(data, spec, row, PILLOW_FORMATS[name])
     except cv2.error as error:  # its MemoryError has no class of its own
         raise reject(error) from error
 
@@ -94,45 +84,22 @@ def _check_size(header: Header, spec: ImageSpec, target: Size) -> None:
         raise RejectedImage("wrong-size", detail)
 
 
-# JPEG ------------------------------------------------------------------------------------
-
-_COLORS = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
-"""simplejpeg's names. Never gray from a color JPEG: its own luma is not that of its RGB."""
-
-
 def _decode_jpeg(data: bytes, spec: ImageSpec, row: Pixels, header: Header) -> Decoded:
     target = row.shape[0], row.shape[1]
     _check_size(header, spec, target)
     if jpeg_fills(header, spec, target):
-        _read_jpeg(data, _COLORS[header.mode], target, row)
+        read_jpeg(data, COLORS[header.mode], target, row)
         return Decoded(header.height, header.width, "JPEG")
     eighths = jpeg_eighths(header.size, spec, target)
-    pixels = _read_jpeg(data, _COLORS[header.mode], jpeg_scaled(header.stored_size, eighths))
+    pixels = read_jpeg(data, COLORS[header.mode], jpeg_scaled(header.stored_size, eighths))
     if header.mode == "CMYK":
         pixels = from_inverted_cmyk(pixels)
-    place(upright(plane(pixels), header.orientation), spec, row, header.size)
+    fit_into(apply_orientation(plane(pixels), header.orientation), spec, row, header.size)
     notes = ("cmyk",) if header.mode == "CMYK" else ()
     return Decoded(header.height, header.width, "JPEG", notes)
 
 
-def _read_jpeg(data: bytes, colors: str, size: Size, out: Pixels | None = None) -> Pixels:
-    """Decode at the scale that gives `size`, into `out` if given. Strict: warnings reject."""
-    try:
-        pixels: Pixels = simplejpeg.decode_jpeg(
-            data, colors, min_height=size[0], min_width=size[1], buffer=out, strict=True
-        )
-    except Exception as error:
-        raise reject(error) from error
-    if pixels.shape[:2] != size:
-        detail = f"decodes to {pixels.shape[0]}×{pixels.shape[1]}, not {size[0]}×{size[1]}"
-        raise RejectedImage("corrupt", detail)
-    return pixels
-
-
-# All other formats -----------------------------------------------------------------------
-
-
-def _decode_other(data: bytes, spec: ImageSpec, row: Pixels, kind: str) -> Decoded:
+def _decode_other(data: bytes, spec: ImageSpec, row: Pixels, kind: Format) -> Decoded:
     check_container(data, kind)
     image = open_image(data, kind)
     header = describe(image, kind, data)
@@ -140,26 +107,29 @@ def _decode_other(data: bytes, spec: ImageSpec, row: Pixels, kind: str) -> Decod
     lift_pillow_limit(header.height * header.width)
     fills = header.orientation == 1 and header.size == (row.shape[0], row.shape[1])
     out = plane(row) if fills else None
-    pixels, notes = _load(image, header, spec, out, data)
+    pixels, notes = _load(image, kind, header, spec, out, data)
     if pixels.shape[:2] != header.stored_size:
         raise RejectedImage("corrupt", "decodes to another size than its header says")
     del image  # its memory, before more is taken
     if pixels is not out:
-        place(upright(pixels, header.orientation), spec, row, header.size)
+        fit_into(apply_orientation(pixels, header.orientation), spec, row, header.size)
     if header.bits > 8:
         notes.add("16-bit")
-    return Decoded(header.height, header.width, kind, tuple(sorted(notes)))
+    return Decoded(header.height, header.width, kind.name, tuple(sorted(notes)))
 
 
 def _load(
-    image: ImageFile, header: Header, spec: ImageSpec, out: Pixels | None, data: bytes
+    image: ImageFile,
+    kind: Format,
+    header: Header,
+    spec: ImageSpec,
+    out: Pixels | None,
+    data: bytes,
 ) -> tuple[Pixels, set[str]]:
-    """The first picture of an opened image, and notes."""
+    """The first image of an opened file, and notes."""
     try:
         several = getattr(image, "is_animated", False)
-        if isinstance(image, TiffImageFile):
-            check_tiff(data, image)
-        require_supported(image, header)
+        kind.check_image(image, header, data)
         image.load()
         pixels, notes = read_pixels(image, spec, out)
     except RejectedImage:
@@ -167,5 +137,5 @@ def _load(
     except Exception as error:
         raise reject(error) from error
     if several:
-        notes.add("pages" if image.format == "TIFF" else "animation")
+        notes.add(kind.several)
     return pixels, notes

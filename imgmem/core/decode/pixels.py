@@ -5,32 +5,12 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from PIL.ImageFile import ImageFile
 
 from imgmem.core.decode.geometry import BAND_PIXELS
-from imgmem.core.decode.headers import Header
 from imgmem.core.decode.resize import Pixels, convert_into
-from imgmem.core.errors import RejectedImage
 from imgmem.core.specs import ImageSpec
 
 _GRAY = {"1", "L"}
-
-
-def require_supported(image: ImageFile, header: Header) -> None:
-    """Refuse pixel types whose gray levels cannot be told, or that Pillow gets wrong.
-
-    Raises RejectedImage("unsupported").
-    """
-    raw = str(image.tile[0].args) if image.tile else ""
-    why = ""
-    if image.mode == "F" or (image.mode == "I" and header.format != "PPM"):
-        why = f"{image.mode} pixels, of 32 bits, do not say which value is white"
-    elif "I;12" in raw:
-        why = "12-bit pixels"
-    elif header.bits > 8 and "transparency" in image.info:
-        why = "a transparent color among 16-bit pixels"
-    if why:
-        raise RejectedImage("unsupported", f"{why}: convert to 8 bits first")
 
 
 def read_pixels(
@@ -88,8 +68,8 @@ def _band_rows(height: int, width: int) -> Iterator[tuple[int, int]]:
 def _on_background(band: Image.Image, color: tuple[int, int, int]) -> Image.Image:
     """RGB over `color`, rounded as Pillow rounds: (a·alpha + b·(255 - alpha)) / 255."""
     canvas = Image.new("RGB", band.size, color)
-    picture = band.convert("RGBA")
-    canvas.paste(picture, mask=picture)
+    overlay = band.convert("RGBA")
+    canvas.paste(overlay, mask=overlay)
     return canvas
 
 

@@ -16,7 +16,7 @@ Pixels = npt.NDArray[np.uint8]
 cv2.setNumThreads(1)  # the workers are ours
 
 
-def upright(pixels: Pixels, orientation: int) -> Pixels:
+def apply_orientation(pixels: Pixels, orientation: int) -> Pixels:
     """`pixels` as its EXIF orientation (1–8) says that it is to be seen.
 
     The table is that of EXIF 2.32, 4.6.4 "Orientation".
@@ -32,7 +32,7 @@ def upright(pixels: Pixels, orientation: int) -> Pixels:
     return pixels
 
 
-def place(pixels: Pixels, spec: ImageSpec, row: Pixels, size: Size) -> None:
+def fit_into(pixels: Pixels, spec: ImageSpec, row: Pixels, size: Size) -> None:
     """Fit upright `pixels` into `row` (H, W, 3 or 1) as `spec` says.
 
     size: of the image itself, of which `pixels` may be a smaller version.
@@ -86,7 +86,7 @@ def _fill(pixels: Pixels, region: Pixels, spec: ImageSpec) -> None:
 
 
 def _resize_into(pixels: Pixels, out: Pixels, spec: ImageSpec) -> None:
-    """Resize `pixels` to the size of `out`, in the two steps of `fits.halfway`."""
+    """Resize `pixels` to the size of `out`, in the two steps of `geometry.halfway`."""
     size = pixels.shape[0], pixels.shape[1]
     target = out.shape[0], out.shape[1]
     if size == target:

@@ -1,6 +1,7 @@
 """Headers of a source's images, from as few of their bytes as will do."""
 
-from imgmem.core.decode.headers import HEAD_BYTES, Header, read_header
+from imgmem.core.decode.format import HEAD_BYTES, Header
+from imgmem.core.decode.headers import read_header
 from imgmem.core.errors import RejectedImage
 from imgmem.core.sources import Locator, Source
 

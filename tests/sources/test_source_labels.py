@@ -7,7 +7,7 @@ import tracemalloc
 import pytest
 from support.listings import exhausted, listed, placed, plant
 
-from imgmem.core.build.unfinished import ROW_COLUMNS
+from imgmem.core.build.csv_text import ROW_COLUMNS
 from imgmem.core.errors import InputError, RejectedImage
 from imgmem.core.sources.table import ROWS_COLUMNS
 

@@ -14,15 +14,15 @@ from imgmem.core.storage import store
 from imgmem.core.storage.record import Record
 
 
-def require_unchanged(record: Record, out: str, order: BuildInputs, plan: Plan) -> None:
+def require_unchanged(record: Record, out: str, inputs: BuildInputs, plan: Plan) -> None:
     """DatasetError, with what differs, unless the dataset `out` is this very build.
 
     Times are not part of a dataset, so a source that is newer than it is read again and its
     digest compared.
     """
     build = record.build
-    changed = differences(build["options"], order.options)
-    if not changed and build["identity"] != order.identity:
+    changed = differences(build["options"], inputs.options)
+    if not changed and build["identity"] != inputs.identity:
         changed = "the source's files"
     changed = changed or _changed_file(out, plan)
     if changed:
@@ -48,7 +48,7 @@ def _changed_file(out: str, plan: Plan) -> str:
 
 
 def _digests(out: str) -> Iterator[tuple[str, str]]:
-    """(path, digest) of each row, in order."""
+    """(path, digest) of each row, in inputs."""
     with open(os.path.join(out, store.ROWS), encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             yield row["path"], row["digest"]

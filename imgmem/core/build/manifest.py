@@ -33,7 +33,7 @@ class BuildInputs:
 class BuildManifest:
     """What is being built (`plan.json`). shape: (H, W, C) of a row. sources: how many."""
 
-    order: BuildInputs
+    inputs: BuildInputs
     image: dict[str, Any]
     sources: int
     shape: tuple[int, int, int]
@@ -51,7 +51,7 @@ class BuildManifest:
     @classmethod
     def from_json(cls, data: bytes) -> "BuildManifest":
         fields: dict[str, Any] = json.loads(data)
-        order = BuildInputs(**fields.pop("order"))
+        inputs = BuildInputs(**fields.pop("inputs"))
         for name, value in fields.items():
             fields[name] = tuple(value) if isinstance(value, list) else value
-        return cls(order=order, **fields)
+        return cls(inputs=inputs, **fields)

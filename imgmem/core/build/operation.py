@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from imgmem.core.build import unfinished, workdir
+from imgmem.core.build import files, workdir
 from imgmem.core.build.decoding import Chunk, Decoder
 from imgmem.core.build.freshness import require_unchanged
 from imgmem.core.build.manifest import BuildInputs, BuildManifest
@@ -70,7 +70,7 @@ class _Job:
 
     source: Source
     plan: Plan
-    order: BuildInputs
+    inputs: BuildInputs
     spec: BuildSpec
     policy: RejectPolicy
     run: RunSpec
@@ -145,12 +145,12 @@ def _job(
             classes=plan.empty_classes,
         )
     listing, listing_now = plan.digests()
-    order = BuildInputs(
+    inputs = BuildInputs(
         options=_options(spec), decoders=decoder_versions(),
         listing=listing, listing_now=listing_now,
     )  # fmt: skip
     return _Job(
-        source=images, plan=plan, order=order, spec=spec, policy=policy, run=run,
+        source=images, plan=plan, inputs=inputs, spec=spec, policy=policy, run=run,
         budget=memory.budget(run.memory), progress=progress,
     )  # fmt: skip
 
@@ -169,7 +169,7 @@ def _options(spec: BuildSpec) -> dict[str, Any]:
 def _is_done(record: Record, out: str, job: _Job, *, overwrite: bool) -> bool:
     """True where OUT is this very build; DatasetError where it is another and may not go."""
     try:
-        require_unchanged(record, out, job.order, job.plan)
+        require_unchanged(record, out, job.inputs, job.plan)
     except DatasetError:
         if not overwrite:
             raise
@@ -180,14 +180,14 @@ def _is_done(record: Record, out: str, job: _Job, *, overwrite: bool) -> bool:
 def _work(out: str, job: _Job, *, restart: bool) -> int:
     """Build in `.OUT.partial` and publish; how many images earlier runs had done."""
     size = job.spec.image.size or common_size(job.source, job.plan.images())
-    design = _design(job, size)
-    workshop = _plan_memory(design, job)
+    manifest = _manifest(job, size)
+    workshop = _plan_memory(manifest, job)
     work = workdir.WorkDir(out, restart=restart)
     try:
         building = work.open(
-            job.order,
+            job.inputs,
             job.plan,
-            lambda path: unfinished.create_files(path, design, job.plan.images()),
+            lambda path: files.create_files(path, manifest, job.plan.images()),
         )
         resumed_at = building.state.sources if building else job.plan.total
         if building:
@@ -202,10 +202,10 @@ def _work(out: str, job: _Job, *, restart: bool) -> int:
         work.release()
 
 
-def _design(job: _Job, size: tuple[int, int]) -> BuildManifest:
+def _manifest(job: _Job, size: tuple[int, int]) -> BuildManifest:
     image = job.spec.image
     return BuildManifest(
-        order=job.order,
+        inputs=job.inputs,
         image=asdict(replace(image, size=size)) | {"native": image.size is None},
         sources=job.plan.total,
         shape=(*size, image.depth),
@@ -219,7 +219,7 @@ def _design(job: _Job, size: tuple[int, int]) -> BuildManifest:
 def _fill(building: UnfinishedBuild, job: _Job, plan: BuildMemory, workers: int) -> None:
     """Decode what is left, append it in order, and make it durable every few chunks."""
     _check_rejects(building, job.policy)
-    decoder = _decoder(building.design, job, plan)
+    decoder = _decoder(building.manifest, job, plan)
     lines = building.lines_to_do()
     at_once = min(plan.rows_per_chunk, rows_per_chunk(job.plan.mean_bytes, TASK_BYTES))
     tasks = iter(lambda: list(islice(lines, at_once)), [])
@@ -236,14 +236,14 @@ def _fill(building: UnfinishedBuild, job: _Job, plan: BuildMemory, workers: int)
                 waiting = 0
     except KeyboardInterrupt:
         building.commit()
-        done, total = building.state.sources, building.design.sources
+        done, total = building.state.sources, building.manifest.sources
         raise _interrupted(f"{done} of {total} images are done and kept") from None
     finally:
         decoder.stop()
 
 
 def _tell(building: UnfinishedBuild, job: _Job) -> None:
-    job.progress(Progress("build", building.state.sources, building.design.sources, "images"))
+    job.progress(Progress("build", building.state.sources, building.manifest.sources, "images"))
 
 
 def _take(building: UnfinishedBuild, chunk: Chunk, job: _Job) -> None:
@@ -256,25 +256,25 @@ def _take(building: UnfinishedBuild, chunk: Chunk, job: _Job) -> None:
     _check_rejects(building, job.policy)
 
 
-def _decoder(design: BuildManifest, job: _Job, plan: BuildMemory) -> Decoder:
+def _decoder(manifest: BuildManifest, job: _Job, plan: BuildMemory) -> Decoder:
     return Decoder(
         job.source,
         job.spec.image,
-        shape=(plan.rows_per_chunk, *design.shape),
-        dtype=design.dtype,
+        shape=(plan.rows_per_chunk, *manifest.shape),
+        dtype=manifest.dtype,
         slots=plan.slots,
         gate=MemoryGate(plan.decode_bytes),
         stop_at_reject=job.policy.on_error == "stop",
     )
 
 
-def _plan_memory(design: BuildManifest, job: _Job) -> tuple[BuildMemory, int]:
+def _plan_memory(manifest: BuildManifest, job: _Job) -> tuple[BuildMemory, int]:
     """How the budget is divided, and the number of workers."""
     return plan_build(
         budget=job.budget,
-        rows=design.sources,
-        values=prod(design.shape),
-        itemsize=np.dtype(design.dtype).itemsize,
+        rows=manifest.sources,
+        values=prod(manifest.shape),
+        itemsize=np.dtype(manifest.dtype).itemsize,
         workers=job.run.workers,
         cpus=memory.allowed_cpus(),
     )
@@ -292,7 +292,7 @@ def _check_rejects(building: UnfinishedBuild, policy: RejectPolicy) -> None:
         )
     if allowed is None:
         return
-    limit = allowed if isinstance(allowed, int) else allowed * building.design.sources
+    limit = allowed if isinstance(allowed, int) else allowed * building.manifest.sources
     if rejected > limit:
         building.commit()
         raise InputError(

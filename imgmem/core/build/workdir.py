@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from imgmem.core.build import unfinished
+from imgmem.core.build import files
 from imgmem.core.build.manifest import BuildInputs
 from imgmem.core.build.plan import Plan
 from imgmem.core.build.planned import PlannedImage
@@ -72,19 +72,19 @@ class WorkDir:
             _empty(self.path)
 
     def open(
-        self, order: BuildInputs, plan: Plan, create_files: Callable[[str], None]
+        self, inputs: BuildInputs, plan: Plan, create_files: Callable[[str], None]
     ) -> UnfinishedBuild | None:
         """The build in progress, new or resumed; None if all that is left is to publish it.
 
         Raises DatasetError where what is there was ordered otherwise.
         """
         if self._has(store.RECORD):
-            self._require_identity(order)
+            self._require_identity(inputs)
             require_whole(self.path)
             return None
-        if self._has(unfinished.PLAN):
+        if self._has(files.PLAN):
             self._opened = UnfinishedBuild(self.path)
-            _require_same(self._opened, order, plan)
+            _require_same(self._opened, inputs, plan)
         else:
             self._lay_out(create_files)
             self._opened = UnfinishedBuild(self.path)
@@ -97,7 +97,7 @@ class WorkDir:
                 durable.exchange(self.path, self.out)
                 clean_up(self.out)
             return
-        unfinished.remove_build_files(self.path)
+        files.remove_build_files(self.path)
         durable.rename(self.path, self.out)
         durable.sync_directory(os.path.dirname(self.out) or ".")
 
@@ -126,8 +126,8 @@ class WorkDir:
             self.discard()
             raise
 
-    def _require_identity(self, order: BuildInputs) -> None:
-        if store.read_record(self.path).build["identity"] != order.identity:
+    def _require_identity(self, inputs: BuildInputs) -> None:
+        if store.read_record(self.path).build["identity"] != inputs.identity:
             raise _other_build(self.path, "the options or the source")
 
 
@@ -139,12 +139,12 @@ def clean_up(out: str) -> None:
     if not os.path.isdir(out):
         return
     durable.sync_directory(os.path.dirname(out) or ".")
-    if os.path.isfile(os.path.join(out, unfinished.PLAN)):
+    if os.path.isfile(os.path.join(out, files.PLAN)):
         old = partial_path(out)
         if os.path.isdir(old):
             durable.remove_tree(old)
             durable.sync_directory(os.path.dirname(out) or ".")
-        unfinished.remove_build_files(out)
+        files.remove_build_files(out)
     durable.sync_directory(out)
 
 
@@ -175,7 +175,7 @@ def _make_and_lock(path: str) -> Lock:
 
 def _empty(path: str) -> None:
     """Remove all files, first and for good those that vouch for the others."""
-    for name in (store.RECORD, unfinished.PLAN):
+    for name in (store.RECORD, files.PLAN):
         durable.unlink(os.path.join(path, name))
     durable.sync_directory(path)
     for name in sorted(os.listdir(path)):
@@ -184,7 +184,7 @@ def _empty(path: str) -> None:
 
 def _require_same(opened: UnfinishedBuild, now: BuildInputs, plan: Plan) -> None:
     """DatasetError, with what differs, unless a build goes on as it was begun."""
-    before = opened.design.order
+    before = opened.manifest.inputs
     options = differences(before.options, now.options)
     decoders = differences(before.decoders, now.decoders)
     if options or decoders:

@@ -125,7 +125,7 @@ def _builds(source, spec, **options):
     def operation(root):
         small = mock.patch("imgmem.core.forecast.CHUNK_BYTES", 2 * 5 * 7 * 3)
         often = mock.patch("imgmem.core.build.operation.CHUNKS_PER_COMMIT", 2)
-        blocks = mock.patch("imgmem.core.build.unfinished.CHECKSUM_BLOCK_BYTES", BLOCK)
+        blocks = mock.patch("imgmem.core.build.blocks.BLOCK_BYTES", BLOCK)
         with small, often, blocks:
             skip = RejectPolicy(on_error="skip")
             build(source, f"{root}/out", spec=spec, policy=skip, run=RUN, **options)

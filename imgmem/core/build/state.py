@@ -1,0 +1,44 @@
+"""How far a build in progress is."""
+
+import zlib
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+
+class Written(NamedTuple):
+    """What has been put into a file: how many bytes, and their CRC-32."""
+
+    length: int = 0
+    crc: int = 0
+
+    def plus(self, data: bytes) -> "Written":
+        """The same with `data` behind it."""
+        return Written(self.length + len(data), zlib.crc32(data, self.crc))
+
+
+@dataclass(kw_only=True)
+class BuildState:
+    """How far a build is: sources and rows done, and what was counted.
+
+    written: what has been put into each file, a fixed header aside.
+    open_block: CRC-32 of the features' data behind its last full block.
+    """
+
+    sources: int = 0
+    sources_bytes: int = 0
+    rows: int = 0
+    written: dict[str, Written] = field(default_factory=dict)
+    open_block: int = 0
+    splits: list[int] = field(default_factory=list)
+    reasons: dict[str, int] = field(default_factory=dict)
+    notes: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def from_fields(cls, fields: dict[str, Any]) -> "BuildState":
+        """The state that `asdict` made `fields` of, by way of JSON."""
+        written = {name: Written(*of) for name, of in fields["written"].items()}
+        return cls(**fields | {"written": written})
+
+    @property
+    def rejected(self) -> int:
+        return sum(self.reasons.values())

@@ -13,6 +13,8 @@ def pytest_configure(config):
 
 def pytest_collection_modifyitems(config, items):
     if config.getoption("--full"):
+        for item in items:
+            item.add_marker(pytest.mark.timeout(4 * 3600))
         return
     skip = pytest.mark.skip(reason="runs with --full (scripts/test --all)")
     for item in items:

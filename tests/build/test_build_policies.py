@@ -5,8 +5,8 @@ import gc
 import os
 
 import pytest
-from support.folders import class_folders, contents
 from support.images import photo, write
+from support.trees import class_folders, snapshot
 
 import imgmem
 from imgmem.core.errors import InputError, ResourceError, UsageError
@@ -54,7 +54,7 @@ def test_skip_goes_on_from_where_stop_stopped(tmp_path, source):
     result = imgmem.build(source, tmp_path / "out", spec=SPEC, policy=SKIP)
     assert result.resumed_at == 3
     imgmem.build(source, tmp_path / "straight", spec=SPEC, policy=SKIP)
-    assert contents(tmp_path / "out") == contents(tmp_path / "straight")
+    assert snapshot(tmp_path / "out") == snapshot(tmp_path / "straight")
 
 
 def test_skip_lists_the_rejects_with_their_reasons(tmp_path, source):

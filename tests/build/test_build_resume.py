@@ -3,12 +3,12 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
-from support.folders import class_folders, contents
 from support.images import photo, write
+from support.program import IMGMEM
+from support.trees import class_folders, snapshot
 
 import imgmem
 from imgmem.core.errors import DatasetError, Interrupted
@@ -46,7 +46,7 @@ def test_an_interrupted_build_leaves_no_dataset_and_goes_on(tmp_path, source, mo
     result = imgmem.build(source, tmp_path / "out", spec=SPEC)
     assert 0 < result.resumed_at < 80
     imgmem.build(source, tmp_path / "straight", spec=SPEC)
-    assert contents(tmp_path / "out") == contents(tmp_path / "straight")
+    assert snapshot(tmp_path / "out") == snapshot(tmp_path / "straight")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out", "src", "straight"]
 
 
@@ -81,9 +81,9 @@ def test_another_decoder_is_refused(tmp_path, source, monkeypatch):
 
 def test_an_interrupted_overwrite_leaves_the_old_dataset(tmp_path, source):
     imgmem.build(source, tmp_path / "out", spec=BuildSpec(image=ImageSpec(size=(8, 8))))
-    before = contents(tmp_path / "out")
+    before = snapshot(tmp_path / "out")
     interrupt(source, tmp_path / "out", spec=SPEC, overwrite=True)
-    assert contents(tmp_path / "out") == before
+    assert snapshot(tmp_path / "out") == before
 
 
 def test_two_builds_of_one_dataset_do_not_meet(tmp_path, source):
@@ -103,7 +103,7 @@ def test_a_signal_stops_a_real_process_and_keeps_its_work(tmp_path, number):
     for copy in range(1, 60):
         os.link(original, original.with_name(f"{copy}.png"))
     source = tmp_path / "src"
-    command = [sys.executable, "-m", "imgmem", "build", str(source), str(tmp_path / "out")]
+    command = [*IMGMEM, "build", str(source), str(tmp_path / "out")]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     while process.poll() is None and not (tmp_path / ".out.partial" / "plan.json").exists():
         time.sleep(0.001)
@@ -113,7 +113,7 @@ def test_a_signal_stops_a_real_process_and_keeps_its_work(tmp_path, number):
     assert "Run the same command again to go on." in told
     imgmem.build(source, tmp_path / "out")
     imgmem.build(source, tmp_path / "straight")
-    assert contents(tmp_path / "out") == contents(tmp_path / "straight")
+    assert snapshot(tmp_path / "out") == snapshot(tmp_path / "straight")
 
 
 @pytest.mark.parametrize("name", ["plan.json", "progress"])

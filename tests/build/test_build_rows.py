@@ -7,8 +7,9 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
-from support.folders import class_folders, contents, features
+from support.datasets import features
 from support.images import photo, write
+from support.trees import class_folders, snapshot
 
 import imgmem
 from imgmem.core.build.decoding import Decoder
@@ -80,7 +81,7 @@ def test_one_and_four_workers_give_the_same_bytes(tmp_path):
     spec = BuildSpec(image=SMALL, splits=(("train", 0.7), ("val", 0.3)), shuffle=True)
     for workers in (1, 4):
         imgmem.build(source, tmp_path / str(workers), spec=spec, run=RunSpec(workers=workers))
-    assert contents(tmp_path / "1") == contents(tmp_path / "4")
+    assert snapshot(tmp_path / "1") == snapshot(tmp_path / "4")
 
 
 def test_the_memory_budget_does_not_change_the_bytes(tmp_path):
@@ -89,7 +90,7 @@ def test_the_memory_budget_does_not_change_the_bytes(tmp_path):
     for budget in (80, 1024):
         run = RunSpec(workers=2, memory=budget * 2**20)
         imgmem.build(source, tmp_path / str(budget), spec=spec, run=run)
-    assert contents(tmp_path / "80") == contents(tmp_path / "1024")
+    assert snapshot(tmp_path / "80") == snapshot(tmp_path / "1024")
 
 
 def test_a_copy_of_the_source_gives_the_same_bytes(tmp_path):
@@ -100,7 +101,7 @@ def test_a_copy_of_the_source_gives_the_same_bytes(tmp_path):
     spec = BuildSpec(image=SMALL, splits=(("train", 0.5), ("val", 0.5)))
     imgmem.build(source, tmp_path / "one", spec=spec)
     imgmem.build(tmp_path / "elsewhere" / "copy", tmp_path / "two", spec=spec)
-    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+    assert snapshot(tmp_path / "one") == snapshot(tmp_path / "two")
 
 
 def test_a_flat_folder_has_no_labels(tmp_path):
@@ -203,7 +204,7 @@ def test_other_options_are_refused_and_named(tmp_path):
 
 
 def test_a_source_edited_to_the_same_size_is_noticed(tmp_path):
-    source = class_folders(tmp_path / "src", {"a": 2}, ending=".bmp")
+    source = class_folders(tmp_path / "src", {"a": 2}, extension=".bmp")
     imgmem.build(source, tmp_path / "out", spec=BuildSpec(image=SMALL))
     write(source / "a" / "01.bmp", photo(24, 32, seed=99))
     with pytest.raises(DatasetError, match=r"a/01\.bmp"):
@@ -223,7 +224,7 @@ def test_overwrite_replaces_a_dataset(tmp_path):
     imgmem.build(source, tmp_path / "out", spec=BuildSpec(), overwrite=True)
     assert features(tmp_path / "out").shape == (2, 224, 224, 3)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out", "src"]
-    assert "plan.json" not in contents(tmp_path / "out")
+    assert "plan.json" not in snapshot(tmp_path / "out")
 
 
 def test_overwrite_never_replaces_what_is_no_dataset(tmp_path):

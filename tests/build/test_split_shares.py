@@ -6,8 +6,8 @@ import shutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.folders import class_folders
 from support.images import photo, write
+from support.trees import class_folders
 
 import imgmem
 from imgmem.core.build.splits import plan_splits, share_out

@@ -1,25 +1,14 @@
 """`imgmem build` as a process: signals, terminals, and going on after a stop."""
 
 import json
-import os
-import pty
 import signal
 import subprocess
-import sys
-import termios
 import time
 
 import numpy as np
 import pytest
 from support import images
-
-
-def command(*arguments):
-    return [sys.executable, "-m", "imgmem", *map(str, arguments)]
-
-
-def run(*arguments):
-    return subprocess.run(command(*arguments), capture_output=True, text=True)
+from support.program import IMGMEM, imgmem, on_terminal
 
 
 @pytest.fixture(scope="module")
@@ -36,11 +25,11 @@ def photos(tmp_path_factory):
 
 
 def test_stopped_at_a_bad_image_build_goes_on_with_skip_and_lists_it(photos, tmp_path):
-    stopped = run("build", photos, tmp_path / "out", "--size", "32")
+    stopped = imgmem("build", photos, tmp_path / "out", "--size", "32")
     assert stopped.returncode == 3
     assert "b/200.jpg" in stopped.stderr
     result = json.loads(
-        run(
+        imgmem(
             "build", photos, tmp_path / "out", "--size", "32", "--on-error", "skip", "--json"
         ).stdout
     )
@@ -52,7 +41,9 @@ def test_stopped_at_a_bad_image_build_goes_on_with_skip_and_lists_it(photos, tmp
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_a_build_and_the_same_command_ends_it(photos, tmp_path, number):
     arguments = ("build", photos, tmp_path / "out", "--size", "500", "--on-error", "skip")
-    with subprocess.Popen(command(*arguments), stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [*IMGMEM, *map(str, arguments)], stderr=subprocess.PIPE, text=True
+    ) as process:
         while not (tmp_path / ".out.partial/plan.json").exists():
             time.sleep(0.01)
         process.send_signal(number)
@@ -63,33 +54,18 @@ def test_a_signal_stops_a_build_and_the_same_command_ends_it(photos, tmp_path, n
 
 
 def test_on_a_terminal_a_build_shows_a_bar(photos, tmp_path):
-    terminal, end = pty.openpty()
-    termios.tcsetwinsize(end, (24, 100))
     arguments = ("build", photos, tmp_path / "out", "--on-error", "skip", "--size", "8")
-    with subprocess.Popen(command(*arguments), stdout=subprocess.DEVNULL, stderr=end):
-        os.close(end)
-        shown = read_all(terminal)
-    os.close(terminal)
+    shown = on_terminal([*IMGMEM, *arguments], stream="stderr", columns=100)
     assert "build:   0%|" in shown
     assert "0/300 [" in shown
 
 
-def read_all(terminal):
-    parts = []
-    try:
-        while part := os.read(terminal, 65536):
-            parts.append(part)
-    except OSError:  # Linux's way to say that nobody writes any more
-        pass
-    return b"".join(parts).decode()
-
-
 def test_elsewhere_a_short_build_says_nothing_but_its_result(photos, tmp_path):
-    done = run("build", photos, tmp_path / "out", "--on-error", "skip", "--size", "8")
+    done = imgmem("build", photos, tmp_path / "out", "--on-error", "skip", "--size", "8")
     assert done.stderr == ""
     assert "299 x 8 x 8 x 3 uint8" in done.stdout
 
 
 def test_quiet_says_nothing_at_all(photos, tmp_path):
-    done = run("build", photos, tmp_path / "out", "--on-error", "skip", "--size", "8", "--quiet")
+    done = imgmem("build", photos, tmp_path / "out", "--on-error", "skip", "--size", "8", "--quiet")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -1,17 +1,9 @@
 """Options that contradict each other, or the dataset, are refused before anything is done."""
 
-import hashlib
-import subprocess
-import sys
-
 import pytest
 from support import images
-
-
-def run(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "imgmem", *map(str, arguments)], capture_output=True, text=True
-    )
+from support.program import imgmem
+from support.trees import snapshot
 
 
 @pytest.fixture(scope="module")
@@ -19,13 +11,8 @@ def dataset(tmp_path_factory):
     folder = tmp_path_factory.mktemp("contradictions")
     for seed in range(6):
         images.write(folder / f"photos/{'ab'[seed % 2]}/{seed}.png", images.photo(8, 8, seed))
-    assert run("build", folder / "photos", folder / "out", "--size", "8").returncode == 0
+    assert imgmem("build", folder / "photos", folder / "out", "--size", "8").returncode == 0
     return folder / "out"
-
-
-def digest(dataset):
-    contents = b"".join(path.read_bytes() for path in sorted(dataset.iterdir()))
-    return hashlib.sha256(contents).hexdigest()
 
 
 @pytest.mark.parametrize(
@@ -63,14 +50,14 @@ def digest(dataset):
     ],
 )
 def test_a_contradiction_is_a_usage_error_that_changes_nothing(dataset, tmp_path, arguments):
-    before = digest(dataset)
+    before = snapshot(dataset)
     words = [
         word.replace("OUT", str(dataset)).replace("new", str(tmp_path / "new"))
         for word in arguments.split()
     ]
-    done = run(*words)
+    done = imgmem(*words)
     assert done.returncode == 2, done.stdout + done.stderr
     assert done.stdout == ""
     assert 1 <= done.stderr.count("\n") <= 2
-    assert digest(dataset) == before
+    assert snapshot(dataset) == before
     assert list(tmp_path.iterdir()) == []

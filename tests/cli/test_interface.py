@@ -1,24 +1,13 @@
 """What all commands have in common on the command line."""
 
 import json
-import os
-import subprocess
-import sys
 
 import click
 import pytest
+from support import program
 
 import imgmem
 from imgmem.cli import COMMANDS, main
-
-
-def run(*arguments, **environment):
-    return subprocess.run(
-        [sys.executable, "-m", "imgmem", *arguments],
-        capture_output=True,
-        text=True,
-        env=os.environ | environment,
-    )
 
 
 def options_of(command):
@@ -26,7 +15,7 @@ def options_of(command):
 
 
 def test_the_commands_are_listed_in_the_order_of_use():
-    lines = run("--help").stdout.split("Commands:\n")[1].splitlines()[:5]
+    lines = program.imgmem("--help").stdout.split("Commands:\n")[1].splitlines()[:5]
     assert [line.split()[0] for line in lines] == [
         "build",
         "stats",
@@ -37,19 +26,25 @@ def test_the_commands_are_listed_in_the_order_of_use():
 
 
 def test_the_version_has_one_home():
-    assert run("--version").stdout == f"imgmem, version {imgmem.__version__}\n"
+    assert program.imgmem("--version").stdout == f"imgmem, version {imgmem.__version__}\n"
 
 
 def test_no_command_is_a_usage_error_that_shows_the_help():
-    done = run()
+    done = program.imgmem()
     assert (done.returncode, done.stdout) == (2, "")
     assert "Commands:" in done.stderr
+
+
+def completed(words, place):
+    """What bash offers for the word at `place`."""
+    env = {"_IMGMEM_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(place)}
+    return program.imgmem(env=env).stdout
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 class TestEachCommand:
     def test_help_shows_an_example(self, command):
-        page = run(command, "--help").stdout
+        page = program.imgmem(command, "--help").stdout
         assert "\n  Examples:\n" in page
         assert f"    imgmem {command} " in page
 
@@ -57,7 +52,7 @@ class TestEachCommand:
         assert main.get_command(None, command).help.splitlines()[0] == COMMANDS[command]
 
     def test_help_fits_80_columns(self, command):
-        page = run(command, "--help", COLUMNS="200").stdout
+        page = program.imgmem(command, "--help", env={"COLUMNS": "200"}).stdout
         assert max(map(len, page.splitlines())) <= 80
 
     def test_every_option_has_a_help_text(self, command):
@@ -74,29 +69,25 @@ class TestEachCommand:
         assert {"--json", "--quiet", "-q"} <= flags
 
     def test_an_unknown_option_is_refused_in_two_lines(self, command):
-        done = run(command, "--nonsense")
+        done = program.imgmem(command, "--nonsense")
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr.startswith("imgmem: No such option")
         assert done.stderr.endswith(f"See `imgmem {command} --help`.\n")
         assert done.stderr.count("\n") == 2
 
     def test_a_missing_argument_is_refused_as_json_too(self, command):
-        done = run(command, "--json")
+        done = program.imgmem(command, "--json")
         assert done.returncode == 2
         assert json.loads(done.stdout)["error"]["kind"] == "usage"
 
     def test_the_shell_completes_its_options(self, command):
-        done = run(
-            _IMGMEM_COMPLETE="bash_complete", COMP_WORDS=f"imgmem {command} --js", COMP_CWORD="2"
-        )
-        assert done.stdout == "plain,--json\n"
+        assert completed(f"imgmem {command} --js", 2) == "plain,--json\n"
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_can_be_sourced(shell):
-    assert "_IMGMEM_COMPLETE" in run(_IMGMEM_COMPLETE=f"{shell}_source").stdout
+    assert "_IMGMEM_COMPLETE" in program.imgmem(env={"_IMGMEM_COMPLETE": f"{shell}_source"}).stdout
 
 
 def test_the_shell_completes_commands():
-    done = run(_IMGMEM_COMPLETE="bash_complete", COMP_WORDS="imgmem no", COMP_CWORD="1")
-    assert done.stdout == "plain,normalize\n"
+    assert completed("imgmem no", 1) == "plain,normalize\n"

@@ -4,13 +4,12 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
 import pytest
-from support import images
+from support import images, program
 
 PAGE = Path(__file__).parents[2] / "imgmem/docs/automation.md"
 
@@ -33,9 +32,7 @@ def block_of(language):
 
 def run(folder, *command):
     path = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
-    done = subprocess.run(
-        command, cwd=folder, env=os.environ | {"PATH": path}, capture_output=True, text=True
-    )
+    done = program.run(command, cwd=folder, env={"PATH": path})
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -1,25 +1,18 @@
 """Progress shows on stderr in the way that suits it."""
 
-import os
-import pty
-import subprocess
 import sys
-import termios
 from pathlib import Path
 
 import pytest
+from support import program
 
-PROGRAM = [sys.executable, str(Path(__file__).with_name("program.py")), "fail", "report"]
+PROGRAM = [sys.executable, str(Path(__file__).with_name("failing_program.py")), "fail", "report"]
 
 
 def run(*arguments, seconds):
-    return subprocess.run(
-        [*PROGRAM, *arguments],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"LINE_SECONDS": str(seconds)},
-        check=True,
-    )
+    done = program.run([*PROGRAM, *arguments], env={"LINE_SECONDS": str(seconds)})
+    assert done.returncode == 0
+    return done
 
 
 def test_without_a_terminal_a_line_now_and_then_tells_rate_and_time_left():
@@ -58,20 +51,6 @@ def test_quiet_shows_no_bar_either():
 
 
 def shown_on_terminal(*arguments, columns=100):
-    """What a run writes to a terminal that its stderr is; 0 columns are ones not known."""
-    terminal, end = pty.openpty()
-    termios.tcsetwinsize(end, (24, columns))
-    with subprocess.Popen(
-        [*PROGRAM, *arguments], stderr=end, env=os.environ | {"LINE_SECONDS": "60"}
-    ):
-        os.close(end)
-        shown = b"".join(iter(lambda: read(terminal), b""))
-    os.close(terminal)
-    return shown.decode()
-
-
-def read(terminal):
-    try:
-        return os.read(terminal, 65536)
-    except OSError:  # Linux's way to say that nobody writes any more
-        return b""
+    """What a run writes to a terminal that its stderr is."""
+    command = [*PROGRAM, *arguments]
+    return program.on_terminal(command, stream="stderr", columns=columns, LINE_SECONDS="60")

@@ -1,11 +1,12 @@
 """scripts/quickstart works on a fresh checkout, again, and never writes into the given folder."""
 
-import hashlib
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from support.program import run
+from support.trees import snapshot
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("imgmem", "scripts", "pyproject.toml", "README.md", "LICENSE")
@@ -25,20 +26,10 @@ def checkout(tmp_path_factory):
 
 
 def quickstart(checkout, *arguments, cwd="/"):
-    done = subprocess.run(
-        [checkout / "scripts/quickstart", *arguments],
-        cwd=cwd,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
+    command = [checkout / "scripts/quickstart", *arguments]
+    done = run(command, cwd=cwd, stdin=subprocess.DEVNULL)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
-
-
-def digests(folder):
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 def test_every_command_is_shown_with_its_output_and_a_second_run_works_too(checkout):
@@ -54,14 +45,12 @@ def test_a_folder_of_ones_own_is_read_and_left_as_it_was(checkout, tmp_path):
     quickstart(checkout)
     photos = tmp_path / "my photos"
     shutil.move(checkout / ".quickstart/images", photos)
-    before = digests(photos)
+    before = snapshot(photos)
     quickstart(checkout, "my photos", cwd=tmp_path)
-    assert digests(photos) == before
+    assert snapshot(photos) == before
 
 
 def test_a_missing_folder_is_refused_before_anything_is_installed(checkout):
-    done = subprocess.run(
-        [checkout / "scripts/quickstart", "/no/such/folder"], capture_output=True, text=True
-    )
+    done = run([checkout / "scripts/quickstart", "/no/such/folder"])
     assert done.returncode == 1
     assert done.stderr == "quickstart: there is no folder /no/such/folder\n"

@@ -2,10 +2,10 @@
 
 import os
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
+from support.program import run
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 
@@ -24,15 +24,13 @@ def without_python(tmp_path):
 def test_a_machine_without_a_new_python_is_told_so(script, without_python, tmp_path):
     copy = shutil.copytree(SCRIPTS, tmp_path / "checkout/scripts")
     (tmp_path / "checkout/pyproject.toml").touch()
-    done = subprocess.run(
-        [copy / script], env={"PATH": without_python}, capture_output=True, text=True
-    )
+    done = run([copy / script], env={"PATH": without_python})
     assert done.returncode == 1
     assert done.stderr.startswith(f"{script}: needs Python 3.11 or newer")
 
 
 def test_an_unknown_option_of_scripts_test_is_refused():
-    done = subprocess.run([SCRIPTS / "test", "--everything"], capture_output=True, text=True)
+    done = run([SCRIPTS / "test", "--everything"])
     assert done.returncode == 1
     assert done.stderr.startswith("test: unknown option --everything")
 

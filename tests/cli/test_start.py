@@ -1,32 +1,20 @@
 """imgmem answers at once, and answers even where OpenCV is broken."""
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 from support import images
+from support.program import imgmem, python
 
 from imgmem.cli import COMMANDS
 
 HEAVY = {"numpy", "cv2", "rich", "tqdm", "PIL", "simplejpeg", "torch", "keras", "sqlite3"}
 
 
-def run(*arguments, **environment):
-    return subprocess.run(
-        [sys.executable, "-m", "imgmem", *arguments],
-        capture_output=True,
-        text=True,
-        env=os.environ | environment,
-    )
-
-
 def imported(code):
     """The modules that Python has loaded after running `code` in a new process."""
     code += "\nimport sys; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return set(done.stdout.split())
+    return set(python(code).stdout.split())
 
 
 def test_the_command_line_starts_without_heavy_packages():
@@ -71,12 +59,12 @@ def broken_opencv(tmp_path):
 
 @pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)])
 def test_help_works_without_opencv(broken_opencv, command):
-    done = run(*command, "--help", **broken_opencv)
+    done = imgmem(*command, "--help", env=broken_opencv)
     assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_command_that_needs_opencv_says_how_to_mend_it(broken_opencv, tmp_path):
-    done = run("build", str(tmp_path), str(tmp_path / "out"), **broken_opencv)
+    done = imgmem("build", str(tmp_path), str(tmp_path / "out"), env=broken_opencv)
     assert (done.returncode, done.stdout) == (5, "")
     assert done.stderr.startswith("imgmem: OpenCV cannot be loaded")
     assert "libgl1" in done.stderr
@@ -86,6 +74,6 @@ def test_a_command_that_needs_opencv_says_how_to_mend_it(broken_opencv, tmp_path
 def test_estimate_works_without_opencv(broken_opencv, tmp_path):
     for seed in range(3):
         images.write(tmp_path / f"photos/cat/{seed}.jpg", images.photo(40, 50, seed))
-    done = run("estimate", str(tmp_path / "photos"), "--json", **broken_opencv)
+    done = imgmem("estimate", str(tmp_path / "photos"), "--json", env=broken_opencv)
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["command"] == "estimate"

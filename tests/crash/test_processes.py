@@ -12,8 +12,9 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
-from support.crash.harness import read_tree
 from support.datasets import write_dataset
+from support.program import run
+from support.trees import snapshot
 
 from imgmem.core.errors import DatasetError, Interrupted, ResourceError
 from imgmem.core.normalize.operation import normalize, undo
@@ -41,9 +42,9 @@ def path(tmp_path):
 
 def test_killed_at_random_moments_processes_lose_nothing(path, full):
     """(d) SIGKILL, from outside, until each direction has been walked through."""
-    before = read_tree(path)
+    before = snapshot(path)
     normalize(path)
-    after = read_tree(path)
+    after = snapshot(path)
     chance, rounds = random.Random(0), 200 if full else 10
     with subprocess.Popen(
         [sys.executable, "-c", FORKED, str(path)],
@@ -60,9 +61,9 @@ def test_killed_at_random_moments_processes_lose_nothing(path, full):
             if (path / "X.npy").exists():
                 assert (path / "X.npy").read_bytes() in (before["X.npy"], after["X.npy"])
     normalize(path)
-    assert read_tree(path) == after
+    assert snapshot(path) == after
     undo(path)
-    assert read_tree(path) == before
+    assert snapshot(path) == before
 
 
 def test_in_transition_every_command_says_how_to_go_on_or_back(path, monkeypatch):
@@ -83,23 +84,23 @@ def test_a_full_file_system_costs_nothing_and_is_told_in_bytes(tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "imgmem-test", str(disk)]
-    if os.geteuid() or subprocess.run(mount, check=False).returncode:
+    if os.geteuid() or run(mount).returncode:
         pytest.skip("needs root and mount")
     try:
         images = np.random.default_rng(0).integers(0, 256, (100, 32, 32, 3), np.uint8)
         path = write_dataset(disk / "data", images, [0] * 100, checksum_block=16384)
-        before = read_tree(path)
+        before = snapshot(path)
         with pytest.raises(ResourceError, match="no space") as caught:
             normalize(path)
         assert caught.value.facts["missing_bytes"] > 0
-        assert read_tree(path) == before
+        assert snapshot(path) == before
     finally:
-        subprocess.run(["umount", str(disk)], check=True)
+        assert run(["umount", disk]).returncode == 0
 
 
 def test_a_limit_on_file_sizes_is_an_ordinary_error(path):
     """(f) RLIMIT_FSIZE: EFBIG (its signal is ignored by Python), and all is as it was."""
-    before = read_tree(path)
+    before = snapshot(path)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (700_000, hard))
     try:
@@ -107,20 +108,20 @@ def test_a_limit_on_file_sizes_is_an_ordinary_error(path):
             normalize(path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert read_tree(path) == before
+    assert snapshot(path) == before
 
 
 @pytest.mark.parametrize("call", ["pwrite", "preadv", "posix_fallocate", "posix_fadvise"])
 def test_without_a_system_call_the_result_is_the_same(path, monkeypatch, call):
-    before = read_tree(path)
+    before = snapshot(path)
     normalize(path)
-    after = read_tree(path)
+    after = snapshot(path)
     undo(path)
     monkeypatch.delattr(os, call)
     normalize(path)
-    assert read_tree(path) == after
+    assert snapshot(path) == after
     undo(path)
-    assert read_tree(path) == before
+    assert snapshot(path) == before
 
 
 @pytest.mark.parametrize("error", [errno.EINVAL, errno.ENOTSUP])
@@ -162,9 +163,9 @@ def test_without_flock_the_lock_of_an_ended_process_counts_no_more(path, monkeyp
 )
 def test_ctrl_c_keeps_the_state_and_says_how_to_go_on(path, phase, message):
     """Exit code 130; the same command then comes to the bytes of an undisturbed run."""
-    before = read_tree(path)
+    before = snapshot(path)
     normalize(path)
-    after = read_tree(path)
+    after = snapshot(path)
     undo(path)
 
     def interrupt(progress):
@@ -176,6 +177,6 @@ def test_ctrl_c_keeps_the_state_and_says_how_to_go_on(path, phase, message):
     assert caught.value.exit_code == 130
     assert caught.value.hint
     normalize(path)
-    assert read_tree(path) == after
+    assert snapshot(path) == after
     undo(path)
-    assert read_tree(path) == before
+    assert snapshot(path) == before

@@ -1,11 +1,11 @@
 """scripts/bench runs, and its figures are what they say."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from support.program import run
 
 BENCH = Path(__file__).parents[2] / "scripts" / "bench"
 SOME = ["build-photos", "normalize", "estimate"]
@@ -13,7 +13,7 @@ SOME = ["build-photos", "normalize", "estimate"]
 
 def bench(*arguments):
     command = [sys.executable, BENCH, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True)
+    return run(command)
 
 
 @pytest.fixture(scope="module")

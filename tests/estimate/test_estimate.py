@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.datasets import write_dataset
-from support.folders import class_folders
 from support.images import encode, oriented, photo, write
+from support.trees import class_folders
 
 from imgmem.core import forecast
 from imgmem.core.build.operation import build

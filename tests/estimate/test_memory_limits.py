@@ -2,13 +2,13 @@
 
 import json
 import os
-import subprocess
 import sys
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.cgroups import limited_to, needs_cgroup
+from support.program import python
 
 from imgmem.core.machine import memory
 
@@ -144,7 +144,7 @@ def test_affinity_limits_the_workers():
         "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); "
         "from imgmem.core.machine import memory; print(memory.allowed_cpus())"
     )
-    assert python(code) == "1"
+    assert printed_by(code) == "1"
 
 
 def test_the_default_budget_is_a_gibibyte_or_a_quarter(monkeypatch):
@@ -184,7 +184,12 @@ threads = [threading.Thread(target=work) for _ in range(4)]
 for thread in threads: thread.start()
 for thread in threads: thread.join()
 print(memory.anonymous_bytes() >> 20)"""
-    assert int(python(code)) < 35
+    assert int(printed_by(code)) < 35
+
+
+def printed_by(code, **options):
+    """What a new interpreter prints for `code`."""
+    return python(code, **options).stdout.strip()
 
 
 REPORT = (
@@ -193,20 +198,12 @@ REPORT = (
 )
 
 
-def python(code, **options):
-    """What a fresh interpreter prints for `code`."""
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, **options
-    )
-    return done.stdout.strip()
-
-
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux enforces these limits")
 @pytest.mark.parametrize("kind", ["RLIMIT_AS", "RLIMIT_DATA"])
 def test_a_real_rlimit_binds_and_the_forecast_holds(kind):
     """Nine tenths of what is said to be available can be had, and a tenth more cannot."""
     limit = f"import resource; resource.setrlimit(resource.{kind}, (400 << 20, 400 << 20)); "
-    kind_found, size, there = json.loads(python(limit + REPORT))
+    kind_found, size, there = json.loads(printed_by(limit + REPORT))
     assert (kind_found, size) == (kind, 400 * MIB)
     take = (
         limit
@@ -218,13 +215,13 @@ def fits(count):
         return False
 print(fits({int(there * 0.9)}), fits({int(there * 1.1)}))"""
     )
-    assert python(take) == "True False"
+    assert printed_by(take) == "True False"
 
 
 @needs_cgroup
 def test_a_real_cgroup_binds():
     with limited_to(200 * MIB) as join:
-        kind, limit, there = json.loads(python(REPORT, preexec_fn=join))
+        kind, limit, there = json.loads(printed_by(REPORT, preexec_fn=join))
     assert (kind, limit) == ("cgroup", 200 * MIB)
     assert 150 * MIB < there < 200 * MIB
 
@@ -239,7 +236,7 @@ def test_files_that_were_read_do_not_lower_what_is_available(tmp_path):
         os.posix_fadvise(handle.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     with limited_to(200 * MIB) as join:
         read = f"f = open({str(file)!r}, 'rb', buffering=0)\nwhile f.read(1 << 20): pass\n"
-        _, _, there = json.loads(python(read + REPORT, preexec_fn=join))
+        _, _, there = json.loads(printed_by(read + REPORT, preexec_fn=join))
     assert there > 150 * MIB
 
 
@@ -256,7 +253,7 @@ sum(pages[::4096])
 mapped = memory.anonymous_bytes()
 heap = bytearray(b"x") * (32 << 20)
 print((mapped - start) >> 20, (memory.anonymous_bytes() - mapped) >> 20)"""
-    mapped, heap = (int(number) for number in python(code).split())
+    mapped, heap = (int(number) for number in printed_by(code).split())
     assert mapped <= 1
     assert 31 <= heap <= 33
 
@@ -272,7 +269,7 @@ with subprocess.Popen([sys.executable, "-c", hold], stdin=-1, stdout=-1) as chil
     during = memory.anonymous_bytes()
     child.communicate(b"\\n")
 print((during - before) >> 20)"""
-    assert 64 <= int(python(code)) < 80
+    assert 64 <= int(printed_by(code)) < 80
 
 
 def test_the_peak_outlives_what_caused_it():
@@ -286,6 +283,6 @@ with memory.PeakMemory() as watch:
     time.sleep(5 * memory.SAMPLE_SECONDS)
     del heap
 print((watch.peak - start) >> 20, (watch.sample() - start) >> 20)"""
-    peak, after = (int(number) for number in python(code).split())
+    peak, after = (int(number) for number in printed_by(code).split())
     assert 47 <= peak <= 50
     assert after <= 2

@@ -3,13 +3,13 @@
 import json
 import os
 import resource
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from support.cgroups import limited_to, needs_cgroup
 from support.images import encode, photo
+from support.program import imgmem, run
 
 from imgmem.core.estimate.operation import estimate
 from imgmem.core.specs import EstimateSpec, ImageSpec
@@ -33,7 +33,7 @@ def photos(tmp_path_factory):
 def naive(folder, size, dtype, **options):
     """The naive program as a process of its own."""
     command = [sys.executable, NAIVE, folder, "--size", size, "--dtype", dtype]
-    return subprocess.run(command, capture_output=True, text=True, **options)
+    return run(command, **options)
 
 
 def forecast(folder, size, dtype):
@@ -89,8 +89,7 @@ def test_unequal_native_sizes_really_fail_where_the_forecast_says_so(photos):
 
 def estimate_in(photos, **options):
     """The verdict on float64 at 224 from a process that runs under the given limits."""
-    command = [sys.executable, "-m", "imgmem", "estimate", photos, "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, **options)
+    done = imgmem("estimate", photos, "--json", **options)
     return json.loads(done.stdout)["naive"]["float64"]
 
 
@@ -135,5 +134,5 @@ def test_the_largest_batch_really_is_the_largest(photos):
 def test_the_naive_program_saves_what_it_made(photos, tmp_path):
     out = tmp_path / "X.npy"
     command = [sys.executable, NAIVE, photos, "--size", "16", "--dtype", "float32", "--out", out]
-    subprocess.run(command, capture_output=True, check=True)
+    assert run(command).returncode == 0
     assert os.path.getsize(out) == 128 + 120 * 16 * 16 * 3 * 4

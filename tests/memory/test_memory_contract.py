@@ -5,7 +5,8 @@ import pytest
 from support.cgroups import limited_to, needs_cgroup
 from support.datasets import write_dataset
 from support.images import encode, photo
-from support.processes import hard_links, watch
+from support.program import watch
+from support.trees import hard_links
 
 MB = 10**6
 MIB = 2**20

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.datasets import write_dataset
+from support.datasets import features, write_dataset
+from support.trees import snapshot
 
 import imgmem
 from imgmem.core.errors import DatasetError, UsageError
@@ -18,14 +19,6 @@ from imgmem.core.storage.record import Normalization
 
 TOLERANCE = {"float32": 1e-4, "float16": 1e-3}
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
-
-
-def contents(path):
-    return {file.name: file.read_bytes() for file in path.iterdir()}
-
-
-def features(path):
-    return np.load(path / "X.npy", mmap_mode="r")
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
@@ -132,20 +125,20 @@ def test_the_result_depends_neither_on_chunks_nor_on_workers(dataset, workers, b
 @pytest.mark.parametrize("block", [64, 2**24])
 def test_undo_gives_the_whole_directory_back_byte_for_byte(dataset, method, source, target, block):
     path = dataset(dtype=source, block=block)
-    before = contents(path)
+    before = snapshot(path)
     normalize(path, spec=NormalizeSpec(method=method, dtype=target))
-    assert contents(path) != before
+    assert snapshot(path) != before
     assert undo(path).status == "undone"
-    assert contents(path) == before
+    assert snapshot(path) == before
 
 
 @pytest.mark.parametrize("spec", [NormalizeSpec(), NormalizeSpec(on_read=True)])
 def test_the_same_again_is_already_done(dataset, spec):
     path = dataset()
     assert normalize(path, spec=spec).status == "normalized"
-    before = contents(path)
+    before = snapshot(path)
     assert normalize(path, spec=spec).status == "already normalized"
-    assert contents(path) == before
+    assert snapshot(path) == before
 
 
 @pytest.mark.parametrize(
@@ -160,11 +153,11 @@ def test_the_same_again_is_already_done(dataset, spec):
 def test_another_normalization_is_refused_and_undo_is_named(dataset, other):
     path = dataset()
     normalize(path)
-    before = contents(path)
+    before = snapshot(path)
     with pytest.raises(DatasetError, match="another way already: standardize, float32") as caught:
         normalize(path, spec=other)
     assert "--undo" in caught.value.hint
-    assert contents(path) == before
+    assert snapshot(path) == before
 
 
 def test_the_same_constants_are_the_same_whatever_they_are_called(dataset):
@@ -193,11 +186,11 @@ def test_a_constant_channel_gets_scale_1_and_a_warning(tmp_path):
 )  # fmt: skip
 def test_constants_that_merge_levels_or_overflow_are_refused_untouched(dataset, mean, std, dtype):
     path = dataset()
-    before = contents(path)
+    before = snapshot(path)
     spec = NormalizeSpec(method="given", mean=(mean,), std=(std,), scale=255, dtype=dtype)
     with pytest.raises(UsageError, match="256 distinct, finite values"):
         normalize(path, spec=spec)
-    assert contents(path) == before
+    assert snapshot(path) == before
 
 
 @settings(max_examples=300, deadline=None)
@@ -247,22 +240,22 @@ def test_float_features_that_are_not_the_gray_levels_are_refused_untouched(tmp_p
     images[1, 2, 3, 1] = value
     with np.errstate(invalid="ignore"):
         path = write_dataset(tmp_path / "data", images)
-    before = contents(path)
+    before = snapshot(path)
     with pytest.raises(DatasetError, match="not whole numbers from 0 to 255"):
         normalize(path)
-    assert contents(path) == before
+    assert snapshot(path) == before
 
 
 def test_on_read_records_the_transform_and_leaves_the_features(dataset):
     path, twin = dataset(), dataset("twin")
-    before = contents(path)
+    before = snapshot(path)
     result = normalize(path, spec=NormalizeSpec(on_read=True))
     in_place = normalize(twin).normalization
-    changed = {name for name, data in contents(path).items() if data != before[name]}
+    changed = {name for name, data in snapshot(path).items() if data != before[name]}
     assert changed == {"dataset.json"}
     assert replace(result.normalization, on_read=False) == replace(in_place, original_crc32=None)
     undo(path)
-    assert contents(path) == before
+    assert snapshot(path) == before
 
 
 def test_on_read_is_for_uint8(dataset):
@@ -272,9 +265,9 @@ def test_on_read_is_for_uint8(dataset):
 
 def test_undo_of_what_is_not_normalized_does_nothing(dataset):
     path = dataset()
-    before = contents(path)
+    before = snapshot(path)
     assert undo(path).status == "not normalized"
-    assert contents(path) == before
+    assert snapshot(path) == before
 
 
 def test_undo_refuses_a_recorded_normalization_that_does_not_lead_back(dataset):
@@ -284,10 +277,10 @@ def test_undo_refuses_a_recorded_normalization_that_does_not_lead_back(dataset):
     record = json.loads((path / "dataset.json").read_text())
     record["normalization"]["offset"][0] += 1.0
     (path / "dataset.json").write_text(json.dumps(record))
-    before = contents(path)
+    before = snapshot(path)
     with pytest.raises(DatasetError, match="does not lead back"):
         undo(path)
-    assert contents(path) == before
+    assert snapshot(path) == before
 
 
 @pytest.mark.parametrize(
@@ -312,15 +305,15 @@ def test_contradictory_or_senseless_options_are_a_usage_error(dataset, fields):
 
 def test_a_new_dataset_is_written_and_the_first_stays_as_it_was(dataset, tmp_path):
     path, twin, new = dataset(), dataset("twin"), tmp_path / "new"
-    before = contents(path)
+    before = snapshot(path)
     result = normalize(path, to=new)
     normalize(twin)
     assert (result.status, result.to) == ("normalized", str(new))
-    assert contents(path) == before
-    assert contents(new) == contents(twin)
+    assert snapshot(path) == before
+    assert snapshot(new) == snapshot(twin)
     assert normalize(path, to=new).status == "already normalized"
     undo(new, to=tmp_path / "back")
-    assert contents(tmp_path / "back") == before
+    assert snapshot(tmp_path / "back") == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["back", "data", "new", "twin"]
 
 

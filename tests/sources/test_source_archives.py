@@ -10,7 +10,6 @@ import random
 import stat
 import struct
 import subprocess
-import sys
 import tarfile
 import threading
 import tracemalloc
@@ -19,10 +18,12 @@ import zipfile
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.listings import exhausted, listed, placed, plant
+from support.program import python
+from support.sources import contents, exhausted, listed, placed
+from support.trees import plant
 
 from imgmem.core.errors import ImgmemError, InputError, RejectedImage, ResourceError
-from imgmem.core.sources import names, open_source
+from imgmem.core.sources import names
 
 TREE = {"cat/1.jpg": b"one" * 999, "cat/deep/2.png": b"", "dog/3.jpg": bytes(range(256)) * 300}
 
@@ -62,15 +63,6 @@ PACKERS = {
 def packed(request, tmp_path):
     """Packs members into an archive of each kind."""
     return lambda members: PACKERS[request.param](tmp_path / request.param, members)
-
-
-def contents(path, **options):
-    """Name → bytes of everything that a source lists."""
-    source = open_source(str(path), **options)
-    try:
-        return {entry.name: source.read(entry.name, entry.locator) for entry in source.entries()}
-    finally:
-        source.close()
 
 
 def refusal(path, **options):
@@ -315,9 +307,7 @@ try:
 except ResourceError as error:
     print(error.exit_code, error)
 """
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
-    )
+    done = python(script)
     assert done.stdout.startswith("5 scratch data cannot be written")
     assert not list((tmp_path / "spool").iterdir())
 
@@ -587,9 +577,7 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
 source = open_source({str(tmp_path)!r})
 print(sum(int(source.read(e.name, e.locator)) for e in source.entries()))
 """
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
-    )
+    done = python(script)
     assert int(done.stdout) == sum(range(60))
 
 

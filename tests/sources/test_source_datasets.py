@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 import pytest
-from support.fingerprints import fingerprint
-from support.folders import class_folders, features
-from support.listings import exhausted, listed
+from support.datasets import features
+from support.sources import exhausted, listed
+from support.trees import class_folders, snapshot
 
 import imgmem
 from imgmem.core.errors import DatasetError, RejectedImage
@@ -109,13 +109,13 @@ def test_an_unlabeled_dataset_gives_unlabeled_images(tmp_path, opened):
 
 def test_the_dataset_is_left_as_it_was_and_cannot_be_changed_meanwhile(tmp_path, opened):
     dataset = make(tmp_path)
-    before = fingerprint(dataset)
+    before = snapshot(dataset, metadata=True)
     source = opened(dataset)
     for entry in source.entries():
         assert len(source.read(entry.name, entry.locator)) == entry.size
     with pytest.raises(DatasetError):
         imgmem.normalize(dataset)
-    assert fingerprint(dataset) == before
+    assert snapshot(dataset, metadata=True) == before
 
 
 def test_read_head_gives_the_first_bytes(tmp_path, opened):

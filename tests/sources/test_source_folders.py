@@ -4,15 +4,15 @@ import os
 import pathlib
 import socket
 import stat
-import subprocess
 import sys
 import tempfile
 import textwrap
 import tracemalloc
 
 import pytest
-from support.fingerprints import fingerprint
-from support.listings import exhausted, listed, placed, plant
+from support.program import python
+from support.sources import exhausted, listed, placed
+from support.trees import plant, snapshot
 
 from imgmem.core.errors import InputError, RejectedImage
 from imgmem.core.sources import files, open_source
@@ -339,15 +339,11 @@ def without_root(script, *arguments):
     prepare = "import os\nif os.geteuid() == 0: os.setgid(65534); os.setuid(65534)\n"
     helpers = (
         "import os, resource, sys\nsys.path[:0] = sys.argv[1].split(':')\n"
-        "from imgmem.core.sources import open_source\nfrom support.listings import *\n"
+        "from imgmem.core.sources import open_source\n"
+        "from support.sources import *\nfrom support.trees import plant\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", helpers + prepare + script,
-         ":".join(filter(None, sys.path)), *map(str, arguments)],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+    path = ":".join(filter(None, sys.path))
+    return python(helpers + prepare + script, path, *arguments).stdout.strip()
 
 
 @pytest.fixture
@@ -495,11 +491,11 @@ def test_listing_and_reading_leave_the_tree_as_it_was(tmp_path, opened):
     plant(tmp_path, "train/cat/1.jpg", "val/dog/2.jpg", "val/dog/empty/", "a.txt")
     (tmp_path / "train" / "cat" / "loop").symlink_to("..")
     os.mkfifo(tmp_path / "train" / "cat" / "3.jpg")
-    before = fingerprint(tmp_path)
+    before = snapshot(tmp_path, metadata=True)
     source = opened(tmp_path)
     assert len(list(source.entries())) == 2
     source.read("train/cat/1.jpg", ())
-    assert fingerprint(tmp_path) == before
+    assert snapshot(tmp_path, metadata=True) == before
 
 
 def test_memory_does_not_grow_with_the_number_of_files(tmp_path, opened):

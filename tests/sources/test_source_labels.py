@@ -5,7 +5,8 @@ import tarfile
 import tracemalloc
 
 import pytest
-from support.listings import exhausted, listed, placed, plant
+from support.sources import exhausted, listed, placed
+from support.trees import plant
 
 from imgmem.core.build.csv_text import ROW_COLUMNS
 from imgmem.core.errors import InputError, RejectedImage

@@ -1,13 +1,12 @@
 """`stats A B`: rows in common are found by their sources' bytes."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 from support.datasets import write_dataset
 from support.images import photo
+from support.program import imgmem
 
 from imgmem.core.stats.compare import compare
 
@@ -53,13 +52,8 @@ def test_unlabeled_datasets_have_nothing_relabelled(tmp_path, images):
     assert (found.rows_in_b, found.relabelled) == (3, None)
 
 
-def imgmem(*arguments):
-    command = [sys.executable, "-m", "imgmem", "stats", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
 def test_the_command_shows_both_side_by_side(pair):
-    done = imgmem(*pair)
+    done = imgmem("stats", *pair)
     assert (done.returncode, done.stderr) == (0, "")
     lines = [line.split() for line in done.stdout.splitlines()]
     assert ["rows", "8", "6"] in lines
@@ -70,7 +64,7 @@ def test_the_command_shows_both_side_by_side(pair):
 
 
 def test_json_holds_both(pair):
-    document = json.loads(imgmem(*pair, "--json").stdout)
+    document = json.loads(imgmem("stats", *pair, "--json").stdout)
     assert document["rows_in_b"] == 4
     assert document["a"]["shape"][0] == 8
     assert document["b"]["shape"][0] == 6
@@ -78,4 +72,4 @@ def test_json_holds_both(pair):
 
 @pytest.mark.parametrize("option", [("--fail-on", "leaks"), ("--by-class",)])
 def test_options_for_one_dataset_are_refused_for_two(pair, option):
-    assert imgmem(*pair, *option).returncode == 2
+    assert imgmem("stats", *pair, *option).returncode == 2

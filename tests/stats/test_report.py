@@ -1,7 +1,6 @@
 """`stats --report`: one page, complete in itself, that shows what the statistics say."""
 
 import re
-import subprocess
 import sys
 from base64 import b64decode
 from html.parser import HTMLParser
@@ -10,8 +9,9 @@ import cv2
 import numpy as np
 import pytest
 from support.datasets import write_dataset
-from support.folders import class_folders
 from support.images import photo
+from support.program import run
+from support.trees import class_folders
 
 import imgmem
 from imgmem import BuildSpec, ImageSpec
@@ -185,15 +185,12 @@ def test_without_jinja_the_remedy_is_told_before_any_work(tmp_path):
         "import sys; sys.modules['jinja2'] = None; sys.argv = ['imgmem', 'stats', 'nowhere', "
         "'--report', 'x.html']; from imgmem.cli import main; main()"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False
-    )
+    done = run([sys.executable, "-c", code], cwd=tmp_path)
     assert done.returncode == 2
     assert "pip install 'imgmem[report]'" in done.stderr
 
 
 def test_the_command_writes_it(dataset, tmp_path):
     command = ["stats", str(dataset), "--report", str(tmp_path / "x.html"), "-q"]
-    done = subprocess.run([sys.executable, "-m", "imgmem", *command], check=False)
-    assert done.returncode == 0
+    assert imgmem(*command).returncode == 0
     assert (tmp_path / "x.html").read_text().startswith("<!doctype html>")

@@ -1,12 +1,10 @@
 """`compute_stats`: what a dataset is said to hold is what it holds."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 from support.datasets import write_dataset
 from support.images import photo
+from support.program import python
 
 from imgmem.core.errors import DatasetError, InputError, UsageError
 from imgmem.core.forecast import BASE_BYTES
@@ -269,7 +267,4 @@ def test_memory_follows_the_rows_by_200_bytes_at_most(tmp_path):
         "import sys; from imgmem.core.stats.operation import compute_stats; "
         "print(compute_stats(sys.argv[1]).peak_memory)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code, path], capture_output=True, text=True, check=True
-    )
-    assert int(done.stdout) < BASE_BYTES + 200 * rows
+    assert int(python(code, path).stdout) < BASE_BYTES + 200 * rows

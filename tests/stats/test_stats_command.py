@@ -2,21 +2,13 @@
 
 import json
 import os
-import subprocess
-import sys
 import zlib
 
 import numpy as np
 import pytest
 from support.datasets import write_dataset
 from support.images import photo
-
-
-def imgmem(*arguments, **options):
-    return subprocess.run(
-        [sys.executable, "-m", "imgmem", *map(str, arguments)],
-        capture_output=True, text=True, check=False, encoding="utf-8", **options,
-    )  # fmt: skip
+from support.program import imgmem
 
 
 @pytest.fixture(scope="module")

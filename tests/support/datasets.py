@@ -72,3 +72,8 @@ def _write_rows(path, record, images, labels, names, digests):
             known = ("", "") if label is None else (label, record.classes[label])
             size = (images.shape[2], images.shape[1])
             table.writerow([row, split, *known, name, *size, digest])
+
+
+def features(directory):
+    """The features as plain NumPy reads them."""
+    return np.load(directory / "X.npy", mmap_mode="r")

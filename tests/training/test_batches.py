@@ -3,8 +3,6 @@
 import json
 import multiprocessing
 import pickle
-import subprocess
-import sys
 import threading
 from dataclasses import replace
 
@@ -12,6 +10,7 @@ import numpy as np
 import pytest
 from support.datasets import write_dataset
 from support.numbered import ON_READ, numbered_images, numbers_of, reference
+from support.program import python
 
 import imgmem
 from imgmem import BatchSpec, NormalizeSpec
@@ -416,9 +415,7 @@ def test_a_program_that_ends_in_mid_epoch_ends(numbered):
         "next(iterator)\n"
         "print('leaving')\n"
     )
-    run = subprocess.run(
-        [sys.executable, "-c", program, numbered()], capture_output=True, text=True, timeout=60
-    )
+    run = python(program, numbered(), timeout=60)
     assert (run.returncode, run.stdout, run.stderr) == (0, "leaving\n", "")
 
 

@@ -3,12 +3,11 @@
 import importlib.util
 import os
 import pickle
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 from support.numbered import ON_READ, numbered_images, reference
+from support.program import python
 
 import imgmem
 
@@ -132,12 +131,5 @@ for _ in range(2):
 def test_every_backend_sees_every_row_once(numbered, backend):
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
-    run = subprocess.run(
-        [sys.executable, "-c", PROGRAM, numbered()],
-        env=os.environ | {"KERAS_BACKEND": backend},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert run.returncode == 0, run.stderr
+    run = python(PROGRAM, numbered(), env={"KERAS_BACKEND": backend}, timeout=300)
     assert run.stdout.split() == [backend, "True"] * 2

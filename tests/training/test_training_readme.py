@@ -2,8 +2,6 @@
 
 import os
 import re
-import subprocess
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import numpy as np
 import pytest
 from support.datasets import write_dataset
 from support.numbered import ON_READ
+from support.program import python
 
 import imgmem
 
@@ -56,16 +55,8 @@ def example(heading, which):
 
 def run(code, folder):
     """What a program prints."""
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=folder,
-        env={"KERAS_BACKEND": "torch", "OMP_NUM_THREADS": "1"} | os.environ,
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    env = {"KERAS_BACKEND": "torch", "OMP_NUM_THREADS": "1"} | os.environ
+    return python(code, cwd=folder, env=env, timeout=600).stdout
 
 
 def need(*modules):

@@ -1,0 +1,32 @@
+"""What a source lists and reads."""
+
+from contextlib import closing
+
+from imgmem.core.sources import open_source
+
+
+def listed(path, **options):
+    """Name → Entry of everything that the source at `path` lists."""
+    with closing(open_source(str(path), **options)) as source:
+        entries = list(source.entries())
+    assert len({entry.name for entry in entries}) == len(entries)
+    return {entry.name: entry for entry in entries}
+
+
+def placed(path, **options):
+    """Name → (label, split)."""
+    return {name: (e.label, e.split) for name, e in listed(path, **options).items()}
+
+
+def contents(path, **options):
+    """Name → bytes of everything that the source at `path` lists."""
+    with closing(open_source(str(path), **options)) as source:
+        return {entry.name: source.read(entry.name, entry.locator) for entry in source.entries()}
+
+
+def exhausted(path, **options):
+    """The source at `path`, closed, after all its entries were listed: for what it reports."""
+    with closing(open_source(str(path), **options)) as source:
+        for _ in source.entries():
+            pass
+    return source

@@ -73,9 +73,9 @@ def test_in_transition_every_command_says_how_to_go_on_or_back(path, monkeypatch
     with pytest.raises(ZeroDivisionError):
         normalize(path)
     for command in (imgmem.open, imgmem.compute_stats):
-        with pytest.raises(DatasetError, match="in transition") as caught:
+        with pytest.raises(DatasetError, match="partially normalized") as caught:
             command(path)
-        assert "--undo` to go back" in caught.value.hint
+        assert "--undo` to roll back" in caught.value.hint
     assert not (path / "X.npy").exists()
 
 
@@ -159,7 +159,7 @@ def test_without_flock_the_lock_of_an_ended_process_counts_no_more(path, monkeyp
 
 @pytest.mark.parametrize(
     ("phase", "message"),
-    [("statistics", "nothing has been changed"), ("normalize", "nothing is lost")],
+    [("statistics", "nothing was changed"), ("normalize", "no data is lost")],
 )
 def test_ctrl_c_keeps_the_state_and_says_how_to_go_on(path, phase, message):
     """Exit code 130; the same command then comes to the bytes of an undisturbed run."""

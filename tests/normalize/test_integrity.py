@@ -254,7 +254,7 @@ def test_a_reader_in_another_process_is_named_and_gone_when_killed(dataset):
 
 def test_work_in_place_without_fsync_is_refused(dataset, tmp_path):
     path = dataset()
-    with pytest.raises(UsageError, match="--no-fsync is not for work in place"):
+    with pytest.raises(UsageError, match="--no-fsync is not allowed in place"):
         normalize(path, run=RunSpec(fsync=False))
     assert normalize(path, run=RunSpec(fsync=False), to=tmp_path / "new").status == "normalized"
 

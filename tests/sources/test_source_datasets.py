@@ -182,7 +182,7 @@ def test_a_folder_with_some_other_dataset_json_is_a_folder(tmp_path):
 def test_a_dataset_in_transition_is_refused_as_one(tmp_path):
     dataset = make(tmp_path)
     (dataset / "X.npy").rename(dataset / "X.in-transition")
-    with pytest.raises(DatasetError, match="in transition"):
+    with pytest.raises(DatasetError, match="partially normalized"):
         listed(dataset)
 
 

@@ -7,14 +7,12 @@ import numpy as np
 import numpy.typing as npt
 
 from imgmem.core.errors import UsageError
+from imgmem.core.levels.methods import METHODS
 from imgmem.core.storage.record import Normalization
 
 LEVELS = 256
 _TILE_PIXELS = 16 * 2**10
 """Restoring works in tiles whose intermediate floats stay in the second-level cache."""
-
-EXACT_ENDS = ("rescale", "minmax")
-"""Methods that promise 0 and 1 as the ends, which arithmetic in float32 may miss by a bit."""
 
 Values = npt.NDArray[Any]
 Gray = npt.NDArray[np.uint8]
@@ -24,9 +22,10 @@ def table(normalization: Normalization) -> Values:
     """(C, 256) values of the gray levels: (level - offset) * scale.
 
     All in float32, as NumPy and PyTorch users write it, so that theirs are the same bits and
-    readers may compute what they would else look up; for EXACT_ENDS in float64, rounded once.
+    readers may compute what they would else look up; for methods with exact ends in float64,
+    rounded once.
     """
-    wide = np.float64 if normalization.method in EXACT_ENDS else np.float32
+    wide = np.float64 if METHODS[normalization.method].exact_ends else np.float32
     offset, scale = (n[:, None] for n in constants(normalization, wide))
     with np.errstate(over="ignore", invalid="ignore"):
         values: Values = (np.arange(LEVELS, dtype=wide) - offset) * scale

@@ -25,7 +25,7 @@ from imgmem.core.storage.durable import File
 from imgmem.core.storage.npy import HEADER_BYTES
 from imgmem.core.storage.record import Normalization, Record
 
-Direction = Literal["forward", "back"]
+Direction = Literal["apply", "undo"]
 Crcs = npt.NDArray[np.uint32]
 
 
@@ -69,6 +69,13 @@ class Chunking:
         start = chunk * self.per_chunk
         return start, min(start + self.per_chunk, self.values)
 
+    def values_outside(self, chunks: range) -> int:
+        """How many values are in none of `chunks`, consecutive ones in either order."""
+        if not chunks:
+            return self.values
+        ends = self.bounds(chunks[0]), self.bounds(chunks[-1])
+        return self.values - (max(ends)[1] - min(ends)[0])
+
     def region(self, side: Record, chunk: int) -> Region:
         """Where a chunk lies in a file with the dtype of `side`."""
         start, stop = (HEADER_BYTES + bound * _itemsize(side) for bound in self.bounds(chunk))
@@ -89,37 +96,49 @@ class Chunking:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Features as `before` has them, to become as `after` has them ("forward"), or "back".
+class Rewrite:
+    """The features of a dataset in two forms, `original` and `normalized`.
 
-    Both records are without the checksums of X.
+    The direction "apply" leads from the first to the second, "undo" back. Both records are
+    without the checksums of X.
     """
 
-    before: Record
-    after: Record
+    original: Record
+    normalized: Record
 
     def sides(self, direction: Direction) -> tuple[Record, Record]:
         """(source, result) of a direction."""
-        both = (self.before, self.after)
-        return both if direction == "forward" else both[::-1]
+        both = (self.original, self.normalized)
+        return both if direction == "apply" else both[::-1]
 
     @property
     def normalization(self) -> Normalization:
-        assert self.after.normalization is not None
-        return self.after.normalization
+        assert self.normalized.normalization is not None
+        return self.normalized.normalization
 
     @property
     def chunking(self) -> Chunking:
-        return Chunking.of(self.before, max(self.before.dtype, self.after.dtype, key=_dtype_bytes))
+        return Chunking.of(
+            self.original, max(self.original.dtype, self.normalized.dtype, key=_dtype_bytes)
+        )
 
     def to_json(self) -> bytes:
-        return json.dumps([asdict(self.before), asdict(self.after)]).encode()
+        return json.dumps([asdict(self.original), asdict(self.normalized)]).encode()
 
     @classmethod
-    def from_json(cls, data: bytes) -> "Plan":
-        """ValueError for anything that `to_json` does not give."""
-        before, after = (record.parse(document) for document in json.loads(data))
-        return cls(before, after)
+    def from_json(cls, data: bytes) -> "Rewrite":
+        """ValueError for anything that `to_json` does not return."""
+        documents = json.loads(data)
+        if not isinstance(documents, list) or len(documents) != 2:
+            raise ValueError("it holds other than two records")
+        original, normalized = map(record.parse, documents)
+        if original.normalization or not normalized.normalization:
+            raise ValueError("its records do not lead from original to normalized features")
+        if original.shape != normalized.shape:
+            raise ValueError("the shapes of its records differ")
+        if original.checksum_block != normalized.checksum_block:
+            raise ValueError("the checksum blocks of its records differ")
+        return cls(original, normalized)
 
 
 def _dtype_bytes(name: str) -> int:
@@ -142,13 +161,13 @@ class Recoded:
 
 
 def recoded(
-    features: File, plan: Plan, direction: Direction, chunks: Iterable[int], run: RunSpec
+    features: File, rewrite: Rewrite, direction: Direction, chunks: Iterable[int], run: RunSpec
 ) -> Iterator[Recoded]:
     """Read and convert `chunks`, in this order. The arrays are overwritten two chunks later.
 
     Raises UsageError where the memory budget does not hold one chunk.
     """
-    recoder = _Recoder(features, plan, direction)
+    recoder = _Recoder(features, rewrite, direction)
     window = window_of(recoder.cost, run)
     buffers = [recoder.buffers() for _ in range(window)]
     tasks = ((chunk, buffers[turn % window]) for turn, chunk in enumerate(chunks))
@@ -182,14 +201,14 @@ class _Buffers:
 class _Recoder:
     """Reads and converts one chunk at a time; called from several threads."""
 
-    def __init__(self, features: File, plan: Plan, direction: Direction) -> None:
+    def __init__(self, features: File, rewrite: Rewrite, direction: Direction) -> None:
         self._features = features
-        self._plan = plan
-        self._chunking = plan.chunking
+        self._rewrite = rewrite
+        self._chunking = rewrite.chunking
         self._direction = direction
-        self._source, result = plan.sides(direction)
+        self._source, result = rewrite.sides(direction)
         self._dtypes = (self._source.features_header.dtype, result.features_header.dtype)
-        self._table = lookup.table(plan.normalization)
+        self._table = lookup.table(rewrite.normalization)
 
     @property
     def cost(self) -> int:
@@ -207,18 +226,18 @@ class _Recoder:
             array[: stop - start] for array in (buffers.source, buffers.result, buffers.gray)
         )
         read_chunk(self._features, self._chunking.region(self._source, chunk), source)
-        self._convert(source, result, gray, start % self._plan.before.shape[3])
+        self._convert(source, result, gray, start % self._rewrite.original.shape[3])
         return Recoded(chunk, source, result, zlib.crc32(source.data), zlib.crc32(result.data))
 
     def _convert(
         self, source: npt.NDArray[Any], result: npt.NDArray[Any], gray: lookup.Gray, phase: int
     ) -> None:
-        if self._direction == "forward":
+        if self._direction == "apply":
             if gray is not source:
                 lookup.is_levels(source, gray)  # known to be; checksums tell if not any more
             lookup.apply(gray, self._table, phase, result)
         else:
-            lookup.restore(source, self._plan.normalization, phase, gray)
+            lookup.restore(source, self._rewrite.normalization, phase, gray)
             if gray is not result:
                 np.copyto(result, gray)
 

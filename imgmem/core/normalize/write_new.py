@@ -1,4 +1,4 @@
-"""A dataset written anew from another, which stays as it is: made beside, published by rename."""
+"""A new dataset from another, which stays as it is: made next to it, published by rename."""
 
 import os
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import numpy as np
 
 from imgmem.core.errors import DatasetError
 from imgmem.core.normalize.journal import RewriteState
-from imgmem.core.normalize.recode import Plan, recoded
+from imgmem.core.normalize.recode import Rewrite, recoded
 from imgmem.core.progress import Progress, ProgressCallback
 from imgmem.core.specs import RunSpec
 from imgmem.core.storage import durable, store
@@ -25,7 +25,7 @@ def require_free(new: str) -> None:
     """DatasetError if there is anything at the path of a dataset to be written."""
     if os.path.lexists(new):
         raise DatasetError(
-            f"{new} is there already, and is not replaced",
+            f"{new} already exists",
             hint="Give another path, or remove it first.",
             path=new,
         )
@@ -34,14 +34,14 @@ def require_free(new: str) -> None:
 def write_copy(
     path: str,
     new: str,
-    plan: Plan,
+    rewrite: Rewrite,
     state: RewriteState,
     *,
     run: RunSpec,
     progress: ProgressCallback,
 ) -> Record:
     """Write `new` with all the files of the dataset at `path`, and with its features recoded as
-    `plan` and the direction and checksums of `state` say. Gives the new record.
+    `rewrite` and the direction and checksums of `state` say. Returns the new record.
 
     Whatever goes wrong, `new` is not there, and nothing else is left behind; a killed process
     may leave `.NEW.normalizing`, which the next one removes.
@@ -49,7 +49,7 @@ def write_copy(
     with _workshop(new) as workshop:
         for name in _other_files(path):
             _copy(os.path.join(path, name), os.path.join(workshop, name))
-        record = _write_features(path, workshop, plan, state, run, progress)
+        record = _write_features(path, workshop, rewrite, state, run, progress)
         store.write_record(workshop, record)
         durable.rename(workshop, new)
     sync_name(new)
@@ -64,7 +64,7 @@ def sync_name(new: str) -> None:
 
 @contextmanager
 def _workshop(new: str) -> Iterator[str]:
-    """A locked, empty directory beside `new`, gone at the end unless it was renamed."""
+    """A locked, empty directory next to `new`, gone at the end unless it was renamed."""
     directory, name = os.path.split(os.path.normpath(new))
     workshop = os.path.join(directory, f".{name}.normalizing")
     if not os.path.isdir(workshop):
@@ -80,7 +80,7 @@ def _workshop(new: str) -> Iterator[str]:
 
 
 def _other_files(path: str) -> list[str]:
-    """What a dataset has beside its features and its record."""
+    """What a dataset has besides its features and its record."""
     names = set(os.listdir(path)) - _REMADE
     return sorted(name for name in names if os.path.isfile(os.path.join(path, name)))
 
@@ -97,14 +97,14 @@ def _copy(source: str, target: str) -> None:
 def _write_features(
     path: str,
     workshop: str,
-    plan: Plan,
+    rewrite: Rewrite,
     state: RewriteState,
     run: RunSpec,
     progress: ProgressCallback,
 ) -> Record:
-    side = plan.sides(state.direction)[1]
-    chunking = plan.chunking
-    expected = state.sources()[1]
+    side = rewrite.sides(state.direction)[1]
+    chunking = rewrite.chunking
+    expected = state.to_do()[1]
     crcs = np.zeros_like(expected)
     name = os.path.join(workshop, store.FEATURES)
     with (
@@ -113,9 +113,9 @@ def _write_features(
     ):
         features.allocate(side.features_header.file_bytes)
         features.pwrite(side.features_header.encode(), 0)
-        for piece in recoded(old, plan, state.direction, range(chunking.chunks), run):
+        for piece in recoded(old, rewrite, state.direction, range(chunking.chunks), run):
             if piece.source_crc != expected[piece.chunk]:
-                raise store.damaged(old.path, "it was changed while it was read")
+                raise store.damaged(old.path, "it was modified while it was read")
             features.pwrite(piece.result, chunking.region(side, piece.chunk).start)
             crcs[piece.chunk] = piece.result_crc
             done = chunking.bounds(piece.chunk)[1]

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from imgmem.core.errors import UsageError
 from imgmem.core.levels import lookup
+from imgmem.core.levels.methods import METHODS
 from imgmem.core.specs import BATCH_DTYPES, LAYOUTS, BatchDtype, Layout
 from imgmem.core.storage.record import Normalization, Record
 
@@ -132,7 +133,7 @@ class Converter:
         if self._tables is None:
             return True
         several = self._all.size > lookup.LEVELS
-        return several and normalization.method not in lookup.EXACT_ENDS
+        return several and not METHODS[normalization.method].exact_ends
 
     def _joined_table(self, pixels: int) -> Images:
         """(256, 1, n): one table for all channels where they agree, else one for each in turn."""

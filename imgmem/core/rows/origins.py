@@ -48,7 +48,7 @@ def sources_of(dataset: str, rows: Iterable[int]) -> dict[int, RowOrigin]:
     except FileNotFoundError:
         raise store.damaged(name, "it is missing") from None
     except (ValueError, IndexError, csv.Error) as error:
-        raise store.damaged(name, f"it holds nonsense ({error})") from None
+        raise store.damaged(name, f"invalid contents ({error})") from None
     if missing := wanted - set(found):
         raise store.damaged(name, f"it has no line for row {min(missing)}")
     return found

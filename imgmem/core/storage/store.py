@@ -44,13 +44,13 @@ def read_record(path: str) -> Record:
     """`dataset.json` of the dataset at `path`.
 
     Raises InputError if there is none, and DatasetError if it is damaged, of an unknown
-    version, or if the dataset is in transition.
+    version, or if the dataset is partially normalized.
     """
     if in_transition(path):
         raise DatasetError(
-            f"{path} is in transition: a normalize or its --undo was interrupted",
-            hint=f"Run `imgmem normalize {path} …` with the same options to go on, or "
-            f"`imgmem normalize {path} --undo` to go back.",
+            f"{path} is partially normalized (interrupted); no data is lost",
+            hint=f"Run `imgmem normalize {path} …` with the same options to resume, or "
+            f"`imgmem normalize {path} --undo` to roll back.",
             path=path,
         )
     return load_record(path)
@@ -86,10 +86,10 @@ def load_record(path: str, *, checksums: bool = True) -> Record:
     try:
         found = record.parse(_with_checksums(path, document, wanted=checksums))
     except ValueError as error:
-        raise damaged(name, f"it holds nonsense ({error})") from None
+        raise damaged(name, f"invalid contents ({error})") from None
     missing = [array for array in found.arrays if array not in found.checksums]
     if checksums and missing:
-        raise damaged(name, f"it holds nonsense (checksums has none of {', '.join(missing)})")
+        raise damaged(name, f"invalid contents (checksums has none of {', '.join(missing)})")
     return found
 
 
@@ -170,7 +170,7 @@ def _open_regular(name: str, flags: int) -> int:
     if stat.S_ISREG(os.fstat(fd).st_mode):
         return fd
     os.close(fd)
-    raise damaged(name, "it is not a file")
+    raise damaged(name, "not a regular file")
 
 
 def damaged(name: str, what: str) -> DatasetError:

@@ -1,0 +1,108 @@
+"""What must hold before `normalize` changes anything."""
+
+import os
+import stat
+
+import numpy as np
+
+from imgmem.core.errors import DatasetError, UsageError
+from imgmem.core.levels.methods import METHODS, Constants
+from imgmem.core.normalize import constants
+from imgmem.core.normalize.job import Job
+from imgmem.core.normalize.write_new import require_free
+from imgmem.core.specs import NormalizeSpec
+from imgmem.core.storage.record import Normalization, Record
+
+
+def item_bytes(dtype: str) -> int:
+    """Bytes of one value."""
+    return np.dtype(dtype).itemsize
+
+
+def require_possible(job: Job, record: Record, spec: NormalizeSpec) -> None:
+    """UsageError or DatasetError unless `spec` can be applied to the features of `record`."""
+    if spec.on_read and record.dtype != "uint8":
+        raise UsageError(
+            f"--on-read requires uint8 features; these are {record.dtype}",
+            hint="Leave it out, and normalize them in place.",
+        )
+    if not spec.on_read and item_bytes(spec.dtype) < item_bytes(record.dtype):
+        raise UsageError(
+            f"{record.dtype} features would lose precision as {spec.dtype}",
+            hint=f"Leave out --dtype {spec.dtype}, or build the dataset as uint8.",
+        )
+    if job.to is not None and record.normalization is not None:
+        raise DatasetError(
+            f"{job.path} is already normalized",
+            hint="Write an original with --undo --to NEW, and normalize that.",
+            path=job.path,
+        )
+    require_target(job, on_read=spec.on_read)
+
+
+def require_target(job: Job, *, on_read: bool) -> None:
+    """Raise unless the job may write where it would: to a free name, or to features that are a
+    file of this dataset alone."""
+    if on_read and job.to is not None:
+        raise UsageError(
+            "--on-read leaves the features as they are, so there is nothing to write to a new "
+            "dataset",
+            hint="Leave out --to.",
+        )
+    if job.to is not None:
+        require_free(job.to)
+    elif not on_read:
+        _require_writable(job.features)
+
+
+def _require_writable(name: str) -> None:
+    facts = os.lstat(name)
+    if stat.S_ISLNK(facts.st_mode):
+        problem = "a symbolic link"
+    elif facts.st_nlink > 1:
+        problem = "hard-linked from elsewhere"
+    elif not facts.st_mode & 0o222 or not os.access(name, os.W_OK):
+        problem = "read-only"
+    else:
+        return
+    raise DatasetError(
+        f"{name} is {problem}, so it is not changed in place",
+        hint="Use --to NEW, which writes a new dataset and leaves this one as it is.",
+        path=name,
+    )
+
+
+def require_same(job: Job, spec: NormalizeSpec, done: Normalization) -> None:
+    """DatasetError unless `spec` asks for what was done, or started."""
+    if not _is_same(job, spec, done):
+        raise DatasetError(
+            f"{job.path} is already normalized differently: {_description(done)}",
+            hint=f"Run `imgmem normalize {job.path} --undo` first.",
+            path=job.path,
+        )
+
+
+def _is_same(job: Job, spec: NormalizeSpec, done: Normalization) -> bool:
+    if (spec.dtype, spec.on_read) != (done.dtype, done.on_read):
+        return False
+    wanted = foreign_constants(job, spec, len(done.offset))
+    if wanted is not None:
+        numbers = (done.method, done.offset, done.scale)
+        return (wanted.method, wanted.offset, wanted.scale) == numbers
+    needs_statistics = METHODS[done.method].needs_statistics
+    return spec.method == done.method and (done.rows is not None or not needs_statistics)
+
+
+def _description(done: Normalization) -> str:
+    """What was done, in the words of the options."""
+    words = [done.method, done.dtype, *(["on read"] if done.on_read else [])]
+    if done.rows is None and METHODS[done.method].needs_statistics:
+        words.append("with statistics from another dataset")
+    return ", ".join(words)
+
+
+def foreign_constants(job: Job, spec: NormalizeSpec, depth: int) -> Constants | None:
+    """Constants that do not come from the dataset itself; None where they do."""
+    if spec.stats_from is not None:
+        return constants.foreign(spec, depth, run=job.run, progress=job.progress)
+    return constants.given(spec, depth) if spec.method == "given" else None

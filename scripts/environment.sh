@@ -33,3 +33,8 @@ check_opencv() {
     "$1/bin/python" -c 'import cv2' ||
         fail "OpenCV cannot be loaded; on Debian and Ubuntu: apt-get install libgl1 libglib2.0-0"
 }
+
+# build_wheel ENVIRONMENT FOLDER: the wheel of this checkout, built by the hatchling of that one.
+build_wheel() {
+    "$1/bin/python" -m hatchling build -t wheel -d "$2" >/dev/null
+}

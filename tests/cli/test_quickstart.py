@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 PARTS = ("imgmem", "scripts", "pyproject.toml", "README.md", "LICENSE")
 COMMANDS = ("estimate", "build", "stats", "normalize", "sample")
 
-pytestmark = pytest.mark.full
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

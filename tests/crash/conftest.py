@@ -13,10 +13,10 @@ def scratch(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def cases(tmp_path_factory, full):
-    """Every case by family: with --full of more sizes."""
+def cases(tmp_path_factory, by_tier):
+    """Every case by family: with --all and --full of more sizes."""
     base = tmp_path_factory.mktemp("cases")
-    sizes = (21, 9, 4, 1) if full else (10, 1)
+    sizes = by_tier((10, 1), (10, 4, 1), (21, 9, 4, 1))
     found = {}
     for case in (*normalize_cases(base, sizes), *other_cases(base), *build_cases(base)):
         found.setdefault(case.family, []).append(case)

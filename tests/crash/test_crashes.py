@@ -1,7 +1,7 @@
 """Kills, power cuts, failing calls and damage, at every point that the protocols have.
 
-Without --full a fixed sample of the points is looked at; the numbers that are promised are those
-of --full. `python tests/crash/report.py` prints them.
+Without --full a sample of the points is tried, with --all a larger one by the seed of the day; the
+numbers that are promised are those of --full. `python tests/crash/report.py` prints them.
 """
 
 from math import ceil
@@ -39,46 +39,49 @@ def share(total, cases):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_killed_anywhere_it_goes_on_to_the_same_bytes(cases, scratch, full, family):
+def test_killed_anywhere_it_goes_on_to_the_same_bytes(cases, scratch, by_tier, family):
     """(a) Also in mid-write, also when the recovery is killed."""
-    size = {"limit": None, "second": 2} if full else {"limit": 12, "second": 1}
-    check(cases, family, lambda case: kills(scratch, case, **size), 1000 if full else 30)
+    limit, second, least = by_tier((12, 1, 30), (40, 1, 100), (None, 2, 1000))
+    size = {"limit": limit, "second": second}
+    check(cases, family, lambda case: kills(scratch, case, **size), least)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_power_cut_anywhere_costs_nothing(cases, scratch, full, family):
+def test_a_power_cut_anywhere_costs_nothing(cases, scratch, by_tier, family):
     """(b) Whatever of the unsynced writes and names has arrived, in part or out of order."""
-    limit, seeds = (share(3000, cases[family]), 40) if full else (20, 4)
-    least = 2000 if full else 40
+    limit, seeds, least = by_tier((20, 4, 40), (80, 8, 150), (share(3000, cases[family]), 40, 2000))
     check(cases, family, lambda case: power_cuts(scratch, case, limit=limit, seeds=seeds), least)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_power_cut_after_a_kill_and_a_second_run_costs_nothing(cases, scratch, full, family):
+def test_a_power_cut_after_a_kill_and_a_second_run_costs_nothing(cases, scratch, by_tier, family):
     """(b) What the killed run had not synced is not taken for durable by the next."""
-    size = {"limit": 8, "kills": 8} if full else {"limit": 3, "kills": 5}
+    limit, syncs = by_tier((3, 5), (4, 6), (8, 8))
+    size = {"limit": limit, "kills": syncs}
     check(cases, family, lambda case: power_cuts_after_kills(scratch, case, **size), 30)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_whatever_call_fails_nothing_is_lost(cases, scratch, full, family):
+def test_whatever_call_fails_nothing_is_lost(cases, scratch, by_tier, family):
     """(c) ENOSPC, EDQUOT, EIO, short writes, once and for good; failed syncs are not trusted."""
-    check(cases, family, lambda case: failures(scratch, case, limit=None if full else 15), 30)
+    limit = by_tier(15, 60, None)
+    check(cases, family, lambda case: failures(scratch, case, limit=limit), 30)
 
 
 @pytest.mark.parametrize("family", ["build", "widening", "same size", "undo", "turned midway"])
-def test_no_damage_during_the_transition_goes_unnoticed(cases, scratch, full, family):
+def test_no_damage_during_the_transition_goes_unnoticed(cases, scratch, by_tier, family):
     """(g) Flips, cuts and growth of data and journal are refused, or make no difference."""
-    limit = share(1000 if full else 30, cases[family])
-    check(cases, family, lambda case: damages(scratch, case, limit=limit), 1000 if full else 30)
+    least = by_tier(30, 150, 1000)
+    limit = share(least, cases[family])
+    check(cases, family, lambda case: damages(scratch, case, limit=limit), least)
 
 
-def test_no_sync_can_be_left_out(cases, scratch, full):
+def test_no_sync_can_be_left_out(cases, scratch, by_tier):
     """(e) Each sync in the code taken away, in turn, is noticed by the power cuts above."""
-    families = FAMILIES if full else ("on read", "new dataset")
+    families = by_tier(("on read", "new dataset"), FAMILIES, FAMILIES)
     by_site = cases_by_sync(scratch, [case for family in families for case in cases[family]])
     missed = [
         site for site, concerned in by_site.items() if not is_missed(scratch, concerned, site)
     ]
-    assert len(by_site) > (30 if full else 3)
+    assert len(by_site) > by_tier(3, 30, 30)
     assert not missed

@@ -40,12 +40,12 @@ def path(tmp_path):
     return write_dataset(tmp_path / "data", images, [0] * 200, checksum_block=16384)
 
 
-def test_killed_at_random_moments_processes_lose_nothing(path, full):
+def test_killed_at_random_moments_processes_lose_nothing(path, by_tier):
     """(d) SIGKILL, from outside, until each direction has been walked through."""
     before = snapshot(path)
     normalize(path)
     after = snapshot(path)
-    chance, rounds = random.Random(0), 200 if full else 10
+    chance, rounds = random.Random(0), by_tier(10, 40, 200)
     with subprocess.Popen(
         [sys.executable, "-c", FORKED, str(path)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,

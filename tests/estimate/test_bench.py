@@ -17,10 +17,10 @@ def bench(*arguments):
 
 
 @pytest.fixture(scope="module")
-def quick(tmp_path_factory, full):
-    """The JSON and the table of a quick run: of all jobs with --full."""
+def quick(tmp_path_factory, by_tier):
+    """The JSON and the table of a quick run: of all jobs with --all."""
     folder = tmp_path_factory.mktemp("bench")
-    jobs = [] if full else SOME
+    jobs = by_tier(SOME, [], [])
     done = bench(*jobs, "--quick", "--json", folder / "out.json", "--work", folder)
     assert done.returncode == 0, done.stderr
     assert not list(folder.glob("imgmem-bench-*")), "it leaves nothing behind"

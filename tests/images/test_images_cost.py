@@ -153,14 +153,14 @@ def test_the_peak_is_foretold_from_the_header(folder, picture, name):
     check(folder, name, {}, picture)
 
 
-@pytest.mark.full
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LARGE)
 def test_the_peak_of_every_format_is_foretold_whatever_is_made_of_it(folder, picture, name):
     for options in OPTIONS:
         check(folder, name, options, picture)
 
 
-@pytest.mark.full
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["baseline.jpg", "progressive.jpg", "rgb.png", "lossy.webp"])
 def test_it_holds_for_twelve_million_pixels(folder, name):
     peak, predicted = measured(folder, name, {}, noisy(3000, 4000))

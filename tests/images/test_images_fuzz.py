@@ -10,8 +10,8 @@ from imgmem.core.errors import REJECT_REASONS
 PROGRAM = Path(__file__).parent / "fuzz_images.py"
 
 
-def test_thousands_of_mutated_images_are_rows_or_rejects(full):
-    count = 4000 if full else 250
+def test_thousands_of_mutated_images_are_rows_or_rejects(by_tier):
+    count = by_tier(250, 1500, 4000)
     run = subprocess.run(
         [sys.executable, "-X", "faulthandler", PROGRAM, str(count)],
         capture_output=True,

@@ -12,18 +12,18 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch.utils.data import DataLoader, Sampler, default_collate, get_worker_info
 
-from imgmem._torch_workers import Batch, HandOver
+from imgmem._torch_workers import Batch, SharedBatch
+from imgmem.core.arrays import Images, Indices
 from imgmem.core.chunks import row_ranges
 from imgmem.core.read import dataset as core
 from imgmem.core.read.batches import threads_to_fill
 from imgmem.core.read.buffers import Buffers
 from imgmem.core.read.convert import Normalize
 from imgmem.core.read.orders import check_order
+from imgmem.core.read.selection import SplitChoice
 from imgmem.core.specs import Balance, BatchDtype, Layout, Order, OrderSpec
 
 ROWS_AT_ONCE = 4096
@@ -33,7 +33,7 @@ Transform: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
 
 
 class ImageDataset(torch.utils.data.Dataset[Any]):
-    """The images of a dataset, or of one split, as tensors (C, H, W) with their labels.
+    """The images of a dataset, or of some splits, as tensors (C, H, W) with their labels.
 
     `dataset[i]` is (image, label), or the image alone without labels. Works with any
     DataLoader and sampler, in forked and spawned workers; it pickles as its path. A
@@ -44,7 +44,7 @@ class ImageDataset(torch.utils.data.Dataset[Any]):
     def __init__(
         self,
         path: str | os.PathLike[str],
-        split: str | None = None,
+        split: SplitChoice = None,
         *,
         normalize: Normalize = True,
         dtype: BatchDtype | None = None,
@@ -53,13 +53,19 @@ class ImageDataset(torch.utils.data.Dataset[Any]):
     ) -> None:
         """Open the dataset at `path`; raises as `imgmem.open` and `Dataset.batches` do.
 
-        normalize, dtype: as for `Dataset.batches`.
-        channels_last: lay the pixels out as torch.channels_last; the shape stays
-        (N, C, H, W).
-        transform: called with each batch of images (N, C, H, W), in a DataLoader's worker
-        where it has some; a single image is a batch of one.
+        Args:
+            path: The directory that `imgmem build` made.
+            split: As for `imgmem.open`.
+            normalize: As for `Dataset.batches`.
+            dtype: As for `Dataset.batches`.
+            channels_last: Lay the pixels out as torch.channels_last; the shape stays
+                (N, C, H, W).
+            transform: Called with each batch of images (N, C, H, W), in a DataLoader's worker
+                if it has any; a single image is a batch of one.
         """
         self.data = core.open(path, split)
+        self._split = split
+        self._rows = core.row_set(self.data)
         self.transform = transform
         self._options: dict[str, Any] = {
             "normalize": normalize,
@@ -67,9 +73,9 @@ class ImageDataset(torch.utils.data.Dataset[Any]):
             "channels_last": channels_last,
         }
         layout: Layout = "NHWC" if channels_last else "NCHW"
-        gather = partial(self.data.gather, normalize=normalize, dtype=dtype, layout=layout)
-        self._in_worker = gather(threads=1)
-        self._here = gather(threads=threads_to_fill(None))
+        reader = core.reader_for(self.data, normalize=normalize, dtype=dtype, layout=layout)
+        self._in_worker = reader
+        self._here = reader.with_threads(threads_to_fill(None))
         self._buffers: dict[int, Buffers] = {}
 
     def __len__(self) -> int:
@@ -84,31 +90,31 @@ class ImageDataset(torch.utils.data.Dataset[Any]):
         return Samples(self._batch(rows))
 
     def _batch(self, rows: list[int]) -> Batch:
-        places = self.data.places(rows)
-        images = self._images(places)
+        indices = core.resolve(self.data, rows)
+        images = self._images(indices)
         if self.transform is not None:
             images = self.transform(images)
         labels = self.data.labels
-        return images if labels is None else (images, torch.from_numpy(labels[places]))
+        return images if labels is None else (images, torch.from_numpy(labels[indices]))
 
-    def _images(self, places: npt.NDArray[np.int64]) -> torch.Tensor:
-        gather = self._here if get_worker_info() is None else self._in_worker
-        out = self._buffer(len(places))
-        images = torch.from_numpy(gather(places + self.data.start, out))
+    def _images(self, indices: Indices) -> torch.Tensor:
+        reader = self._here if get_worker_info() is None else self._in_worker
+        out = self._buffer(len(indices))
+        images = torch.from_numpy(reader(self._rows.file_rows(indices), out))
         return images.permute(0, 3, 1, 2) if self._options["channels_last"] else images
 
-    def _buffer(self, count: int) -> npt.NDArray[Any]:
-        """Memory for a batch, of one that no tensor uses any more where there is one."""
+    def _buffer(self, count: int) -> Images:
+        """Memory for a batch: reused from one that no tensor uses any more, if there is one."""
         if count not in self._buffers:
             self._buffers = {count: Buffers(partial(self._here.empty, count), count=2)}
-        return self._buffers[count].take()
+        return self._buffers[count].acquire()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _reopen, (self.data.path, self.data.split, self.transform, self._options)
+        return _reopen, (self.data.path, self._split, self.transform, self._options)
 
 
 def _reopen(
-    path: str, split: str | None, transform: Transform | None, options: dict[str, Any]
+    path: str, split: SplitChoice, transform: Transform | None, options: dict[str, Any]
 ) -> ImageDataset:
     return ImageDataset(path, split, transform=transform, **options)
 
@@ -123,14 +129,14 @@ class Samples(list[Any]):
 
 
 def collate(samples: list[Any]) -> Any:
-    """The batch as it was fetched; other samples go through PyTorch's default."""
+    """Returns the batch as it was fetched; other samples go through PyTorch's default."""
     if not isinstance(samples, Samples):
         return default_collate(samples)
-    return samples.batch if get_worker_info() is None else HandOver(samples.batch)
+    return samples.batch if get_worker_info() is None else SharedBatch(samples.batch)
 
 
 class RowSampler(Sampler[int]):
-    """The rows of an epoch in the order that `Dataset.batches` would give them.
+    """The rows of an epoch in the order of `Dataset.batches`.
 
     Each iteration is the next epoch, unless `set_epoch` has chosen one.
     """
@@ -145,7 +151,7 @@ class RowSampler(Sampler[int]):
     ) -> None:
         """Raises UsageError for an order that contradicts itself or the dataset."""
         self.epoch = 0
-        self._rows = dataset.data.rows
+        self._rows = core.row_set(dataset.data)
         self._spec = OrderSpec(order=order, seed=seed, balanced=balanced)
         check_order(self._spec, self._rows.labels)
 
@@ -174,10 +180,19 @@ def loader(
 ) -> DataLoader[Any]:
     """A DataLoader of (images, labels) batches, or of images alone without labels.
 
-    order, seed, balanced: as for `Dataset.batches`; each iteration is the next epoch, and
-    `loader(...).sampler.set_epoch` chooses one.
-    options: the DataLoader's own (`num_workers`, `pin_memory`, `drop_last`, …). A `sampler`
-    among them takes the place of the order.
+    Each iteration is the next epoch; `loader(...).sampler.set_epoch` chooses one.
+
+    Args:
+        dataset: Where the images come from.
+        batch_size: Rows in a batch.
+        order: As for `Dataset.batches`.
+        seed: As for `Dataset.batches`.
+        balanced: As for `Dataset.batches`.
+        options: The DataLoader's own (`num_workers`, `pin_memory`, `drop_last`, …). A `sampler`
+            among them replaces the order.
+
+    Raises:
+        UsageError: For an order that contradicts itself or the dataset.
     """
     if "sampler" not in options:
         options["sampler"] = RowSampler(dataset, order=order, seed=seed, balanced=balanced)

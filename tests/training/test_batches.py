@@ -217,6 +217,20 @@ def test_a_saved_state_goes_on_with_the_next_batch_and_then_the_next_epoch(numbe
     assert [seen + epochs(resumed, 1)[0], *epochs(resumed, 1)] == whole[1:]
 
 
+def test_iterators_that_live_at_the_same_time_do_not_disturb_each_other(numbered):
+    batches = imgmem.open(numbered()).batches(10)
+    first = iter(batches)
+    rows = [numbers_of(next(first)[0]) for _ in range(3)]
+    second = iter(batches)
+    again = [numbers_of(next(second)[0])]
+    rows += [numbers_of(images) for images, _ in first]
+    assert batches.state()["batch"] == 1
+    assert batches.epoch == 0
+    again += [numbers_of(images) for images, _ in second]
+    assert again == rows
+    assert (batches.epoch, batches.state()["batch"]) == (1, 0)
+
+
 def test_a_state_is_gone_on_from_once(numbered):
     batches = imgmem.open(numbered()).batches(30)
     batches.load_state(batches.state() | {"batch": 2})
@@ -279,7 +293,7 @@ def test_a_state_of_other_batches_is_refused(numbered, changed):
     dataset = imgmem.open(numbered())
     options = {"batch_size": 30, "seed": 0, "order": "random"}
     state = dataset.batches(**options).state()
-    with pytest.raises(UsageError, match="other batches"):
+    with pytest.raises(UsageError, match="different batch configuration"):
         dataset.batches(**options | changed).load_state(state)
 
 
@@ -437,7 +451,7 @@ def test_auto_without_room_for_one_image_says_how_much_it_takes(numbered):
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"batch_size": 0}, "at least one row"),
+        ({"batch_size": 0}, "batch_size must be >= 1"),
         ({"batch_size": "many"}, "'many'"),
         ({"order": "shuffle"}, "'shuffle'"),
         ({"dtype": "float64"}, "'float64'"),
@@ -460,5 +474,5 @@ def test_options_that_make_no_sense_are_refused_before_work(numbered, options, s
 def test_normalizing_a_normalized_dataset_again_is_refused(tmp_path):
     images = numbered_images(20).astype(np.float32)
     path = write_dataset(tmp_path / "done", images, normalization=replace(ON_READ, on_read=False))
-    with pytest.raises(UsageError, match="normalized already"):
+    with pytest.raises(UsageError, match="already normalized"):
         imgmem.open(path).batches(8, normalize=(MEAN, STD))

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from support.numbered import ON_READ, numbered_images, numbers_of, put_numbers, reference
 
 import imgmem
-from imgmem.core.errors import DatasetError, ImgmemError, InputError
-from imgmem.core.read.gather import RowReader
+from imgmem.core.errors import DatasetError, ImgmemError, InputError, UsageError
+from imgmem.core.read.row_reader import RowReader
 from imgmem.core.storage.locks import Lock
 
 
@@ -33,6 +33,67 @@ def test_a_class_without_rows_is_counted_as_zero(numbered):
 def test_an_unknown_split_is_named(numbered):
     with pytest.raises(InputError, match="'test'"):
         imgmem.open(numbered(), split="test")
+
+
+FOLDS = {
+    "test": (0, 20),
+    "fold1": (20, 40),
+    "fold2": (40, 60),
+    "fold3": (60, 85),
+    "extra": (90, 100),
+}
+
+
+@pytest.mark.parametrize(
+    ("split", "rows"),
+    [
+        (["fold1", "fold2"], [*range(20, 60)]),
+        (["fold3", "fold1"], [*range(20, 40), *range(60, 85)]),
+        (("test",), [*range(20)]),
+        ("!fold2", [*range(20, 40), *range(60, 85)]),
+        (["!fold1", "!fold3"], [*range(40, 60)]),
+        ("!extra", [*range(90)]),
+        ("!test", [*range(20, 100)]),
+        (["!test", "!fold2"], [*range(20, 40), *range(60, 100)]),
+    ],
+    ids=str,
+)
+def test_several_splits_and_all_but_some_are_read_as_one(numbered, split, rows):
+    path = numbered(splits=FOLDS)
+    everything, dataset = imgmem.open(path), imgmem.open(path, split)
+    assert numbers_of(dataset[:][0]) == rows
+    assert dataset.labels.tolist() == everything.labels[rows].tolist()
+    assert len(dataset) == len(rows)
+    assert dataset.class_counts.sum() == len(rows)
+    assert sorted(n for images, _ in dataset.batches(7) for n in numbers_of(images)) == rows
+    assert numbers_of(dataset[[-1, 0]][0]) == [rows[-1], rows[0]]
+    assert numbers_of(pickle.loads(pickle.dumps(dataset))[:][0]) == rows
+
+
+def test_adjacent_splits_are_one_memory_map_and_others_say_why_not(numbered):
+    path = numbered(splits=FOLDS)
+    assert numbers_of(imgmem.open(path, ["fold2", "fold1"]).images) == [*range(20, 60)]
+    with pytest.raises(UsageError, match="fold1,fold3"):
+        _ = imgmem.open(path, ["fold1", "fold3"]).images
+
+
+@pytest.mark.parametrize(
+    ("split", "error"),
+    [
+        ([], UsageError),
+        (["fold1", "fold1"], UsageError),
+        (["fold1", "!fold2"], UsageError),
+        (["fold1", "fold9"], InputError),
+        ("!fold9", InputError),
+        (["!fold1", "!fold2", "!fold3"], InputError),
+    ],
+    ids=str,
+)
+def test_splits_that_contradict_each_other_or_do_not_exist_are_refused(numbered, split, error):
+    path = numbered(splits=FOLDS)
+    with pytest.raises(error):
+        imgmem.open(path, split)
+    Lock(str(path), exclusive=True).release()
 
 
 def test_a_failed_open_leaves_the_dataset_unlocked(numbered):
@@ -170,7 +231,7 @@ def test_a_file_that_is_cut_while_open_is_an_error_and_not_a_crash(numbered):
     dataset = imgmem.open(path)
     os.truncate(path / "X.npy", 128 + 50 * 180 + 7)
     assert numbers_of(dataset[40:50][0]) == list(range(40, 50))
-    with pytest.raises(DatasetError, match="ends too early"):
+    with pytest.raises(DatasetError, match="is truncated"):
         dataset[45:55]
 
 

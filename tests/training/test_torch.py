@@ -17,7 +17,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed (scripts/t
 
 from torch.utils.data import DataLoader, DistributedSampler, random_split  # noqa: E402
 
-from imgmem._torch_workers import MOST_SLOTS  # noqa: E402
+from imgmem._torch_workers import MAX_SLOTS  # noqa: E402
 from imgmem.torch import ImageDataset, RowSampler, collate, loader  # noqa: E402
 
 pytestmark = [
@@ -184,7 +184,7 @@ def test_batches_that_are_kept_are_never_overwritten(numbered, workers, labels):
     dataset = ImageDataset(numbered(1000, labels=labels))
     batches = loader(dataset, 10, order="sequential", num_workers=workers)
     kept = [batch if labels is None else batch[0] for batch in batches]
-    assert len(kept) > 4 * MOST_SLOTS
+    assert len(kept) > 4 * MAX_SLOTS
     assert [row for batch in kept for row in rows_of(batch)] == list(range(1000))
 
 
@@ -212,7 +212,7 @@ def test_a_worker_uses_its_shared_memory_again(numbered):
             inode = next(line.split()[4] for line in maps if _holds(line, address))
         pieces.add(inode)
         del batch
-    assert len(pieces) <= MOST_SLOTS
+    assert len(pieces) <= MAX_SLOTS
 
 
 def _holds(line, address):

@@ -1,28 +1,25 @@
 """Shuffled, balanced, normalized batches of a dataset, prepared in the background."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, TypedDict
-
-import numpy as np
-import numpy.typing as npt
 
 from imgmem.core.errors import ResourceError, UsageError
 from imgmem.core.machine.memory import allowed_cpus, budget
 from imgmem.core.machine.pipeline import in_order
+from imgmem.core.read.batch_reader import BatchReader
 from imgmem.core.read.buffers import Buffers
-from imgmem.core.read.gather import Gather
-from imgmem.core.read.orders import EpochOrder, check_order, epoch_length, epoch_order
+from imgmem.core.read.orders import EpochOrder, check_order
+from imgmem.core.read.row_set import RowSet
 from imgmem.core.specs import BatchSpec, OrderSpec
 from imgmem.core.units import format_bytes
 
-Images = npt.NDArray[Any]
-Labels = npt.NDArray[np.int64]
 Batch = Any
 """(images, labels), or images alone where the dataset has no labels."""
 
-MOST_THREADS = 4
-"""Threads that fill a batch where `BatchSpec.threads` does not say: memory bandwidth, not
+MAX_THREADS = 4
+"""Threads that fill batches where `BatchSpec.threads` does not say: memory bandwidth, not
 processors, is the limit soon after."""
 
 
@@ -34,39 +31,33 @@ class EpochState(TypedDict):
     identity: list[Any]
 
 
-class Rows:
-    """Which rows of the features file to visit: those of one split, with their labels."""
+@dataclass
+class _Position:
+    """Where one iteration stands: `batch` batches of the epoch were handed out."""
 
-    def __init__(self, start: int, stop: int, labels: Labels | None, pixels: int) -> None:
-        """labels: (stop - start,) or None. pixels: values in a row."""
-        self.start = start
-        self.count = stop - start
-        self.labels = labels
-        self._pixels = pixels
-
-    def length(self, spec: OrderSpec) -> int:
-        return epoch_length(spec, self.count, self.labels)
-
-    def order(self, spec: OrderSpec, epoch: int) -> EpochOrder:
-        return epoch_order(spec, epoch, self.count, labels=self.labels, pixels=self._pixels)
+    epoch: int
+    batch: int = 0
 
 
 def threads_to_fill(requested: int | None) -> int:
-    return requested or min(MOST_THREADS, allowed_cpus())
+    return requested or min(MAX_THREADS, allowed_cpus())
 
 
 class Batches:
     """Iterate over it for the batches of an epoch; the next `for` runs the next epoch.
 
-    Breaking off and iterating again begins the same epoch anew. `state` and `load_state`
-    go on in mid-epoch, in another process too. `batches[i]` makes one batch of the epoch at
-    once, from any thread. It pickles as the dataset's path and what was asked for.
+    Breaking off and iterating again starts the same epoch from its beginning. `state` and
+    `load_state` resume in mid-epoch, in another process too. `batches[i]` makes one batch of
+    the epoch at once, from any thread. It pickles as the dataset's path and what was asked for.
+
+    Iterators that live at the same time do not disturb each other; `state` and the next epoch
+    follow the one that was started last.
     """
 
     def __init__(
         self,
-        rows: Rows,
-        gather: Gather,
+        rows: RowSet,
+        reader: BatchReader,
         batch_size: int | Literal["auto"],
         order: OrderSpec,
         spec: BatchSpec,
@@ -76,21 +67,25 @@ class Batches:
         check_order(order, rows.labels)
         _check_counts(batch_size, spec)
         self._rows = rows
-        self._gather = gather
+        self._reader = reader
         self._order = order
         self._spec = spec
         self._make_again = make_again
         self._length = rows.length(order)
         self.batch_size = self._largest() if batch_size == "auto" else batch_size
-        self.epoch = 0
-        self._first = 0
-        self._done = 0
+        self._position = _Position(0)
+        self._resume_at = 0
         self._buffers = self._new_buffers(reuse=False)
         self._ordered: tuple[int, EpochOrder] | None = None
 
     def _new_buffers(self, *, reuse: bool) -> Buffers:
-        make = partial(self._gather.empty, self.batch_size)
+        make = partial(self._reader.empty, self.batch_size)
         return Buffers(make, count=1 + self._spec.prefetch, reuse=reuse)
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that `batches[i]` takes its batches from: the current one."""
+        return self._position.epoch
 
     def __len__(self) -> int:
         """Batches in an epoch."""
@@ -98,31 +93,32 @@ class Batches:
         return whole + (rest > 0 and not self._spec.drop_last)
 
     def __getitem__(self, number: int) -> Batch:
-        """Batch `number` of the epoch `epoch`. Raises IndexError if there is none."""
+        """Batch `number` of the current epoch. Raises IndexError if there is none."""
         number = range(len(self))[number]
         return self._batch(self._epoch_order(self.epoch), number, self._buffers)
 
     def set_epoch(self, epoch: int) -> None:
         """Let the next iteration run this epoch, from its beginning."""
-        self.epoch, self._first, self._done = epoch, 0, 0
+        self._position, self._resume_at = _Position(epoch), 0
 
     def state(self) -> EpochState:
-        """What `load_state` needs to go on after the last batch handed out; JSON types only."""
-        return {"epoch": self.epoch, "batch": self._done, "identity": self._identity()}
+        """What `load_state` needs to resume after the last batch handed out; JSON types only."""
+        position = self._position
+        return {"epoch": position.epoch, "batch": position.batch, "identity": self._identity()}
 
     def load_state(self, state: EpochState) -> None:
-        """Let the next iteration go on where `state` was taken.
+        """Let the next iteration resume where `state` was taken.
 
         Raises UsageError if it was taken from batches of another order, size or dataset.
         """
         if list(state["identity"]) != self._identity():
             raise UsageError(
-                f"the state belongs to other batches: {state['identity']}, "
-                f"these are {self._identity()}",
+                "state was saved with a different batch configuration: "
+                f"{state['identity']}, this is {self._identity()}",
                 hint="Use the batch size, order, seed and dataset that it was saved with.",
             )
-        self.epoch = state["epoch"]
-        self._first = self._done = state["batch"]
+        self._position = _Position(state["epoch"], state["batch"])
+        self._resume_at = state["batch"]
 
     def _identity(self) -> list[Any]:
         """What decides which rows a batch has."""
@@ -132,18 +128,18 @@ class Batches:
         return [self._rows.count, self.batch_size, order.order, order.seed, balanced, *blocks]
 
     def __iter__(self) -> Iterator[Batch]:
-        first, self._first = self._first, 0
-        self._done = first
-        return self._run(self.epoch, first)
+        self._position = _Position(self._position.epoch, self._resume_at)
+        self._resume_at = 0
+        return self._run(self._position)
 
-    def _run(self, epoch: int, first: int) -> Iterator[Batch]:
-        for number, batch in enumerate(self._prepare(epoch, first), start=first + 1):
-            self.epoch, self._done = epoch, number
+    def _run(self, position: _Position) -> Iterator[Batch]:
+        for batch in self._prepare(position.epoch, position.batch):
+            position.batch += 1
             yield batch
-        self.set_epoch(epoch + 1)
+        position.epoch, position.batch = position.epoch + 1, 0
 
     def _prepare(self, epoch: int, first: int) -> Iterator[Batch]:
-        """Batches from number `first` on, `prefetch` of them ahead of the reader."""
+        """Batches from number `first` on, `prefetch` of them ahead of the caller."""
         order = self._epoch_order(epoch)
         buffers = self._new_buffers(reuse=True) if self._spec.reuse else self._buffers
         numbers = range(first, len(self))
@@ -165,21 +161,22 @@ class Batches:
     def _batch(self, order: EpochOrder, number: int, buffers: Buffers) -> Batch:
         start = number * self.batch_size
         stop = min(start + self.batch_size, order.length)
-        self._gather.will_need(order.next_to_fetch(start, stop) + self._rows.start)
-        places = order.rows(start, stop)
-        images = self._gather(places + self._rows.start, buffers.take()[: len(places)])
+        self._reader.will_need(self._rows.file_rows(order.next_to_fetch(start, stop)))
+        indices = order.rows(start, stop)
+        memory = buffers.acquire()[: len(indices)]
+        images = self._reader(self._rows.file_rows(indices), memory)
         if self._spec.transform is not None:
             images = self._spec.transform(images)
-        return images if self._rows.labels is None else (images, self._rows.labels[places])
+        return images if self._rows.labels is None else (images, self._rows.labels[indices])
 
     def _largest(self) -> int:
         """The largest batch whose copies under way stay within the memory, at most an epoch."""
         memory = budget(self._spec.memory)
-        copies = 2 + self._spec.prefetch  # the reader's, those ahead, and one being filled
-        size = memory // (copies * self._gather.image_bytes)
+        copies = 2 + self._spec.prefetch  # the caller's, those ahead, and one being filled
+        size = memory // (copies * self._reader.image_bytes)
         if not size:
             raise ResourceError(
-                f"one image takes {format_bytes(copies * self._gather.image_bytes)} of batches, "
+                f"one image takes {format_bytes(copies * self._reader.image_bytes)} of batches, "
                 f"the memory is {format_bytes(memory)}",
                 hint="Give more memory, or a smaller dtype.",
             )
@@ -197,8 +194,8 @@ def _again(make: Callable[[int], Batches], batch_size: int, state: EpochState) -
 
 def _check_counts(batch_size: int | str, spec: BatchSpec) -> None:
     if isinstance(batch_size, str) and batch_size != "auto":
-        raise UsageError(f"{batch_size!r} is no batch size", hint='Give a number, or "auto".')
+        raise UsageError(f"invalid batch_size {batch_size!r}", hint='Give a number, or "auto".')
     if not isinstance(batch_size, str) and batch_size < 1:
-        raise UsageError(f"a batch has at least one row, not {batch_size}")
+        raise UsageError("batch_size must be >= 1")
     if spec.prefetch < 0 or (spec.threads is not None and spec.threads < 1):
-        raise UsageError("prefetch is at least 0 and threads at least 1")
+        raise UsageError("prefetch must be >= 0 and threads >= 1")

@@ -1,8 +1,8 @@
-"""From rows as they are stored to the values that a reader wants.
+"""From rows as stored to the values that a reader wants.
 
 Stored uint8 goes through the same table of 256 values per channel that `normalize` uses, or
-through the arithmetic that makes the table, so what is normalized while reading equals, bit
-for bit, what it would have written.
+through the arithmetic that makes the table, so what is normalized on read equals, bit for bit,
+what `normalize` would have written.
 """
 
 from collections.abc import Sequence
@@ -12,15 +12,14 @@ from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from imgmem.core.arrays import Images
 from imgmem.core.errors import UsageError
 from imgmem.core.levels import lookup
 from imgmem.core.levels.methods import METHODS
 from imgmem.core.specs import BATCH_DTYPES, LAYOUTS, BatchDtype, Layout
 from imgmem.core.storage.record import Normalization, Record
 
-Images = npt.NDArray[Any]
 Normalize = bool | tuple[Sequence[float], Sequence[float]]
 
 _TILES = 4
@@ -33,7 +32,7 @@ enough to make up for NumPy's outer loop."""
 
 @dataclass(frozen=True)
 class Conversion:
-    """What becomes of stored rows; without `normalization` the values stay as stored."""
+    """How stored rows are converted; without `normalization` the values stay as stored."""
 
     stored: np.dtype[Any]
     wanted: np.dtype[Any]
@@ -63,14 +62,14 @@ def plan_conversion(
     if wanted == np.uint8 and (stored != np.uint8 or normalization is not None):
         raise UsageError(
             "normalized or floating-point images do not fit into uint8",
-            hint='Leave out dtype="uint8", or give normalize=False.',
+            hint='Omit dtype="uint8", or pass normalize=False.',
         )
     return Conversion(stored, wanted, layout, normalization)
 
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
-        raise UsageError(f"{value!r} is no {name}", hint=f"Choose from {', '.join(choices)}.")
+        raise UsageError(f"invalid {name} {value!r}", hint=f"Choose from {', '.join(choices)}.")
 
 
 def _normalization(record: Record, normalize: Normalize) -> Normalization | None:
@@ -80,8 +79,8 @@ def _normalization(record: Record, normalize: Normalize) -> Normalization | None
         return recorded if normalize and recorded is not None and recorded.on_read else None
     if recorded is not None and not recorded.on_read:
         raise UsageError(
-            "the dataset is normalized already: a second mean and std would be wrong",
-            hint="Leave out `normalize`, or run `imgmem normalize --undo` first.",
+            "the dataset is already normalized; cannot apply mean and std twice",
+            hint="Omit normalize, or run `imgmem normalize --undo` first.",
         )
     return _given(record, *normalize)
 
@@ -90,8 +89,8 @@ def _given(record: Record, mean: Sequence[float], std: Sequence[float]) -> Norma
     depth = record.shape[3]
     if len(mean) != depth or len(std) != depth:
         raise UsageError(
-            f"mean and std need {depth} numbers each, one for a channel",
-            hint="They are in gray levels, 0 to 255.",
+            f"mean and std need {depth} numbers each, one per channel",
+            hint="They are on the scale of pixel values, 0 to 255.",
         )
     if not (np.isfinite([*mean, *std]).all() and min(std) > 0):
         raise UsageError("mean and std must be finite numbers, and std above 0")

@@ -6,54 +6,86 @@ from functools import cached_property, partial
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
-from imgmem.core.read.batches import Batches, Rows, threads_to_fill
+from imgmem.core.arrays import Images, Indices, Labels
+from imgmem.core.errors import UsageError
+from imgmem.core.read.batch_reader import BatchReader
+from imgmem.core.read.batches import Batches, threads_to_fill
 from imgmem.core.read.convert import Normalize, plan_conversion
-from imgmem.core.read.gather import Gather, RowReader
+from imgmem.core.read.row_reader import RowReader
+from imgmem.core.read.row_set import RowSet, joined
+from imgmem.core.read.selection import SplitChoice, ranges_of
 from imgmem.core.specs import Balance, BatchDtype, BatchSpec, Layout, Order, OrderSpec
 from imgmem.core.storage import store
 from imgmem.core.storage.locks import Lock
 from imgmem.core.storage.npy import HEADER_BYTES
 
-Images = npt.NDArray[Any]
-Labels = npt.NDArray[np.int64]
-
 
 class Dataset:
-    """A dataset, or one split of it, opened for reading.
+    """A dataset, or some of its splits, opened for reading.
 
-    `dataset[i]` gives (image, label), `dataset[2:5]` or `dataset[[7, 3]]` (images, labels);
+    `dataset[i]` returns (image, label), `dataset[2:5]` or `dataset[[7, 3]]` (images, labels);
     without labels the images alone. They are arrays of their own, (H, W, C) or (n, H, W, C),
     normalized where `imgmem normalize --on-read` has recorded how.
 
     It pickles as its path and opens again in the other process. While it is open,
     `normalize` refuses to change the dataset.
+
+    Attributes:
+        path: Absolute path of the dataset.
+        split: The split that was asked for, the names of several joined by commas, or None.
+        record: The contents of `dataset.json`.
     """
 
-    def __init__(self, path: str | os.PathLike[str], split: str | None = None) -> None:
+    def __init__(self, path: str | os.PathLike[str], split: SplitChoice = None) -> None:
         self.path = os.path.abspath(path)
-        self.split = split
+        self._choice = split if split is None or isinstance(split, str) else tuple(split)
+        self.split = (
+            self._choice if isinstance(self._choice, str | None) else ",".join(self._choice)
+        )
         store.require_directory(self.path)
         lock = Lock(self.path, exclusive=False)
         try:
             self.record = store.read_record(self.path)
             store.check_arrays(self.path, self.record)
-            self.start, self.stop = self.record.rows_of(split)
+            self._ranges = joined(ranges_of(self.record, self._choice))
             name = os.path.join(self.path, store.FEATURES)
             self._reader = RowReader(name, self.record.features_header, lock)
         except BaseException:
             lock.release()
             raise
 
+    @property
+    def start(self) -> int:
+        """The first row in the file. Raises UsageError as `images` does."""
+        return self._bounds[0]
+
+    @property
+    def stop(self) -> int:
+        """The row after the last. Raises UsageError as `images` does."""
+        return self._bounds[1]
+
+    @property
+    def _bounds(self) -> tuple[int, int]:
+        if len(self._ranges) > 1:
+            raise UsageError(
+                f"the rows of {self.split!r} are not next to each other, so they are not one array",
+                hint="Index the dataset, or use its batches: both read any rows.",
+            )
+        return self._ranges[0] if self._ranges else (0, 0)
+
     @cached_property
     def images(self) -> Images:
-        """(N, H, W, C) as stored: a read-only memory map, uint8, float16 or float32."""
+        """(N, H, W, C) as stored: a read-only memory map, uint8, float16 or float32.
+
+        Raises UsageError for several splits that are not next to each other in the file.
+        """
+        start, stop = self._bounds
         self._reader.require_open()
         header = self._reader.header
         everything = np.memmap(self._reader.path, header.dtype, "r", HEADER_BYTES, header.shape)
         everything.lock_held_by = self._reader  # type: ignore[attr-defined]
-        return everything[self.start : self.stop]
+        return everything[start:stop]
 
     @cached_property
     def labels(self) -> Labels | None:
@@ -61,7 +93,8 @@ class Dataset:
         if self.record.classes is None:
             return None
         everything = np.load(os.path.join(self.path, store.LABELS), mmap_mode="r")
-        labels = np.array(everything[self.start : self.stop])
+        parts = [everything[start:stop] for start, stop in self._ranges]
+        labels = np.concatenate([everything[:0], *parts])
         labels.flags.writeable = False
         return labels
 
@@ -84,37 +117,38 @@ class Dataset:
 
     @property
     def normalization(self) -> store.Normalization | None:
+        """What `imgmem normalize` did or recorded, or None."""
         return self.record.normalization
 
     def __len__(self) -> int:
-        return self.stop - self.start
+        return sum(stop - start for start, stop in self._ranges)
 
     def __getitem__(self, index: Any) -> Any:
-        """One image or several, with their labels. Raises IndexError like a NumPy array.
+        """One image or several, with their labels.
 
-        index: an integer, a slice, integers (negative ones count from the end), or a
-        boolean for each row.
+        Args:
+            index: An integer, a slice, integers (negative ones count from the end), or a
+                boolean for each row.
+
+        Returns:
+            (image, label), (images, labels), or images alone without labels.
+
+        Raises:
+            IndexError: As a NumPy array of as many rows does.
         """
         if hasattr(index, "__index__") and np.ndim(index) == 0:
-            images = self._gather(self.places([operator.index(index)]) + self.start)
+            images = self._read(resolve(self, [operator.index(index)]))
             return images[0] if self.labels is None else (images[0], int(self.labels[index]))
-        places = self.places(index)
-        images = self._gather(places + self.start)
-        return images if self.labels is None else (images, self.labels[places])
+        indices = resolve(self, index)
+        images = self._read(indices)
+        return images if self.labels is None else (images, self.labels[indices])
 
-    def places(self, index: Any) -> Labels:
-        """The rows that a slice, integers or booleans select, counted from 0; else IndexError."""
-        if isinstance(index, slice):
-            return np.arange(*index.indices(len(self)), dtype=np.int64)
-        places = np.asarray(index)
-        if places.dtype == np.bool_ and places.shape == (len(self),):
-            return np.flatnonzero(places)
-        if places.ndim != 1 or (places.size and places.dtype.kind not in "iu"):
-            raise IndexError("rows are selected by an integer, a slice, integers, or a mask")
-        places = places.astype(np.int64)
-        if places.size and not -len(self) <= places.min() <= places.max() < len(self):
-            raise IndexError(f"a row is out of range: there are {len(self)}")
-        return np.where(places < 0, places + len(self), places)
+    def _read(self, indices: Indices) -> Images:
+        return self._default_reader(row_set(self).file_rows(indices))
+
+    @cached_property
+    def _default_reader(self) -> BatchReader:
+        return reader_for(self)
 
     def batches(
         self,
@@ -129,14 +163,23 @@ class Dataset:
     ) -> Batches:
         """Batches of (images, labels), an epoch at a time; images alone without labels.
 
-        batch_size: rows, or "auto" for as many as `spec.memory` allows.
-        order, seed, balanced: see `OrderSpec`; an epoch hands out every row exactly once
-        unless `balanced`.
-        normalize: True applies what `imgmem normalize --on-read` has recorded, False
-        gives the values as stored, (mean, std) in gray levels 0–255 gives (value - mean) / std.
-        dtype: "uint8", "float32" or "float16"; None for float32 (or as recorded) where
-        normalized on the way, else as stored.
-        Raises UsageError for options that contradict each other or the dataset.
+        Args:
+            batch_size: Rows, or "auto" for as many as `spec.memory` allows.
+            order: See `OrderSpec`; an epoch hands out every row exactly once unless `balanced`.
+            seed: Decides random orders, with the number of the epoch.
+            balanced: True or "oversample", "undersample", or False. See `OrderSpec`.
+            normalize: True applies what `imgmem normalize --on-read` has recorded, False
+                returns the values as stored, (mean, std) on the scale of pixel values 0–255
+                returns (value - mean) / std.
+            dtype: "uint8", "float32" or "float16"; None for float32 (or as recorded) where
+                normalized on read, else as stored.
+            spec: How batches are handed out.
+
+        Returns:
+            An iterable of (images (n, H, W, C) or (n, C, H, W), labels (n,) int64).
+
+        Raises:
+            UsageError: For options that contradict each other or the dataset.
         """
         visiting = OrderSpec(
             order=order,
@@ -147,39 +190,17 @@ class Dataset:
         )
         conversion: dict[str, Any] = {"normalize": normalize, "dtype": dtype}
         threads = threads_to_fill(spec.threads)
-        gather = self.gather(**conversion, layout=spec.layout, threads=threads)
+        reader = reader_for(self, **conversion, layout=spec.layout, threads=threads)
         asked = {"order": order, "seed": seed, "balanced": balanced, "spec": spec} | conversion
         make_again = partial(self.batches, **asked)
-        return Batches(self.rows, gather, batch_size, visiting, spec, make_again)
-
-    @property
-    def rows(self) -> Rows:
-        """The rows that orders are made of."""
-        _, *row = self.record.shape
-        return Rows(self.start, self.stop, self.labels, int(np.prod(row)))
-
-    def gather(
-        self,
-        *,
-        normalize: Normalize = True,
-        dtype: BatchDtype | None = None,
-        layout: Layout = "NHWC",
-        threads: int = 1,
-    ) -> Gather:
-        """What fills batches from rows of the file; options as for `batches`."""
-        conversion = plan_conversion(self.record, normalize=normalize, dtype=dtype, layout=layout)
-        return Gather(self._reader, conversion, threads)
-
-    @cached_property
-    def _gather(self) -> Gather:
-        return self.gather()
+        return Batches(row_set(self), reader, batch_size, visiting, spec, make_again)
 
     def close(self) -> None:
-        """Let go of the dataset: `normalize` may change it then."""
+        """Release the dataset: `normalize` may change it then."""
         self._reader.close()
 
-    def __reduce__(self) -> tuple[type["Dataset"], tuple[str, str | None]]:
-        return Dataset, (self.path, self.split)
+    def __reduce__(self) -> tuple[type["Dataset"], tuple[str, SplitChoice]]:
+        return Dataset, (self.path, self._choice)
 
     def __enter__(self) -> "Dataset":
         return self
@@ -188,10 +209,53 @@ class Dataset:
         self.close()
 
 
-def open(path: str | os.PathLike[str], split: str | None = None) -> Dataset:
-    """Open a dataset, or one split of it, for reading.
+def open(path: str | os.PathLike[str], split: SplitChoice = None) -> Dataset:
+    """Open a dataset, or some of its splits, for reading.
 
-    Raises InputError if there is none at `path` or no such split, and DatasetError if it is
-    damaged, in transition, or being written to.
+    Args:
+        path: The directory that `imgmem build` made.
+        split: A split; several, as ["fold1", "fold2"]; all but one, as "!val" (where the name
+            is a fold's, "!fold3" takes the other folds and no other split); or None for all
+            rows. Rows keep the order of the file.
+
+    Raises:
+        InputError: If there is no dataset at `path`, or no such split.
+        DatasetError: If it is damaged, partially normalized, or being written to.
+        UsageError: If the splits contradict each other.
     """
     return Dataset(path, split)
+
+
+def row_set(dataset: Dataset) -> RowSet:
+    """The rows that orders are made of."""
+    pixels = int(np.prod(dataset.record.shape[1:]))
+    return RowSet(dataset._ranges, dataset.labels, pixels)
+
+
+def resolve(dataset: Dataset, index: Any) -> Indices:
+    """The indices that a slice, integers or booleans select, counted from 0; else IndexError."""
+    count = len(dataset)
+    if isinstance(index, slice):
+        return np.arange(*index.indices(count), dtype=np.int64)
+    indices = np.asarray(index)
+    if indices.dtype == np.bool_ and indices.shape == (count,):
+        return np.flatnonzero(indices)
+    if indices.ndim != 1 or (indices.size and indices.dtype.kind not in "iu"):
+        raise IndexError("rows are selected by an integer, a slice, integers, or a mask")
+    indices = indices.astype(np.int64)
+    if indices.size and not -count <= indices.min() <= indices.max() < count:
+        raise IndexError(f"index out of range for dataset with {count} rows")
+    return np.where(indices < 0, indices + count, indices)
+
+
+def reader_for(
+    dataset: Dataset,
+    *,
+    normalize: Normalize = True,
+    dtype: BatchDtype | None = None,
+    layout: Layout = "NHWC",
+    threads: int = 1,
+) -> BatchReader:
+    """What fills batches from rows of the file; options as for `Dataset.batches`."""
+    conversion = plan_conversion(dataset.record, normalize=normalize, dtype=dtype, layout=layout)
+    return BatchReader(dataset._reader, conversion, threads)

@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from imgmem.core.arrays import Indices, Labels
 from imgmem.core.chunks import row_ranges
 from imgmem.core.errors import UsageError
 from imgmem.core.specs import BALANCES, ORDERS, OrderSpec
-
-Rows = npt.NDArray[np.int64]
 
 BLOCK_PIXELS = 4 * 2**20
 """Bytes of uint8 pixels in a block of the order "blocks": a disk reads them in about the
@@ -28,46 +27,46 @@ _HASHED_AT_ONCE = 2**14
 
 @dataclass(frozen=True)
 class EpochOrder:
-    """The rows that an epoch visits: `rows(start, stop)` gives those at these places.
+    """The rows that an epoch visits: `rows(start, stop)` returns those at these positions.
 
-    window: places that are best fetched from the disk together; 0 where it is all the same.
+    window: positions that are best fetched from the disk together; 0 where it does not matter.
     """
 
     length: int
-    rows: Callable[[int, int], Rows]
+    rows: Callable[[int, int], Indices]
     window: int = 0
 
-    def next_to_fetch(self, start: int, stop: int) -> Rows:
-        """What the disk should fetch while the rows at these places are used.
+    def next_to_fetch(self, start: int, stop: int) -> Indices:
+        """What the disk should fetch while the rows at these positions are used.
 
-        As many rows again, or the whole window after each that begins here.
+        As many rows again, or the whole window after each one that begins here.
         """
         ahead = [(stop, 2 * stop - start)]
         if self.window:
             begun = range(-(-start // self.window) * self.window, stop, self.window)
-            ahead = [(place + self.window, place + 2 * self.window) for place in begun]
+            ahead = [(first + self.window, first + 2 * self.window) for first in begun]
         parts = [self.rows(min(a, self.length), min(b, self.length)) for a, b in ahead]
         return np.concatenate([np.empty(0, np.int64), *parts])
 
 
-def check_order(spec: OrderSpec, labels: Rows | None) -> None:
+def check_order(spec: OrderSpec, labels: Labels | None) -> None:
     """UsageError for what contradicts itself, or for balance without labels."""
     if spec.order not in ORDERS:
-        raise UsageError(f"{spec.order!r} is no order", hint=f"Choose from {', '.join(ORDERS)}.")
+        raise UsageError(f"invalid order {spec.order!r}", hint=f"Choose from {', '.join(ORDERS)}.")
     if spec.balanced not in (False, True, *BALANCES):
         raise UsageError(
-            f"balanced={spec.balanced!r} is not known",
+            f"invalid balanced {spec.balanced!r}",
             hint=f"Choose from True, False, {', '.join(map(repr, BALANCES))}.",
         )
     if spec.balanced and labels is None:
-        raise UsageError("an unlabeled dataset cannot be balanced", hint="Leave out `balanced`.")
+        raise UsageError("an unlabeled dataset cannot be balanced", hint="Omit balanced.")
     if spec.balanced and spec.order != "random":
         raise UsageError(f"balanced batches cannot be {spec.order}", hint='Use order="random".')
     if (spec.block_rows is not None and spec.block_rows < 1) or spec.window_blocks < 1:
-        raise UsageError("a block and a window have at least one row and one block")
+        raise UsageError("block_rows and window_blocks must be >= 1")
 
 
-def epoch_length(spec: OrderSpec, count: int, labels: Rows | None) -> int:
+def epoch_length(spec: OrderSpec, count: int, labels: Labels | None) -> int:
     """How many rows an epoch hands out: each once, or classes × the largest or smallest class."""
     if not spec.balanced or labels is None:
         return count
@@ -76,7 +75,7 @@ def epoch_length(spec: OrderSpec, count: int, labels: Rows | None) -> int:
 
 
 def epoch_order(
-    spec: OrderSpec, epoch: int, count: int, *, labels: Rows | None, pixels: int
+    spec: OrderSpec, epoch: int, count: int, *, labels: Labels | None, pixels: int
 ) -> EpochOrder:
     """The order of one epoch over the rows 0 … count - 1.
 
@@ -95,7 +94,7 @@ def epoch_order(
     return _listed(rows, window=block_rows * spec.window_blocks)
 
 
-def permutation(count: int, *key: int) -> Rows:
+def permutation(count: int, *key: int) -> Indices:
     """The numbers 0 … count - 1 in an order that `key` alone decides, in 8 bytes each.
 
     Each number is hashed by SplitMix64 (Steele, Lea and Flood 2014, as in Java's
@@ -127,11 +126,11 @@ def _splitmix64(numbers: npt.NDArray[np.uint64], start: np.uint64) -> npt.NDArra
     return z ^ (z >> np.uint64(31))
 
 
-def _listed(rows: Rows, window: int = 0) -> EpochOrder:
+def _listed(rows: Indices, window: int = 0) -> EpochOrder:
     return EpochOrder(len(rows), lambda start, stop: rows[start:stop], window)
 
 
-def _blocks(count: int, block_rows: int, window_blocks: int, key: tuple[int, ...]) -> Rows:
+def _blocks(count: int, block_rows: int, window_blocks: int, key: tuple[int, ...]) -> Indices:
     """Blocks in random order, then the rows of each `window_blocks` of them."""
     blocks = permutation(-(-count // block_rows), *key)
     order = np.empty(count, np.int64)
@@ -146,23 +145,23 @@ def _blocks(count: int, block_rows: int, window_blocks: int, key: tuple[int, ...
     return order
 
 
-def _class_sizes(labels: Rows) -> Rows:
+def _class_sizes(labels: Labels) -> Indices:
     """Rows of each class that has any."""
     sizes = np.bincount(labels)
     return sizes[sizes > 0].astype(np.int64)
 
 
-def _of_each_class(spec: OrderSpec, sizes: Rows) -> int:
+def _of_each_class(spec: OrderSpec, sizes: Indices) -> int:
     if not len(sizes):
         return 0
     return int(sizes.min() if spec.balanced == "undersample" else sizes.max())
 
 
-def _balanced(spec: OrderSpec, labels: Rows, key: tuple[int, ...]) -> EpochOrder:
+def _balanced(spec: OrderSpec, labels: Labels, key: tuple[int, ...]) -> EpochOrder:
     """Rounds that visit every class once, in random order, each class's rows in random order.
 
     So any batch is balanced too, to within one of each class. A class that runs out
-    begins again. Classes without rows are left out.
+    starts over. Classes without rows are omitted.
     """
     sizes = _class_sizes(labels)
     ends = np.cumsum(sizes)
@@ -172,16 +171,16 @@ def _balanced(spec: OrderSpec, labels: Rows, key: tuple[int, ...]) -> EpochOrder
         rows = by_class[start:end]
         rows[:] = rows[permutation(len(rows), *key, number)]
 
-    def rows_at(start: int, stop: int) -> Rows:
+    def rows_at(start: int, stop: int) -> Indices:
         rounds, turns = np.divmod(np.arange(start, stop), len(sizes))
         classes = _rounds(rounds, len(sizes), key)[rounds - rounds[:1], turns]
-        rows: Rows = by_class[starts[classes] + rounds % sizes[classes]]
+        rows: Indices = by_class[starts[classes] + rounds % sizes[classes]]
         return rows
 
     return EpochOrder(len(sizes) * _of_each_class(spec, sizes), rows_at)
 
 
-def _rounds(rounds: Rows, classes: int, key: tuple[int, ...]) -> npt.NDArray[Any]:
+def _rounds(rounds: Indices, classes: int, key: tuple[int, ...]) -> npt.NDArray[Any]:
     """(rounds, classes): the order of the classes in each round from the first to the last."""
     if not len(rounds):
         return np.empty((0, classes), np.int64)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from imgmem.core.errors import ResourceError
 from imgmem.core.levels.to_uint8 import true_colors
 from imgmem.core.machine import memory
-from imgmem.core.read.dataset import Dataset
+from imgmem.core.read.dataset import Dataset, reader_for
 from imgmem.core.read.dataset import open as open_dataset
 from imgmem.core.rows.origins import RowOrigin, sources_of
 from imgmem.core.sample.selection import check_spec, choose
@@ -49,7 +49,7 @@ def sample(path: str | os.PathLike[str], *, spec: SampleSpec = SampleSpec()) -> 
         chosen = choose(part, spec)
         rows = np.concatenate([np.empty(0, np.int64), *(group.rows for group in chosen)])
         _require_room(dataset, len(rows))
-        stored = dataset.gather(normalize=False)(rows)
+        stored = reader_for(dataset, normalize=False)(rows)
         done = dataset.normalization
         sources = sources_of(dataset.path, rows.tolist())
         return Sample(
@@ -57,7 +57,7 @@ def sample(path: str | os.PathLike[str], *, spec: SampleSpec = SampleSpec()) -> 
             rows=rows,
             groups=tuple((group.title, len(group.rows)) for group in chosen),
             sources=tuple(sources[row] for row in rows.tolist()),
-            images=dataset.gather()(rows) if done and done.on_read else stored,
+            images=reader_for(dataset)(rows) if done and done.on_read else stored,
             pictures=true_colors(stored, done),
             labels=None if dataset.labels is None else dataset.labels[rows],
         )

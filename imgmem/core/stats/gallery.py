@@ -11,7 +11,7 @@ from imgmem.core.chunks import row_ranges, rows_per_chunk
 from imgmem.core.levels.to_uint8 import true_colors
 from imgmem.core.machine.pipeline import in_order
 from imgmem.core.progress import Progress, ProgressCallback, no_progress
-from imgmem.core.read.dataset import Dataset
+from imgmem.core.read.dataset import Dataset, reader_for
 from imgmem.core.sample.exports import encode
 from imgmem.core.stats.scan import WINDOW_BYTES, Rows
 
@@ -39,7 +39,7 @@ def data_uri(picture: NDArray[np.uint8]) -> str:
 
 def thumbnails(dataset: Dataset, rows: Sequence[int]) -> dict[int, str]:
     """Row → address of its thumbnail, each row read once."""
-    read = dataset.gather(normalize=False)
+    read = reader_for(dataset, normalize=False)
     pictures = {}
     for row in sorted(set(rows)):
         (picture,) = true_colors(read(np.array([row])), dataset.normalization)

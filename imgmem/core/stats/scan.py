@@ -23,7 +23,7 @@ from imgmem.core.levels.to_uint8 import true_colors
 from imgmem.core.machine import memory
 from imgmem.core.machine.pipeline import in_order
 from imgmem.core.progress import Progress, ProgressCallback, no_progress
-from imgmem.core.read.dataset import Dataset
+from imgmem.core.read.dataset import Dataset, reader_for
 from imgmem.core.specs import RunSpec
 from imgmem.core.units import format_bytes
 
@@ -100,7 +100,7 @@ class Rows:
     """Windows of a dataset's rows as stored; each is valid until its thread reads the next."""
 
     def __init__(self, dataset: Dataset, at_once: int) -> None:
-        self._read = dataset.gather(normalize=False)
+        self._read = reader_for(dataset, normalize=False)
         self._buffers = PerThread(lambda: self._read.empty(at_once))
 
     def __call__(self, start: int, stop: int) -> NDArray[Any]:

@@ -1,0 +1,93 @@
+"""Stored rows from `X.npy`.
+
+Rows are read by `pread`, not through the memory map: a truncated file or a failing disk is then
+an error instead of a signal that ends the process; memory does not grow with what was read; and
+the disk sees one request per row instead of a page fault for every few pages.
+"""
+
+import os
+import threading
+from contextlib import suppress
+
+import numpy as np
+
+from imgmem.core.arrays import Images, Indices
+from imgmem.core.errors import DatasetError
+from imgmem.core.storage.locks import Lock
+from imgmem.core.storage.npy import HEADER_BYTES, ArrayHeader
+
+_BINARY = getattr(os, "O_BINARY", 0)  # Windows would translate line ends
+
+
+class RowReader:
+    """Reads rows of a features file; from any thread, and in forked children too.
+
+    It holds the dataset's lock: while anything still reads, `normalize` is kept away, and the
+    lock is released with the last reader.
+    """
+
+    def __init__(self, path: str, header: ArrayHeader, lock: Lock) -> None:
+        self.path = path
+        self.header = header
+        self._dataset_lock = lock
+        self._fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | _BINARY)
+        self._lock = threading.Lock()
+
+    def read(self, row: int, into: Images) -> None:
+        """Fill `into` (k, H, W, C) with the rows row … row + k - 1."""
+        self.require_open()
+        view = memoryview(into.data).cast("B")
+        offset = HEADER_BYTES + row * self.header.row_bytes
+        try:
+            while view:
+                count = self._read_at(view, offset)
+                if not count:
+                    raise self._failed("the file is truncated")
+                view, offset = view[count:], offset + count
+        except OSError as error:
+            raise self._failed(error.strerror or str(error)) from error
+        self.require_open()  # also after reading: the descriptor may have been another file's
+
+    def _read_at(self, view: memoryview, offset: int) -> int:
+        if hasattr(os, "preadv"):
+            return os.preadv(self._fd, [view], offset)
+        with self._lock:  # Windows cannot read at an offset: seek and read, one thread at a time
+            os.lseek(self._fd, offset, os.SEEK_SET)
+            data = os.read(self._fd, len(view))
+        view[: len(data)] = data
+        return len(data)
+
+    def will_need(self, rows: Indices) -> None:
+        """Let the disk fetch these rows in the background, neighbors in one request."""
+        if not hasattr(os, "posix_fadvise") or not len(rows):
+            return
+        rows = np.unique(rows)
+        firsts = np.flatnonzero(np.diff(rows, prepend=rows[0] - 2) > 1)
+        counts = np.diff(firsts, append=len(rows))
+        size = self.header.row_bytes
+        for row, count in zip(rows[firsts].tolist(), counts.tolist(), strict=True):
+            offset = HEADER_BYTES + row * size
+            with suppress(OSError):  # only a hint; reading reports what is wrong
+                os.posix_fadvise(self._fd, offset, count * size, os.POSIX_FADV_WILLNEED)
+
+    def require_open(self) -> None:
+        """DatasetError if `close` was called."""
+        if self._fd < 0:
+            raise DatasetError(f"{self.path} was closed", hint="Open the dataset again.")
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            fd, self._fd = self._fd, -1
+            os.close(fd)
+            self._dataset_lock.release()
+
+    def __del__(self) -> None:
+        if hasattr(self, "_fd"):
+            self.close()
+
+    def _failed(self, what: str) -> DatasetError:
+        return DatasetError(
+            f"reading {self.path} failed: {what}",
+            hint="Check the disk; `imgmem stats --verify` finds damaged rows.",
+            path=self.path,
+        )

@@ -24,10 +24,10 @@ def pytest_report_header(config):
 
 def pytest_collection_modifyitems(config, items):
     skipped = {"fast": ("slow", "full"), "all": ("full",), "full": ()}[tier_of(config)]
-    if tier_of(config) == "full":
-        for item in items:
-            item.add_marker(pytest.mark.timeout(4 * 3600))
+    seconds = {"fast": None, "all": 1800, "full": 4 * 3600}[tier_of(config)]
     for item in items:
+        if seconds:
+            item.add_marker(pytest.mark.timeout(seconds))
         for name in skipped:
             if item.get_closest_marker(name):
                 option = {"slow": "--all", "full": "--full"}[name]

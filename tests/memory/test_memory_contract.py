@@ -17,9 +17,9 @@ SLACK = 12 * MB
 
 
 @pytest.fixture(scope="module")
-def rows(full):
+def rows(by_tier):
     """(few, many) rows that memory is compared at."""
-    return (2000, 100_000) if full else (2000, 20_000)
+    return by_tier((2000, 20_000), (2000, 50_000), (2000, 100_000))
 
 
 @pytest.fixture(scope="module")
@@ -138,9 +138,9 @@ def test_build_and_normalize_keep_to_the_forecast(mixed, tmp_path):
 
 
 @needs_cgroup
-def test_a_container_smaller_than_the_dataset_is_enough(tmp_path, full):
+def test_a_container_smaller_than_the_dataset_is_enough(tmp_path, by_tier):
     """4 GB of rows in 256 MB (300 MB in 96 MB without --full): pages do not pile up."""
-    count, side, limit = (1400, 1000, 256) if full else (400, 500, 96)
+    count, side, limit = by_tier((400, 500, 96), (1400, 1000, 256), (1400, 1000, 256))
     files = [write(tmp_path / f"{seed}.jpg", photo(60, 60, seed), "JPEG") for seed in range(4)]
     photos = hard_links(tmp_path / "photos", files, count)
     out = tmp_path / "out"

@@ -48,7 +48,9 @@ def test_each_class_is_split_alike(tmp_path):
 
 
 def test_the_rest_goes_to_train(tmp_path):
-    assert plan_splits((("val", 0.1),), set()).names == ("train", "val")
+    source = class_folders(tmp_path / "src", {"a": 10}, size=(4, 4))
+    imgmem.build(source, tmp_path / "out", spec=BuildSpec(image=SMALL, splits=(("val", 0.1),)))
+    assert sorted(split_of(tmp_path / "out").values()) == ["train"] * 9 + ["val"]
 
 
 def test_files_of_equal_bytes_stay_together(tmp_path):

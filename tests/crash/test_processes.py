@@ -40,12 +40,21 @@ def path(tmp_path):
     return write_dataset(tmp_path / "data", images, [0] * 200, checksum_block=16384)
 
 
+def is_running(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 def test_killed_at_random_moments_processes_lose_nothing(path, by_tier):
-    """(d) SIGKILL, from outside, until each direction has been walked through."""
+    """(d) SIGKILL, from outside, while the features are rewritten or a recovery is under way."""
     before = snapshot(path)
     normalize(path)
     after = snapshot(path)
     chance, rounds = random.Random(0), by_tier(10, 40, 200)
+    killed = midway = 0
     with subprocess.Popen(
         [sys.executable, "-c", FORKED, str(path)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
@@ -54,12 +63,17 @@ def test_killed_at_random_moments_processes_lose_nothing(path, by_tier):
             server.stdin.write(chance.choice(["normalize\n", "undo\n"]))
             server.stdin.flush()
             pid = int(server.stdout.readline())
-            time.sleep(chance.uniform(0, 0.05))
+            while (path / "X.npy").exists() and is_running(pid):
+                time.sleep(0.001)
+            time.sleep(chance.uniform(0, 0.03))
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-            server.stdout.readline()
+            killed += os.WIFSIGNALED(int(server.stdout.readline()))
+            midway += not (path / "X.npy").exists()
             if (path / "X.npy").exists():
                 assert (path / "X.npy").read_bytes() in (before["X.npy"], after["X.npy"])
+    assert killed > rounds // 3
+    assert midway > rounds // 4
     normalize(path)
     assert snapshot(path) == after
     undo(path)
@@ -72,10 +86,18 @@ def test_in_transition_every_command_says_how_to_go_on_or_back(path, monkeypatch
     monkeypatch.setattr("imgmem.core.normalize.rewrite._finish", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         normalize(path)
-    for command in (imgmem.open, imgmem.compute_stats):
+    commands = {
+        "build": lambda: imgmem.build(path, path.with_name("new")),
+        "stats": lambda: imgmem.compute_stats(path),
+        "normalize --to": lambda: normalize(path, to=path.with_name("new")),
+        "sample": lambda: imgmem.sample(path),
+        "estimate": lambda: imgmem.estimate(path),
+        "open": lambda: imgmem.open(path),
+    }
+    for name, command in commands.items():
         with pytest.raises(DatasetError, match="partially normalized") as caught:
-            command(path)
-        assert "--undo` to roll back" in caught.value.hint
+            command()
+        assert "--undo` to roll back" in caught.value.hint, name
     assert not (path / "X.npy").exists()
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from imgmem.cli.render import counted, printable
 from imgmem.core.rows.origins import RowOrigin
+from imgmem.core.specs import CHANNEL_NAMES
 from imgmem.core.stats.compare import Comparison
 from imgmem.core.stats.findings import Finding, Item
 from imgmem.core.stats.operation import ALL, Channel, ClassRows, DatasetStats
@@ -20,7 +21,6 @@ ROWS_SHOWN = 4
 BAR, SHORT_BAR = 24, 8
 """Columns of the longest bar, and beside the gray levels of --by-class."""
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
-_COLORS = {1: ("gray",), 3: ("red", "green", "blue")}
 _TITLES = {
     "leaks": "the same picture in several splits",
     "conflicts": "the same picture in several classes",
@@ -148,7 +148,7 @@ def _channels(stats: DatasetStats, fine: bool) -> "Table":
     columns = ("channel", "mean", "std", "min", "max", *histogram)
     table = _table("rows", *columns, left=("rows", "channel", *histogram))
     for name, channels in stats.channels.items():
-        for color, channel in zip(_COLORS[len(channels)], channels, strict=True):
+        for color, channel in zip(CHANNEL_NAMES[len(channels)], channels, strict=True):
             figures = (channel.mean, channel.std, channel.minimum, channel.maximum)
             line = [_sparkline(channel)] if fine else []
             table.add_row(printable(name), color, *map(_number, figures), *line)

@@ -17,6 +17,9 @@ class Progress:
     unit: str
 
 
+STATISTICS = "statistics"
+"""The phase of one pass over the features for their figures."""
+
 ProgressCallback = Callable[[Progress], None]
 
 

@@ -25,6 +25,12 @@ FITS: tuple[str, ...] = get_args(Fit)
 CHANNELS: tuple[str, ...] = get_args(Channels)
 BUILD_DTYPES: tuple[str, ...] = get_args(BuildDtype)
 FLOAT_DTYPES: tuple[str, ...] = get_args(FloatDtype)
+TRAIN = "train"
+"""The split whose rows give the constants of `normalize`, where there is one."""
+
+CHANNEL_NAMES = {1: ("gray",), 3: ("red", "green", "blue")}
+"""Channels by how many there are, in their order."""
+
 METHODS: tuple[str, ...] = ("standardize", "rescale", "minmax")
 RESIZES: tuple[str, ...] = get_args(Resize)
 ON_ERROR: tuple[str, ...] = get_args(OnError)

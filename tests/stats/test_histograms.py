@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from imgmem.core.levels import histograms
-from imgmem.core.levels.histograms import LevelSums, pixel_histograms
+from imgmem.core.levels.histograms import PixelSums, pixel_histograms
 
 pixels = st.tuples(st.integers(1, 500), st.sampled_from([1, 3])).flatmap(
     lambda shape: hnp.arrays(np.uint8, shape)
@@ -15,7 +15,7 @@ pixels = st.tuples(st.integers(1, 500), st.sampled_from([1, 3])).flatmap(
 
 
 def sums_of(pixels):
-    return LevelSums.of_pixels(pixels, np.empty(pixels.shape[::-1], np.uint8))
+    return PixelSums.of_pixels(pixels, np.empty(pixels.shape[::-1], np.uint8))
 
 
 @settings(max_examples=50, deadline=None)
@@ -30,7 +30,7 @@ def test_every_pixel_of_every_channel_is_counted(pixels):
 @settings(max_examples=50, deadline=None)
 @given(pixels=pixels)
 def test_mean_and_std_are_those_of_the_pixels(pixels):
-    mean, std = LevelSums.of(pixel_histograms(pixels)).mean_std()
+    mean, std = PixelSums.of(pixel_histograms(pixels)).mean_std()
     assert np.allclose(mean, pixels.mean(0), rtol=1e-13, atol=0)
     assert np.allclose(std, pixels.std(0), rtol=1e-10, atol=1e-10)
 
@@ -39,8 +39,8 @@ def test_mean_and_std_are_those_of_the_pixels(pixels):
 @given(pixels=pixels, cut=st.integers(0, 500))
 def test_sums_of_parts_are_the_sums_of_the_whole(pixels, cut):
     first, second = pixels[:cut], pixels[cut:]
-    together = LevelSums.of(pixel_histograms(first)) + LevelSums.of(pixel_histograms(second))
-    whole = LevelSums.of(pixel_histograms(pixels))
+    together = PixelSums.of(pixel_histograms(first)) + PixelSums.of(pixel_histograms(second))
+    whole = PixelSums.of(pixel_histograms(pixels))
     assert whole.minimum.tolist() == pixels.min(0).tolist()
     assert whole.maximum.tolist() == pixels.max(0).tolist()
     for name in ("count", "total", "squares", "minimum", "maximum"):
@@ -50,7 +50,7 @@ def test_sums_of_parts_are_the_sums_of_the_whole(pixels, cut):
 @settings(max_examples=50, deadline=None)
 @given(pixels=pixels)
 def test_sums_of_pixels_are_those_of_their_histograms(pixels):
-    fast, slow = sums_of(pixels), LevelSums.of(pixel_histograms(pixels))
+    fast, slow = sums_of(pixels), PixelSums.of(pixel_histograms(pixels))
     for name in ("count", "total", "squares", "minimum", "maximum"):
         assert getattr(fast, name).tolist() == getattr(slow, name).tolist()
 
@@ -73,7 +73,7 @@ def test_counts_beyond_what_float32_holds_stay_exact(monkeypatch):
 
 
 def test_std_of_a_constant_channel_is_exactly_zero():
-    mean, std = LevelSums.of(pixel_histograms(np.full((26_350, 3), 201, np.uint8))).mean_std()
+    mean, std = PixelSums.of(pixel_histograms(np.full((26_350, 3), 201, np.uint8))).mean_std()
     assert mean.tolist() == [201.0] * 3
     assert std.tolist() == [0.0] * 3
 
@@ -82,12 +82,12 @@ def test_means_of_huge_counts_lose_nothing():
     """10**14 pixels, where sums of floats would have dropped the odd one."""
     counts = np.zeros((1, 256), np.int64)
     counts[0, [0, 255]] = 10**14 - 1, 1
-    mean, std = LevelSums.of(counts).mean_std()
+    mean, std = PixelSums.of(counts).mean_std()
     assert mean[0] == 255 / 10**14
     assert std[0] == pytest.approx(255 * (1e-14 * (1 - 1e-14)) ** 0.5, rel=1e-15)
 
 
 def test_no_pixels_have_no_mean():
-    mean, std = LevelSums.of(np.zeros((1, 256), np.int64)).mean_std()
+    mean, std = PixelSums.of(np.zeros((1, 256), np.int64)).mean_std()
     assert np.isnan(mean).all()
     assert np.isnan(std).all()

@@ -14,8 +14,8 @@ from typing import Any
 
 from imgmem.core.errors import RejectedImage, UsageError
 from imgmem.core.sources import Source
+from imgmem.core.specs import TRAIN
 
-TRAIN = "train"
 _AUTHORS_ORDER = ("train", "val", "test")
 _HEAD_BYTES = 4096
 

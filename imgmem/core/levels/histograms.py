@@ -9,25 +9,27 @@ from numpy.typing import NDArray
 
 from imgmem.core.chunks import row_ranges
 
-LEVELS = 256
+PIXEL_VALUES = 256
 _EXACT = 2**24
 """Pixels up to which the float32 counts of `cv2.calcHist` are exact."""
-_VALUES = np.arange(LEVELS)
+_VALUES = np.arange(PIXEL_VALUES)
 
 
 def pixel_histograms(pixels: NDArray[np.uint8]) -> NDArray[np.int64]:
     """(C, 256) counts of the levels in (P, C) pixels."""
     depth = pixels.shape[1]
-    counts = np.zeros((depth, LEVELS), np.int64)
+    counts = np.zeros((depth, PIXEL_VALUES), np.int64)
     for start, stop in row_ranges(len(pixels), _EXACT):
         plane = [pixels[start:stop].reshape(1, -1, depth)]
-        parts = [cv2.calcHist(plane, [c], None, [LEVELS], [0, LEVELS]) for c in range(depth)]
-        counts += np.stack(parts).reshape(depth, LEVELS).astype(np.int64)
+        parts = [
+            cv2.calcHist(plane, [c], None, [PIXEL_VALUES], [0, PIXEL_VALUES]) for c in range(depth)
+        ]
+        counts += np.stack(parts).reshape(depth, PIXEL_VALUES).astype(np.int64)
     return counts
 
 
 @dataclass(frozen=True, slots=True)
-class LevelSums:
+class PixelSums:
     """What mean and standard deviation are made of: (C,) int64 each.
 
     count: pixels. total, squares: sums of their levels and of the levels' squares (int64
@@ -41,15 +43,15 @@ class LevelSums:
     maximum: NDArray[np.int64]
 
     @classmethod
-    def none(cls, depth: int) -> "LevelSums":
+    def none(cls, depth: int) -> "PixelSums":
         """Those of no pixels."""
         count, total, squares = np.zeros((3, depth), np.int64)
-        return cls(count, total, squares, np.full(depth, LEVELS), np.full(depth, -1))
+        return cls(count, total, squares, np.full(depth, PIXEL_VALUES), np.full(depth, -1))
 
     @classmethod
     def of_pixels(
         cls, pixels: NDArray[np.uint8], planes: NDArray[np.uint8], *, ends: bool = True
-    ) -> "LevelSums":
+    ) -> "PixelSums":
         """The sums of (P, C) pixels, P > 0, several times as fast as by way of their histograms.
 
         planes: (C, P or more) to put the channels into; allocating them would take longer than
@@ -60,7 +62,7 @@ class LevelSums:
         depth = pixels.shape[1]
         line = pixels.reshape(1, -1, depth)
         apart = cv2.split(line, [plane[None, : len(pixels)] for plane in planes])
-        found = [cv2.minMaxLoc(plane)[:2] if ends else (LEVELS, -1) for plane in apart]
+        found = [cv2.minMaxLoc(plane)[:2] if ends else (PIXEL_VALUES, -1) for plane in apart]
         minimum, maximum = np.array(found, np.int64).T
         return cls(
             count=np.full(depth, len(pixels), np.int64),
@@ -71,19 +73,19 @@ class LevelSums:
         )
 
     @classmethod
-    def of(cls, histograms: NDArray[np.int64]) -> "LevelSums":
+    def of(cls, histograms: NDArray[np.int64]) -> "PixelSums":
         """The sums of (C, 256) counts."""
         there = histograms > 0
         return cls(
             count=histograms.sum(1),
             total=histograms @ _VALUES,
             squares=histograms @ (_VALUES * _VALUES),
-            minimum=np.where(there, _VALUES, LEVELS).min(1),
+            minimum=np.where(there, _VALUES, PIXEL_VALUES).min(1),
             maximum=np.where(there, _VALUES, -1).max(1),
         )
 
-    def __add__(self, other: "LevelSums") -> "LevelSums":
-        return LevelSums(
+    def __add__(self, other: "PixelSums") -> "PixelSums":
+        return PixelSums(
             self.count + other.count,
             self.total + other.total,
             self.squares + other.squares,
@@ -94,7 +96,7 @@ class LevelSums:
     @property
     def have_all_ends(self) -> bool:
         """Whether every channel has both the lowest and the highest level that there is."""
-        return not self.minimum.any() and bool((self.maximum == LEVELS - 1).all())
+        return not self.minimum.any() and bool((self.maximum == PIXEL_VALUES - 1).all())
 
     def mean_std(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean and population standard deviation, (C,) float64; NaN where count is 0."""

@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from imgmem.core.errors import UsageError
+from imgmem.core.levels.histograms import PIXEL_VALUES
 from imgmem.core.levels.methods import METHODS
 from imgmem.core.storage.record import Normalization
 
-LEVELS = 256
 _TILE_PIXELS = 16 * 2**10
 """Restoring works in tiles whose intermediate floats stay in the second-level cache."""
 
@@ -28,7 +28,7 @@ def table(normalization: Normalization) -> Values:
     wide = np.float64 if METHODS[normalization.method].exact_ends else np.float32
     offset, scale = (n[:, None] for n in constants(normalization, wide))
     with np.errstate(over="ignore", invalid="ignore"):
-        values: Values = (np.arange(LEVELS, dtype=wide) - offset) * scale
+        values: Values = (np.arange(PIXEL_VALUES, dtype=wide) - offset) * scale
         return values.astype(normalization.dtype)
 
 
@@ -53,11 +53,11 @@ def require_reversible(normalization: Normalization) -> None:
 
 def _is_reversible(line: Values, normalization: Normalization, channel: int) -> bool:
     """Whether the values of one channel's levels lead back to them."""
-    if not np.isfinite(line).all() or len(np.unique(line)) < LEVELS:
+    if not np.isfinite(line).all() or len(np.unique(line)) < PIXEL_VALUES:
         return False
-    found = np.empty(LEVELS, np.uint8)
+    found = np.empty(PIXEL_VALUES, np.uint8)
     _restore(line, *_inverse(normalization, channel, 1), found)
-    return np.array_equal(found, np.arange(LEVELS))
+    return np.array_equal(found, np.arange(PIXEL_VALUES))
 
 
 def apply(levels: Gray, values: Values, phase: int, out: Values) -> None:
@@ -71,7 +71,7 @@ def apply(levels: Gray, values: Values, phase: int, out: Values) -> None:
     if body:
         # float16 goes as int16: lookup moves bits, and older OpenCV knows no float16 here
         bits = np.dtype(np.int16 if values.itemsize == 2 else np.float32)
-        lookup = np.ascontiguousarray(values.T).view(bits).reshape(1, LEVELS, depth)
+        lookup = np.ascontiguousarray(values.T).view(bits).reshape(1, PIXEL_VALUES, depth)
         target = out[:body].view(bits).reshape(-1, 1, depth)
         cv2.LUT(levels[:body].reshape(-1, 1, depth), lookup, dst=target)
     tail = np.arange(len(levels) - body)
@@ -106,10 +106,3 @@ def _restore(values: Values, factor: Values, offset: Values, out: Gray) -> None:
         gray += offset
         np.rint(gray, out=gray)
         np.copyto(out, gray, casting="unsafe")
-
-
-def is_levels(values: Values, out: Gray) -> bool:
-    """Put float values that are whole levels into `out`; False if any is not one."""
-    with np.errstate(invalid="ignore"):
-        np.copyto(out, values, casting="unsafe")
-    return np.array_equal(out, values)

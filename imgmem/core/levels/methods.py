@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from imgmem.core.levels.histograms import LEVELS, LevelSums
+from imgmem.core.levels.histograms import PIXEL_VALUES, PixelSums
 
 
 @dataclass(frozen=True)
@@ -39,22 +39,22 @@ class NormalizeMethod:
 
     needs_statistics: bool
     exact_ends: bool
-    constants: Callable[[LevelSums], Constants] | None
+    constants: Callable[[PixelSums], Constants] | None
 
 
-def _standardize(sums: LevelSums) -> Constants:
+def _standardize(sums: PixelSums) -> Constants:
     mean, std = sums.mean_std()
     scale, warnings = _inverted(std)
     means, stds = tuple(mean.tolist()), tuple(std.tolist())
     return Constants("standardize", means, scale, means, stds, warnings)
 
 
-def _rescale(sums: LevelSums) -> Constants:
+def _rescale(sums: PixelSums) -> Constants:
     depth = len(sums.count)
-    return Constants("rescale", (0.0,) * depth, (1 / (LEVELS - 1),) * depth)
+    return Constants("rescale", (0.0,) * depth, (1 / (PIXEL_VALUES - 1),) * depth)
 
 
-def _minmax(sums: LevelSums) -> Constants:
+def _minmax(sums: PixelSums) -> Constants:
     low, high = sums.minimum.astype(np.float64), sums.maximum.astype(np.float64)
     scale, warnings = _inverted(high - low)
     return Constants("minmax", tuple(low.tolist()), scale, warnings=warnings)

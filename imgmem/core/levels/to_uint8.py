@@ -9,9 +9,7 @@ from imgmem.core.levels import lookup
 from imgmem.core.storage.record import Normalization
 
 
-def true_colors(
-    images: NDArray[Any], normalization: Normalization | None = None
-) -> NDArray[np.uint8]:
+def to_uint8(images: NDArray[Any], normalization: Normalization | None = None) -> NDArray[np.uint8]:
     """The gray levels (n, H, W, C) uint8 that rows as stored stand for.
 
     images: (n, H, W, C) uint8, float16 or float32. normalization: what was done to them;
@@ -28,3 +26,18 @@ def true_colors(
         with np.errstate(invalid="ignore"):
             np.copyto(out.reshape(-1), np.rint(flat), casting="unsafe")
     return out
+
+
+def to_uint8_exact(values: NDArray[Any], out: NDArray[np.uint8]) -> bool:
+    """Write floats that are whole pixel values 0-255 to `out`.
+
+    Args:
+        values: Floats of any shape.
+        out: Array of the same shape, which is overwritten in any case.
+
+    Returns:
+        Whether every value was one; `out` is meaningless otherwise.
+    """
+    with np.errstate(invalid="ignore"):
+        np.copyto(out, values, casting="unsafe")
+    return np.array_equal(out, values)

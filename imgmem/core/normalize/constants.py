@@ -7,18 +7,17 @@ import numpy as np
 import numpy.typing as npt
 
 from imgmem.core.errors import UsageError
-from imgmem.core.levels.histograms import LevelSums
+from imgmem.core.levels.histograms import PixelSums
 from imgmem.core.levels.methods import METHODS, Constants
 from imgmem.core.normalize.measure import measure
 from imgmem.core.normalize.recode import Chunking
 from imgmem.core.progress import ProgressCallback
-from imgmem.core.specs import NormalizeSpec, RunSpec
+from imgmem.core.specs import TRAIN, NormalizeSpec, RunSpec
 from imgmem.core.storage import store
 from imgmem.core.storage.durable import File
 from imgmem.core.storage.locks import Lock
 from imgmem.core.storage.record import Normalization, Record
 
-TRAIN = "train"
 _MAX = 255
 
 
@@ -44,7 +43,7 @@ def statistics_rows(record: Record) -> tuple[str | None, tuple[int, int]]:
     return (TRAIN, (start, stop)) if start < stop else (None, record.rows_of(None))
 
 
-def own(spec: NormalizeSpec, sums: LevelSums) -> Constants:
+def own(spec: NormalizeSpec, sums: PixelSums) -> Constants:
     """Constants from the statistics of one dataset, for methods that are not given any."""
     make = METHODS[spec.method].constants
     assert make is not None, "the method 'given' has no statistics"
@@ -116,7 +115,7 @@ def _recorded(spec: NormalizeSpec, path: str, done: Normalization) -> Constants:
     return Constants(done.method, done.offset, done.scale, done.mean, done.std)
 
 
-def _sums_of(path: str, record: Record, *, run: RunSpec, progress: ProgressCallback) -> LevelSums:
+def _sums_of(path: str, record: Record, *, run: RunSpec, progress: ProgressCallback) -> PixelSums:
     """The sums of the pixel values in the rows that statistics are taken from."""
     chunking = Chunking.of(record, "float32")
     rows = statistics_rows(record)[1]

@@ -10,16 +10,16 @@ import numpy.typing as npt
 from imgmem.core.chunks import row_ranges
 from imgmem.core.errors import DatasetError
 from imgmem.core.levels import lookup
-from imgmem.core.levels.histograms import LEVELS, LevelSums
+from imgmem.core.levels.histograms import PIXEL_VALUES, PixelSums
+from imgmem.core.levels.to_uint8 import to_uint8_exact
 from imgmem.core.normalize.recode import Chunking, Crcs, in_threads, read_chunk, window_of
-from imgmem.core.progress import Progress, ProgressCallback
+from imgmem.core.progress import STATISTICS, Progress, ProgressCallback
 from imgmem.core.specs import RunSpec
 from imgmem.core.storage import store
 from imgmem.core.storage.checksums import damaged_rows
 from imgmem.core.storage.durable import File
 from imgmem.core.storage.record import Record
 
-PHASE = "statistics"
 _AT_ONCE = 2**18
 """Pixels that are summed at a time: they stay in the second-level cache."""
 
@@ -29,7 +29,7 @@ class Measured:
     """crcs: CRC-32 of every chunk. sums: of the levels in some rows."""
 
     crcs: Crcs
-    sums: LevelSums
+    sums: PixelSums
 
 
 @dataclass(frozen=True)
@@ -56,14 +56,14 @@ def measure(
     """
     reader = _Reader(features, side, chunking, rows)
     crcs = np.zeros(chunking.chunks, np.uint32)
-    sums = LevelSums.none(side.shape[3])
+    sums = PixelSums.none(side.shape[3])
     window = window_of(reader.cost, run)
     buffers = [reader.buffers() for _ in range(window)]
     tasks = ((chunk, buffers[chunk % window]) for chunk in range(chunking.chunks))
     for chunk, (crc, part) in enumerate(in_threads(reader, tasks, run, window)):
         crcs[chunk] = crc
         sums += part
-        progress(Progress(PHASE, chunking.bounds(chunk)[1], chunking.values, "values"))
+        progress(Progress(STATISTICS, chunking.bounds(chunk)[1], chunking.values, "values"))
     require_checksums(features.path, side, chunking.checksums(side, crcs))
     return Measured(crcs, sums)
 
@@ -115,12 +115,12 @@ class _Reader:
         gray = source if source.dtype == np.uint8 else np.empty(values, np.uint8)
         return _Buffers(source, gray, np.empty((self._depth, self._at_once), np.uint8))
 
-    def __call__(self, task: tuple[int, _Buffers]) -> tuple[int, LevelSums]:
+    def __call__(self, task: tuple[int, _Buffers]) -> tuple[int, PixelSums]:
         chunk, buffers = task
         start, stop = self._chunking.bounds(chunk)
         source, gray = buffers.source[: stop - start], buffers.gray[: stop - start]
         read_chunk(self._features, self._chunking.region(self._side, chunk), source)
-        if source.dtype != np.uint8 and not lookup.is_levels(source, gray):
+        if source.dtype != np.uint8 and not to_uint8_exact(source, gray):
             raise store.damaged(
                 self._features.path, "it holds values that are not whole numbers from 0 to 255"
             )
@@ -129,16 +129,16 @@ class _Reader:
         return zlib.crc32(source.data), sums
 
 
-def _sums(gray: lookup.Gray, phase: int, planes: lookup.Gray) -> LevelSums:
+def _sums(gray: lookup.Gray, phase: int, planes: lookup.Gray) -> PixelSums:
     """The sums of flat, interleaved levels, of which the first is of channel `phase`."""
     depth = len(planes)
     head = min(-phase % depth, len(gray))
     body = (len(gray) - head) // depth * depth
-    counts = np.zeros((depth, LEVELS), np.int64)
+    counts = np.zeros((depth, PIXEL_VALUES), np.int64)
     loose = np.r_[0:head, head + body : len(gray)]
     np.add.at(counts, ((loose + phase) % depth, gray[loose]), 1)
-    sums = LevelSums.of(counts)
+    sums = PixelSums.of(counts)
     for start, stop in row_ranges(body, planes.size):
         pixels = gray[head + start : head + stop].reshape(-1, depth)
-        sums += LevelSums.of_pixels(pixels, planes)
+        sums += PixelSums.of_pixels(pixels, planes)
     return sums

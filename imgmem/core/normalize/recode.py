@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from imgmem.core import forecast
 from imgmem.core.levels import lookup
+from imgmem.core.levels.to_uint8 import to_uint8_exact
 from imgmem.core.machine import memory
 from imgmem.core.machine.pipeline import in_order
 from imgmem.core.specs import RunSpec
@@ -234,7 +235,7 @@ class _Recoder:
     ) -> None:
         if self._direction == "apply":
             if gray is not source:
-                lookup.is_levels(source, gray)  # known to be; checksums tell if not any more
+                to_uint8_exact(source, gray)  # known to be; checksums tell if not any more
             lookup.apply(gray, self._table, phase, result)
         else:
             lookup.restore(source, self._rewrite.normalization, phase, gray)

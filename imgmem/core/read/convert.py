@@ -16,6 +16,7 @@ import numpy as np
 from imgmem.core.arrays import Images
 from imgmem.core.errors import UsageError
 from imgmem.core.levels import lookup
+from imgmem.core.levels.histograms import PIXEL_VALUES
 from imgmem.core.levels.methods import METHODS
 from imgmem.core.specs import BATCH_DTYPES, LAYOUTS, BatchDtype, Layout
 from imgmem.core.storage.record import Normalization, Record
@@ -131,14 +132,14 @@ class Converter:
             return False
         if self._tables is None:
             return True
-        several = self._all.size > lookup.LEVELS
+        several = self._all.size > PIXEL_VALUES
         return several and not METHODS[normalization.method].exact_ends
 
     def _joined_table(self, pixels: int) -> Images:
         """(256, 1, n): one table for all channels where they agree, else one for each in turn."""
         assert self._tables is not None
         if all(np.array_equal(table, self._tables[0]) for table in self._tables):
-            return self._tables[0].reshape(lookup.LEVELS, 1, 1)
+            return self._tables[0].reshape(PIXEL_VALUES, 1, 1)
         each = np.stack(self._tables, axis=1)
         return np.tile(each, gcd(pixels, _TILES))[:, np.newaxis].copy()
 

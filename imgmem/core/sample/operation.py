@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgmem.core.errors import ResourceError
-from imgmem.core.levels.to_uint8 import true_colors
+from imgmem.core.levels.to_uint8 import to_uint8
 from imgmem.core.machine import memory
 from imgmem.core.read.dataset import Dataset, reader_for
 from imgmem.core.read.dataset import open as open_dataset
@@ -58,7 +58,7 @@ def sample(path: str | os.PathLike[str], *, spec: SampleSpec = SampleSpec()) -> 
             groups=tuple((group.title, len(group.rows)) for group in chosen),
             sources=tuple(sources[row] for row in rows.tolist()),
             images=reader_for(dataset)(rows) if done and done.on_read else stored,
-            pictures=true_colors(stored, done),
+            pictures=to_uint8(stored, done),
             labels=None if dataset.labels is None else dataset.labels[rows],
         )
 

@@ -122,10 +122,8 @@ def _fair(kinds: Rows, count: int) -> Rows:
 
 
 def _split_numbers(dataset: Dataset) -> Rows:
-    numbers = np.full(dataset.record.shape[0], len(dataset.splits), np.int64)
-    for number, (start, stop) in enumerate(dataset.splits.values()):
-        numbers[start:stop] = number
-    return numbers[dataset.start : dataset.stop]
+    numbers = dataset.record.split_of_rows()[dataset.start : dataset.stop]
+    return np.where(numbers < 0, len(dataset.splits), numbers)
 
 
 def _side_by_side(dataset: Dataset, drawn: Rows, spec: SampleSpec) -> list[Group]:

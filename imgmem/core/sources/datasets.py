@@ -118,13 +118,14 @@ class DatasetSource:
     def _gray_levels(self, stored: "lookup.Values") -> "lookup.Gray":
         """The uint8 levels of a flat row. Raises RejectedImage for values that are of none."""
         from imgmem.core.levels import lookup  # needs OpenCV, which listing does not
+        from imgmem.core.levels.to_uint8 import to_uint8_exact
 
         if stored.dtype == np.uint8:
             return stored
         gray = np.empty(len(stored), np.uint8)
         normalization = self._record.normalization
         if normalization is None:
-            exact = lookup.is_levels(stored, gray)
+            exact = to_uint8_exact(stored, gray)
         else:
             lookup.restore(stored, normalization, 0, gray)
             again = np.empty_like(stored)

@@ -82,7 +82,7 @@ def _among_rows(dataset: Dataset, facts: Facts, limits: Thresholds) -> Iterator[
     """Leaks, label conflicts, duplicates and near duplicates."""
     groups = duplicate_groups(facts, limits)
     near_limit = {"near": float(limits.near)}
-    splits, labels = _split_of_rows(dataset), dataset.labels
+    splits, labels = dataset.record.split_of_rows()[dataset.start : dataset.stop], dataset.labels
     yield _grouped("leaks", near_limit, _crossing(groups, splits))
     if labels is not None:
         yield _grouped("conflicts", near_limit, _crossing(groups, labels))
@@ -107,14 +107,6 @@ def _grouped(
     items = sorted((rows.tolist(), exact) for rows, exact in groups)
     listed = [(rows, None, exact) for rows, exact in items[:LISTED]]
     return _Found(kind, threshold, len(items), listed)
-
-
-def _split_of_rows(dataset: Dataset) -> Indices:
-    """(n,) the number of each row's split; -1 outside of all."""
-    numbers = np.full(dataset.record.shape[0], -1, np.int64)
-    for number, (start, stop) in enumerate(dataset.splits.values()):
-        numbers[start:stop] = number
-    return numbers[dataset.start : dataset.stop]
 
 
 # Rows by themselves ------------------------------------------------------------------------

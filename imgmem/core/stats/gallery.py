@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgmem.core.chunks import row_ranges, rows_per_chunk
-from imgmem.core.levels.to_uint8 import true_colors
+from imgmem.core.levels.to_uint8 import to_uint8
 from imgmem.core.machine.pipeline import in_order
 from imgmem.core.progress import Progress, ProgressCallback, no_progress
 from imgmem.core.read.dataset import Dataset, reader_for
@@ -42,7 +42,7 @@ def thumbnails(dataset: Dataset, rows: Sequence[int]) -> dict[int, str]:
     read = reader_for(dataset, normalize=False)
     pictures = {}
     for row in sorted(set(rows)):
-        (picture,) = true_colors(read(np.array([row])), dataset.normalization)
+        (picture,) = to_uint8(read(np.array([row])), dataset.normalization)
         pictures[row] = data_uri(shrunk(picture))
     return pictures
 
@@ -66,7 +66,7 @@ def mean_pictures(
 
     def summed(window: tuple[int, int]) -> tuple[dict[int, NDArray[np.float64]], int]:
         sums: dict[int, NDArray[np.float64]] = {}
-        pictures = true_colors(read(*window), dataset.normalization)
+        pictures = to_uint8(read(*window), dataset.normalization)
         for label, picture in zip(_kinds(kinds, dataset, window), pictures, strict=True):
             if label in wanted:
                 sums[label] = sums.get(label, 0.0) + shrunk(picture).astype(np.float64)

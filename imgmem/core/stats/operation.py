@@ -7,20 +7,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imgmem.core.levels.histograms import LevelSums
+from imgmem.core.levels.histograms import PixelSums
 from imgmem.core.levels.moments import combined
 from imgmem.core.machine import memory
 from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.read.dataset import Dataset
 from imgmem.core.read.dataset import open as open_dataset
 from imgmem.core.rows.duplicates import Facts, load_facts
-from imgmem.core.specs import RunSpec, Thresholds
+from imgmem.core.specs import TRAIN, RunSpec, Thresholds
 from imgmem.core.stats.findings import Finding, find
 from imgmem.core.stats.scan import Counts, histogram_step, plan_scan, scan
 from imgmem.core.storage.record import Normalization
 from imgmem.core.storage.verify import require_whole
 
-TRAIN = "train"
 ALL = "all"
 """The name of all rows together, beside the names of the splits."""
 
@@ -202,7 +201,7 @@ def _described(dataset: Dataset, parts: dict[str, Counts]) -> dict[str, Any]:
 def _together(parts: list[Counts]) -> Counts:
     """The counts of several ranges of rows as one."""
     depth = len(parts[0].histograms)
-    whole = Counts(LevelSums.none(depth), np.zeros_like(parts[0].histograms))
+    whole = Counts(PixelSums.none(depth), np.zeros_like(parts[0].histograms))
     for part in parts:
         whole.add(part)
     moments = [part.moments for part in parts if part.moments]
@@ -236,7 +235,7 @@ def _standardize(dataset: Dataset, named: dict[str, Counts], whole: Counts) -> S
     return Standardize(split, mean.tolist(), std.tolist())
 
 
-def _classes(dataset: Dataset, sums: dict[int, LevelSums]) -> list[ClassRows] | None:
+def _classes(dataset: Dataset, sums: dict[int, PixelSums]) -> list[ClassRows] | None:
     if dataset.classes is None or dataset.labels is None:
         return None
     labels, first, classes = dataset.labels, dataset.start, len(dataset.classes)
@@ -258,7 +257,7 @@ def _classes(dataset: Dataset, sums: dict[int, LevelSums]) -> list[ClassRows] | 
     ]
 
 
-def _levels(sums: LevelSums | None) -> dict[str, list[Any]]:
+def _levels(sums: PixelSums | None) -> dict[str, list[Any]]:
     if sums is None:
         return {}
     mean, std = sums.mean_std()

@@ -12,7 +12,7 @@ from imgmem.core.read.dataset import Dataset
 from imgmem.core.read.dataset import open as open_dataset
 from imgmem.core.rows.origins import RowOrigin, sources_of
 from imgmem.core.sample.selection import choose
-from imgmem.core.specs import RunSpec, SampleSpec
+from imgmem.core.specs import CHANNEL_NAMES, RunSpec, SampleSpec
 from imgmem.core.stats.findings import Finding
 from imgmem.core.stats.gallery import mean_pictures, thumbnails
 from imgmem.core.stats.operation import Channel, ClassRows, DatasetStats
@@ -139,7 +139,7 @@ def _curves(channels: list[Channel]) -> list[tuple[str, str]]:
         for channel in channels
     ]
     top = max(max(counts[1:-1]) for counts in bins) or 1
-    colors = ("red", "green", "blue") if len(channels) == 3 else ("gray",)
+    colors = CHANNEL_NAMES[len(channels)]
     return [
         (color, _points([min(count / top, 1.08) for count in counts], step))
         for color, counts in zip(colors, bins, strict=True)

@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from imgmem.core.chunks import ranges_between, rows_per_chunk
 from imgmem.core.errors import UsageError
 from imgmem.core.forecast import BASE_BYTES
-from imgmem.core.levels.histograms import LEVELS, LevelSums, pixel_histograms
+from imgmem.core.levels.histograms import PIXEL_VALUES, PixelSums, pixel_histograms
 from imgmem.core.levels.moments import Moments, RowSums, Totals, row_sums
-from imgmem.core.levels.to_uint8 import true_colors
+from imgmem.core.levels.to_uint8 import to_uint8
 from imgmem.core.machine import memory
 from imgmem.core.machine.pipeline import in_order
-from imgmem.core.progress import Progress, ProgressCallback, no_progress
+from imgmem.core.progress import STATISTICS, Progress, ProgressCallback, no_progress
 from imgmem.core.read.dataset import Dataset, reader_for
 from imgmem.core.specs import RunSpec
 from imgmem.core.units import format_bytes
@@ -38,7 +38,6 @@ and this many draw the same curve."""
 SAMPLE_BYTES = 64 * 2**20
 SPLIT_ROWS = 100
 """But in so many rows of the smallest split at least, or in all of them."""
-PHASE = "statistics"
 _WINDOWS = 3
 """What a worker takes at most, in windows: its buffer, float values as gray levels, and its
 channels apart."""
@@ -81,11 +80,11 @@ class Counts:
     classes: class index → sums of its gray levels, where they were asked for.
     """
 
-    sums: LevelSums
+    sums: PixelSums
     histograms: NDArray[np.int64]
     moments: Moments | None = None
     odd: list[int] = field(default_factory=list)
-    classes: dict[int, LevelSums] = field(default_factory=dict)
+    classes: dict[int, PixelSums] = field(default_factory=dict)
 
     def add(self, other: "Counts") -> None:
         """Take in the counts of other rows; moments stay as they are."""
@@ -154,13 +153,13 @@ def scan(
     counter = _Counter(dataset, at_once, by_class=by_class)
     tasks = ranges_between(start, stop, at_once * _WINDOWS_PER_TASK)
     depth = dataset.record.shape[3]
-    found = Counts(LevelSums.none(depth), np.zeros((depth, LEVELS), np.int64))
+    found = Counts(PixelSums.none(depth), np.zeros((depth, PIXEL_VALUES), np.int64))
     totals = Totals(depth)
     for part, last in in_order(counter, tasks, workers=workers, window=2 * workers):
         found.add(part)
         for sums in part.rows:
             totals.add(sums)
-        progress(Progress(PHASE, last - dataset.start, len(dataset), "rows"))
+        progress(Progress(STATISTICS, last - dataset.start, len(dataset), "rows"))
     if dataset.record.dtype != "uint8":
         found.moments = totals.moments()
     return found
@@ -177,7 +176,7 @@ class _Part(Counts):
     ) -> None:
         """Take in (P, C) pixels, of a class where `label` is one; planes: as of_pixels wants."""
         before = self.sums if label is None else self.classes.get(label)
-        sums = LevelSums.of_pixels(pixels, planes, ends=not (before and before.have_all_ends))
+        sums = PixelSums.of_pixels(pixels, planes, ends=not (before and before.have_all_ends))
         self.sums += sums
         if label is not None:
             self.classes[label] = before + sums if before else sums
@@ -199,7 +198,7 @@ class _Counter:
 
     def __call__(self, rows: tuple[int, int]) -> tuple[_Part, int]:
         """The counts of the rows, and the row after the last."""
-        part = _Part(LevelSums.none(self._depth), np.zeros((self._depth, LEVELS), np.int64))
+        part = _Part(PixelSums.none(self._depth), np.zeros((self._depth, PIXEL_VALUES), np.int64))
         for window in ranges_between(*rows, self._at_once):
             self._count(window, part)
         return part, rows[1]
@@ -207,7 +206,7 @@ class _Counter:
     def _count(self, rows: tuple[int, int], part: _Part) -> None:
         """Add the counts of one window to `part`."""
         values = self._rows(*rows)
-        levels = true_colors(values, self._normalization)
+        levels = to_uint8(values, self._normalization)
         counted = levels[-rows[0] % self._step :: self._step]
         part.histograms += pixel_histograms(counted.reshape(-1, self._depth))
         for start, stop, label in self._runs(*rows):

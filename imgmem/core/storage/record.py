@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from imgmem.core.arrays import Indices
 from imgmem.core.errors import InputError
 from imgmem.core.specs import BUILD_DTYPES, FLOAT_DTYPES, METHODS
 from imgmem.core.storage.npy import ArrayHeader
@@ -88,6 +89,13 @@ class Record:
             known = ", ".join(self.splits) or "none"
             raise InputError(f"there is no split {split!r}", hint=f"The splits are: {known}.")
         return self.splits[split]
+
+    def split_of_rows(self) -> Indices:
+        """(N,) int64: the index of each row's split in `splits`, -1 outside of all."""
+        numbers = np.full(self.shape[0], -1, np.int64)
+        for number, (start, stop) in enumerate(self.splits.values()):
+            numbers[start:stop] = number
+        return numbers
 
     def to_json(self) -> bytes:
         document = {"format": FORMAT, "format_version": FORMAT_VERSION} | asdict(self)

@@ -177,6 +177,7 @@ def _peak(naive: "Naive") -> str:
 
 def _needs(result: "Estimate") -> "Table":
     """Memory and disk that imgmem's own commands take."""
+    from imgmem.cli.render import printable
     from imgmem.core.units import format_bytes
 
     table = _table("imgmem", "memory", "disk")
@@ -184,7 +185,7 @@ def _needs(result: "Estimate") -> "Table":
     for name, need in (("build", result.build), ("normalize", result.normalize)):
         if need:
             disk = ("+" if name == "normalize" else "") + format_bytes(need.disk_bytes)
-            table.add_row(name, format_bytes(need.memory_bytes), disk, need.verdict)
+            table.add_row(name, format_bytes(need.memory_bytes), disk, printable(need.verdict))
     if not result.images.row_shape:
         table.add_row("build", "", "", "needs images of one size: give --size")
     return table

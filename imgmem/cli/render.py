@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from imgmem.cli.spelling import for_terminal
+from imgmem.core import text
 from imgmem.core.errors import CheckFailed, ImgmemError
-from imgmem.core.text import printable as printable  # noqa: PLC0414 (for the commands)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -50,7 +51,7 @@ def print_json(command: str, body: dict[str, Any]) -> None:
     import json
 
     document = {"command": command, "schema": SCHEMA} | body
-    plain = json.loads(json.dumps(document, default=_plain), parse_constant=lambda _: None)
+    plain = json.loads(json.dumps(_plain(document)), parse_constant=lambda _: None)
     with reader_may_leave():
         click.echo(json.dumps(plain, allow_nan=False))
 
@@ -59,6 +60,11 @@ def error_facts(error: ImgmemError) -> dict[str, Any]:
     """An error as it stands in JSON: kind, exit_code, message, hint, and facts of its own."""
     facts = {"kind": error.kind, "exit_code": error.exit_code, "message": error.message}
     return facts | {"hint": error.hint} | error.facts
+
+
+def printable(message: str) -> str:
+    """`message` with its options as flags, harmless for any terminal."""
+    return text.printable(for_terminal(message))
 
 
 def counted(counts: dict[str, int]) -> str:
@@ -86,10 +92,10 @@ def console() -> "Console":
     return plain
 
 
-def complain(text: str) -> None:
+def complain(line: str) -> None:
     """Print lines on stderr; nobody can be told if that is closed."""
     with suppress(OSError, ValueError):
-        click.echo(text, err=True)
+        click.echo(line, err=True)
 
 
 def tolerate_any_text() -> None:
@@ -122,5 +128,14 @@ def _body(result: Any) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """NumPy scalars and arrays as JSON knows them; anything else by its name."""
+    """`value` as JSON knows it: NumPy as plain numbers, options as flags, all else by its name."""
+    match value:
+        case dict():
+            return {name: _plain(each) for name, each in value.items()}
+        case list() | tuple():
+            return [_plain(each) for each in value]
+        case str():
+            return for_terminal(value)
+        case bool() | int() | float() | None:
+            return value
     return value.tolist() if hasattr(value, "tolist") else str(value)

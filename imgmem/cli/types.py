@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from imgmem.cli.spelling import for_terminal
 from imgmem.core import units
 from imgmem.core.errors import UsageError
 
@@ -28,7 +29,7 @@ class Text(click.ParamType):  # type: ignore[type-arg] # generic in the newest C
         except ValueError as error:
             self.fail(str(error), param, ctx)
         except UsageError as error:
-            self.fail(f"{error.message}. {error.hint}", param, ctx)
+            self.fail(f"{for_terminal(error.message)}. {for_terminal(error.hint)}", param, ctx)
 
 
 def _image_size(text: str) -> tuple[int, int] | None:

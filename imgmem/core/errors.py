@@ -1,12 +1,19 @@
-"""Every failure that a user can meet, each with its exit code. Imports nothing."""
+"""Every failure that a user can meet, each with its exit code."""
 
 from typing import Any, ClassVar, Literal, get_args
 
+from imgmem.core.messages import Message
+
 
 class ImgmemError(Exception):
-    """A failure with a message (which file, what is wrong) and a hint (what to do).
+    """A failure that a user can meet; `str(error)` is the message, then the hint.
 
-    `facts` are the machine-readable details that `--json` shows beside the message.
+    Attributes:
+        message: Which file, and what is wrong with it.
+        hint: What to do about it; may be empty.
+        facts: Machine-readable details, which the JSON of the command line shows too.
+        exit_code: With which the command line ends.
+        kind: One word for the class of failure, as JSON has it.
     """
 
     exit_code: ClassVar[int] = 70
@@ -14,13 +21,16 @@ class ImgmemError(Exception):
 
     def __init__(self, message: str, *, hint: str = "", **facts: Any) -> None:
         super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = Message(message)
+        self.hint = Message(hint)
         self.facts = facts
+
+    def __str__(self) -> str:
+        return f"{self.message}\n{self.hint}" if self.hint else self.message
 
 
 class CheckFailed(ImgmemError):
-    """A check that was asked for said no (`estimate --limit`, `stats --fail-on`)."""
+    """A requested check failed (`limit` of estimate, `fail_on` of stats)."""
 
     exit_code = 1
     kind = "check"
@@ -41,14 +51,14 @@ class InputError(ImgmemError):
 
 
 class DatasetError(ImgmemError):
-    """The dataset is damaged, in transition, locked, different or of an unknown version."""
+    """The dataset is damaged, locked, mismatched, half normalized or of an unknown version."""
 
     exit_code = 4
     kind = "dataset"
 
 
 class ResourceError(ImgmemError):
-    """The machine lacks something: space on the disk, memory, or a system library."""
+    """Out of a resource: disk space, memory, or a missing system library."""
 
     exit_code = 5
     kind = "resource"

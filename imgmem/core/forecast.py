@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from imgmem.core.chunks import rows_per_chunk
 from imgmem.core.errors import UsageError
+from imgmem.core.messages import option
 from imgmem.core.storage.npy import HEADER_BYTES
 from imgmem.core.storage.record import CHECKSUM_BLOCK_BYTES
 from imgmem.core.units import format_bytes
@@ -71,7 +72,8 @@ def build_memory(*, budget: int, rows: int, row_bytes: int, workers: int) -> Bui
         raise UsageError(
             f"a memory budget of {format_bytes(budget)} is below the floor of "
             f"{format_bytes(floor)} for {workers} workers",
-            hint=f"Give --memory {-(-floor // 2**20)}MiB or more, or fewer --workers.",
+            hint=f"Give {option('memory', f'{-(-floor // 2**20)}MiB')} or more, or fewer "
+            f"{option('workers')}.",
             floor_bytes=floor,
         )
     spare = budget - floor
@@ -130,7 +132,7 @@ def rewrite_window(chunk_cost: int, budget: int) -> int:
         raise UsageError(
             f"a memory budget of {format_bytes(budget)} is below the floor of "
             f"{format_bytes(floor)}",
-            hint=f"Give --memory {-(-floor // 2**20)}MiB or more.",
+            hint=f"Give {option('memory', f'{-(-floor // 2**20)}MiB')} or more.",
             floor_bytes=floor,
         )
     affordable = (budget - BASE_BYTES) // chunk_cost

@@ -97,7 +97,7 @@ def test_in_transition_every_command_says_how_to_go_on_or_back(path, monkeypatch
     for name, command in commands.items():
         with pytest.raises(DatasetError, match="partially normalized") as caught:
             command()
-        assert "--undo` to roll back" in caught.value.hint, name
+        assert "undo=True)` to roll back" in caught.value.hint, name
     assert not (path / "X.npy").exists()
 
 

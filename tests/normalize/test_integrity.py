@@ -229,7 +229,7 @@ def test_features_that_are_linked_or_read_only_are_left_alone(dataset, tmp_path,
 def refused(operation, path, problem):
     with pytest.raises(DatasetError, match=problem) as caught:
         operation(path)
-    assert "--to NEW" in caught.value.hint
+    assert "to='NEW'" in caught.value.hint
 
 
 def test_an_open_dataset_cannot_be_normalized_and_the_holder_is_named(dataset):
@@ -254,7 +254,7 @@ def test_a_reader_in_another_process_is_named_and_gone_when_killed(dataset):
 
 def test_work_in_place_without_fsync_is_refused(dataset, tmp_path):
     path = dataset()
-    with pytest.raises(UsageError, match="--no-fsync is not allowed in place"):
+    with pytest.raises(UsageError, match="fsync=False is not allowed in place"):
         normalize(path, run=RunSpec(fsync=False))
     assert normalize(path, run=RunSpec(fsync=False), to=tmp_path / "new").status == "normalized"
 

@@ -158,7 +158,7 @@ def test_another_normalization_is_refused_and_undo_is_named(dataset, other):
         DatasetError, match="already normalized differently: standardize, float32"
     ) as caught:
         normalize(path, spec=other)
-    assert "--undo" in caught.value.hint
+    assert "undo=True" in caught.value.hint
     assert snapshot(path) == before
 
 

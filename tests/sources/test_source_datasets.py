@@ -98,7 +98,7 @@ def test_classes_that_are_not_in_sorted_order_are_said_to_need_pinning(tmp_path)
     dataset = make(tmp_path, classes=("dog", "emu", "cat"))
     source = exhausted(dataset)
     assert source.class_names == ("dog", "emu", "cat")
-    assert f"--classes {dataset}" in source.notes[-1]
+    assert f"classes='{dataset}'" in source.notes[-1]
 
 
 def test_an_unlabeled_dataset_gives_unlabeled_images(tmp_path, opened):

@@ -397,7 +397,7 @@ from imgmem.core.errors import InputError
 try:
     open_source(sys.argv[2])
 except InputError as error:
-    print(error)
+    print(error.message)
 """
     said = without_root(script, shut)
     shut.chmod(0o755)

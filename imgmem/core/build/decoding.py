@@ -15,6 +15,7 @@ from imgmem.core.decode.images import Decoded, decode_into
 from imgmem.core.decode.memory_cost import decode_cost
 from imgmem.core.errors import ImgmemError, InputError, RejectedImage
 from imgmem.core.machine.pipeline import MemoryGate
+from imgmem.core.messages import option
 from imgmem.core.rows import facts as row_facts
 from imgmem.core.sources import Source
 from imgmem.core.sources.source_headers import read_source_header
@@ -155,7 +156,8 @@ class Decoder:
             raise InputError(
                 f"{image.name} changed during the build: {image.size} bytes before, "
                 f"{len(data)} now",
-                hint="Make sure nothing writes to the source, then rerun with --restart.",
+                hint="Make sure nothing writes to the source, then rerun with "
+                f"{option('restart', True)}.",
                 path=image.name,
             )
         return data
@@ -180,7 +182,8 @@ def _facts(pixels: npt.NDArray[np.uint8], rows: list[Row]) -> npt.NDArray[np.voi
 def _stopped_at(reject: Reject) -> InputError:
     return InputError(
         f"{reject.name} cannot be used ({reject.reason}): {reject.detail}",
-        hint="Mend or remove it, or run the same command with --on-error skip, which goes on.",
+        hint=f"Mend or remove it, or run the same command with {option('on_error', 'skip')}, "
+        "which goes on.",
         path=reject.name,
         reason=reject.reason,
     )

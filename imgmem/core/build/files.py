@@ -19,6 +19,7 @@ from imgmem.core.build.manifest import BuildManifest
 from imgmem.core.build.planned import PlannedImage
 from imgmem.core.build.state import BuildState, Written
 from imgmem.core.errors import DatasetError
+from imgmem.core.messages import option
 from imgmem.core.rows import facts as row_facts
 from imgmem.core.storage import durable, store
 from imgmem.core.storage.durable import File
@@ -118,6 +119,6 @@ def read_manifest(path: str, written: Written) -> BuildManifest:
 def damaged(path: str, name: str) -> DatasetError:
     return DatasetError(
         f"{os.path.join(path, name)} is damaged; the unfinished build cannot be resumed",
-        hint="Start over with --restart.",
+        hint=f"Start over with {option('restart', True)}.",
         path=path,
     )

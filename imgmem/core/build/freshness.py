@@ -10,6 +10,7 @@ from imgmem.core.build.plan import Plan
 from imgmem.core.build.planned import PlannedImage
 from imgmem.core.build.workdir import differences
 from imgmem.core.errors import DatasetError, RejectedImage
+from imgmem.core.messages import option
 from imgmem.core.storage import store
 from imgmem.core.storage.record import Record
 
@@ -28,7 +29,7 @@ def require_unchanged(record: Record, out: str, inputs: BuildInputs, plan: Plan)
     if changed:
         raise DatasetError(
             f"{out} is there, built otherwise; since then these changed: {changed}",
-            hint="Replace it with --overwrite, or give another name.",
+            hint=f"Replace it with {option('overwrite', True)}, or give another name.",
             path=out,
         )
 

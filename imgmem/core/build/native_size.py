@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from imgmem.core.build.planned import PlannedImage
 from imgmem.core.decode.format import Header
 from imgmem.core.errors import InputError, RejectedImage
+from imgmem.core.messages import option
 from imgmem.core.sources import Source
 from imgmem.core.sources.source_headers import read_source_header
 
@@ -33,8 +34,9 @@ def _differing(sizes: Counter[tuple[int, int]]) -> InputError:
     shown = ", ".join(f"{h}x{w} ({count})" for (h, w), count in sizes.most_common(_SHOWN))
     more = ", …" if len(sizes) > _SHOWN else ""
     return InputError(
-        f"--size native, but the images have different sizes (height x width): {shown}{more}",
-        hint="Give --size, such as --size 224.",
+        f"{option('size', 'native')}, but the images have different sizes (height x width): "
+        f"{shown}{more}",
+        hint=f"Give {option('size')}, such as {option('size', 224)}.",
         sizes=[{"height": h, "width": w, "images": n} for (h, w), n in sizes.most_common(_SHOWN)],
     )
 

@@ -26,6 +26,7 @@ from imgmem.core.errors import DatasetError, InputError, Interrupted, UsageError
 from imgmem.core.forecast import BuildMemory, plan_build
 from imgmem.core.machine import memory
 from imgmem.core.machine.pipeline import MemoryGate, in_order
+from imgmem.core.messages import option
 from imgmem.core.progress import Progress, ProgressCallback, no_progress
 from imgmem.core.sources import Source, open_source
 from imgmem.core.specs import BuildSpec, RejectPolicy, RunSpec
@@ -121,8 +122,9 @@ def _require_consistent(policy: RejectPolicy) -> None:
     """UsageError for options that contradict each other."""
     if policy.on_error == "stop" and policy.max_rejects is not None:
         raise UsageError(
-            "--max-rejects allows rejects, and --on-error stop ends at the first",
-            hint="Add --on-error skip.",
+            f"{option('max_rejects')} allows rejects, and {option('on_error', 'stop')} ends at "
+            "the first",
+            hint=f"Add {option('on_error', 'skip')}.",
         )
 
 
@@ -141,7 +143,7 @@ def _job(
         raise InputError(
             f"classes without any image: {', '.join(plan.empty_classes)}",
             hint="Fill or remove their folders, or keep them as empty classes with "
-            "--on-error skip.",
+            f"{option('on_error', 'skip')}.",
             classes=plan.empty_classes,
         )
     listing, listing_now = plan.digests()
@@ -286,8 +288,9 @@ def _check_rejects(building: UnfinishedBuild, policy: RejectPolicy) -> None:
     if policy.on_error == "stop" and rejected:
         building.commit()
         raise InputError(
-            f"{rejected} images were rejected by an earlier run with --on-error skip",
-            hint="Go on with --on-error skip, or begin anew with --restart.",
+            f"{rejected} images were rejected by an earlier run with {option('on_error', 'skip')}",
+            hint=f"Go on with {option('on_error', 'skip')}, or begin anew with "
+            f"{option('restart', True)}.",
             rejected=dict(building.state.reasons),
         )
     if allowed is None:
@@ -297,8 +300,8 @@ def _check_rejects(building: UnfinishedBuild, policy: RejectPolicy) -> None:
         building.commit()
         raise InputError(
             f"{rejected} of {building.state.sources} images so far were rejected "
-            f"({_reasons(building.state.reasons)}), more than --max-rejects allows",
-            hint="Look at them, or raise --max-rejects and run the same command again.",
+            f"({_reasons(building.state.reasons)}), more than {option('max_rejects')} allows",
+            hint=f"Look at them, or raise {option('max_rejects')} and run the same command again.",
             rejected=dict(building.state.reasons),
         )
 

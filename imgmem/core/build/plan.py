@@ -16,6 +16,7 @@ from typing import Any
 from imgmem.core.build.planned import PlannedImage
 from imgmem.core.build.splits import carve, plan_splits
 from imgmem.core.errors import InputError, UsageError
+from imgmem.core.messages import option
 from imgmem.core.progress import Progress, ProgressCallback, no_progress
 from imgmem.core.sources import Entry, Source
 from imgmem.core.specs import BuildSpec
@@ -151,7 +152,7 @@ class Plan:
         unknown = sorted(found - set(self.spec.classes or found), key=os.fsencode)
         if unknown:
             raise InputError(
-                f"classes that --classes does not know: {', '.join(unknown[:10])}",
+                f"classes that {option('classes')} does not know: {', '.join(unknown[:10])}",
                 hint="Correct their names, or add them to the list.",
                 classes=unknown,
             )
@@ -163,8 +164,8 @@ class Plan:
     def _require_no_classes(self) -> None:
         if self.spec.classes:
             raise UsageError(
-                "--classes was given, but the source has no labels",
-                hint="Drop --classes, or put the images into class folders.",
+                f"{option('classes')} was given, but the source has no labels",
+                hint=f"Drop {option('classes')}, or put the images into class folders.",
             )
 
     def _limit(self) -> None:

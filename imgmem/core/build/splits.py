@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from imgmem.core.errors import RejectedImage, UsageError
+from imgmem.core.messages import option
 from imgmem.core.sources import Source
 from imgmem.core.specs import TRAIN
 
@@ -46,12 +47,14 @@ def plan_splits(wanted: tuple[tuple[str, float], ...], authors: set[str]) -> Spl
     if taken:
         raise UsageError(
             f"the source already has a split {taken[0]!r}",
-            hint="Leave it out of --split, or pool the folders with --no-auto-split.",
+            hint=f"Leave it out of {option('split')}, or merge the folders with "
+            f"{option('auto_split', False)}.",
         )
     if authors and TRAIN not in authors:
         raise UsageError(
-            f"the source's own splits ({', '.join(by_author)}) have no train to carve from",
-            hint="Leave out --split, or pool the folders with --no-auto-split.",
+            f"the source's own splits ({', '.join(by_author)}) have no train split to divide",
+            hint=f"Leave out {option('split')}, or merge the folders with "
+            f"{option('auto_split', False)}.",
         )
     rest = tuple(name for name in by_author if name not in names)
     return SplitPlan(names + rest, carved, TRAIN if authors else None)
@@ -66,7 +69,7 @@ def _completed(wanted: tuple[tuple[str, float], ...]) -> tuple[tuple[str, float]
         return wanted
     if TRAIN in names:
         raise UsageError(
-            f"--split adds up to {total:g}, not to 1",
+            f"{option('split')} adds up to {total:g}, not to 1",
             hint="Leave train out, and it gets the rest.",
         )
     return ((TRAIN, 1 - total), *wanted)
@@ -76,13 +79,20 @@ def _check_fractions(wanted: tuple[tuple[str, float], ...]) -> None:
     names = [name for name, _ in wanted]
     for name, fraction in wanted:
         if not name or not name.replace("-", "").replace("_", "").isalnum():
-            raise UsageError(f"--split: {name!r} is no name for a split", hint="Use letters.")
+            raise UsageError(
+                f"{option('split')}: invalid split name {name!r}",
+                hint="Use letters, digits, - and _.",
+            )
         if not 0 < fraction <= 1:
-            raise UsageError(f"--split: {name}={fraction:g} is not in (0, 1]", hint="Use 0.2, say.")
+            raise UsageError(
+                f"{option('split')}: {name}={fraction:g} is not in (0, 1]", hint="Write e.g. 0.2."
+            )
     if len(set(names)) < len(names):
-        raise UsageError("--split names a split twice", hint="Give each name once.")
+        raise UsageError(f"{option('split')}: duplicate split name", hint="Give each name once.")
     if sum(fraction for _, fraction in wanted) > 1 + 1e-9:
-        raise UsageError("--split adds up to more than 1", hint="Let the fractions add up to 1.")
+        raise UsageError(
+            f"{option('split')} adds up to more than 1", hint="Make the fractions add up to 1."
+        )
 
 
 def share_out(count: int, fractions: tuple[float, ...]) -> list[int]:

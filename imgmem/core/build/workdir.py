@@ -16,6 +16,7 @@ from imgmem.core.build.plan import Plan
 from imgmem.core.build.planned import PlannedImage
 from imgmem.core.build.unfinished import UnfinishedBuild
 from imgmem.core.errors import DatasetError, ResourceError, UsageError
+from imgmem.core.messages import option
 from imgmem.core.storage import durable, store
 from imgmem.core.storage.locks import Lock
 from imgmem.core.storage.record import Record
@@ -197,6 +198,6 @@ def _require_same(opened: UnfinishedBuild, now: BuildInputs, plan: Plan) -> None
 def _other_build(path: str, what: str) -> DatasetError:
     return DatasetError(
         f"{path} holds an unfinished build, and since then these changed: {what}",
-        hint="Go on with what it was begun with, or begin anew with --restart.",
+        hint=f"Go on with what it was begun with, or begin anew with {option('restart', True)}.",
         path=path,
     )

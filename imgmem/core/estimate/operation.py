@@ -24,6 +24,7 @@ from imgmem.core.estimate.verdicts import (
     room,
 )
 from imgmem.core.machine import memory
+from imgmem.core.messages import Message, option
 from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.sources import Source, open_source
 from imgmem.core.specs import NAIVE_DTYPES, EstimateSpec, ImageSpec, NaiveDtype, RunSpec
@@ -107,7 +108,7 @@ def limit_check(result: Estimate, spec: EstimateSpec) -> CheckFailed | None:
     return CheckFailed(
         f"the naive conversion ({name}) takes {format_bytes(peak)}, "
         f"over the limit of {format_bytes(spec.limit)}",
-        hint="Use imgmem build, fewer images or a smaller --size.",
+        hint=f"Use imgmem build, fewer images or a smaller {option('size')}.",
         limit_bytes=spec.limit,
         peak_bytes=peak,
     )
@@ -197,7 +198,11 @@ def _build(
     if short <= 0:
         return need
     wanted = -(-(plan.total + short) // 2**20)
-    return replace(need, fits=False, verdict=f"an image needs more: give --memory {wanted}MiB")
+    return replace(
+        need,
+        fits=False,
+        verdict=Message(f"an image needs more: give {option('memory', f'{wanted}MiB')}"),
+    )
 
 
 def _normalize(
@@ -217,7 +222,8 @@ def _normalize(
 def _of_dataset(path: str, spec: EstimateSpec, run: RunSpec, here: Room) -> Estimate:
     if spec.image != ImageSpec():
         raise UsageError(
-            f"{path} is a dataset: its images are as they are, --size and the like do not apply",
+            f"{path} is a dataset: its images are as they are, {option('size')} and the like do "
+            "not apply",
             hint="Leave these options out, or estimate the source.",
         )
     record = store.read_record(path)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from imgmem.core.errors import UsageError
 from imgmem.core.levels.histograms import PIXEL_VALUES
 from imgmem.core.levels.methods import METHODS
+from imgmem.core.messages import option
 from imgmem.core.storage.record import Normalization
 
 _TILE_PIXELS = 16 * 2**10
@@ -47,7 +48,7 @@ def require_reversible(normalization: Normalization) -> None:
                 f"channel {channel} would not keep 256 distinct, finite values in "
                 f"{normalization.dtype} (offset {normalization.offset[channel]:g}, "
                 f"scale {normalization.scale[channel]:g})",
-                hint="Use --dtype float32, or another mean and standard deviation.",
+                hint=f"Use {option('dtype', 'float32')}, or another mean and standard deviation.",
             )
 
 

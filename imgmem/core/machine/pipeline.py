@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from imgmem.core.errors import ResourceError
+from imgmem.core.messages import option
 from imgmem.core.units import format_bytes
 
 Task = TypeVar("Task")
@@ -56,7 +57,8 @@ class MemoryGate:
             raise ResourceError(
                 f"{name} needs {format_bytes(cost)} to decode, "
                 f"the memory budget leaves {format_bytes(self.total)}",
-                hint=f"Give at least {format_bytes(cost - self.total)} more with --memory.",
+                hint=f"Give at least {format_bytes(cost - self.total)} more with "
+                f"{option('memory')}.",
                 path=name,
                 needed_bytes=cost,
             )

@@ -7,6 +7,7 @@ import numpy as np
 
 from imgmem.core.errors import DatasetError, UsageError
 from imgmem.core.levels.methods import METHODS, Constants
+from imgmem.core.messages import command, option
 from imgmem.core.normalize import constants
 from imgmem.core.normalize.job import Job
 from imgmem.core.normalize.write_new import require_free
@@ -23,18 +24,20 @@ def require_possible(job: Job, record: Record, spec: NormalizeSpec) -> None:
     """UsageError or DatasetError unless `spec` can be applied to the features of `record`."""
     if spec.on_read and record.dtype != "uint8":
         raise UsageError(
-            f"--on-read requires uint8 features; these are {record.dtype}",
+            f"{option('on_read')} requires uint8 features; these are {record.dtype}",
             hint="Leave it out, and normalize them in place.",
         )
     if not spec.on_read and item_bytes(spec.dtype) < item_bytes(record.dtype):
         raise UsageError(
             f"{record.dtype} features would lose precision as {spec.dtype}",
-            hint=f"Leave out --dtype {spec.dtype}, or build the dataset as uint8.",
+            hint=f"Leave out {option('dtype', spec.dtype)}, or build the dataset as uint8.",
         )
     if job.to is not None and record.normalization is not None:
         raise DatasetError(
             f"{job.path} is already normalized",
-            hint="Write an original with --undo --to NEW, and normalize that.",
+            hint="Write an original with "
+            f"`{command('normalize', job.path, undo=True, to='NEW')}`, and "
+            "normalize that.",
             path=job.path,
         )
     require_target(job, on_read=spec.on_read)
@@ -45,9 +48,10 @@ def require_target(job: Job, *, on_read: bool) -> None:
     file of this dataset alone."""
     if on_read and job.to is not None:
         raise UsageError(
-            "--on-read leaves the features as they are, so there is nothing to write to a new "
+            f"{option('on_read')} leaves the features as they are, so there is nothing to write "
+            "to a new "
             "dataset",
-            hint="Leave out --to.",
+            hint=f"Leave out {option('to')}.",
         )
     if job.to is not None:
         require_free(job.to)
@@ -67,7 +71,7 @@ def _require_writable(name: str) -> None:
         return
     raise DatasetError(
         f"{name} is {problem}, so it is not changed in place",
-        hint="Use --to NEW, which writes a new dataset and leaves this one as it is.",
+        hint=f"Use {option('to', 'NEW')}, which writes a new dataset and leaves this one as it is.",
         path=name,
     )
 
@@ -77,7 +81,7 @@ def require_same(job: Job, spec: NormalizeSpec, done: Normalization) -> None:
     if not _is_same(job, spec, done):
         raise DatasetError(
             f"{job.path} is already normalized differently: {_description(done)}",
-            hint=f"Run `imgmem normalize {job.path} --undo` first.",
+            hint=f"Run `{command('normalize', job.path, undo=True)}` first.",
             path=job.path,
         )
 

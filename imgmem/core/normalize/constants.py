@@ -9,6 +9,7 @@ import numpy.typing as npt
 from imgmem.core.errors import UsageError
 from imgmem.core.levels.histograms import PixelSums
 from imgmem.core.levels.methods import METHODS, Constants
+from imgmem.core.messages import Message, option
 from imgmem.core.normalize.measure import measure
 from imgmem.core.normalize.recode import Chunking
 from imgmem.core.progress import ProgressCallback
@@ -25,15 +26,24 @@ def require_consistent(spec: NormalizeSpec) -> None:
     """UsageError for options that contradict each other."""
     given = spec.mean is not None or spec.std is not None
     if given != (spec.method == "given"):
-        raise UsageError("mean and std require the method 'given', and the other way round")
+        raise UsageError(
+            f"{option('mean')} and {option('std')} require {option('method', 'given')}, and the "
+            "other way round"
+        )
     if given and (spec.mean is None or spec.std is None):
-        raise UsageError("--mean and --std are only valid together", hint="Give both.")
+        raise UsageError(
+            f"{option('mean')} and {option('std')} are only valid together", hint="Give both."
+        )
     if spec.scale is not None and not given:
-        raise UsageError("--scale only applies with --mean/--std", hint="Give these too.")
+        raise UsageError(
+            f"{option('scale')} only applies with {option('mean')} and {option('std')}",
+            hint="Give these too.",
+        )
     if spec.stats_from is not None and not METHODS[spec.method].needs_statistics:
         raise UsageError(
-            "--stats-from provides the constants, so nothing else may",
-            hint="Leave out --mean and --std, or --method rescale.",
+            f"{option('stats_from')} provides the constants, so nothing else may",
+            hint=f"Leave out {option('mean')} and {option('std')}, or "
+            f"{option('method', 'rescale')}.",
         )
 
 
@@ -55,13 +65,20 @@ def given(spec: NormalizeSpec, depth: int) -> Constants:
     assert spec.mean is not None and spec.std is not None
     mean, std = (_per_channel(numbers, depth) for numbers in (spec.mean, spec.std))
     if not (np.isfinite([mean, std]).all() and (std > 0).all()):
-        raise UsageError("--mean and --std must be finite, and --std above 0")
+        raise UsageError(
+            f"{option('mean')} and {option('std')} must be finite, and {option('std')} above 0"
+        )
     factor = _MAX / (spec.scale or _scale_of(mean, std))
     mean, std = mean * factor, std * factor
     warnings = (
         ()
         if spec.scale or factor == 1
-        else ("all of --mean and --std are at most 1: using the scale 0 to 1 (--scale 1)",)
+        else (
+            Message(
+                f"all of {option('mean')} and {option('std')} are at most 1: "
+                f"using the scale 0 to 1 ({option('scale', 1)})"
+            ),
+        )
     )
     means, stds = tuple(mean.tolist()), tuple(std.tolist())
     return Constants("given", means, tuple((1 / std).tolist()), means, stds, warnings)
@@ -71,7 +88,8 @@ def _per_channel(numbers: Sequence[float], depth: int) -> npt.NDArray[np.float64
     if len(numbers) not in (1, depth):
         raise UsageError(
             f"{len(numbers)} numbers for {depth} channels",
-            hint=f"Give --mean and --std one number, or {depth}, separated by commas.",
+            hint=f"Give {option('mean')} and {option('std')} one number, or {depth}, separated "
+            "by commas.",
         )
     return np.resize(np.array(numbers, np.float64), depth)
 
@@ -82,8 +100,9 @@ def _scale_of(mean: npt.NDArray[np.float64], std: npt.NDArray[np.float64]) -> in
     if (mean > 1).all():
         return _MAX
     raise UsageError(
-        "--mean and --std mix values above and below 1; pass --scale",
-        hint="Give --scale 1 (pixels from 0 to 1) or --scale 255.",
+        f"{option('mean')} and {option('std')} mix values above and below 1; pass "
+        f"{option('scale')}",
+        hint=f"Give {option('scale', 1)} (pixels from 0 to 1) or {option('scale', 255)}.",
     )
 
 
@@ -110,7 +129,8 @@ def _recorded(spec: NormalizeSpec, path: str, done: Normalization) -> Constants:
     if done.method not in ("given", spec.method):
         raise UsageError(
             f"{path} is normalized by {done.method}, not by {spec.method}",
-            hint=f"Give --method {done.method}, or undo the normalization of {path} first.",
+            hint=f"Give {option('method', done.method)}, or undo the normalization of {path} "
+            "first.",
         )
     return Constants(done.method, done.offset, done.scale, done.mean, done.std)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from imgmem.core.errors import Interrupted, UsageError
 from imgmem.core.machine import memory
+from imgmem.core.messages import command, option
 from imgmem.core.normalize.write_new import sync_name
 from imgmem.core.progress import ProgressCallback
 from imgmem.core.specs import RunSpec
@@ -42,8 +43,9 @@ def at_work(job: Job) -> Iterator[memory.PeakMemory]:
     """
     if job.to is None and not job.run.fsync:
         raise UsageError(
-            "--no-fsync is not allowed in place: a power loss would destroy the dataset",
-            hint="Leave it out, or write a new dataset with --to NEW.",
+            f"{option('fsync', False)} is not allowed in place: a power loss would destroy the "
+            "dataset",
+            hint=f"Leave it out, or write a new dataset with {option('to', 'NEW')}.",
         )
     store.require_directory(job.path)
     with ExitStack() as stack:
@@ -66,7 +68,8 @@ def _interrupted(job: Job) -> Interrupted:
         return Interrupted("interrupted; nothing was changed", hint="Run it again.")
     return Interrupted(
         f"interrupted; {job.path} is partially normalized, and no data is lost",
-        hint=f"Run the same command again to resume, or `imgmem normalize {job.path} --undo` "
+        hint="Run the same command again to resume, or "
+        f"`{command('normalize', job.path, undo=True)}` "
         "to roll back.",
         path=job.path,
     )

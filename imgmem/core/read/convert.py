@@ -18,6 +18,7 @@ from imgmem.core.errors import UsageError
 from imgmem.core.levels import lookup
 from imgmem.core.levels.histograms import PIXEL_VALUES
 from imgmem.core.levels.methods import METHODS
+from imgmem.core.messages import command
 from imgmem.core.specs import BATCH_DTYPES, LAYOUTS, BatchDtype, Layout
 from imgmem.core.storage.record import Normalization, Record
 
@@ -81,7 +82,7 @@ def _normalization(record: Record, normalize: Normalize) -> Normalization | None
     if recorded is not None and not recorded.on_read:
         raise UsageError(
             "the dataset is already normalized; cannot apply mean and std twice",
-            hint="Omit normalize, or run `imgmem normalize --undo` first.",
+            hint=f"Omit normalize, or run `{command('normalize', 'DATASET', undo=True)}` first.",
         )
     return _given(record, *normalize)
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from imgmem.core.arrays import Images, Indices
 from imgmem.core.errors import DatasetError
+from imgmem.core.messages import command
 from imgmem.core.storage.locks import Lock
 from imgmem.core.storage.npy import HEADER_BYTES, ArrayHeader
 
@@ -88,6 +89,7 @@ class RowReader:
     def _failed(self, what: str) -> DatasetError:
         return DatasetError(
             f"reading {self.path} failed: {what}",
-            hint="Check the disk; `imgmem stats --verify` finds damaged rows.",
+            hint=f"Check the disk; `{command('stats', 'DATASET', verify=True)}` finds damaged "
+            "rows.",
             path=self.path,
         )

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgmem.core.errors import InputError, UsageError
+from imgmem.core.messages import option
 from imgmem.core.read.dataset import Dataset
 from imgmem.core.read.orders import permutation
 from imgmem.core.rows.duplicates import duplicate_groups, load_facts
@@ -26,24 +27,26 @@ class Group:
 def check_spec(spec: SampleSpec) -> None:
     """UsageError for options that contradict each other."""
     narrowing = {
-        "-n": spec.count is not None,
-        "--balanced": spec.balanced,
-        "--per-class": spec.per_class is not None,
-        "--split": spec.split is not None,
-        "--query class": bool(spec.classes),
-        "--group": spec.group is not None,
+        "count": spec.count is not None,
+        "balanced": spec.balanced,
+        "per_class": spec.per_class is not None,
+        "split": spec.split is not None,
+        "query": bool(spec.classes),
+        "group": spec.group is not None,
     }
     given = [name for name, is_given in narrowing.items() if is_given]
     if spec.rows and given:
-        raise _contradiction("--rows", given[0])
+        raise _contradiction("rows", given[0])
     if spec.per_class is not None and (spec.balanced or spec.count is not None):
-        raise _contradiction("--per-class", "--balanced" if spec.balanced else "-n")
+        raise _contradiction("per_class", "balanced" if spec.balanced else "count")
     if spec.group == "duplicates" and (spec.balanced or spec.per_class is not None):
-        raise _contradiction("--group duplicates", given[0])
+        raise _contradiction("group", given[0])
 
 
 def _contradiction(one: str, other: str) -> UsageError:
-    return UsageError(f"{one} and {other} contradict each other", hint="Leave one of them out.")
+    return UsageError(
+        f"{option(one)} and {option(other)} contradict each other", hint="Leave one of them out."
+    )
 
 
 def choose(dataset: Dataset, spec: SampleSpec) -> list[Group]:
@@ -56,7 +59,8 @@ def choose(dataset: Dataset, spec: SampleSpec) -> list[Group]:
     if dataset.labels is None and (needs_labels or spec.group == "class"):
         raise UsageError(
             f"{dataset.path} has no labels to choose by",
-            hint="Leave out --balanced, --per-class, --group class and class=….",
+            hint=f"Leave out {option('balanced')}, {option('per_class')}, "
+            f"{option('group', 'class')} and class=….",
         )
     if spec.rows:
         return [Group("", _named_rows(dataset, spec.rows))]

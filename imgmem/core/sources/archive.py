@@ -12,6 +12,7 @@ from functools import cached_property
 from itertools import groupby, islice
 
 from imgmem.core.errors import InputError
+from imgmem.core.messages import option
 from imgmem.core.sources.base import Container, Entry, Locator, Member
 from imgmem.core.sources.layout import SHOWN, Layout, decide
 from imgmem.core.sources.names import ignored_path
@@ -134,7 +135,8 @@ class _Listing:
             raise InputError(
                 f"{path}: some images have a .cls or .json with their class beside them, "
                 f"others have none: {', '.join(self._unpaired)}",
-                hint="Put x.jpg and x.cls next to each other in the archive, or use --labels none.",
+                hint="Put x.jpg and x.cls next to each other in the archive, or use "
+                f"{option('labels', 'none')}.",
                 path=path,
             )
         survey = self._surveyor.survey()

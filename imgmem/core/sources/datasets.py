@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from imgmem.core.errors import DatasetError, RejectedImage
+from imgmem.core.messages import Message, option
 from imgmem.core.sources.base import Entry, Locator
 from imgmem.core.sources.blob import open_blob
 from imgmem.core.sources.table import ROWS_COLUMNS
@@ -57,7 +58,9 @@ class DatasetSource:
         self.labeled = labels and self._record.classes is not None
         self.class_names = (self._record.classes or ()) if self.labeled else ()
         if list(self.class_names) != sorted(self.class_names, key=os.fsencode):
-            self.notes.append(f"to keep the numbers of the classes, give --classes {path}")
+            self.notes.append(
+                Message(f"to reuse the class indices, give {option('classes', path)}")
+            )
 
     @property
     def extra_columns(self) -> tuple[str, ...]:

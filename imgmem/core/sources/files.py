@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from imgmem.core.errors import RejectedImage, ResourceError
+from imgmem.core.messages import option
 from imgmem.core.storage.system import pread_into
 
 _FLAGS = (
@@ -70,6 +71,6 @@ def rejection(error: OSError) -> RejectedImage | ResourceError:
     if error.errno in _OURS:
         return ResourceError(
             f"cannot open more files: {error.strerror}",
-            hint="Raise the limit (ulimit -n) or use fewer --workers.",
+            hint=f"Raise the limit (ulimit -n) or use fewer {option('workers')}.",
         )
     return RejectedImage(UNREADABLE, error.strerror or str(error))

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from imgmem.core.errors import InputError
+from imgmem.core.messages import option
 
 SPLIT_NAMES = {
     "train": "train",
@@ -170,7 +171,8 @@ def _require_clear(survey: Survey) -> None:
 def _loose(base: Sequence[str], what: str) -> InputError:
     return InputError(
         f"{'/'.join(base)}{': ' if base else ''}{what}",
-        hint="Move them into class folders, or take all images unlabeled: --labels none.",
+        hint="Move them into class folders, or take all images unlabeled: "
+        f"{option('labels', 'none')}.",
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from imgmem.core.errors import InputError, RejectedImage
+from imgmem.core.messages import option
 from imgmem.core.sources.base import Container, Member
 from imgmem.core.sources.names import ignored_path
 
@@ -43,7 +44,8 @@ def label_of(sample: Sequence[Member], container: Container, archive: str) -> st
         except (ValueError, RejectedImage) as error:
             raise InputError(
                 f"{archive}: {member.name} gives no class: {error}",
-                hint="It must hold one class, a number or a name; or use --labels none.",
+                hint="It must hold one class, a number or a name; or use "
+                f"{option('labels', 'none')}.",
                 path=archive,
                 member=member.name,
             ) from None

@@ -11,6 +11,7 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 
 from imgmem.core.errors import InputError
+from imgmem.core.messages import option
 from imgmem.core.sources.files import open_regular
 from imgmem.core.sources.layout import split_name
 from imgmem.core.sources.names import inner_path
@@ -197,7 +198,8 @@ def _no_labels(path: str, others: Sequence[str], values: Sequence[Sequence[str]]
 def _wrong(path: str, number: int, what: str) -> InputError:
     return InputError(
         f"{path}, line {number}: {what}",
-        hint="It needs a header line with `path` and `label` (or --labels none), a line an image.",
+        hint=f"It needs a header line with `path` and `label` (or {option('labels', 'none')}), "
+        "a line an image.",
         path=path,
         line=number,
     )

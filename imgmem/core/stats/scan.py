@@ -22,6 +22,7 @@ from imgmem.core.levels.moments import Moments, RowSums, Totals, row_sums
 from imgmem.core.levels.to_uint8 import to_uint8
 from imgmem.core.machine import memory
 from imgmem.core.machine.pipeline import in_order
+from imgmem.core.messages import option
 from imgmem.core.progress import STATISTICS, Progress, ProgressCallback, no_progress
 from imgmem.core.read.dataset import Dataset, reader_for
 from imgmem.core.specs import RunSpec
@@ -63,7 +64,8 @@ def plan_scan(dataset: Dataset, run: RunSpec) -> tuple[int, int]:
         raise UsageError(
             f"a memory budget of {format_bytes(budget)} is below the floor of "
             f"{format_bytes(floor)}",
-            hint=f"Give --memory {-(-floor // 2**20)}MiB or more, or fewer --workers.",
+            hint=f"Give {option('memory', f'{-(-floor // 2**20)}MiB')} or more, or fewer "
+            f"{option('workers')}.",
             floor_bytes=floor,
         )
     return budget, run.workers or min(memory.allowed_cpus(), fitting)

@@ -7,6 +7,7 @@ import zlib
 from typing import Any
 
 from imgmem.core.errors import DatasetError, InputError
+from imgmem.core.messages import command
 from imgmem.core.storage import durable, record
 from imgmem.core.storage.npy import HEADER_BYTES, ArrayHeader, decode_header
 from imgmem.core.storage.record import CHECKSUM_BLOCK_BYTES, Normalization, Record
@@ -35,7 +36,7 @@ def require_directory(path: str) -> None:
     if not os.path.isdir(path):
         raise InputError(
             f"there is no dataset at {path}",
-            hint="Give the directory that `imgmem build` made.",
+            hint="Give the directory that `build` made.",
             path=path,
         )
 
@@ -49,8 +50,8 @@ def read_record(path: str) -> Record:
     if in_transition(path):
         raise DatasetError(
             f"{path} is partially normalized (interrupted); no data is lost",
-            hint=f"Run `imgmem normalize {path} …` with the same options to resume, or "
-            f"`imgmem normalize {path} --undo` to roll back.",
+            hint=f"Run `{command('normalize', path)}` with the same options to resume, or "
+            f"`{command('normalize', path, undo=True)}` to roll back.",
             path=path,
         )
     return load_record(path)
@@ -101,7 +102,7 @@ def _load_document(path: str) -> Any:
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(
             f"{path} is not an imgmem dataset (it has no {RECORD})",
-            hint="Give the directory that `imgmem build` made.",
+            hint="Give the directory that `build` made.",
             path=path,
         ) from None
     except (ValueError, RecursionError) as error:

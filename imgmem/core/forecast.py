@@ -7,6 +7,7 @@ the check against `--memory`, and for `estimate`. Pure arithmetic.
 from which every image's decoding cost is reserved before it is decoded.
 """
 
+from bisect import bisect_left
 from dataclasses import dataclass
 
 from imgmem.core.chunks import rows_per_chunk
@@ -14,7 +15,7 @@ from imgmem.core.errors import UsageError
 from imgmem.core.messages import option
 from imgmem.core.storage.npy import HEADER_BYTES
 from imgmem.core.storage.record import CHECKSUM_BLOCK_BYTES
-from imgmem.core.units import format_bytes
+from imgmem.core.units import format_bytes, in_mib
 
 BASE_BYTES = 48 * 2**20
 """Interpreter, NumPy, OpenCV and decoders at rest (measured: 30 MiB) and the allocator's slack."""
@@ -32,6 +33,15 @@ REWRITE_CHUNKS = 3
 """How many they are: two in threads while one is written."""
 JOURNAL_BYTES = 64 * 2**10
 """The journal of `normalize` without the chunks that it keeps, about."""
+SCAN_WINDOW_BYTES = 4 * 2**20
+"""So much lies in a cache while several passes are made over it, and makes up for the calls."""
+SCAN_WINDOWS = 3
+"""What a worker of `stats` takes at most, in windows: its buffer, float values as pixel values,
+and its channels apart."""
+SCAN_FLOAT_ROWS = 13
+"""What it takes besides for floats, in rows: copies of one that holds NaN (measured, float16)."""
+SCAN_ROW_BYTES = 200
+"""What looking for groups among rows takes at most, a row."""
 ROW_TEXT_BYTES = 100
 """A line of rows.csv without the path, about: numbers, class and digest."""
 ROW_FACTS_BYTES = 52
@@ -48,67 +58,112 @@ class BuildMemory:
     decode_bytes: the pool for decoding; an image that costs more than all of it cannot be built.
     """
 
+    workers: int
     rows_per_chunk: int
-    slots: int
     chunk_bytes: int
     decode_bytes: int
     fixed_bytes: int
+
+    @property
+    def slots(self) -> int:
+        return self.workers + 1
 
     @property
     def total(self) -> int:
         return self.fixed_bytes + self.slots * self.chunk_bytes + self.decode_bytes
 
 
-def build_memory(*, budget: int, rows: int, row_bytes: int, workers: int) -> BuildMemory:
-    """Divide `budget` for `rows` rows that take `row_bytes` each while under way.
+@dataclass(frozen=True, kw_only=True)
+class BuildDemand:
+    """What a build is to do, as far as its memory goes.
 
-    Chunk buffers take at most half of what the fixed part leaves, decoding the rest.
-    Raises UsageError, with the floor, where the budget holds not even single rows.
+    rows: at most. row_bytes: of a row while its chunk is under way. workers: as asked for;
+    None for as many as `cpus` and the budget allow.
     """
-    slots = workers + 1
-    fixed = BASE_BYTES + INDEX_BYTES * rows
-    floor = fixed + slots * row_bytes + workers * DECODE_BYTES
-    if budget < floor:
-        raise UsageError(
-            f"a memory budget of {format_bytes(budget)} is below the floor of "
-            f"{format_bytes(floor)} for {workers} workers",
-            hint=f"Give {option('memory', f'{-(-floor // 2**20)}MiB')} or more, or fewer "
-            f"{option('workers')}.",
-            floor_bytes=floor,
+
+    rows: int
+    row_bytes: int
+    workers: int | None
+    cpus: int
+
+    @classmethod
+    def of(
+        cls, *, rows: int, values: int, itemsize: int, workers: int | None, cpus: int
+    ) -> "BuildDemand":
+        """For rows of `values` elements; those that are not bytes are decoded as bytes first."""
+        row_bytes = OUTCOME_BYTES + values * (1 if itemsize == 1 else 1 + itemsize)
+        return cls(rows=rows, row_bytes=row_bytes, workers=workers, cpus=cpus)
+
+    @property
+    def fixed_bytes(self) -> int:
+        return BASE_BYTES + INDEX_BYTES * self.rows
+
+    @property
+    def floor(self) -> int:
+        """The least budget that a build runs in: one row for each slot."""
+        workers = self.workers or 1
+        return self.fixed_bytes + (workers + 1) * self.row_bytes + workers * DECODE_BYTES
+
+    def divide(self, budget: int) -> BuildMemory:
+        """Divide `budget`: more never means fewer workers, rows in a chunk or bytes to decode.
+
+        First come as many workers as wanted, each with a row and DECODE_BYTES; of the rest,
+        chunks get half until they are as large as brings speed, decoding all else.
+        Raises UsageError, with the floor, where the budget is below it.
+        """
+        if budget < self.floor:
+            raise _below_floor(budget, self.floor, workers=self.workers)
+        spare = budget - self.floor
+        wanted = 0 if self.workers else self.cpus - 1
+        each = self.row_bytes + DECODE_BYTES
+        more = min(wanted, spare // each)
+        workers = (self.workers or 1) + more
+        spare -= more * each
+        if more < wanted:  # on the way to the next worker
+            return self._memory(workers, 1, min(spare, DECODE_BYTES))
+        row_of_each = (workers + 1) * self.row_bytes
+        most = min(rows_per_chunk(self.row_bytes, CHUNK_BYTES), max(self.rows, 1)) - 1
+        for_chunks = min(spare // 2, most * row_of_each)
+        return self._memory(workers, 1 + for_chunks // row_of_each, spare - for_chunks)
+
+    def _memory(self, workers: int, rows: int, decode_bytes: int) -> BuildMemory:
+        return BuildMemory(
+            workers=workers,
+            rows_per_chunk=rows,
+            chunk_bytes=rows * self.row_bytes,
+            decode_bytes=workers * DECODE_BYTES + decode_bytes,
+            fixed_bytes=self.fixed_bytes,
         )
-    spare = budget - floor
-    per_chunk = rows_per_chunk(row_bytes, min(CHUNK_BYTES, row_bytes + spare // 2 // slots))
-    chunk = min(per_chunk, max(rows, 1)) * row_bytes
-    return BuildMemory(
-        rows_per_chunk=chunk // row_bytes,
-        slots=slots,
-        chunk_bytes=chunk,
-        decode_bytes=budget - fixed - slots * chunk,
-        fixed_bytes=fixed,
+
+    def budget_for(self, decode_bytes: int) -> int:
+        """The least budget, in bytes, whose pool holds an image that costs `decode_bytes`."""
+        budgets = range(self.floor, self.floor + self._most_for_chunks + 2 * decode_bytes + 1)
+        enough = bisect_left(budgets, decode_bytes, key=lambda b: self.divide(b).decode_bytes)
+        return budgets[enough]
+
+    @property
+    def _most_for_chunks(self) -> int:
+        """What workers and chunks take at most."""
+        workers = self.workers or self.cpus
+        return (workers + 1) * max(CHUNK_BYTES, self.row_bytes) + workers * DECODE_BYTES
+
+
+def _below_floor(budget: int, floor: int, *, workers: int | None = None) -> UsageError:
+    """The error for a memory budget that is too small; the hint is enough when followed."""
+    several = workers is not None and workers > 1
+    with_workers = f" for {workers} workers" if several else ""
+    fewer = f", or fewer {option('workers')}" if several else ""
+    return UsageError(
+        f"a memory budget of {format_bytes(budget)} is below the floor of "
+        f"{format_bytes(floor)}{with_workers}",
+        hint=f"Give {option('memory', in_mib(floor))} or more{fewer}.",
+        floor_bytes=floor,
     )
 
 
-def plan_build(
-    *, budget: int, rows: int, values: int, itemsize: int, workers: int | None, cpus: int
-) -> tuple[BuildMemory, int]:
-    """Divide `budget` for rows of `values` elements; gives the number of workers too.
-
-    Where nobody asked for a number of workers, it is as many as the `cpus` and the budget
-    allow. Rows that are not bytes are decoded as bytes first. Raises UsageError as above.
-    """
-    row_bytes = OUTCOME_BYTES + values * (1 if itemsize == 1 else 1 + itemsize)
-    for count in range(workers or cpus, 0, -1):
-        try:
-            return build_memory(budget=budget, rows=rows, row_bytes=row_bytes, workers=count), count
-        except UsageError:
-            if workers or count == 1:
-                raise
-    raise AssertionError("there is always one worker to try")
-
-
-def expected_bytes(plan: BuildMemory, *, workers: int, decode_bytes: int) -> int:
+def expected_bytes(plan: BuildMemory, *, decode_bytes: int) -> int:
     """What a build will take at most where the dearest image costs `decode_bytes`."""
-    pool = min(plan.decode_bytes, workers * decode_bytes)
+    pool = min(plan.decode_bytes, plan.workers * decode_bytes)
     return plan.fixed_bytes + plan.slots * plan.chunk_bytes + pool
 
 
@@ -122,6 +177,15 @@ def build_disk(*, rows: int, row_bytes: int, labeled: bool, name_bytes: int) -> 
     return arrays + rows * per_row + 2 * name_bytes
 
 
+def rewrite_cost(*, values: int, stored: int, wanted: int) -> int:
+    """Bytes that one chunk of `normalize` under way takes.
+
+    values: of the longest chunk. stored, wanted: bytes of an element before and after. A chunk
+    has a buffer for each, and one for its pixel values if neither is one byte.
+    """
+    return values * (stored + wanted + (min(stored, wanted) > 1))
+
+
 def rewrite_window(chunk_cost: int, budget: int) -> int:
     """How many chunks that take `chunk_cost` bytes each may be under way in `normalize`.
 
@@ -129,12 +193,7 @@ def rewrite_window(chunk_cost: int, budget: int) -> int:
     """
     floor = BASE_BYTES + chunk_cost
     if budget < floor:
-        raise UsageError(
-            f"a memory budget of {format_bytes(budget)} is below the floor of "
-            f"{format_bytes(floor)}",
-            hint=f"Give {option('memory', f'{-(-floor // 2**20)}MiB')} or more.",
-            floor_bytes=floor,
-        )
+        raise _below_floor(budget, floor)
     affordable = (budget - BASE_BYTES) // chunk_cost
     return max(1, min(REWRITE_CHUNKS, affordable, REWRITE_BYTES // chunk_cost))
 
@@ -142,12 +201,37 @@ def rewrite_window(chunk_cost: int, budget: int) -> int:
 def rewrite_memory(*, values: int, stored: int, wanted: int, budget: int) -> int:
     """What `normalize` of `values` elements takes at most; raises UsageError likewise.
 
-    stored, wanted: bytes of an element before and after. A chunk fills a checksum block in
-    the wider of the two, and has a buffer for each, and one for its gray levels if neither is.
+    A chunk fills a checksum block in the wider of the two dtypes.
     """
     longest = min(values, CHECKSUM_BLOCK_BYTES // max(stored, wanted))
-    cost = longest * (stored + wanted + (min(stored, wanted) > 1))
+    cost = rewrite_cost(values=longest, stored=stored, wanted=wanted)
     return BASE_BYTES + rewrite_window(cost, budget) * cost
+
+
+def scan_workers(
+    *, rows: int, row_bytes: int, floats: bool, workers: int | None, cpus: int, budget: int
+) -> int:
+    """How many workers `stats` gets: as asked for, or as `cpus` and the budget allow.
+
+    Each takes SCAN_WINDOWS windows, and copies of a row where the values are floats; looking
+    for groups takes SCAN_ROW_BYTES a row. Raises UsageError, with the floor.
+    """
+    each = SCAN_WINDOWS * max(row_bytes, SCAN_WINDOW_BYTES) + SCAN_FLOAT_ROWS * row_bytes * floats
+    fixed = BASE_BYTES + SCAN_ROW_BYTES * rows
+    fitting = (budget - fixed) // each
+    if fitting < (workers or 1):
+        raise _below_floor(budget, fixed + each * (workers or 1), workers=workers)
+    return workers or min(cpus, fitting)
+
+
+def sample_bytes(*, rows: int, row_bytes: int, normalized: bool) -> int:
+    """What `sample` takes for its rows: as stored, and as they are shown."""
+    return rows * row_bytes * (1 + (4 if normalized else 1))
+
+
+def batch_bytes(*, image_bytes: int, prefetch: int) -> int:
+    """What one image takes in batches: the reader's copy, those ahead, and one being filled."""
+    return (2 + prefetch) * image_bytes
 
 
 def rewrite_disk(*, values: int, stored: int, wanted: int) -> int:

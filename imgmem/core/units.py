@@ -32,3 +32,8 @@ def format_bytes(count: float) -> str:
             break
         count /= 1024
     return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
+
+
+def in_mib(needed: int) -> str:
+    """`needed` bytes as an option takes them, rounded up so that it is enough: "97MiB"."""
+    return f"{-(-needed // 2**20)}MiB"

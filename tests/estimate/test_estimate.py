@@ -105,7 +105,7 @@ def test_what_is_lacking_is_said_before_it_is_missed(tmp_path):
     write(tmp_path / "a.png", np.zeros((5000, 5000, 3), np.uint8))
     small = estimate(tmp_path, run=RunSpec(memory=100 * MIB)).build
     assert not small.fits
-    assert "give memory=" in small.verdict
+    assert "the largest image needs more" in small.verdict
     enough = int(small.verdict.split("'")[1].removesuffix("MiB")) * MIB
     assert estimate(tmp_path, run=RunSpec(memory=enough)).build.fits
     tiny = estimate(tmp_path, run=RunSpec(memory=20 * MIB)).build

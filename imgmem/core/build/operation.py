@@ -23,7 +23,7 @@ from imgmem.core.build.unfinished import UnfinishedBuild
 from imgmem.core.chunks import rows_per_chunk
 from imgmem.core.decode.images import decoder_versions
 from imgmem.core.errors import DatasetError, InputError, Interrupted, UsageError
-from imgmem.core.forecast import BuildMemory, plan_build
+from imgmem.core.forecast import BuildDemand, BuildMemory
 from imgmem.core.machine import memory
 from imgmem.core.machine.pipeline import MemoryGate, in_order
 from imgmem.core.messages import option
@@ -183,7 +183,8 @@ def _work(out: str, job: _Job, *, restart: bool) -> int:
     """Build in `.OUT.partial` and publish; how many images earlier runs had done."""
     size = job.spec.image.size or common_size(job.source, job.plan.images())
     manifest = _manifest(job, size)
-    workshop = _plan_memory(manifest, job)
+    demand = _demand(manifest, job)
+    plan = demand.divide(job.budget)
     work = workdir.WorkDir(out, restart=restart)
     try:
         building = work.open(
@@ -193,7 +194,7 @@ def _work(out: str, job: _Job, *, restart: bool) -> int:
         )
         resumed_at = building.state.sources if building else job.plan.total
         if building:
-            _fill(building, job, *workshop)
+            _fill(building, job, plan, MemoryGate(plan.decode_bytes, demand.budget_for))
             _require_rows(building, work)
             building.finish()
         work.publish()
@@ -218,14 +219,14 @@ def _manifest(job: _Job, size: tuple[int, int]) -> BuildManifest:
     )
 
 
-def _fill(building: UnfinishedBuild, job: _Job, plan: BuildMemory, workers: int) -> None:
+def _fill(building: UnfinishedBuild, job: _Job, plan: BuildMemory, gate: MemoryGate) -> None:
     """Decode what is left, append it in order, and make it durable every few chunks."""
     _check_rejects(building, job.policy)
-    decoder = _decoder(building.manifest, job, plan)
+    decoder = _decoder(building.manifest, job, plan, gate)
     lines = building.lines_to_do()
     at_once = min(plan.rows_per_chunk, rows_per_chunk(job.plan.mean_bytes, TASK_BYTES))
     tasks = iter(lambda: list(islice(lines, at_once)), [])
-    chunks = in_order(decoder, tasks, workers=workers, window=plan.slots)
+    chunks = in_order(decoder, tasks, workers=plan.workers, window=plan.slots)
     waiting = 0
     try:
         _tell(building, job)
@@ -258,22 +259,20 @@ def _take(building: UnfinishedBuild, chunk: Chunk, job: _Job) -> None:
     _check_rejects(building, job.policy)
 
 
-def _decoder(manifest: BuildManifest, job: _Job, plan: BuildMemory) -> Decoder:
+def _decoder(manifest: BuildManifest, job: _Job, plan: BuildMemory, gate: MemoryGate) -> Decoder:
     return Decoder(
         job.source,
         job.spec.image,
         shape=(plan.rows_per_chunk, *manifest.shape),
         dtype=manifest.dtype,
         slots=plan.slots,
-        gate=MemoryGate(plan.decode_bytes),
+        gate=gate,
         stop_at_reject=job.policy.on_error == "stop",
     )
 
 
-def _plan_memory(manifest: BuildManifest, job: _Job) -> tuple[BuildMemory, int]:
-    """How the budget is divided, and the number of workers."""
-    return plan_build(
-        budget=job.budget,
+def _demand(manifest: BuildManifest, job: _Job) -> BuildDemand:
+    return BuildDemand.of(
         rows=manifest.sources,
         values=prod(manifest.shape),
         itemsize=np.dtype(manifest.dtype).itemsize,

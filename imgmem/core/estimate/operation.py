@@ -4,7 +4,7 @@ Nothing here needs OpenCV: it works even where OpenCV cannot be loaded.
 """
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
 
 import numpy as np
@@ -24,7 +24,7 @@ from imgmem.core.estimate.verdicts import (
     room,
 )
 from imgmem.core.machine import memory
-from imgmem.core.messages import Message, option
+from imgmem.core.messages import option
 from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.sources import Source, open_source
 from imgmem.core.specs import NAIVE_DTYPES, EstimateSpec, ImageSpec, NaiveDtype, RunSpec
@@ -185,24 +185,16 @@ def _build(
         rows=images.rows, row_bytes=values * itemsize, labeled=source.labeled,
         name_bytes=round(found.name_bytes * images.rows / images.listed),
     )  # fmt: skip
-    try:
-        plan, workers = forecast.plan_build(
-            budget=memory.budget(run.memory), rows=images.rows, values=values,
-            itemsize=itemsize, workers=run.workers, cpus=memory.allowed_cpus(),
-        )  # fmt: skip
-    except UsageError as error:
-        return below_floor(error, disk)
-    takes = forecast.expected_bytes(plan, workers=workers, decode_bytes=found.decode_bytes)
-    need = judge_need(takes, disk, room=here)
-    short = found.decode_bytes - plan.decode_bytes
-    if short <= 0:
-        return need
-    wanted = -(-(plan.total + short) // 2**20)
-    return replace(
-        need,
-        fits=False,
-        verdict=Message(f"an image needs more: give {option('memory', f'{wanted}MiB')}"),
-    )
+    demand = forecast.BuildDemand.of(
+        rows=images.rows, values=values, itemsize=itemsize, workers=run.workers,
+        cpus=memory.allowed_cpus(),
+    )  # fmt: skip
+    budget, needed = memory.budget(run.memory), demand.budget_for(found.decode_bytes)
+    if budget < needed:
+        why = "" if budget < demand.floor else "the largest image needs more to decode"
+        return below_floor(budget, needed, disk, why=why)
+    takes = forecast.expected_bytes(demand.divide(budget), decode_bytes=found.decode_bytes)
+    return judge_need(takes, disk, room=here)
 
 
 def _normalize(
@@ -215,7 +207,7 @@ def _normalize(
     try:
         takes = forecast.rewrite_memory(values=values, stored=stored, wanted=wanted, budget=budget)
     except UsageError as error:
-        return below_floor(error, disk)
+        return below_floor(budget, error.facts["floor_bytes"], disk)
     return judge_need(takes, disk, room=here, before=before)
 
 

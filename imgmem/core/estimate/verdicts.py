@@ -3,12 +3,12 @@
 import os
 from dataclasses import dataclass
 
-from imgmem.core.errors import UsageError
 from imgmem.core.estimate.naive import BASE_BYTES, Stages, first_over, peak, rows_that_fit
 from imgmem.core.machine import memory
 from imgmem.core.machine.memory import Bound
+from imgmem.core.messages import Message, option
 from imgmem.core.storage import durable
-from imgmem.core.units import format_bytes
+from imgmem.core.units import format_bytes, in_mib
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,12 +138,12 @@ def judge_need(memory_bytes: int, disk_bytes: int, *, room: Room, before: int = 
     )
 
 
-def below_floor(error: UsageError, disk_bytes: int) -> Need:
-    """The verdict where the memory budget is too small to begin with."""
-    verdict = f"{error.message}; {error.hint[0].lower()}{error.hint[1:]}"
+def below_floor(budget: int, needed: int, disk_bytes: int, *, why: str = "") -> Need:
+    """The verdict where the memory budget is too small to begin with; `needed` is enough."""
+    why = why or f"the memory budget of {format_bytes(budget)} is below the floor"
     return Need(
-        memory_bytes=error.facts["floor_bytes"],
+        memory_bytes=needed,
         disk_bytes=disk_bytes,
         fits=False,
-        verdict=verdict.rstrip("."),
+        verdict=Message(f"{why}: give {option('memory', in_mib(needed))} or more"),
     )

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from imgmem.core.errors import ResourceError
 from imgmem.core.messages import option
-from imgmem.core.units import format_bytes
+from imgmem.core.units import format_bytes, in_mib
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -44,8 +44,10 @@ class MemoryGate:
     image runs alone instead of never.
     """
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, budget_for: Callable[[int], int]) -> None:
+        """budget_for: the memory budget, in bytes, whose pool would hold a cost."""
         self.total = total
+        self._budget_for = budget_for
         self._free = total
         self._turn = threading.Lock()
         self._changed = threading.Condition()
@@ -57,8 +59,7 @@ class MemoryGate:
             raise ResourceError(
                 f"{name} needs {format_bytes(cost)} to decode, "
                 f"the memory budget leaves {format_bytes(self.total)}",
-                hint=f"Give at least {format_bytes(cost - self.total)} more with "
-                f"{option('memory')}.",
+                hint=f"Give {option('memory', in_mib(self._budget_for(cost)))} or more.",
                 path=name,
                 needed_bytes=cost,
             )

@@ -214,8 +214,8 @@ class _Recoder:
     @property
     def cost(self) -> int:
         """Bytes that one chunk under way takes."""
-        gray = 0 if np.uint8 in self._dtypes else 1
-        return self._chunking.longest * (sum(dtype.itemsize for dtype in self._dtypes) + gray)
+        stored, wanted = (dtype.itemsize for dtype in self._dtypes)
+        return forecast.rewrite_cost(values=self._chunking.longest, stored=stored, wanted=wanted)
 
     def buffers(self) -> _Buffers:
         return _Buffers(self._chunking.longest, *self._dtypes)

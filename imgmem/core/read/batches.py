@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, TypedDict
 
+from imgmem.core import forecast
 from imgmem.core.errors import ResourceError, UsageError
 from imgmem.core.machine.memory import allowed_cpus, budget
 from imgmem.core.machine.pipeline import in_order
@@ -172,11 +173,13 @@ class Batches:
     def _largest(self) -> int:
         """The largest batch whose copies under way stay within the memory, at most an epoch."""
         memory = budget(self._spec.memory)
-        copies = 2 + self._spec.prefetch  # the caller's, those ahead, and one being filled
-        size = memory // (copies * self._reader.image_bytes)
+        each = forecast.batch_bytes(
+            image_bytes=self._reader.image_bytes, prefetch=self._spec.prefetch
+        )
+        size = memory // each
         if not size:
             raise ResourceError(
-                f"one image takes {format_bytes(copies * self._reader.image_bytes)} of batches, "
+                f"one image takes {format_bytes(each)} of batches, "
                 f"the memory is {format_bytes(memory)}",
                 hint="Give more memory, or a smaller dtype.",
             )

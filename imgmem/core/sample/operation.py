@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from imgmem.core import forecast
 from imgmem.core.errors import ResourceError
 from imgmem.core.levels.to_uint8 import to_uint8
 from imgmem.core.machine import memory
@@ -65,9 +66,11 @@ def sample(path: str | os.PathLike[str], *, spec: SampleSpec = SampleSpec()) -> 
 
 def _require_room(dataset: Dataset, count: int) -> None:
     """ResourceError where so many rows would not fit into the default memory budget."""
-    header = dataset.record.features_header
-    wide = 4 if dataset.normalization else 1
-    needed = count * header.row_bytes * (1 + wide)
+    needed = forecast.sample_bytes(
+        rows=count,
+        row_bytes=dataset.record.features_header.row_bytes,
+        normalized=dataset.normalization is not None,
+    )
     budget = memory.budget(None)
     if needed > budget:
         raise ResourceError(

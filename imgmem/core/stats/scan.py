@@ -14,22 +14,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from imgmem.core import forecast
 from imgmem.core.chunks import ranges_between, rows_per_chunk
-from imgmem.core.errors import UsageError
-from imgmem.core.forecast import BASE_BYTES
 from imgmem.core.levels.histograms import PIXEL_VALUES, PixelSums, pixel_histograms
 from imgmem.core.levels.moments import Moments, RowSums, Totals, row_sums
 from imgmem.core.levels.to_uint8 import to_uint8
 from imgmem.core.machine import memory
 from imgmem.core.machine.pipeline import in_order
-from imgmem.core.messages import option
 from imgmem.core.progress import STATISTICS, Progress, ProgressCallback, no_progress
 from imgmem.core.read.dataset import Dataset, reader_for
 from imgmem.core.specs import RunSpec
-from imgmem.core.units import format_bytes
 
-WINDOW_BYTES = 4 * 2**20
-"""So much lies in a cache while several passes are made over it, and makes up for the calls."""
+WINDOW_BYTES = forecast.SCAN_WINDOW_BYTES
 _WINDOWS_PER_TASK = 4
 """Windows that a thread does between two hand-overs."""
 HISTOGRAM_BYTES = 256 * 2**20
@@ -39,13 +35,6 @@ and this many draw the same curve."""
 SAMPLE_BYTES = 64 * 2**20
 SPLIT_ROWS = 100
 """But in so many rows of the smallest split at least, or in all of them."""
-_WINDOWS = 3
-"""What a worker takes at most, in windows: its buffer, float values as gray levels, and its
-channels apart."""
-_FLOAT_ROWS = 13
-"""What it takes besides for floats, in rows: copies of one that holds NaN (measured, float16)."""
-_ROW_BYTES = 200
-"""What looking for groups among rows takes at most, a row."""
 
 
 def plan_scan(dataset: Dataset, run: RunSpec) -> tuple[int, int]:
@@ -54,21 +43,15 @@ def plan_scan(dataset: Dataset, run: RunSpec) -> tuple[int, int]:
     Raises UsageError, with the floor, where the budget is too small.
     """
     budget = memory.budget(run.memory)
-    row_bytes = dataset.record.features_header.row_bytes
-    floats = _FLOAT_ROWS * (dataset.record.dtype != "uint8")
-    each = _WINDOWS * max(row_bytes, WINDOW_BYTES) + floats * row_bytes
-    fixed = BASE_BYTES + _ROW_BYTES * len(dataset)
-    fitting = (budget - fixed) // each
-    if fitting < (run.workers or 1):
-        floor = fixed + each * (run.workers or 1)
-        raise UsageError(
-            f"a memory budget of {format_bytes(budget)} is below the floor of "
-            f"{format_bytes(floor)}",
-            hint=f"Give {option('memory', f'{-(-floor // 2**20)}MiB')} or more, or fewer "
-            f"{option('workers')}.",
-            floor_bytes=floor,
-        )
-    return budget, run.workers or min(memory.allowed_cpus(), fitting)
+    workers = forecast.scan_workers(
+        rows=len(dataset),
+        row_bytes=dataset.record.features_header.row_bytes,
+        floats=dataset.record.dtype != "uint8",
+        workers=run.workers,
+        cpus=memory.allowed_cpus(),
+        budget=budget,
+    )
+    return budget, workers
 
 
 @dataclass(slots=True)

@@ -8,9 +8,8 @@ import pytest
 from support.sources import exhausted, listed, placed
 from support.trees import plant
 
-from imgmem.core.build.csv_text import ROW_COLUMNS
 from imgmem.core.errors import InputError, RejectedImage
-from imgmem.core.sources.table import ROWS_COLUMNS
+from imgmem.core.rows.origins import ROW_COLUMNS
 
 
 @pytest.fixture
@@ -78,10 +77,6 @@ def test_further_columns_are_carried_along(images, labels):
         [("8", ""), ("7", "nice")],
     )
     assert "left out the columns width: rows.csv has its own" in source.notes
-
-
-def test_the_columns_that_rows_csv_has_itself_are_known():
-    assert ROWS_COLUMNS == ROW_COLUMNS
 
 
 def test_a_split_column_says_the_split(images, labels):
@@ -257,7 +252,7 @@ def test_what_a_manifest_names_and_is_no_file_is_rejected_when_it_is_read(images
 
 
 def test_a_datasets_rows_csv_is_a_manifest(images):
-    text = ",".join(ROWS_COLUMNS) + ",note\n0,train,1,dog,a/1.jpg,9,9,abc,nice\n"
+    text = ",".join(ROW_COLUMNS) + ",note\n0,train,1,dog,a/1.jpg,9,9,abc,nice\n"
     plant(images, "rows.csv", data=text.encode())
     (entry,) = listed(images / "rows.csv").values()
     assert (entry.label, entry.split, entry.extra) == ("dog", "train", ("nice",))

@@ -206,7 +206,7 @@ def test_distinct_pictures_are_not_flagged(planted):
 
 def test_sharp_pictures_are_not_blurred_and_blurred_ones_are():
     """Blurred by 3 pixels at a row of 224: a twentieth is what `blurred` stands at."""
-    from imgmem.core.rows.facts import measure
+    from imgmem.core.rows.measures import measure
 
     sharp = np.stack([photo(224, 224, seed) for seed in range(30)])
     soft = np.stack([cv2.GaussianBlur(picture, (0, 0), 3) for picture in sharp])

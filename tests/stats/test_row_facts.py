@@ -8,7 +8,9 @@ import pytest
 from support.images import photo
 
 from imgmem.core.rows import facts as row_facts
-from imgmem.core.rows.facts import ROW_FACTS, measure
+from imgmem.core.rows import measures
+from imgmem.core.rows.facts import ROW_FACTS
+from imgmem.core.rows.measures import measure
 
 
 def rows(count, side=96, first=0):
@@ -24,7 +26,7 @@ def test_facts_of_a_row_do_not_depend_on_its_neighbors(monkeypatch, shape):
     images = np.random.default_rng(0).integers(0, 256, (9, *shape), np.uint8)
     images[::2] //= 3
     together = measure(images)
-    monkeypatch.setattr(row_facts, "_GROUP_BYTES", 1)
+    monkeypatch.setattr(measures, "_GROUP_BYTES", 1)
     assert np.array_equal(together, measure(images))
     assert np.array_equal(together[4:7], measure(images[4:7]))
 
@@ -60,7 +62,7 @@ def test_the_hash_survives_encoding_resizing_and_brightening_and_tells_pictures_
 
 def test_hashes_do_not_depend_on_how_a_matrix_library_adds():
     """All products are whole numbers below 2**53, so that float64 is exact."""
-    cosines = row_facts._cosines(63)
+    cosines = measures._cosines(63)
     assert np.array_equal(cosines, np.rint(cosines))
     assert (np.abs(cosines).sum(1).max() * 255) * np.abs(cosines).sum(1).max() < 2**53
 

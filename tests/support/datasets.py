@@ -7,6 +7,7 @@ import zlib
 import numpy as np
 
 from imgmem.core.rows import facts as row_facts
+from imgmem.core.rows.measures import measure
 from imgmem.core.storage import store
 from imgmem.core.storage.npy import ArrayHeader
 from imgmem.core.storage.record import Record
@@ -57,7 +58,7 @@ def _crcs(data, step):
 def _write_rows(path, record, images, labels, names, digests):
     keys = range(len(images)) if digests is None else digests
     sha256 = [hashlib.sha256(str(key).encode()).hexdigest() for key in keys]
-    facts = row_facts.measure(images.clip(0, 255).astype(np.uint8))
+    facts = measure(images.clip(0, 255).astype(np.uint8))
     facts["digest"] = [row_facts.digest_words(digest) for digest in sha256]
     facts["height"], facts["width"] = images.shape[1:3]
     facts["format"] = b"PNG"

@@ -8,7 +8,6 @@ from typing import Any
 from imgmem.core.build.decoding import Reject, Row
 from imgmem.core.build.manifest import BuildManifest
 
-ROW_COLUMNS = ("row", "split", "label", "class", "path", "width", "height", "digest")
 REJECT_COLUMNS = ("path", "reason", "detail")
 _NONE = ("", "")
 

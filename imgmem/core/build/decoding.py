@@ -16,7 +16,7 @@ from imgmem.core.decode.memory_cost import decode_cost
 from imgmem.core.errors import ImgmemError, InputError, RejectedImage
 from imgmem.core.machine.pipeline import MemoryGate
 from imgmem.core.messages import option
-from imgmem.core.rows import facts as row_facts
+from imgmem.core.rows.measures import measure
 from imgmem.core.sources import Source
 from imgmem.core.sources.source_headers import read_source_header
 from imgmem.core.specs import ImageSpec
@@ -170,7 +170,7 @@ class Decoder:
 
 def _facts(pixels: npt.NDArray[np.uint8], rows: list[Row]) -> npt.NDArray[np.void]:
     """The rows of the inspection table: what the pixels say and what only the source knows."""
-    facts = row_facts.measure(pixels)
+    facts = measure(pixels)
     digests = b"".join(row.digest[:16] for row in rows)
     facts["digest"] = np.frombuffer(digests, "<u8").reshape(-1, 2)
     facts["height"] = [row.decoded.height for row in rows]

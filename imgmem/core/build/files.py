@@ -14,13 +14,14 @@ from itertools import islice
 
 import numpy as np
 
-from imgmem.core.build.csv_text import REJECT_COLUMNS, ROW_COLUMNS, csv_lines
+from imgmem.core.build.csv_text import REJECT_COLUMNS, csv_lines
 from imgmem.core.build.manifest import BuildManifest
 from imgmem.core.build.planned import PlannedImage
 from imgmem.core.build.state import BuildState, Written
 from imgmem.core.errors import DatasetError
 from imgmem.core.messages import option
 from imgmem.core.rows import facts as row_facts
+from imgmem.core.rows.origins import ROW_COLUMNS
 from imgmem.core.storage import durable, store
 from imgmem.core.storage.durable import File
 from imgmem.core.storage.npy import HEADER_BYTES, ArrayHeader

@@ -6,7 +6,7 @@ Threads read and convert; who asks for the chunks writes them, in the order aske
 import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import prod
 from typing import Any, Literal
 
@@ -124,12 +124,15 @@ class Rewrite:
         )
 
     def to_json(self) -> bytes:
-        return json.dumps([asdict(self.original), asdict(self.normalized)]).encode()
+        return json.dumps([self.original.document(), self.normalized.document()]).encode()
 
     @classmethod
     def from_json(cls, data: bytes) -> "Rewrite":
         """ValueError for anything that `to_json` does not return."""
-        documents = json.loads(data)
+        try:
+            documents = json.loads(data)
+        except RecursionError:
+            raise ValueError("it is nested too deeply") from None
         if not isinstance(documents, list) or len(documents) != 2:
             raise ValueError("it holds other than two records")
         original, normalized = map(record.parse, documents)

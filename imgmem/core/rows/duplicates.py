@@ -1,6 +1,5 @@
 """Rows of one dataset that show the same image, found from `rows.npy` alone."""
 
-import os
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -8,12 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgmem.core.read.dataset import Dataset
-from imgmem.core.rows.facts import HEADER_BYTES, ROW_FACTS
+from imgmem.core.rows.facts import Facts, read_facts
 from imgmem.core.rows.similar import equal_groups, near_groups
 from imgmem.core.specs import Thresholds
-from imgmem.core.storage import store
 
-Facts = NDArray[np.void]
 Indices = NDArray[np.int64]
 
 
@@ -22,16 +19,7 @@ def load_facts(dataset: Dataset) -> Facts:
 
     Raises DatasetError where the table is missing or is not for this dataset.
     """
-    name = os.path.join(dataset.path, store.FACTS)
-    rows = dataset.record.shape[0]
-    try:
-        with open(name, "rb") as file:
-            size = os.fstat(file.fileno()).st_size
-    except FileNotFoundError:
-        raise store.damaged(name, "it is missing") from None
-    if size != HEADER_BYTES + rows * ROW_FACTS.itemsize:
-        raise store.damaged(name, f"it is not a table of {rows} rows")
-    facts = np.memmap(name, ROW_FACTS, "r", HEADER_BYTES, (rows,))
+    facts = read_facts(dataset.path, dataset.record.shape[0])
     return facts[dataset.start : dataset.stop]
 
 

@@ -1,47 +1,41 @@
-"""What is noted about every row while it is built, for inspection: the table `rows.npy`.
+"""`rows.npy`: what is known of every row, one record each, for inspection.
 
-The table is a plain structured array, one record a row. All pixel figures come from whole
-numbers, so they do not depend on the CPU, and each row's only on that row.
+A plain structured NumPy array, versioned by its own header: a reader asks for fields by name,
+ignores those that it does not know and does without those that are optional.
 """
 
-from math import prod
+import ast
+import os
+import re
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from imgmem.core.chunks import row_ranges, rows_per_chunk
+from imgmem.core.storage import store
 
 ROW_FACTS = np.dtype(
     [
         ("digest", "<u8", (2,)),  # the first 16 bytes of the sha256 of the source's bytes
-        ("hash", "<u8"),  # perceptual hash: see `_hashes`
-        ("brightness", "<f4"),  # mean of the small gray picture, 0–255
+        ("hash", "<u8"),  # perceptual hash: see `measures`
+        ("brightness", "<f4"),  # mean of the small gray image, 0-255
         ("contrast", "<f4"),  # its standard deviation
-        ("sharpness", "<f4"),  # mean square of its Laplacian ÷ its variance
+        ("sharpness", "<f4"),  # mean square of its Laplacian / its variance
         ("height", "<u4"),  # of the source, upright, in pixels
         ("width", "<u4"),
-        ("format", "S8"),  # of the source: "JPEG", "PNG", …
+        ("format", "S8"),  # of the source: "JPEG", "PNG", ...
     ]
 )
+"""What this version writes, and what every version has: the required fields."""
+
 HEADER_BYTES = 512
-"""Of `rows.npy`; fixed, so that the number of rows can be filled in at the end."""
+"""Of `rows.npy` as written; fixed, so that the number of rows can be filled in at the end."""
 
 _MAGIC = b"\x93NUMPY\x01\x00"
-_GROUP_BYTES = 2 * 2**20
-"""Rows measured at a time: they stay in the second-level cache."""
-_GROUP_ROWS = 512
-"""But never more of them: the frequencies of a tiny row take more than its pixels."""
-_SMALL_SIDE = 128
-"""Brightness, contrast and sharpness are of the picture halved until a side is below this."""
-_HASH_SIDE = 64
-_FREQUENCIES = sorted(
-    ((v, u) for v in range(12) for u in range(12) if v + u), key=lambda vu: (sum(vu), vu[0])
-)[:64]
-"""The 64 lowest of a two-dimensional DCT in zigzag order, without the constant one."""
-_COSINE_SCALE = 512
-_BITS = np.uint64(1) << np.arange(64, dtype=np.uint64)
+_MAX_HEADER_BYTES = 16 * 2**10
+_SIMPLE_TYPE = re.compile(r"[<|][uifSb]\d{1,4}")
+
+Facts = NDArray[np.void]
 
 
 def encode_header(rows: int) -> bytes:
@@ -59,85 +53,56 @@ def digest_words(sha256: str) -> tuple[int, int]:
     )
 
 
-def measure(rows: NDArray[np.uint8]) -> NDArray[np.void]:
-    """A ROW_FACTS record for each row, (n,), with the figures that come from the pixels.
+def read_facts(directory: str, rows: int) -> Facts:
+    """`rows.npy` of the dataset in `directory`, mapped: (rows,), with the fields that it has.
 
-    rows: (n, H, W, C) uint8, C 1 or 3. Digest, height, width and format are left zero, for
-    whoever knows the sources. Takes less memory than half of the larger of 2 MiB and a row.
+    The fields of ROW_FACTS are there, with their types. DatasetError where the table is
+    missing, damaged, or not of that many rows.
     """
-    facts = np.zeros(len(rows), ROW_FACTS)
-    step = min(_GROUP_ROWS, rows_per_chunk(max(1, prod(rows.shape[1:])), _GROUP_BYTES))
-    for start, stop in row_ranges(len(rows), step):
-        _measure_group(np.ascontiguousarray(rows[start:stop]), facts[start:stop])
-    return facts
+    name = os.path.join(directory, store.FACTS)
+    try:
+        with open(name, "rb", opener=store.open_regular) as file:
+            dtype, found, start = _parse_header(file.read(_MAX_HEADER_BYTES))
+            size = os.fstat(file.fileno()).st_size
+    except FileNotFoundError:
+        raise store.damaged(name, "it is missing") from None
+    except ValueError as error:
+        raise store.damaged(name, str(error)) from None
+    if found != rows or size != start + rows * dtype.itemsize:
+        raise store.damaged(name, f"it is not a table of {rows} rows")
+    return np.memmap(name, dtype, "r", start, (rows,))
 
 
-def _measure_group(rows: NDArray[np.uint8], facts: NDArray[np.void]) -> None:
-    small = _halved(_gray(rows), _SMALL_SIDE)
-    mean, std = np.array([cv2.meanStdDev(picture) for picture in small]).reshape(-1, 2).T
-    facts["brightness"] = mean
-    facts["contrast"] = std
-    facts["sharpness"] = _edge_energy(small) / np.maximum(std * std, 1)
-    facts["hash"] = _hashes(_halved(small, _HASH_SIDE))
+def _parse_header(data: bytes) -> tuple[np.dtype[np.void], int, int]:
+    """(dtype, rows, where the records start); ValueError says what is wrong."""
+    start = len(_MAGIC) + 2 + int.from_bytes(data[len(_MAGIC) : len(_MAGIC) + 2], "little")
+    if not data.startswith(_MAGIC) or len(data) < start:
+        raise ValueError("its header is damaged")
+    try:
+        header = ast.literal_eval(data[len(_MAGIC) + 2 : start].decode("ascii").strip())
+        (rows,) = header["shape"]
+        fields = [_field(*described) for described in header["descr"]]
+        dtype = np.dtype(fields)
+    except (ValueError, TypeError, KeyError, SyntaxError, RecursionError, MemoryError):
+        raise ValueError("its header is damaged") from None
+    _require_fields(dtype)
+    if type(rows) is not int or header.get("fortran_order") is not False:
+        raise ValueError("its header is damaged")
+    return dtype, rows, start
 
 
-def _gray(rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(n, H, W) gray levels of (n, H, W, C) rows, all in one call."""
-    n, height, width, depth = rows.shape
-    if depth == 1:
-        return rows.reshape(n, height, width)
-    tall = rows.reshape(n * height, width, depth)
-    gray: NDArray[Any] = cv2.cvtColor(tall, cv2.COLOR_RGB2GRAY)
-    return gray.reshape(n, height, width)
+def _field(name: str, kind: str, shape: tuple[int, ...] = ()) -> tuple[Any, ...]:
+    """One described field, of a simple type: never objects, never nested."""
+    lengths = shape if isinstance(shape, tuple) else (None,)
+    good = all(type(length) is int and 0 < length <= 2**16 for length in lengths)
+    if not (isinstance(name, str) and _SIMPLE_TYPE.fullmatch(kind) and len(lengths) < 3 and good):
+        raise ValueError("a field of a kind that is not read")
+    return (name, kind, shape)
 
 
-def _halved(pictures: NDArray[np.uint8], limit: int) -> NDArray[np.uint8]:
-    """Each side of (n, H, W) halved until it is below `limit`, by exact means of pixels.
-
-    An odd line at the end is left out, so that pictures on top of each other never mix.
-    """
-    while max(pictures.shape[1:]) >= limit:
-        n, height, width = pictures.shape
-        down, across = (2 if side >= limit else 1 for side in (height, width))
-        new = height // down, width // across
-        even = np.ascontiguousarray(pictures[:, : new[0] * down, : new[1] * across])
-        tall = even.reshape(-1, even.shape[2])
-        halved: NDArray[Any] = cv2.resize(tall, (new[1], n * new[0]), interpolation=cv2.INTER_AREA)
-        pictures = halved.reshape(n, *new)
-    return pictures
-
-
-def _edge_energy(pictures: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Mean square of the Laplacian of each (H, W) picture, borders left out.
-
-    The variance of the Laplacian (Pech-Pacheco et al. 2000; its mean is 0 but for borders):
-    the usual figure for focus.
-    """
-    n, height, width = pictures.shape
-    laplacian = cv2.Laplacian(pictures.reshape(n * height, width), cv2.CV_16S)
-    inner = np.asarray(laplacian).reshape(n, height, width)[:, 1:-1, 1:-1]
-    energies = [cv2.norm(picture, cv2.NORM_L2SQR) if picture.size else 0.0 for picture in inner]
-    sums: NDArray[np.float64] = np.array(energies)
-    return sums / float(max(1, inner[0].size))
-
-
-def _hashes(pictures: NDArray[np.uint8]) -> NDArray[np.uint64]:
-    """64-bit perceptual hashes of (n, H, W) pictures with sides below 64.
-
-    Bit i is the sign of the i-th of the lowest frequencies of a DCT (after the pHash of
-    Zauner 2010). The cosines are rounded to whole numbers and the products stay below
-    2**53, so float64 is exact and every matrix library gives the same bits.
-    """
-    down, across = (_cosines(side) for side in pictures.shape[1:])
-    waves = down @ pictures.astype(np.float64) @ across.T
-    v, u = zip(*_FREQUENCIES, strict=True)
-    bits = np.where(waves[:, list(v), list(u)] > 0, _BITS, np.uint64(0))
-    hashes: NDArray[np.uint64] = bits.sum(1, dtype=np.uint64)
-    return hashes
-
-
-def _cosines(side: int) -> NDArray[np.float64]:
-    """The 12 lowest rows of a DCT-II of that length, as whole numbers."""
-    angles = np.pi * np.arange(12)[:, None] * (2 * np.arange(side) + 1) / (2 * side)
-    waves: NDArray[np.float64] = np.rint(_COSINE_SCALE * np.cos(angles))
-    return waves
+def _require_fields(dtype: np.dtype[np.void]) -> None:
+    for name in ROW_FACTS.names or ():
+        if name not in (dtype.names or ()):
+            raise ValueError(f"it has no field {name!r}")
+        if dtype[name] != ROW_FACTS[name]:
+            raise ValueError(f"its field {name!r} is {dtype[name]}, not {ROW_FACTS[name]}")

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 from imgmem.core.storage import store
 
-_NUMBER, _SPLIT, _LABEL, _CLASS, _PATH, _WIDTH, _HEIGHT, _DIGEST = range(8)
+ROW_COLUMNS = ("row", "split", "label", "class", "path", "width", "height", "digest")
+"""The columns that every `rows.csv` starts with; those of the label table follow."""
+
+_NUMBER, _SPLIT, _LABEL, _CLASS, _PATH, _WIDTH, _HEIGHT, _DIGEST = range(len(ROW_COLUMNS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ def sources_of(dataset: str, rows: Iterable[int]) -> dict[int, RowOrigin]:
     found = {}
     name = os.path.join(dataset, store.ROWS)
     try:
-        with open(name, encoding="utf-8", newline="") as file:
+        with open(name, encoding="utf-8", newline="", opener=store.open_regular) as file:
             lines = csv.reader(file)
             next(lines, None)
             for number, fields in enumerate(lines) if wanted else ():

@@ -14,9 +14,9 @@ import numpy as np
 
 from imgmem.core.errors import DatasetError, RejectedImage
 from imgmem.core.messages import Message, option
+from imgmem.core.rows.origins import ROW_COLUMNS
 from imgmem.core.sources.base import Entry, Locator
 from imgmem.core.sources.blob import open_blob
-from imgmem.core.sources.table import ROWS_COLUMNS
 from imgmem.core.storage import store
 from imgmem.core.storage.locks import Lock
 from imgmem.core.storage.npy import HEADER_BYTES
@@ -64,7 +64,7 @@ class DatasetSource:
 
     @property
     def extra_columns(self) -> tuple[str, ...]:
-        return self._columns[len(ROWS_COLUMNS) :]
+        return self._columns[len(ROW_COLUMNS) :]
 
     def entries(self) -> Iterator[Entry]:
         rows = 0
@@ -91,7 +91,7 @@ class DatasetSource:
         lines = self._lines(first=0)
         columns = tuple(next(lines, ()))
         lines.close()
-        if columns[: len(ROWS_COLUMNS)] != ROWS_COLUMNS:
+        if columns[: len(ROW_COLUMNS)] != ROW_COLUMNS:
             raise self._damaged("its columns are not those that imgmem writes")
         return columns
 

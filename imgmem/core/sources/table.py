@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from imgmem.core.errors import InputError
 from imgmem.core.messages import option
+from imgmem.core.rows.origins import ROW_COLUMNS
 from imgmem.core.sources.files import open_regular
 from imgmem.core.sources.layout import split_name
 from imgmem.core.sources.names import inner_path
@@ -30,9 +31,6 @@ LABEL_COLUMNS = (
     "tag", *_PLURALS,
 )  # fmt: skip
 SPLIT_COLUMN = "split"
-
-ROWS_COLUMNS = ("row", "split", "label", "class", "path", "width", "height", "digest")
-"""Columns that a dataset's `rows.csv` has itself: no further column may be called so."""
 
 _FLAGS = {"0", "1", "0.0", "1.0"}
 _SEVERAL = re.compile(r"[|;]|^[\[{(].*[\]})]$")
@@ -171,8 +169,8 @@ def _find_columns(
         path=path_at,
         label=label_at,
         split=split_at,
-        extra=tuple(i for i in others if keys[i] not in ROWS_COLUMNS),
-        dropped=tuple(names[i] for i in others if keys[i] in ROWS_COLUMNS),
+        extra=tuple(i for i in others if keys[i] not in ROW_COLUMNS),
+        dropped=tuple(names[i] for i in others if keys[i] in ROW_COLUMNS),
     )
 
 

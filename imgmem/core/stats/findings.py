@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgmem.core.read.dataset import Dataset
-from imgmem.core.rows.duplicates import Facts, Indices, duplicate_groups
+from imgmem.core.rows.duplicates import Indices, duplicate_groups
+from imgmem.core.rows.facts import Facts
 from imgmem.core.rows.origins import RowOrigin, sources_of
 from imgmem.core.specs import LISTED, Thresholds
 

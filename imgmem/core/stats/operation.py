@@ -13,7 +13,8 @@ from imgmem.core.machine import memory
 from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.read.dataset import Dataset
 from imgmem.core.read.dataset import open as open_dataset
-from imgmem.core.rows.duplicates import Facts, load_facts
+from imgmem.core.rows.duplicates import load_facts
+from imgmem.core.rows.facts import Facts
 from imgmem.core.specs import TRAIN, RunSpec, Thresholds
 from imgmem.core.stats.findings import Finding, find
 from imgmem.core.stats.scan import Counts, histogram_step, plan_scan, scan

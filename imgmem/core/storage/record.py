@@ -1,37 +1,63 @@
-"""The contents of `dataset.json`, typed and checked: nonsense is refused by the field's name."""
+"""The contents of `dataset.json`, typed and checked: FORMAT.md says what each field means.
+
+Version 1 had no optional fields. In version 2 a reader ignores fields that it does not know,
+and keeps them when it writes the record again, unless `requires` names them.
+"""
 
 import json
-import math
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from itertools import pairwise
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from imgmem.core.arrays import Indices
 from imgmem.core.errors import InputError
 from imgmem.core.specs import BUILD_DTYPES, FLOAT_DTYPES, METHODS
+from imgmem.core.storage.fields import (
+    MAX_CRC32,
+    MAX_INT,
+    Check,
+    Fields,
+    an_object,
+    block_bytes,
+    checksum_lists,
+    distinct_names,
+    finite,
+    flag,
+    object_of,
+    one_of,
+    optional,
+    require,
+    row_range,
+    split_ranges,
+    text,
+    tuple_of,
+    whole,
+)
 from imgmem.core.storage.npy import ArrayHeader
 
 FORMAT = "imgmem dataset"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+READABLE_VERSIONS = (1, 2)
 CHECKSUM_BLOCK_BYTES = 16 * 2**20
 
-_MAX_INT = 2**63 - 1
-T = TypeVar("T")
+KNOWN_REQUIREMENTS: frozenset[str] = frozenset({"target"})
+"""What `requires` may name: optional fields that change what other fields or arrays mean."""
+
+TARGETS = ("class", "multilabel", "number")
+CHECKSUM_ALGORITHMS = ("crc32",)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Normalization:
     """What was done to the features: value = (original - offset) * scale, per channel.
 
-    offset, scale: float64, in gray levels 0–255 and their inverse; JSON keeps every digit.
+    offset, scale: float64, on the 0-255 scale and its inverse; JSON keeps every digit.
     dtype: of the values. source_dtype: of the features before, whose values are whole numbers.
-    mean, std: what the method was given or measured, on the 0–255 scale, where it has them.
-    split, rows: the rows of this dataset that gave the constants, or None where none did.
+    mean, std: what the method was given or measured, on the 0-255 scale, where it has them.
+    split, rows: the rows of this dataset that the constants come from, or None.
     on_read: the features still are uint8; readers apply the transform.
-    original_crc32: CRC-32 of all the features' data before, by which `--undo` is checked.
+    original_crc32: CRC-32 of all the features' data before, which undo is checked against.
     """
 
     method: str
@@ -51,10 +77,18 @@ class Normalization:
 class Record:
     """The contents of `dataset.json`.
 
-    shape: (N, H, W, C) of the features. classes: names by class index; None if unlabeled.
+    shape: (N, H, W, C) of the features. classes: names by class index; None without classes.
     splits: name → (start, stop) rows. image: the ImageSpec as built, JSON types only.
-    checksums: array name ("X", "y") → CRC-32 of each `checksum_block` bytes of its data.
+    checksums: array name ("X", "y") → checksum of each `checksum_block` bytes of its data.
     build: options, decoder versions and the identity digest of the build.
+
+    Optional, absent from the file where they are None or empty:
+    target: what y.npy holds, one of TARGETS; "class" where there are classes and it is None.
+    target_names: names of the columns of y.npy for "number". group_column: the column of
+    rows.csv whose equal cells belong together. sums: split → sums of its original pixel
+    values, per channel. split_table: sha256 of the split table that was carried over.
+    requires: optional fields that a reader must know to read the dataset at all.
+    other: fields of the file that this version does not know, kept as they are.
     """
 
     shape: tuple[int, int, int, int]
@@ -66,6 +100,15 @@ class Record:
     checksum_block: int = CHECKSUM_BLOCK_BYTES
     checksums: dict[str, list[int]] = field(default_factory=dict)
     build: dict[str, Any] = field(default_factory=dict)
+    format_version: int = FORMAT_VERSION
+    checksum_algorithm: str = "crc32"
+    target: str | None = None
+    target_names: tuple[str, ...] = ()
+    group_column: str | None = None
+    sums: dict[str, Any] = field(default_factory=dict)
+    split_table: str | None = None
+    requires: tuple[str, ...] = ()
+    other: dict[str, Any] = field(default_factory=dict)
 
     @property
     def features_header(self) -> ArrayHeader:
@@ -73,13 +116,20 @@ class Record:
 
     @property
     def labels_header(self) -> ArrayHeader:
-        return ArrayHeader(self.shape[:1], np.dtype(np.int64))
+        """Of y.npy: (N,) int64 class indices, (N, K) uint8 flags or (N,) or (N, T) float32."""
+        rows = self.shape[0]
+        if self.target == "multilabel":
+            return ArrayHeader((rows, len(self.classes or ())), np.dtype(np.uint8))
+        if self.target == "number":
+            columns = self.target_names if len(self.target_names) > 1 else ()
+            return ArrayHeader((rows, len(columns)) if columns else (rows,), np.dtype(np.float32))
+        return ArrayHeader((rows,), np.dtype(np.int64))
 
     @property
     def arrays(self) -> dict[str, ArrayHeader]:
         """The headers of the arrays that the dataset has, by their names in `checksums`."""
-        labels = {"y": self.labels_header} if self.classes is not None else {}
-        return {"X": self.features_header} | labels
+        labeled = self.classes is not None or self.target is not None
+        return {"X": self.features_header} | ({"y": self.labels_header} if labeled else {})
 
     def rows_of(self, split: str | None) -> tuple[int, int]:
         """(start, stop) of a split, or of all rows for None. InputError for an unknown name."""
@@ -97,9 +147,23 @@ class Record:
             numbers[start:stop] = number
         return numbers
 
+    def document(self) -> dict[str, Any]:
+        """The fields as `parse` reads them, optional ones only where they hold something."""
+        found = {"format_version": self.format_version} | asdict(self)
+        other: dict[str, Any] = found.pop("other")
+        if self.format_version == 1:
+            return {name: value for name, value in found.items() if name not in _SINCE_2}
+        empty = [name for name in _SINCE_2 if found[name] in (None, (), {})]
+        return {name: value for name, value in found.items() if name not in empty} | other
+
     def to_json(self) -> bytes:
-        document = {"format": FORMAT, "format_version": FORMAT_VERSION} | asdict(self)
-        return to_json(document)
+        return to_json({"format": FORMAT} | self.document())
+
+
+_SINCE_2 = (
+    "checksum_algorithm", "target", "target_names", "group_column", "sums", "split_table",
+    "requires",
+)  # fmt: skip
 
 
 def to_json(document: dict[str, Any]) -> bytes:
@@ -107,46 +171,88 @@ def to_json(document: dict[str, Any]) -> bytes:
     return (json.dumps(document, indent=1, ensure_ascii=True) + "\n").encode()
 
 
-def parse(document: dict[str, Any]) -> Record:
-    """The record in a JSON object without its format fields; ValueError names what is wrong."""
-    fields = _Fields(document)
-    shape = fields.take("shape", _tuple_of(_whole(1, _MAX_INT), 4))
-    classes = fields.take("classes", _optional(_distinct_names))
+def parse(document: Any) -> Record:
+    """The record in a JSON object, without the field `format`; ValueError says what is wrong."""
+    found = Fields(an_object(document))
+    version = found.take_or("format_version", 1, one_of(READABLE_VERSIONS))
+    shape = found.take("shape", tuple_of(whole(1, MAX_INT), 4))
     record = Record(
+        format_version=version,
         shape=(shape[0], shape[1], shape[2], shape[3]),
-        dtype=fields.take("dtype", _one_of({*BUILD_DTYPES, *FLOAT_DTYPES})),
-        classes=classes,
-        splits=fields.take("splits", lambda value: _splits(value, shape[0])),
-        image=fields.take("image", _object),
-        normalization=fields.take(
-            "normalization", _optional(lambda value: _normalization(value, shape))
+        dtype=found.take("dtype", one_of((*BUILD_DTYPES, *FLOAT_DTYPES))),
+        classes=found.take("classes", optional(distinct_names)),
+        splits=found.take("splits", lambda value: split_ranges(value, shape[0])),
+        image=found.take("image", an_object),
+        normalization=found.take(
+            "normalization", optional(lambda value: _normalization(value, shape))
         ),
-        checksum_block=fields.take("checksum_block", _block),
-        checksums=fields.take("checksums", _checksums),
-        build=fields.take("build", _object),
+        checksum_block=found.take("checksum_block", block_bytes),
+        checksums=found.take("checksums", checksum_lists),
+        build=found.take("build", _build),
+        **(_optional_fields(found) if version > 1 else {}),
+        other=found.rest(allowed=version > 1),
     )
-    fields.end()
     _agree(record)
     return record
 
 
+def _optional_fields(found: Fields) -> dict[str, Any]:
+    """The fields that version 2 added. Unknown requirements are told first: what else is
+    wrong may be due to them."""
+    no_names: tuple[str, ...] = ()
+    requires = found.take_or("requires", no_names, tuple_of(text))
+    unknown = sorted(set(requires) - KNOWN_REQUIREMENTS)
+    require(not unknown, f"it needs a newer imgmem, one that knows {', '.join(unknown)}")
+    return {
+        "requires": requires,
+        "checksum_algorithm": found.take_or(
+            "checksum_algorithm", "crc32", one_of(CHECKSUM_ALGORITHMS)
+        ),
+        "target": found.take_or("target", None, one_of(TARGETS)),
+        "target_names": found.take_or("target_names", no_names, distinct_names),
+        "group_column": found.take_or("group_column", None, text),
+        "sums": found.take_or("sums", dict[str, Any](), an_object),
+        "split_table": found.take_or("split_table", None, text),
+    }
+
+
+def _build(value: Any) -> dict[str, Any]:
+    """How it was built: of the fields that programs read, each may be missing, none wrong."""
+    build = an_object(value)
+    for name, check in _BUILD_FIELDS.items():
+        if name in build:
+            Fields(build).take(name, check)
+    return build
+
+
+_BUILD_FIELDS: dict[str, Check[Any]] = {
+    "imgmem": text,
+    "decoders": object_of(text),
+    "options": an_object,
+    "identity": text,
+    "source": an_object,
+    "converted": object_of(whole(0, MAX_INT)),
+    "rejected": object_of(whole(0, MAX_INT)),
+}
+
+
 def _normalization(value: Any, shape: tuple[int, ...]) -> Normalization:
-    fields = _Fields(_object(value))
-    channels = _tuple_of(_finite, shape[3])
+    found = Fields(an_object(value))
+    channels = tuple_of(finite, shape[3])
     normalization = Normalization(
-        method=fields.take("method", _one_of({*METHODS, "given"})),
-        offset=fields.take("offset", channels),
-        scale=fields.take("scale", channels),
-        dtype=fields.take("dtype", _one_of(set(FLOAT_DTYPES))),
-        source_dtype=fields.take("source_dtype", _one_of(set(BUILD_DTYPES))),
-        mean=fields.take("mean", _optional(channels)),
-        std=fields.take("std", _optional(channels)),
-        split=fields.take("split", _optional(_text)),
-        rows=fields.take("rows", _optional(lambda rows: _range(rows, shape[0]))),
-        on_read=fields.take("on_read", _flag),
-        original_crc32=fields.take("original_crc32", _optional(_whole(0, 2**32 - 1))),
+        method=found.take("method", one_of((*METHODS, "given"))),
+        offset=found.take("offset", channels),
+        scale=found.take("scale", channels),
+        dtype=found.take("dtype", one_of(FLOAT_DTYPES)),
+        source_dtype=found.take("source_dtype", one_of(BUILD_DTYPES)),
+        mean=found.take("mean", optional(channels)),
+        std=found.take("std", optional(channels)),
+        split=found.take("split", optional(text)),
+        rows=found.take("rows", optional(lambda rows: row_range(rows, shape[0]))),
+        on_read=found.take("on_read", flag),
+        original_crc32=found.take("original_crc32", optional(whole(0, MAX_CRC32))),
     )
-    fields.end()
+    found.rest(allowed=False)
     return normalization
 
 
@@ -154,124 +260,19 @@ def _agree(record: Record) -> None:
     """ValueError unless the fields fit each other."""
     done = record.normalization
     expected = done and (done.source_dtype if done.on_read else done.dtype)
-    _require(
+    require(
         record.dtype in BUILD_DTYPES if expected is None else record.dtype == expected,
-        "dtype does not go with normalization",
+        "dtype does not fit normalization",
     )
-    _require(done is None or 0 not in done.scale, "a scale of normalization is 0")
-    _require(
+    require(done is None or 0 not in done.scale, "a scale of normalization is 0")
+    require(
         done is None or done.split is None or done.split in record.splits,
-        "normalization names a split that is not there",
+        "normalization names a split that does not exist",
     )
+    require(record.target != "multilabel" or bool(record.classes), "multilabel without classes")
     lengths = {name: -(-h.data_bytes // record.checksum_block) for name, h in record.arrays.items()}
     found = {name: len(blocks) for name, blocks in record.checksums.items()}
-    _require(
+    require(
         all(found[name] == lengths.get(name) for name in found),
         f"checksums has {found} blocks, not {lengths}",
     )
-
-
-class _Fields:
-    """The fields of a JSON object, each taken once through its check."""
-
-    def __init__(self, document: dict[str, Any]) -> None:
-        self._left = dict(document)
-
-    def take(self, name: str, check: Callable[[Any], T]) -> T:
-        _require(name in self._left, f"{name} is missing")
-        try:
-            return check(self._left.pop(name))
-        except ValueError as error:
-            raise ValueError(f"{name}: {error}") from None
-
-    def end(self) -> None:
-        """ValueError if fields are left that nobody knows."""
-        _require(not self._left, f"{', '.join(self._left)}: unknown")
-
-
-def _require(condition: bool, complaint: str) -> None:
-    if not condition:
-        raise ValueError(complaint)
-
-
-def _whole(low: int, high: int) -> Callable[[Any], int]:
-    def check(value: Any) -> int:
-        _require(type(value) is int and low <= value <= high, f"{value!r:.40} is out of range")
-        return int(value)
-
-    return check
-
-
-def _finite(value: Any) -> float:
-    _require(type(value) in (int, float), f"{value!r:.40} is not a number")
-    _require(math.isfinite(value), f"{value!r:.40} is not finite")
-    return float(value)
-
-
-def _text(value: Any) -> str:
-    _require(isinstance(value, str), f"{value!r:.40} is not text")
-    return str(value)
-
-
-def _flag(value: Any) -> bool:
-    _require(isinstance(value, bool), f"{value!r:.40} is not true or false")
-    return bool(value)
-
-
-def _object(value: Any) -> dict[str, Any]:
-    _require(isinstance(value, dict), f"{value!r:.40} is not an object")
-    return dict(value)
-
-
-def _one_of(choices: set[str]) -> Callable[[Any], str]:
-    def check(value: Any) -> str:
-        _require(isinstance(value, str) and value in choices, f"{value!r:.40} is unknown")
-        return str(value)
-
-    return check
-
-
-def _optional(check: Callable[[Any], T]) -> Callable[[Any], T | None]:
-    return lambda value: None if value is None else check(value)
-
-
-def _tuple_of(
-    check: Callable[[Any], T], length: int | None = None
-) -> Callable[[Any], tuple[T, ...]]:
-    def check_all(value: Any) -> tuple[T, ...]:
-        _require(isinstance(value, list), f"{value!r:.40} is not a list")
-        _require(length in (None, len(value)), f"{len(value)} values instead of {length}")
-        return tuple(check(item) for item in value)
-
-    return check_all
-
-
-def _distinct_names(value: Any) -> tuple[str, ...]:
-    names = _tuple_of(_text)(value)
-    _require(len(set(names)) == len(names), "a name occurs twice")
-    return names
-
-
-def _range(value: Any, rows: int) -> tuple[int, int]:
-    start, stop = _tuple_of(_whole(0, rows), 2)(value)
-    _require(start <= stop, f"{start} to {stop} is no range")
-    return start, stop
-
-
-def _splits(value: Any, rows: int) -> dict[str, tuple[int, int]]:
-    splits = {name: _range(found, rows) for name, found in _object(value).items()}
-    ends = sorted(splits.values())
-    _require(all(a[1] <= b[0] for a, b in pairwise(ends)), "splits overlap")
-    return splits
-
-
-def _block(value: Any) -> int:
-    """Whole values of every dtype fill a block."""
-    block = _whole(8, _MAX_INT)(value)
-    _require(block % 8 == 0, f"{block} is no multiple of 8")
-    return block
-
-
-def _checksums(value: Any) -> dict[str, list[int]]:
-    blocks = _tuple_of(_whole(0, 2**32 - 1))
-    return {name: list(blocks(found)) for name, found in _object(value).items()}

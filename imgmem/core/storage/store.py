@@ -77,10 +77,11 @@ def load_record(path: str, *, checksums: bool = True) -> Record:
     name = os.path.join(path, RECORD)
     if not isinstance(document, dict) or document.pop("format", None) != record.FORMAT:
         raise damaged(name, "it is not the record of an imgmem dataset")
-    version = document.pop("format_version", None)
-    if version != record.FORMAT_VERSION:
+    version = document.get("format_version")
+    if type(version) is not int or version not in record.READABLE_VERSIONS:
         raise DatasetError(
-            f"{name} has format version {version!r:.40}, this imgmem reads {record.FORMAT_VERSION}",
+            f"{name} has format version {version!r:.40}; this imgmem reads "
+            f"{' and '.join(map(str, record.READABLE_VERSIONS))}",
             hint="Install a newer imgmem.",
             path=name,
         )
@@ -97,7 +98,7 @@ def load_record(path: str, *, checksums: bool = True) -> Record:
 def _load_document(path: str) -> Any:
     name = os.path.join(path, RECORD)
     try:
-        with open(name, "rb") as file:
+        with open(name, "rb", opener=open_regular) as file:
             return json.load(file)
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(
@@ -118,13 +119,16 @@ def _with_checksums(path: str, document: dict[str, Any], *, wanted: bool) -> dic
         return document
     name = os.path.join(path, CHECKSUMS)
     try:
-        with open(name, "rb") as file:
+        with open(name, "rb", opener=open_regular) as file:
             data = file.read()
     except FileNotFoundError:
         raise damaged(name, "it is missing") from None
     if zlib.crc32(data) != found.get("crc32"):
         raise damaged(name, f"its own checksum is not the one in {RECORD}")
-    return document | {"checksums": json.loads(data)}
+    try:
+        return document | {"checksums": json.loads(data)}
+    except (ValueError, RecursionError) as error:
+        raise damaged(name, f"not JSON: {error}") from None
 
 
 def write_record(path: str, new: Record) -> None:
@@ -154,7 +158,7 @@ def check_arrays(path: str, expected: Record) -> None:
 
 def _check_array(name: str, expected: ArrayHeader) -> None:
     try:
-        with open(name, "rb", opener=_open_regular) as file:
+        with open(name, "rb", opener=open_regular) as file:
             found = decode_header(file.read(HEADER_BYTES), name)
             size = os.fstat(file.fileno()).st_size
     except FileNotFoundError:
@@ -165,7 +169,7 @@ def _check_array(name: str, expected: ArrayHeader) -> None:
         raise damaged(name, f"it has {size} bytes instead of {expected.file_bytes}")
 
 
-def _open_regular(name: str, flags: int) -> int:
+def open_regular(name: str, flags: int) -> int:
     """Open a file, but never wait for the other end of a pipe that has taken its place."""
     fd = os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
     if stat.S_ISREG(os.fstat(fd).st_mode):

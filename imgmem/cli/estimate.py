@@ -74,7 +74,7 @@ def command(
     from imgmem.cli.render import emit
     from imgmem.core.estimate.operation import estimate, limit_check
 
-    names = [field.name for field in fields(specs.EstimateSpec) if field.name != "image"]
+    names = given.keys() & {field.name for field in fields(specs.EstimateSpec)}
     spec = specs.EstimateSpec(image=image, **{name: given[name] for name in names})
     with shown(quiet=given["quiet"]) as progress:
         result = estimate(path, spec=spec, out=out, run=run, progress=progress)

@@ -4,7 +4,7 @@ Only what is in `BuildSpec` (with its `ImageSpec`) can change the bytes of a dat
 `RunSpec` and `RejectPolicy` can not.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
@@ -78,20 +78,42 @@ class ImageSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BuildSpec:
+class LabelSpec:
+    """Which images of a source count, and what their labels and splits are.
+
+    The values are those of the command line (see the guide on labels), or plain ones.
+
+    labels: "folder" (decided from the tree), "folder:N", "parent", "path", "name:REGEX",
+    "path:REGEX", "none", or the path of a label table.
+    columns: the roles of a label table's columns: "path=id,label=breed", or a mapping.
+    class_map, split_map: new names, found=name: renames, joins, and drops (to nothing).
+    split_from: "folder:N" or "like:DATASET": where splits are taken from; None for the source's
+    own. include, exclude: globs of paths below the source, or "@FILE".
+    auto_split: take `train`, `val` and `test` folders as splits.
+    """
+
+    labels: str = "folder"
+    columns: str | Mapping[str, str] | tuple[str, ...] = ()
+    class_map: str | Mapping[str, str] | tuple[str, ...] = ()
+    split_from: str | None = None
+    split_map: str | Mapping[str, str] | tuple[str, ...] = ()
+    include: str | tuple[str, ...] = ()
+    exclude: str | tuple[str, ...] = ()
+    auto_split: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildSpec(LabelSpec):
     """Everything that decides the bytes of a dataset, the source aside.
 
-    labels: "folder", "none", or the path of a CSV file.
     classes: pinned class names in order, or None for the sorted names found.
     splits: (name, fraction) pairs in row order; empty for no split.
     """
 
     image: ImageSpec = field(default_factory=ImageSpec)
     dtype: BuildDtype = "uint8"
-    labels: str = "folder"
     classes: tuple[str, ...] | None = None
     splits: tuple[tuple[str, float], ...] = ()
-    auto_split: bool = True
     shuffle: bool = False
     seed: int = 0
     limit: int | None = None
@@ -129,17 +151,16 @@ class NormalizeSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EstimateSpec:
+class EstimateSpec(LabelSpec):
     """What is to be forecast.
 
-    image, dtype, labels: as `build` would be given them. float_dtype: what `normalize` would.
+    image, dtype and labels: as `build` would be given them. float_dtype: what `normalize` would.
     sample: read the headers of this many images only; None for all.
     naive_dtype: which naive conversion `limit` (bytes) judges.
     """
 
     image: ImageSpec = field(default_factory=ImageSpec)
     dtype: BuildDtype = "uint8"
-    labels: str = "folder"
     float_dtype: FloatDtype = "float32"
     naive_dtype: NaiveDtype = "float64"
     sample: int | None = None

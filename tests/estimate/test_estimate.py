@@ -199,8 +199,9 @@ def population(seed, count=2000):
 
 def total_of(facts, sample):
     """(values, relative error) by a census of `facts`."""
+    source = Listed(facts)
     found = header_stats.scan_headers(
-        Listed(facts), NATIVE.image, sample=sample, progress=no_progress
+        source, source.entries(), NATIVE.image, sample=sample, progress=no_progress
     )
     assert found.examined == min(sample, len(facts))
     return found.values.total(found.file_bytes)
@@ -233,7 +234,10 @@ def test_a_sample_does_not_depend_on_the_order_of_the_listing():
 def test_one_giant_among_thumbnails_is_never_missed(giant):
     facts = {f"{number}.jpg": (64, 64, 6000) for number in range(300)}
     facts[f"{giant}.jpg"] = (4000, 6000, 8_000_000)
-    found = header_stats.scan_headers(Listed(facts), NATIVE.image, sample=20, progress=no_progress)
+    source = Listed(facts)
+    found = header_stats.scan_headers(
+        source, source.entries(), NATIVE.image, sample=20, progress=no_progress
+    )
     assert (4000, 6000) in found.sizes
 
 

@@ -109,7 +109,7 @@ def test_read_head_gives_the_first_bytes(packed, opened):
     }
     path = packed(members)
     source = opened(path)
-    for entry in source.entries():
+    for entry in source.listing().entries:
         for length in (10, 65_536, 400_000):
             head = source.read_head(entry.name, entry.locator, length)
             assert head == members[entry.name][:length]
@@ -125,7 +125,7 @@ def test_an_archive_is_read_without_a_listing_by_the_locators_of_another(packed,
 def test_an_archive_is_read_from_many_threads(packed, opened):
     members = {f"c/{n}.jpg": random.Random(n).randbytes(20_000) for n in range(40)}
     source = opened(packed(members))
-    entries, wrong = list(source.entries()), []
+    entries, wrong = list(source.listing().entries), []
 
     def work():
         wrong.extend(e for e in entries * 2 if source.read(e.name, e.locator) != members[e.name])
@@ -272,7 +272,7 @@ def test_a_compressed_tar_goes_to_the_spool_once_and_leaves_nothing_there(tmp_pa
     (tmp_path / "spool").mkdir()
     source = opened(path, spool=str(tmp_path / "spool"))
     path.unlink()
-    entries = list(source.entries())
+    entries = list(source.listing().entries)
     assert {entry.name: source.read(entry.name, entry.locator) for entry in entries} == TREE
     assert source.spool_bytes == len(tar(tmp_path / "plain.tar", TREE).read_bytes())
     assert not list((tmp_path / "spool").iterdir())
@@ -370,7 +370,7 @@ def test_an_encrypted_member_is_rejected_and_others_are_read(tmp_path, opened):
     data[record + 8] |= 1
     path.write_bytes(data)
     source = opened(path)
-    entries = {entry.name: entry for entry in source.entries()}
+    entries = {entry.name: entry for entry in source.listing().entries}
     with pytest.raises(RejectedImage, match="unreadable: encrypted"):
         source.read("cat/1.jpg", entries["cat/1.jpg"].locator)
     assert source.read("dog/3.jpg", entries["dog/3.jpg"].locator) == TREE["dog/3.jpg"]
@@ -513,7 +513,7 @@ def test_an_archive_that_changes_after_it_was_listed_is_noticed(tmp_path, opened
     for pack, name in ((tar, "a.tar"), (zipped, "a.zip")):
         path = pack(tmp_path / name, TREE)
         source = opened(path)
-        entries = {entry.name: entry for entry in source.entries()}
+        entries = {entry.name: entry for entry in source.listing().entries}
         with open(path, "r+b") as file:
             file.write(b"changed")
         os.utime(path, ns=(1, 1))
@@ -575,7 +575,7 @@ import resource
 from imgmem.core.sources import open_source
 resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
 source = open_source({str(tmp_path)!r})
-print(sum(int(source.read(e.name, e.locator)) for e in source.entries()))
+print(sum(int(source.read(e.name, e.locator)) for e in source.listing().entries))
 """
     done = python(script)
     assert int(done.stdout) == sum(range(60))
@@ -585,7 +585,7 @@ def test_a_shard_that_changed_or_went_is_noticed(tmp_path, opened):
     for number in range(2):
         tar(tmp_path / f"{number}.tar", {"1.jpg": b"x"})
     source = opened(tmp_path)
-    first, second = sorted(source.entries(), key=lambda entry: entry.name)
+    first, second = sorted(source.listing().entries, key=lambda entry: entry.name)
     os.utime(tmp_path / "0.tar", ns=(1, 1))
     (tmp_path / "1.tar").unlink()
     with pytest.raises(RejectedImage, match=r"^changed: "):
@@ -678,10 +678,9 @@ def test_memory_does_not_grow_with_the_number_of_members(tmp_path, pack):
             f"cat/frame.{number:06}.jpg": b"x" for number in range(count)
         })  # fmt: skip
         tracemalloc.start()
-        source = exhausted(path)
+        exhausted(path)
         found = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        source.close()
         return found
 
     peak(10)

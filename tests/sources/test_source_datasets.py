@@ -103,7 +103,7 @@ def test_classes_that_are_not_in_sorted_order_are_said_to_need_pinning(tmp_path)
 
 def test_an_unlabeled_dataset_gives_unlabeled_images(tmp_path, opened):
     dataset = make(tmp_path, labels="none")
-    assert not opened(dataset).labeled
+    assert not exhausted(dataset).labeled
     assert {entry.label for entry in listed(dataset).values()} == {None}
 
 
@@ -111,7 +111,7 @@ def test_the_dataset_is_left_as_it_was_and_cannot_be_changed_meanwhile(tmp_path,
     dataset = make(tmp_path)
     before = snapshot(dataset, metadata=True)
     source = opened(dataset)
-    for entry in source.entries():
+    for entry in source.listing().entries:
         assert len(source.read(entry.name, entry.locator)) == entry.size
     with pytest.raises(DatasetError):
         imgmem.normalize(dataset)
@@ -120,7 +120,7 @@ def test_the_dataset_is_left_as_it_was_and_cannot_be_changed_meanwhile(tmp_path,
 
 def test_read_head_gives_the_first_bytes(tmp_path, opened):
     source = opened(make(tmp_path))
-    entry = next(source.entries())
+    entry = next(iter(source.listing().entries))
     assert source.read_head(entry.name, entry.locator, 20) == source.read(*row(entry))[:20]
 
 
@@ -135,7 +135,7 @@ def test_a_float_row_with_values_of_no_gray_level_is_rejected(tmp_path, opened):
         array[3, 0, 0, 0] = value
         array.flush()
         source = opened(dataset)
-        entries = list(source.entries())
+        entries = list(source.listing().entries)
         source.read(*row(entries[2]))
         with pytest.raises(RejectedImage, match=r"^corrupt: "):
             source.read(*row(entries[3]))
@@ -148,7 +148,7 @@ def test_a_normalized_row_with_values_of_no_gray_level_is_rejected(tmp_path, ope
     array[3, 0, 0, 0] += np.float32(1e-3)
     array.flush()
     source = opened(dataset)
-    entries = list(source.entries())
+    entries = list(source.listing().entries)
     source.read(*row(entries[2]))
     with pytest.raises(RejectedImage, match=r"^corrupt: "):
         source.read(*row(entries[3]))

@@ -40,10 +40,10 @@ def test_the_first_folder_is_the_class_and_deeper_ones_count_to_it(tmp_path):
     }
 
 
-def test_a_flat_folder_is_unlabeled(tmp_path, opened):
+def test_a_flat_folder_is_unlabeled(tmp_path):
     plant(tmp_path, "1.jpg", "2.png", "notes/readme.txt")
     assert placed(tmp_path) == {"1.jpg": (None, None), "2.png": (None, None)}
-    assert not opened(tmp_path).labeled
+    assert not exhausted(tmp_path).labeled
 
 
 def test_one_class_folder_is_a_class_and_no_wrapper(tmp_path):
@@ -58,7 +58,7 @@ def test_folders_that_wrap_the_class_folders_are_descended_and_said(tmp_path):
         "data/photos/cat/1.jpg": ("cat", None),
         "data/photos/dog/2.jpg": ("dog", None),
     }
-    assert source.notes == ["descended into data/photos/, which wraps all the images"]
+    assert source.notes == ("descended into data/photos/, which wraps all the images",)
 
 
 def test_images_loose_beside_class_folders_are_refused_by_name(tmp_path):
@@ -87,15 +87,14 @@ def test_labels_none_takes_any_tree_unlabeled(tmp_path):
     assert len(placed(tmp_path, labels="none")) == 3
 
 
-def test_a_folder_without_any_file_keeps_its_class(tmp_path, opened):
+def test_a_folder_without_any_file_keeps_its_class(tmp_path):
     plant(tmp_path, "cat/1.jpg", "dog/1.jpg", "emu/.gitkeep", "fox/sub/")
-    source = opened(tmp_path)
-    assert source.class_names == ("emu", "fox")
+    assert exhausted(tmp_path).class_names == ("emu", "fox")
 
 
-def test_a_folder_with_other_files_only_is_no_class(tmp_path, opened):
+def test_a_folder_with_other_files_only_is_no_class(tmp_path):
     plant(tmp_path, "cat/1.jpg", "dog/1.jpg", "docs/paper.pdf")
-    assert opened(tmp_path).class_names == ()
+    assert exhausted(tmp_path).class_names == ()
     assert exhausted(tmp_path).ignored == {".pdf file": 1}
 
 
@@ -145,9 +144,9 @@ def test_without_train_the_folders_are_classes(tmp_path):
 def test_with_another_folder_beside_them_they_are_classes_and_that_is_said(tmp_path):
     plant(tmp_path, "train/a/1.jpg", "val/a/2.jpg", "plane/3.jpg")
     assert {label for label, _ in placed(tmp_path).values()} == {"train", "val", "plane"}
-    assert exhausted(tmp_path).notes == [
-        "took train/ as a class, not as a split, for there is plane too"
-    ]
+    assert exhausted(tmp_path).notes == (
+        "took train/ as a class, not as a split, for there is plane too",
+    )
 
 
 def test_without_auto_split_they_are_pooled_by_their_class_folders(tmp_path):
@@ -188,9 +187,9 @@ def test_a_dangling_link_in_a_split_is_rejected_and_does_not_count_as_a_loose_im
     assert listed(tmp_path)["train/gone.jpg"].locator[0] == "unreadable"
 
 
-def test_an_empty_class_folder_in_a_split_keeps_its_class(tmp_path, opened):
+def test_an_empty_class_folder_in_a_split_keeps_its_class(tmp_path):
     plant(tmp_path, "train/cat/1.jpg", "train/dog/", "val/cat/2.jpg")
-    assert opened(tmp_path).class_names == ("dog",)
+    assert exhausted(tmp_path).class_names == ("dog",)
 
 
 # What is a candidate -----------------------------------------------------------------------
@@ -226,9 +225,9 @@ def test_image_endings_in_any_case_or_none_are_candidates(tmp_path, name):
 )
 def test_everything_else_is_passed_over_and_counted(tmp_path, name, reason, opened):
     plant(tmp_path, name)
-    source = opened(tmp_path)
-    assert list(source.entries()) == []
-    assert source.ignored == {reason: 1}
+    listing = opened(tmp_path).listing()
+    assert list(listing.entries) == []
+    assert listing.ignored == {reason: 1}
 
 
 @pytest.mark.parametrize(
@@ -276,7 +275,7 @@ def test_a_device_is_never_opened(tmp_path):
 def test_a_fifo_that_takes_a_files_place_is_rejected_and_does_not_hang(tmp_path, opened):
     plant(tmp_path, "1.jpg")
     source = opened(tmp_path)
-    (entry,) = source.entries()
+    (entry,) = source.listing().entries
     (tmp_path / "1.jpg").unlink()
     os.mkfifo(tmp_path / "1.jpg")
     with pytest.raises(RejectedImage, match="unreadable: not a regular file"):
@@ -360,7 +359,7 @@ def test_an_unreadable_file_is_rejected_and_the_rest_is_read(open_path):
     script = """
 from imgmem.core.errors import RejectedImage
 source = open_source(sys.argv[2])
-for entry in sorted(source.entries(), key=lambda entry: entry.name):
+for entry in sorted(source.listing().entries, key=lambda entry: entry.name):
     try:
         print(entry.name, source.read(entry.name, entry.locator))
     except RejectedImage as reject:
@@ -409,7 +408,7 @@ def test_too_many_open_files_is_no_fault_of_an_image(open_path):
     script = """
 from imgmem.core.errors import ResourceError
 source = open_source(sys.argv[2])
-(entry,) = source.entries()
+(entry,) = source.listing().entries
 resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
 try:
     source.read(entry.name, entry.locator)
@@ -446,7 +445,7 @@ def test_a_source_can_be_read_without_a_listing_and_from_another_directory(
     source = opened("data")
     monkeypatch.chdir("/")
     assert source.read("cat/1.jpg", ()) == b"there"
-    assert [entry.name for entry in source.entries()] == ["cat/1.jpg"]
+    assert [entry.name for entry in source.listing().entries] == ["cat/1.jpg"]
 
 
 def test_a_file_that_shrinks_while_it_is_read_gives_what_is_left(tmp_path, monkeypatch, opened):
@@ -493,7 +492,7 @@ def test_listing_and_reading_leave_the_tree_as_it_was(tmp_path, opened):
     os.mkfifo(tmp_path / "train" / "cat" / "3.jpg")
     before = snapshot(tmp_path, metadata=True)
     source = opened(tmp_path)
-    assert len(list(source.entries())) == 2
+    assert len(list(source.listing().entries)) == 2
     source.read("train/cat/1.jpg", ())
     assert snapshot(tmp_path, metadata=True) == before
 
@@ -507,7 +506,7 @@ def test_memory_does_not_grow_with_the_number_of_files(tmp_path, opened):
 
     def peak(root):
         tracemalloc.start()
-        for _ in opened(root).entries():
+        for _ in opened(root).listing().entries:
             pass
         found = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()

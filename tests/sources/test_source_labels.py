@@ -46,7 +46,7 @@ def test_labels_come_from_the_file_and_not_from_folders(images, labels, opened):
         "a/2.jpg": ("dog", None),
         "b/3.jpg": ("cat", None),
     }
-    assert opened(images, labels=file).labeled
+    assert exhausted(images, labels=file).labeled
 
 
 @pytest.mark.parametrize(
@@ -97,14 +97,14 @@ def test_without_a_split_column_the_folders_say_it(tmp_path, labels):
 def test_images_that_no_line_names_are_left_out_counted_and_named(images, labels):
     source = exhausted(images, labels=labels("path,label\na/1.jpg,cat\n"))
     assert source.ignored == {"image that the label file does not name": 2}
-    assert source.notes == ["image that the label file does not name: a/2.jpg, b/3.jpg"]
+    assert source.notes == ("image that the label file does not name: a/2.jpg, b/3.jpg",)
 
 
 def test_lines_whose_file_is_missing_are_counted_and_named(images, labels):
     file = labels("path,label\na/1.jpg,x\na/2.jpg,x\nb/3.jpg,x\na/4.jpg,x\nc.txt,x\n")
     source = exhausted(images, labels=file)
     assert source.ignored == {"line of the label file without an image": 2}
-    assert source.notes == ["line of the label file without an image: a/4.jpg, c.txt"]
+    assert source.notes == ("line of the label file without an image: a/4.jpg, c.txt",)
 
 
 def test_a_file_of_other_paths_altogether_is_refused_with_both_spellings(images, labels):
@@ -214,9 +214,10 @@ def test_a_manifest_names_images_relative_to_its_own_folder(images, opened):
         "b/3.jpg": ("dog", "val"),
     }
     source = opened(images / "list.csv")
-    assert source.labeled
+    listing = source.listing()
+    assert listing.labeled
     assert source.read("a/1.jpg", ()) == b"image"
-    assert not source.ignored
+    assert not listing.ignored
 
 
 def test_a_manifest_may_name_files_of_any_ending(images):
@@ -238,7 +239,7 @@ def test_what_a_manifest_names_and_is_no_file_is_rejected_when_it_is_read(images
     plant(images, "list.csv", data="\n".join(["path,label", *(f"{n},x" for n in names)]).encode())
     source = opened(images / "list.csv")
     reasons = {}
-    for entry in source.entries():
+    for entry in source.listing().entries:
         with pytest.raises(RejectedImage, match=r"^unreadable: ") as caught:
             source.read(entry.name, entry.locator)
         reasons[entry.name] = caught.value.detail
@@ -265,7 +266,7 @@ def test_memory_does_not_grow_with_the_number_of_lines(tmp_path, labels):
         lines = "".join(f"{number:06}.jpg,cat,some more\n" for number in range(count))
         file = labels("path,label,note\n" + lines)
         tracemalloc.start()
-        exhausted(images, labels=file).close()
+        exhausted(images, labels=file)
         found = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return found

@@ -8,7 +8,7 @@ from imgmem.core.sources import open_source
 def listed(path, **options):
     """Name → Entry of everything that the source at `path` lists."""
     with closing(open_source(str(path), **options)) as source:
-        entries = list(source.entries())
+        entries = list(source.listing().entries)
     assert len({entry.name for entry in entries}) == len(entries)
     return {entry.name: entry for entry in entries}
 
@@ -21,12 +21,12 @@ def placed(path, **options):
 def contents(path, **options):
     """Name → bytes of everything that the source at `path` lists."""
     with closing(open_source(str(path), **options)) as source:
-        return {entry.name: source.read(entry.name, entry.locator) for entry in source.entries()}
+        return {
+            entry.name: source.read(entry.name, entry.locator) for entry in source.listing().entries
+        }
 
 
 def exhausted(path, **options):
-    """The source at `path`, closed, after all its entries were listed: for what it reports."""
+    """The listing of the source at `path`, which is closed: for what it reports."""
     with closing(open_source(str(path), **options)) as source:
-        for _ in source.entries():
-            pass
-    return source
+        return source.listing()

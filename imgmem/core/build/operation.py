@@ -215,7 +215,7 @@ def _manifest(job: _Job, size: tuple[int, int]) -> BuildManifest:
         dtype=job.spec.dtype,
         classes=job.plan.classes,
         splits=job.plan.splits,
-        extra_columns=job.source.extra_columns,
+        extra_columns=job.plan.listing.extra_columns,
     )
 
 
@@ -329,7 +329,7 @@ def _result(out: str, job: _Job) -> BuildResult:
     """What the finished dataset says of itself."""
     record = store.read_record(out)
     counts = _class_counts(out, record)
-    notes = list(job.source.notes)
+    notes = list(job.plan.listing.notes)
     notes += [f"class {name} has no rows" for name, rows in (counts or {}).items() if not rows]
     notes += [f"split {name} has no rows" for name, (a, b) in record.splits.items() if a == b]
     return BuildResult(
@@ -341,7 +341,7 @@ def _result(out: str, job: _Job) -> BuildResult:
         class_counts=counts,
         rejected=record.build["rejected"],
         converted=record.build["converted"],
-        ignored=dict(sorted(job.source.ignored.items())),
+        ignored=dict(sorted(job.plan.listing.ignored.items())),
         notes=notes,
     )
 

@@ -17,7 +17,7 @@ from imgmem.core.build.planned import PlannedImage
 from imgmem.core.build.splits import carve, plan_splits
 from imgmem.core.errors import InputError, UsageError
 from imgmem.core.messages import option
-from imgmem.core.progress import Progress, ProgressCallback, no_progress
+from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.sources import Entry, Source
 from imgmem.core.specs import BuildSpec
 
@@ -44,12 +44,13 @@ class Plan:
     ) -> None:
         self.source = source
         self.spec = spec
+        self.listing = source.listing(progress)
         self._database = sqlite3.connect("", check_same_thread=False)
         self._database.executescript(
             f"PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-{_CACHE_KIB};"
             + _SCHEMA
         )
-        self._list(progress)
+        self._list()
         self.classes, self.empty_classes = self._classes()
         self._limit()
         self.splits = self._split()
@@ -102,19 +103,18 @@ class Plan:
         ).fetchone()
         return f"{os.fsdecode(row[0])} {row[1]}" if row else "the classes or splits of the source"
 
-    def _list(self, progress: ProgressCallback) -> None:
+    def _list(self) -> None:
         insert = "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)"
-        rows = (self._row(entry) for entry in self.source.entries())
+        rows = (self._row(entry) for entry in self.listing.entries)
         listed = 0
         while batch := list(islice(rows, _BATCH)):
             self._database.executemany(insert, batch)
             listed += len(batch)
-            progress(Progress("list", listed, 0, "images"))
         if not listed:
             raise InputError(
                 "the source holds no images",
                 hint="Image files end in .jpg, .png, .webp and the like, or have no ending.",
-                ignored=dict(self.source.ignored),
+                ignored=dict(self.listing.ignored),
             )
 
     def _row(self, entry: Entry) -> tuple[Any, ...]:
@@ -145,8 +145,8 @@ class Plan:
         """
         labels = self._database.execute("SELECT DISTINCT label FROM files WHERE label NOT NULL")
         filled = {os.fsdecode(label) for (label,) in labels}
-        found = filled | set(self.source.class_names)
-        if not self.source.labeled:
+        found = filled | set(self.listing.class_names)
+        if not self.listing.labeled:
             self._require_no_classes()
             return None, []
         unknown = sorted(found - set(self.spec.classes or found), key=os.fsencode)
@@ -156,8 +156,8 @@ class Plan:
                 hint="Correct their names, or add them to the list.",
                 classes=unknown,
             )
-        if filled <= set(self.source.class_names):  # a dataset: its classes keep their numbers
-            return self.spec.classes or self.source.class_names, []
+        if filled <= set(self.listing.class_names):  # a dataset: its classes keep their numbers
+            return self.spec.classes or self.listing.class_names, []
         names = self.spec.classes or tuple(sorted(found, key=os.fsencode))
         return names, sorted(found - filled, key=os.fsencode)
 

@@ -82,15 +82,19 @@ class HeaderStats:
 
 
 def scan_headers(
-    source: Source, image: ImageSpec, *, sample: int | None, progress: ProgressCallback
+    source: Source,
+    listed: Iterable[Entry],
+    image: ImageSpec,
+    *,
+    sample: int | None,
+    progress: ProgressCallback,
 ) -> HeaderStats:
-    """Read the headers of a source's images (of `sample` of them; None: all).
+    """Read the headers of the images that a source listed (of `sample` of them; None: all).
 
-    Images that would be rejected are counted, not raised. Raises InputError where the
-    source as a whole cannot be used.
+    Images that would be rejected are counted, not raised.
     """
     found = HeaderStats()
-    entries = _listed(source.entries(), found)
+    entries = _listed(listed, found)
     chosen = ((entry, 1.0) for entry in entries) if sample is None else _sampled(entries, sample)
     for entry, chance in chosen:
         _examine(source, entry, image, chance, found)

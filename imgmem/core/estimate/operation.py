@@ -26,7 +26,7 @@ from imgmem.core.estimate.verdicts import (
 from imgmem.core.machine import memory
 from imgmem.core.messages import option
 from imgmem.core.progress import ProgressCallback, no_progress
-from imgmem.core.sources import Source, open_source
+from imgmem.core.sources import Listing, Source, open_source
 from imgmem.core.specs import NAIVE_DTYPES, EstimateSpec, ImageSpec, NaiveDtype, RunSpec
 from imgmem.core.storage import store
 from imgmem.core.storage.record import Record
@@ -127,16 +127,17 @@ def _of_source(
     progress: ProgressCallback,
     here: Room,
 ) -> Estimate:
-    found = scan_headers(source, spec.image, sample=spec.sample, progress=progress)
+    listing = source.listing(progress)
+    found = scan_headers(source, listing.entries, spec.image, sample=spec.sample, progress=progress)
     if not found.usable:
         raise InputError(
             f"{path} holds no image with a header that can be read",
             hint="Image files end in .jpg, .png, .webp and the like, or have no ending.",
             rejected=dict(found.rejected),
-            ignored=dict(source.ignored),
+            ignored=dict(listing.ignored),
         )
-    images = _images(found, source, spec.image)
-    build = _build(found, images, source, spec, run, here) if images.row_shape else None
+    images = _images(found, listing, spec.image)
+    build = _build(found, images, source, listing, spec, run, here) if images.row_shape else None
     normalize = None
     if build and images.row_shape:
         shape = (images.rows, *images.row_shape)
@@ -148,7 +149,7 @@ def _of_source(
     )  # fmt: skip
 
 
-def _images(found: HeaderStats, source: Source, image: ImageSpec) -> Images:
+def _images(found: HeaderStats, listing: Listing, image: ImageSpec) -> Images:
     by_area = sorted(found.sizes, key=prod)
     size = image.size or (by_area[0] if len(by_area) == 1 else None)
     rows, error = found.rows.total(found.listed)
@@ -160,7 +161,7 @@ def _images(found: HeaderStats, source: Source, image: ImageSpec) -> Images:
         listed=found.listed, examined=found.examined, rows=round(rows),
         row_shape=size and (*size, image.depth), values=values, error=error,
         sizes=len(by_area), smallest=by_area[0], largest=by_area[-1],
-        rejected=dict(found.rejected), ignored=dict(source.ignored), notes=list(source.notes),
+        rejected=dict(found.rejected), ignored=dict(listing.ignored), notes=list(listing.notes),
     )  # fmt: skip
 
 
@@ -177,12 +178,18 @@ def _judged(stages: Stages, images: Images, here: Room) -> Naive:
 
 
 def _build(
-    found: HeaderStats, images: Images, source: Source, spec: EstimateSpec, run: RunSpec, here: Room
+    found: HeaderStats,
+    images: Images,
+    source: Source,
+    listing: Listing,
+    spec: EstimateSpec,
+    run: RunSpec,
+    here: Room,
 ) -> Need:
     """What `build` takes, by the formula that it plans with."""
     values, itemsize = prod(images.row_shape or ()), np.dtype(spec.dtype).itemsize
     disk = source.spool_bytes + forecast.build_disk(
-        rows=images.rows, row_bytes=values * itemsize, labeled=source.labeled,
+        rows=images.rows, row_bytes=values * itemsize, labeled=listing.labeled,
         name_bytes=round(found.name_bytes * images.rows / images.listed),
     )  # fmt: skip
     demand = forecast.BuildDemand.of(

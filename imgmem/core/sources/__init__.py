@@ -5,7 +5,7 @@ import stat
 
 from imgmem.core.errors import InputError
 from imgmem.core.sources.archive import ArchiveSource
-from imgmem.core.sources.base import Container, Entry, Locator, Source
+from imgmem.core.sources.base import Container, Entry, Listing, Locator, Source
 from imgmem.core.sources.datasets import DatasetSource, is_dataset
 from imgmem.core.sources.folder import FolderSource
 from imgmem.core.sources.labeled import LabeledSource, ManifestSource
@@ -15,7 +15,7 @@ from imgmem.core.sources.tars import ShardsContainer, TarContainer, shards_in
 from imgmem.core.sources.walk import has_images
 from imgmem.core.sources.zips import ZipContainer
 
-__all__ = ["Entry", "Locator", "Source", "open_source"]
+__all__ = ["Entry", "Listing", "Locator", "Source", "open_source"]
 
 
 def open_source(

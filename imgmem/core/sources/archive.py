@@ -8,12 +8,13 @@ import marshal
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from functools import cached_property
 from itertools import groupby, islice
 
 from imgmem.core.errors import InputError
 from imgmem.core.messages import option
-from imgmem.core.sources.base import Container, Entry, Locator, Member
+from imgmem.core.progress import ProgressCallback, no_progress
+from imgmem.core.sources.base import Container, Entry, Listing, Locator, Member
+from imgmem.core.sources.catalog import Catalogs
 from imgmem.core.sources.layout import SHOWN, Layout, decide
 from imgmem.core.sources.names import ignored_path
 from imgmem.core.sources.pairs import is_label, label_of, sample_key
@@ -27,9 +28,6 @@ SAMPLE_MEMBERS = 64
 class ArchiveSource:
     """The images in a container, labeled by pairs or class folders if `labels`."""
 
-    extra_columns: tuple[str, ...] = ()
-    class_names: tuple[str, ...] = ()
-
     def __init__(
         self,
         path: str,
@@ -39,8 +37,7 @@ class ArchiveSource:
         auto_split: bool = True,
     ) -> None:
         self.path = path
-        self.ignored: Counter[str] = Counter()
-        self.notes: list[str] = []
+        self._catalogs = Catalogs()
         self._container = container
         self._labels = labels
         self._auto_split = auto_split
@@ -49,30 +46,27 @@ class ArchiveSource:
     def spool_bytes(self) -> int:
         return self._container.spool_bytes
 
-    @property
-    def labeled(self) -> bool:
-        return self._listing.labeled
-
-    @cached_property
-    def _listing(self) -> "_Listing":
-        listing = _Listing(self.ignored)
+    def listing(self, progress: ProgressCallback = no_progress) -> Listing:
+        members = _Members()
         try:
-            self._fill(listing)
-        except BaseException:
-            listing.close()
-            raise
-        self.notes.extend(listing.notes)
-        return listing
+            self._fill(members)
+            entries = self._catalogs.filled(members.entries(), progress)
+        finally:
+            members.close()
+        return Listing(
+            entries=entries,
+            rule=members.rule,
+            labeled=members.labeled,
+            ignored=members.ignored,
+            notes=tuple(members.notes),
+        )
 
-    def _fill(self, listing: "_Listing") -> None:
+    def _fill(self, members: "_Members") -> None:
         for sample in _samples(self._container.members()):
             label = label_of(sample, self._container, self.path) if self._labels else None
             for member in sample:
-                listing.add(member, label)
-        listing.finish(self.path, labels=self._labels, auto_split=self._auto_split)
-
-    def entries(self) -> Iterator[Entry]:
-        return self._listing.entries()
+                members.add(member, label)
+        members.finish(self.path, labels=self._labels, auto_split=self._auto_split)
 
     def read(self, name: str, locator: Locator) -> bytes:
         return self._container.read(locator, None)
@@ -81,8 +75,7 @@ class ArchiveSource:
         return self._container.read(locator, length)
 
     def close(self) -> None:
-        if "_listing" in self.__dict__:
-            self._listing.close()
+        self._catalogs.close()
         self._container.close()
 
 
@@ -93,12 +86,12 @@ def _samples(members: Iterable[Member]) -> Iterator[list[Member]]:
             yield sample
 
 
-class _Listing:
+class _Members:
     """The candidates of an archive on disk, and what their folders and pairs mean."""
 
-    def __init__(self, ignored: Counter[str]) -> None:
+    def __init__(self) -> None:
         self.notes: list[str] = []
-        self._ignored = ignored
+        self.ignored: Counter[str] = Counter()
         self._database = scratch_database("CREATE TABLE members (name BLOB, record BLOB)")
         self._surveyor = Surveyor()
         self._paired = 0
@@ -108,6 +101,12 @@ class _Listing:
     @property
     def labeled(self) -> bool:
         return self._paired > 0 or self._layout.labeled
+
+    @property
+    def rule(self) -> str:
+        if self._paired:
+            return "pairs"
+        return "folder" if self._layout.labeled else "none"
 
     def add(self, member: Member, label: str | None) -> None:
         """Take one member down, with the label that its pair gives."""
@@ -121,7 +120,7 @@ class _Listing:
             with explained(None):
                 self._database.execute("INSERT INTO members VALUES (?, ?)", row)
         elif label is None or not is_label(member.path):
-            self._ignored[reason] += 1
+            self.ignored[reason] += 1
 
     def _count_pair(self, name: str, label: str | None) -> None:
         if label is not None:
@@ -164,7 +163,7 @@ class _Listing:
             if above != folder:
                 folder, place = above, self._layout.place(above.split("/"))
             if place.ignored:
-                self._ignored[place.ignored] += 1
+                self.ignored[place.ignored] += 1
                 continue
             label = place.label if paired is None else paired
             name, _, size, mtime_ns, locator = member

@@ -6,7 +6,6 @@ header of some bytes before the very gray levels, a normalization undone.
 
 import csv
 import os
-from collections import Counter
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING
 
@@ -14,9 +13,11 @@ import numpy as np
 
 from imgmem.core.errors import DatasetError, RejectedImage
 from imgmem.core.messages import Message, option
+from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.rows.origins import ROW_COLUMNS
-from imgmem.core.sources.base import Entry, Locator
+from imgmem.core.sources.base import Entry, Listing, Locator
 from imgmem.core.sources.blob import open_blob
+from imgmem.core.sources.catalog import Catalogs
 from imgmem.core.storage import store
 from imgmem.core.storage.locks import Lock
 from imgmem.core.storage.npy import HEADER_BYTES
@@ -53,20 +54,31 @@ class DatasetSource:
         rows, height, width, depth = self._record.shape
         self._rows = rows
         self._image_header = f"P{6 if depth == 3 else 5}\n{width} {height}\n255\n".encode()
-        self.ignored: Counter[str] = Counter()
-        self.notes = [f"took the {rows} rows of a dataset as images of {height}×{width}"]
-        self.labeled = labels and self._record.classes is not None
-        self.class_names = (self._record.classes or ()) if self.labeled else ()
-        if list(self.class_names) != sorted(self.class_names, key=os.fsencode):
-            self.notes.append(
-                Message(f"to reuse the class indices, give {option('classes', path)}")
-            )
+        self._size = f"{height}×{width}"
+        self._labeled = labels and self._record.classes is not None
+        self._catalogs = Catalogs()
 
     @property
-    def extra_columns(self) -> tuple[str, ...]:
+    def _extra_columns(self) -> tuple[str, ...]:
         return self._columns[len(ROW_COLUMNS) :]
 
-    def entries(self) -> Iterator[Entry]:
+    def listing(self, progress: ProgressCallback = no_progress) -> Listing:
+        classes = (self._record.classes or ()) if self._labeled else ()
+        notes = [f"took the {self._rows} rows of a dataset as images of {self._size}"]
+        if classes != tuple(sorted(classes, key=os.fsencode)):
+            notes.append(
+                Message(f"to reuse the class indices, give {option('classes', self._path)}")
+            )
+        return Listing(
+            entries=self._catalogs.filled(self._entries(), progress),
+            rule="dataset" if self._labeled else "none",
+            labeled=self._labeled,
+            class_names=classes,
+            extra_columns=self._extra_columns,
+            notes=tuple(notes),
+        )
+
+    def _entries(self) -> Iterator[Entry]:
         rows = 0
         for rows, cells in enumerate(self._lines(), 1):
             if len(cells) != len(self._columns):
@@ -81,10 +93,10 @@ class DatasetSource:
             name=cells["path"],
             size=len(self._image_header) + header.row_bytes // header.dtype.itemsize,
             mtime_ns=self._blob.mtime_ns,
-            label=cells["class"] if self.labeled else None,
+            label=cells["class"] if self._labeled else None,
             split=(cells["split"] or None) if self._auto_split else None,
             locator=(row,),
-            extra=tuple(cells[name] for name in self.extra_columns),
+            extra=tuple(cells[name] for name in self._extra_columns),
         )
 
     def _read_columns(self) -> tuple[str, ...]:
@@ -142,5 +154,6 @@ class DatasetSource:
         return self.read(name, locator)[:length]
 
     def close(self) -> None:
+        self._catalogs.close()
         self._blob.close()
         self._lock.release()

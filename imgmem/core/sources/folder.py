@@ -3,11 +3,12 @@
 import os
 from collections import Counter
 from collections.abc import Iterator
-from functools import cached_property
 
 from imgmem.core.errors import InputError, RejectedImage
+from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.sources import files
-from imgmem.core.sources.base import Entry, Locator
+from imgmem.core.sources.base import Entry, Listing, Locator
+from imgmem.core.sources.catalog import Catalogs
 from imgmem.core.sources.layout import SHOWN, Child, Layout, Place, Survey, decide, split_name
 from imgmem.core.sources.names import ignored_file, ignored_folder
 from imgmem.core.sources.walk import Candidate, has_images, is_folder, scan, walk
@@ -18,14 +19,12 @@ _NOT_FILES = {"hidden file", "hidden folder", "system file", "system folder"}
 class FolderSource:
     """The images in the folder `path`, labeled by class folders if `labels`."""
 
-    extra_columns: tuple[str, ...] = ()
     spool_bytes = 0
 
     def __init__(self, path: str, *, labels: bool = True, auto_split: bool = True) -> None:
         """Raises InputError if there is no readable folder at `path`."""
         self.path = os.path.abspath(path)
-        self.ignored: Counter[str] = Counter()
-        self.notes: list[str] = []
+        self._catalogs = Catalogs()
         self._labels = labels
         self._auto_split = auto_split
         try:
@@ -38,34 +37,36 @@ class FolderSource:
                 path=path,
             ) from None
 
-    @cached_property
-    def _layout(self) -> Layout:
+    def listing(self, progress: ProgressCallback = no_progress) -> Listing:
         survey = survey_folder(self.path)
         layout = decide(survey, labels=self._labels, auto_split=self._auto_split)
-        self.notes.extend(layout.notes())
-        return layout
+        ignored: Counter[str] = Counter()
+        entries = self._catalogs.filled(self._entries(layout, ignored), progress)
+        return Listing(
+            entries=entries,
+            rule="folder" if layout.labeled else "none",
+            labeled=layout.labeled,
+            class_names=self._class_names(layout),
+            ignored=ignored,
+            notes=tuple(layout.notes()),
+        )
 
-    @property
-    def labeled(self) -> bool:
-        return self._layout.labeled
-
-    @cached_property
-    def class_names(self) -> tuple[str, ...]:
-        if not self.labeled:
+    def _class_names(self, layout: Layout) -> tuple[str, ...]:
+        if not layout.labeled:
             return ()
-        base = "".join(f"{folder}/" for folder in self._layout.base)
-        above = [f"{base}{folder}/" for folder in self._layout.splits] or [base]
+        base = "".join(f"{folder}/" for folder in layout.base)
+        above = [f"{base}{folder}/" for folder in layout.splits] or [base]
         empty = {name for folder in above for name in _empty_folders(self.path, folder)}
         return tuple(sorted(empty, key=os.fsencode))
 
-    def entries(self) -> Iterator[Entry]:
-        folder, place = "", self._layout.place(())
-        for found in walk(self.path, "", self.ignored):
+    def _entries(self, layout: Layout, ignored: Counter[str]) -> Iterator[Entry]:
+        folder, place = "", layout.place(())
+        for found in walk(self.path, "", ignored):
             if found.folder != folder:
                 folder = found.folder
-                place = self._layout.place(folder.split("/")[:-1])
+                place = layout.place(folder.split("/")[:-1])
             if place.ignored:
-                self.ignored[place.ignored] += 1
+                ignored[place.ignored] += 1
             else:
                 yield self._entry(found, place)
 
@@ -90,6 +91,7 @@ class FolderSource:
         return files.read_regular(name, dir_fd=self._fd, length=length)
 
     def close(self) -> None:
+        self._catalogs.close()
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None

@@ -7,13 +7,14 @@ import json
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterator
-from functools import cached_property
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
 from imgmem.core.errors import InputError
-from imgmem.core.sources.base import Entry, Locator, Source
+from imgmem.core.progress import ProgressCallback, no_progress
+from imgmem.core.sources.base import Entry, Listing, Locator, Source
+from imgmem.core.sources.catalog import Catalogs
 from imgmem.core.sources.files import UNREADABLE
 from imgmem.core.sources.folder import FolderSource
 from imgmem.core.sources.layout import SHOWN
@@ -107,27 +108,31 @@ def _unpacked(facts: str) -> dict[str, Any]:
 class _Ruled:
     """What both kinds share: the file, its lines, and what is said about its columns."""
 
-    class_names: tuple[str, ...] = ()
-
     def __init__(self, file: LabelFile, source: Source, *, auto_split: bool) -> None:
         self._file = file
         self._source = source
         self._auto_split = auto_split
-        self.ignored = source.ignored
-        self.notes = source.notes
-        self.labeled = file.columns.label is not None
-        self.extra_columns = file.columns.extra_names
+        self._catalogs = Catalogs()
 
     @property
     def spool_bytes(self) -> int:
         return self._source.spool_bytes
 
-    @cached_property
-    def _lines(self) -> Lines:
-        if dropped := self._file.columns.dropped:
-            columns = ", ".join(dropped)
-            self.notes.append(f"left out the columns {columns}: rows.csv has its own")
-        return Lines(self._file, self.ignored)
+    def _listing(
+        self, entries: Iterable[Entry], ignored: Counter[str], notes: Sequence[str]
+    ) -> Listing:
+        """The listing of `entries`, which are in a catalog."""
+        labeled = self._file.columns.label is not None
+        dropped = ", ".join(self._file.columns.dropped)
+        said = [f"left out the columns {dropped}: rows.csv has its own"] if dropped else []
+        return Listing(
+            entries=entries,
+            rule="table" if labeled else "none",
+            labeled=labeled,
+            extra_columns=self._file.columns.extra_names,
+            ignored=ignored,
+            notes=(*said, *notes),
+        )
 
     def read(self, name: str, locator: Locator) -> bytes:
         return self._source.read(name, locator)
@@ -136,8 +141,7 @@ class _Ruled:
         return self._source.read_head(name, locator, length)
 
     def close(self) -> None:
-        if "_lines" in self.__dict__:
-            self._lines.close()
+        self._catalogs.close()
         self._source.close()
 
 
@@ -148,25 +152,40 @@ class LabeledSource(_Ruled):
         """Raises InputError if the label file is not right."""
         super().__init__(LabelFile(path), source, auto_split=auto_split)
 
-    def entries(self) -> Iterator[Entry]:
-        found, unnamed = 0, list[str]()
-        for entry in self._source.entries():
-            facts = self._lines.take(entry.name)
+    def listing(self, progress: ProgressCallback = no_progress) -> Listing:
+        listed = self._source.listing(progress)
+        ignored, unnamed = Counter(listed.ignored), list[str]()
+        lines = Lines(self._file, ignored)
+        try:
+            ruled = self._entries(listed.entries, lines, ignored, unnamed)
+            catalog = self._catalogs.filled(ruled, progress)
+            notes = self._report(catalog.count, lines, ignored, unnamed)
+        finally:
+            lines.close()
+        return self._listing(catalog, ignored, (*listed.notes, *notes))
+
+    def _entries(
+        self, listed: Iterable[Entry], lines: Lines, ignored: Counter[str], unnamed: list[str]
+    ) -> Iterator[Entry]:
+        for entry in listed:
+            facts = lines.take(entry.name)
             if facts is not None:
-                found += 1
                 yield self._ruled(entry, facts)
                 continue
-            self.ignored[NOT_NAMED] += 1
+            ignored[NOT_NAMED] += 1
             if len(unnamed) < SHOWN:
                 unnamed.append(entry.name)
-        self._report(found, unnamed)
 
     def _ruled(self, entry: Entry, facts: dict[str, Any]) -> Entry:
         split = entry.split if self._file.columns.split is None else facts["split"]
         return entry._replace(**facts | {"split": split if self._auto_split else None})
 
-    def _report(self, found: int, unnamed: list[str]) -> None:
-        missing, names = self._lines.untaken()
+    def _report(
+        self, found: int, lines: Lines, ignored: Counter[str], unnamed: list[str]
+    ) -> list[str]:
+        """Notes on lines without an image, and on images without a line."""
+        notes = []
+        missing, names = lines.untaken()
         if not found and missing:
             raise InputError(
                 f"no line of {self._file.path} names an image of the source: it has "
@@ -175,11 +194,12 @@ class LabeledSource(_Ruled):
                 path=self._file.path,
             )
         if missing:
-            self.ignored[MISSING] += missing
-            self.notes.append(f"{MISSING}: {', '.join(names)}{' …' if missing > SHOWN else ''}")
+            ignored[MISSING] += missing
+            notes.append(f"{MISSING}: {', '.join(names)}{' …' if missing > SHOWN else ''}")
         if unnamed:
-            more = " …" if self.ignored[NOT_NAMED] > SHOWN else ""
-            self.notes.append(f"{NOT_NAMED}: {', '.join(sorted(unnamed))}{more}")
+            more = " …" if ignored[NOT_NAMED] > SHOWN else ""
+            notes.append(f"{NOT_NAMED}: {', '.join(sorted(unnamed))}{more}")
+        return notes
 
 
 class ManifestSource(_Ruled):
@@ -194,8 +214,17 @@ class ManifestSource(_Ruled):
         self._top = os.path.dirname(os.path.abspath(path))
         super().__init__(file, FolderSource(self._top), auto_split=auto_split)
 
-    def entries(self) -> Iterator[Entry]:
-        for path, facts in self._lines.all():
+    def listing(self, progress: ProgressCallback = no_progress) -> Listing:
+        ignored: Counter[str] = Counter()
+        lines = Lines(self._file, ignored)
+        try:
+            catalog = self._catalogs.filled(self._entries(lines), progress)
+        finally:
+            lines.close()
+        return self._listing(catalog, ignored, ())
+
+    def _entries(self, lines: Lines) -> Iterator[Entry]:
+        for path, facts in lines.all():
             if not self._auto_split:
                 facts["split"] = None
             yield self._entry(path, facts)

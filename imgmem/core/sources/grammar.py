@@ -1,0 +1,245 @@
+"""The one grammar of option values that name labels, columns, classes, splits and paths.
+
+- A known word or prefix wins: `none`, `folder:2`, `name:REGEX`. Anything else is a file, and
+  `./name:x` is always a file. `column:X` is a column, whatever it is called.
+- A list is one CSV record: `path=id,"label=a,b"`. The first `=` of a part separates role and
+  name; roles may repeat, and so may the option.
+- `@FILE` stands for the contents of a file wherever a list may stand. A map is a JSON object,
+  CSV, or `name value` lines; a list of paths has one path a line, escaped as in `rows.csv`.
+
+In Python the same options take the same text or plain values: a mapping, a sequence.
+"""
+
+import csv
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from imgmem.core.errors import InputError, UsageError
+
+Pairs = tuple[tuple[str, str], ...]
+ListValue = str | Sequence[str]
+MapValue = str | Sequence[str] | Mapping[str, str | None] | Pairs
+
+WORDS = ("folder", "parent", "path", "none")
+PATTERNS = ("name", "path")
+_ESCAPED_BYTE = re.compile(r"\\udc([89a-f][0-9a-f])")
+
+
+class LabelRule(NamedTuple):
+    """A value of the option `labels`.
+
+    kind: a word ("folder", "parent", "path", "none"), "level" (the number of a folder),
+    "name" or "path-pattern" (a regular expression), or "file" (a path). value: its argument.
+    """
+
+    kind: str
+    value: str = ""
+
+    @property
+    def level(self) -> int:
+        """The folder's number: from 1 below the source, or negative from the file."""
+        return int(self.value)
+
+
+def label_rule(text: str) -> LabelRule:
+    """Parse a value of the option `labels`. Raises UsageError for a rule that is malformed."""
+    if text in WORDS:
+        return LabelRule(text)
+    prefix, colon, rest = text.partition(":")
+    if colon and prefix == "folder":
+        return LabelRule("level", str(folder_level(rest, "labels")))
+    if colon and prefix in PATTERNS:
+        pattern(rest, "labels")
+        return LabelRule("name" if prefix == "name" else "path-pattern", rest)
+    return LabelRule("file", text)
+
+
+def folder_level(text: str, option: str) -> int:
+    """The N of `folder:N`. Raises UsageError for zero and for what is not a whole number."""
+    try:
+        level = int(text)
+    except ValueError:
+        level = 0
+    if level == 0:
+        raise UsageError(
+            f"{option}: {text!r} is not the number of a folder",
+            hint="folder:1 is the first folder below the source, folder:-1 the one that holds "
+            "the image.",
+            options=(option,),
+        )
+    return level
+
+
+def pattern(text: str, option: str) -> re.Pattern[str]:
+    """A regular expression with at least one group, or a group called `label`.
+
+    Raises UsageError for one that is invalid or has no group.
+    """
+    try:
+        compiled = re.compile(text)
+    except re.error as error:
+        raise UsageError(
+            f"{option}: {text!r} is not a regular expression: {error}",
+            hint="Python's syntax is used: docs.python.org/3/library/re.html.",
+            options=(option,),
+        ) from None
+    if not compiled.groups:
+        raise UsageError(
+            f"{option}: {text!r} has no group",
+            hint="Put parentheses around what is the label, as in name:^([a-z]+)_.",
+            options=(option,),
+        )
+    return compiled
+
+
+def record(text: str, option: str) -> list[str]:
+    """The parts of one CSV record. Raises UsageError for unbalanced quotes and several lines."""
+    try:
+        records = list(csv.reader([text], strict=True))
+    except csv.Error as error:
+        raise UsageError(
+            f"{option}: {text!r} is not a list: {error}",
+            hint='Separate the parts by commas, and quote one with a comma: "a,b".',
+            options=(option,),
+        ) from None
+    return [part for part in (records[0] if records else []) if part]
+
+
+def roles(value: MapValue, option: str) -> Pairs:
+    """(role, name) pairs of `role=name,…`, of a mapping, or of several such texts."""
+    if isinstance(value, Mapping):
+        return tuple((role, name or "") for role, name in value.items())
+    return tuple(
+        part if isinstance(part, tuple) else _pair(part, option) for part in _parts(value, option)
+    )
+
+
+def paths(value: ListValue, option: str) -> tuple[str, ...]:
+    """Globs or paths of a list, with every `@FILE` replaced by its lines."""
+    found: list[str] = []
+    for part in _parts(value, option):
+        assert isinstance(part, str)
+        found += _lines_of(part[1:]) if part.startswith("@") else [part]
+    return tuple(found)
+
+
+def mapping(value: MapValue, option: str) -> dict[str, str]:
+    """A map of `found=name,…`, of `@FILE`, or of a mapping; to "" means to drop.
+
+    Raises UsageError for a name that is mapped twice, InputError for a file that is not a map.
+    """
+    pairs: list[tuple[str, str]] = []
+    if isinstance(value, Mapping):
+        pairs = [(found, name or "") for found, name in value.items()]
+    else:
+        for part in _parts(value, option):
+            if isinstance(part, tuple):
+                pairs.append(part)
+            elif part.startswith("@"):
+                pairs += map_file(part[1:])
+            else:
+                pairs.append(_pair(part, option))
+    return _unique(pairs, option)
+
+
+def map_file(path: str) -> list[tuple[str, str]]:
+    """(found, name) of each line of a map: a JSON object, CSV, or `name value` lines."""
+    text = read_text(path)
+    if text.lstrip().startswith("{"):
+        return _json_map(path, text)
+    lines = [line for line in text.splitlines() if line.strip()]
+    by_comma = os.path.splitext(path)[1].lower() == ".csv" or all(
+        re.match(r"\s*(\"[^\"]*\"|[^,\s]+)\s*,", line) for line in lines
+    )
+    return [_map_line(path, number, line, by_comma) for number, line in enumerate(lines, 1)]
+
+
+def read_text(path: str) -> str:
+    """A small text file: UTF-8 (bytes that are not are kept), or UTF-16 with its mark."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read: {error.strerror}",
+            hint="Check the path and its permissions.",
+            path=path,
+        ) from None
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16", "replace")
+    return data.decode("utf-8-sig", "surrogateescape")
+
+
+def _parts(value: MapValue, option: str) -> Iterable[str | tuple[str, str]]:
+    if isinstance(value, str):
+        return record(value, option)
+    assert not isinstance(value, Mapping)
+    parts: list[str | tuple[str, str]] = []
+    for each in value:
+        parts += record(each, option) if isinstance(each, str) else [each]
+    return parts
+
+
+def _pair(part: str, option: str) -> tuple[str, str]:
+    role, equals, name = part.partition("=")
+    if not equals or not role:
+        raise UsageError(
+            f"{option}: {part!r} is not like found=name",
+            hint="Separate the parts by commas; @FILE stands for a file.",
+            options=(option,),
+        )
+    return role, name
+
+
+def _unique(pairs: Sequence[tuple[str, str]], option: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, to in pairs:
+        if found.setdefault(name, to) != to:
+            raise UsageError(
+                f"{option}: {name!r} is mapped to {found[name]!r} and to {to!r}",
+                hint="Map every name once.",
+                options=(option,),
+            )
+    return found
+
+
+def _lines_of(path: str) -> list[str]:
+    """The paths of a list, as `os` has them: escaped bytes are bytes again."""
+    lines = (line.rstrip("\r") for line in read_text(path).split("\n"))
+    return [_ESCAPED_BYTE.sub(_byte, line) for line in lines if line]
+
+
+def _byte(match: re.Match[str]) -> str:
+    return chr(0xDC00 + int(match[1], 16))
+
+
+def _json_map(path: str, text: str) -> list[tuple[str, str]]:
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise _not_a_map(path, f"is not JSON: {error}") from None
+    for name, to in found.items():
+        if isinstance(to, bool) or not isinstance(to, str | int | None):
+            raise _not_a_map(path, f"maps {name!r} to something that is not a name")
+    return [(name, "" if to is None else str(to)) for name, to in found.items()]
+
+
+def _map_line(path: str, number: int, line: str, by_comma: bool) -> tuple[str, str]:
+    try:
+        parts = next(csv.reader([line], strict=True)) if by_comma else line.split(None, 1)
+    except csv.Error as error:
+        raise _not_a_map(path, f"line {number}: {error}") from None
+    if len(parts) != 2:
+        raise _not_a_map(path, f"line {number}: {line!r} is not a name and another name")
+    return parts[0].strip(), parts[1].strip()
+
+
+def _not_a_map(path: str, what: str) -> InputError:
+    return InputError(
+        f"{path} {what}" if not what.startswith("line") else f"{path}, {what}",
+        hint='Write a JSON object, CSV, or lines of two names: {"0": "cat"}, 0,cat or 0 cat.',
+        path=path,
+    )

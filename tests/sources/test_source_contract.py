@@ -109,7 +109,7 @@ def test_it_lists_every_image_once_with_its_class(source):
     entries = list(source.listing().entries)
     assert len({entry.name for entry in entries}) == 7
     assert sorted(entry.label for entry in entries) == ["ant"] * 4 + ["bee"] * 3
-    assert source.labeled
+    assert source.listing().labeled
 
 
 def test_names_are_relative_and_stay_inside(source):
@@ -124,7 +124,7 @@ def test_it_lists_the_same_twice(source):
 
 def test_it_has_a_value_for_each_further_column(source):
     for entry in source.listing().entries:
-        assert len(entry.extra) == len(source.extra_columns)
+        assert len(entry.extra) == len(source.listing().extra_columns)
 
 
 def test_the_size_is_that_of_what_is_read(source):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from imgmem.core.estimate.operation import Estimate, Images
-    from imgmem.core.estimate.verdicts import Naive
+    from imgmem.core.estimate.verdicts import NaiveForecast
 
 _SPEC = specs.EstimateSpec()
 _STAGES = {
@@ -102,7 +102,7 @@ def _show(console: "Console", result: "Estimate") -> None:
     console.print(_needs(result))
 
 
-def _columns(result: "Estimate") -> "dict[str, Naive]":
+def _columns(result: "Estimate") -> "dict[str, NaiveForecast]":
     """The naive conversions; only one where they all end in the list."""
     every = result.naive
     return every if result.images.row_shape else dict(list(every.items())[:1])
@@ -127,9 +127,12 @@ def _facts(result: "Estimate") -> Iterator[tuple[str, str]]:
     if images.ignored:
         yield "ignored", counted(images.ignored)
     yield from (("note", printable(note)) for note in images.notes)
-    room = result.room
-    yield "memory", f"{format_bytes(room.memory_bytes)} for a process here (limit: {room.bound})"
-    yield "disk", f"{format_bytes(room.disk_bytes)} free in {printable(room.directory)}"
+    available = result.available
+    yield (
+        "memory",
+        f"{format_bytes(available.memory_bytes)} for a process here (limit: {available.limit})",
+    )
+    yield "disk", f"{format_bytes(available.disk_bytes)} free in {printable(available.directory)}"
 
 
 def _sizes(images: "Images") -> str:
@@ -142,7 +145,7 @@ def _by(size: tuple[int, int]) -> str:
     return f"{size[0]}x{size[1]}"
 
 
-def _stages(columns: "dict[str, Naive]") -> "Table":
+def _stages(columns: "dict[str, NaiveForecast]") -> "Table":
     """Memory by stage and dtype of the naive conversion."""
     from imgmem.core.units import format_bytes
 
@@ -168,7 +171,7 @@ def _table(first: str, *others: str) -> "Table":
     return table
 
 
-def _peak(naive: "Naive") -> str:
+def _peak(naive: "NaiveForecast") -> str:
     from imgmem.core.units import format_bytes
 
     doubt = f" ± {format_bytes(naive.error_bytes)}" if naive.error_bytes else ""

@@ -16,7 +16,7 @@ from imgmem.core.errors import CheckFailed, ImgmemError
 if TYPE_CHECKING:
     from rich.console import Console
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the JSON objects; it grows when a key goes away or changes its meaning."""
 
 WIDTH = 100

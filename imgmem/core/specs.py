@@ -47,7 +47,7 @@ DEFAULT_MEMORY = 2**30
 """Bytes to stay under where `--memory` is not given, unless less is available:"""
 DEFAULT_MEMORY_SHARE = 4
 """then one part in this many of what is,"""
-LEAST_DEFAULT_MEMORY = 96 * 2**20
+MIN_DEFAULT_MEMORY = 96 * 2**20
 """but, in small containers, this much: below it there is little that could be done."""
 
 

@@ -38,7 +38,7 @@ def test_a_failure_has_its_exit_code_in_the_process_and_in_the_json(how, code):
     document = json.loads(done.stdout)
     assert done.returncode == code
     assert document.get("error", {"exit_code": 0})["exit_code"] == code
-    assert (document["command"], document["schema"]) == ("fail", 1)
+    assert (document["command"], document["schema"]) == ("fail", 2)
 
 
 @pytest.mark.parametrize("how", ["memory", "library", "full", "denied", "surrogates", "dataset"])

@@ -158,8 +158,8 @@ def test_the_limit_judges_the_dtype_asked_for(tmp_path):
 
 def test_the_free_space_is_that_of_the_directory_to_be_made(tmp_path):
     class_folders(tmp_path / "photos", {"a": 2})
-    room = estimate(tmp_path / "photos", out=tmp_path / "not/yet/there").room
-    assert room.directory == str(tmp_path)
+    available = estimate(tmp_path / "photos", out=tmp_path / "not/yet/there").available
+    assert available.directory == str(tmp_path)
 
 
 # Samples ---------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ def test_json_is_one_object_with_the_documented_keys(photos):
     done = estimate(photos, "--json")
     document = json.loads(done.stdout)
     assert set(document) == {
-        "command", "schema", "path", "kind", "images", "room", "naive", "build", "normalize",
+        "command", "schema", "path", "kind", "images", "available", "naive", "build", "normalize",
     }  # fmt: skip
     assert set(document["naive"]) == {"uint8", "float32", "float64"}
     assert set(document["naive"]["uint8"]) == {

@@ -152,7 +152,7 @@ def test_the_default_budget_is_a_gibibyte_or_a_quarter(monkeypatch):
     monkeypatch.setattr(memory, "anonymous_bytes", lambda: 20 * MIB)
 
     def there_are(count):
-        limits = memory.MemoryLimits((memory.Bound("host", count, count),))
+        limits = memory.MemoryLimits((memory.MemoryLimit("host", count, count),))
         monkeypatch.setattr(memory, "available", lambda: limits)
 
     there_are(100 * 2**30)

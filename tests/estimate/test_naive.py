@@ -127,8 +127,8 @@ def test_the_largest_batch_really_is_the_largest(photos):
     for dtype, here in expected.naive.items():
         per_image = (here.peak_bytes - 64 * MIB) / 120
         batch = here.largest_batch
-        assert 64 * MIB + batch * per_image <= expected.room.memory_bytes, dtype
-        assert 64 * MIB + 1.05 * batch * per_image > expected.room.memory_bytes, dtype
+        assert 64 * MIB + batch * per_image <= expected.available.memory_bytes, dtype
+        assert 64 * MIB + 1.05 * batch * per_image > expected.available.memory_bytes, dtype
 
 
 def test_the_naive_program_saves_what_it_made(photos, tmp_path):

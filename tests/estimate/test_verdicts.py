@@ -5,18 +5,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imgmem.core.estimate.naive import BASE_BYTES, conversion, loading
-from imgmem.core.estimate.verdicts import Room, judge_naive, judge_need
-from imgmem.core.machine.memory import Bound
+from imgmem.core.estimate.verdicts import Available, judge_naive, judge_required
+from imgmem.core.machine.memory import MemoryLimit
 from imgmem.core.specs import NAIVE_DTYPES
 
 MIB = 2**20
 
 
 def here(memory_bytes, bound="cgroup", disk_bytes=0):
-    return Room(
+    return Available(
         memory_bytes=memory_bytes,
-        bound=bound,
-        limits=(Bound(bound, memory_bytes, memory_bytes),),
+        limit=bound,
+        limits=(MemoryLimit(bound, memory_bytes, memory_bytes),),
         disk_bytes=disk_bytes,
         directory="/",
     )
@@ -27,8 +27,8 @@ def stages(rows=1000, values=100 * MIB, largest=0, stackable=True, dtype="float6
 
 
 def judged(memory_bytes, bound="cgroup", error=0.0, dtype="float64"):
-    room = here(memory_bytes, bound)
-    return judge_naive(stages(dtype=dtype), rows=1000, error=error, sizes=1, room=room)
+    available = here(memory_bytes, bound)
+    return judge_naive(stages(dtype=dtype), rows=1000, error=error, sizes=1, available=available)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_a_sample_that_could_go_either_way_says_may():
 )
 def test_it_fits_exactly_where_the_peak_does(rows, row, available, dtype):
     each = stages(rows=rows, values=rows * row, dtype=dtype)
-    result = judge_naive(each, rows=rows, error=0.0, sizes=1, room=here(available))
+    result = judge_naive(each, rows=rows, error=0.0, sizes=1, available=here(available))
     assert result.fits == (result.peak_bytes <= available)
     assert result.fits == result.verdict.startswith("fits")
     assert result.fits == (result.largest_batch >= rows) or available < BASE_BYTES
@@ -87,9 +87,12 @@ def test_loading_a_dataset_makes_no_list():
 
 
 def test_a_need_says_what_is_lacking():
-    room = here(100 * MIB, disk_bytes=50 * MIB)
-    assert judge_need(100 * MIB, 50 * MIB, room=room).fits
-    assert judge_need(101 * MIB, 0, room=room).verdict == "lacks 1.0 MiB of memory"
-    assert judge_need(1, 20 * MIB, room=room, before=40 * MIB).verdict == "lacks 10.0 MiB of disk"
-    both = judge_need(110 * MIB, 60 * MIB, room=room)
+    available = here(100 * MIB, disk_bytes=50 * MIB)
+    assert judge_required(100 * MIB, 50 * MIB, available=available).fits
+    assert judge_required(101 * MIB, 0, available=available).verdict == "lacks 1.0 MiB of memory"
+    assert (
+        judge_required(1, 20 * MIB, available=available, before=40 * MIB).verdict
+        == "lacks 10.0 MiB of disk"
+    )
+    both = judge_required(110 * MIB, 60 * MIB, available=available)
     assert both.verdict == "lacks 10.0 MiB of memory and 10.0 MiB of disk"

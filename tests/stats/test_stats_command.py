@@ -55,7 +55,7 @@ def test_bars_are_plain_where_the_terminal_knows_no_blocks(dataset):
 
 
 def test_json_is_one_object_with_the_documented_keys(document):
-    assert (document["command"], document["schema"]) == ("stats", 1)
+    assert (document["command"], document["schema"]) == ("stats", 2)
     assert set(document) == {
         "command", "schema", "path", "split", "shape", "dtype", "bytes", "classes", "balance",
         "splits", "channels", "histogram_step", "standardize", "normalization", "sources",

@@ -97,7 +97,7 @@ def scan_headers(
     entries = _listed(listed, found)
     chosen = ((entry, 1.0) for entry in entries) if sample is None else _sampled(entries, sample)
     for entry, chance in chosen:
-        _examine(source, entry, image, chance, found)
+        _add(source, entry, image, chance, found)
         if found.examined % _REPORT_EVERY == 0:
             progress(Progress("headers", found.examined, sample or 0, "images"))
     return found
@@ -134,9 +134,7 @@ def _sampled(entries: Iterable[Entry], count: int) -> Iterator[tuple[Entry, floa
         yield entry, min(1.0, _weight(entry) / threshold) if threshold else 1.0
 
 
-def _examine(
-    source: Source, entry: Entry, image: ImageSpec, chance: float, found: HeaderStats
-) -> None:
+def _add(source: Source, entry: Entry, image: ImageSpec, chance: float, found: HeaderStats) -> None:
     """Add what one image's header says to `found`."""
     found.examined += 1
     try:

@@ -26,13 +26,13 @@ ITEM_BYTES: dict[NaiveDtype, int] = {"uint8": 1, "float32": 4, "float64": 8}
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What the process holds at most, in bytes, while `doing` something.
+    """What the process holds at most, in bytes, during `step`.
 
     name: of the stage, as scripts/naive.py prints it.
     """
 
     name: str
-    doing: str
+    step: str
     bytes: int
 
 

@@ -15,13 +15,13 @@ from imgmem.core.estimate import naive
 from imgmem.core.estimate.header_stats import HeaderStats, scan_headers
 from imgmem.core.estimate.naive import Stages
 from imgmem.core.estimate.verdicts import (
-    Naive,
-    Need,
-    Room,
+    Available,
+    NaiveForecast,
+    Required,
+    available_here,
     below_floor,
     judge_naive,
-    judge_need,
-    room,
+    judge_required,
 )
 from imgmem.core.machine import memory
 from imgmem.core.messages import option
@@ -69,10 +69,10 @@ class Estimate:
     path: str
     kind: str
     images: Images
-    room: Room
-    naive: dict[str, Naive]
-    build: Need | None
-    normalize: Need | None
+    available: Available
+    naive: dict[str, NaiveForecast]
+    build: Required | None
+    normalize: Required | None
 
 
 def estimate(
@@ -91,10 +91,10 @@ def estimate(
     """
     path = os.path.abspath(path)
     if os.path.isfile(os.path.join(path, store.RECORD)):
-        return _of_dataset(path, spec, run, room(path))
+        return _of_dataset(path, spec, run, available_here(path))
     source = open_source(path, labels=spec.labels)
     try:
-        return _of_source(path, source, spec, run, progress, room(os.fspath(out or ".")))
+        return _of_source(path, source, spec, run, progress, available_here(os.fspath(out or ".")))
     finally:
         source.close()
 
@@ -114,7 +114,7 @@ def limit_check(result: Estimate, spec: EstimateSpec) -> CheckFailed | None:
     )
 
 
-def _wanted(conversions: dict[str, Naive], dtype: str) -> tuple[str, Naive]:
+def _wanted(conversions: dict[str, NaiveForecast], dtype: str) -> tuple[str, NaiveForecast]:
     """The conversion to `dtype`, or the dearest one where a dataset has not that one."""
     return (dtype, conversions[dtype]) if dtype in conversions else list(conversions.items())[-1]
 
@@ -125,7 +125,7 @@ def _of_source(
     spec: EstimateSpec,
     run: RunSpec,
     progress: ProgressCallback,
-    here: Room,
+    here: Available,
 ) -> Estimate:
     listing = source.listing(progress)
     found = scan_headers(source, listing.entries, spec.image, sample=spec.sample, progress=progress)
@@ -143,7 +143,7 @@ def _of_source(
         shape = (images.rows, *images.row_shape)
         normalize = _normalize(shape, spec.dtype, spec, run, here, build.disk_bytes)
     return Estimate(
-        path=path, kind="source", images=images, room=here,
+        path=path, kind="source", images=images, available=here,
         naive={name: _judged(_converting(images, name), images, here) for name in NAIVE_DTYPES},
         build=build, normalize=normalize,
     )  # fmt: skip
@@ -172,9 +172,9 @@ def _converting(images: Images, dtype: NaiveDtype) -> Stages:
     )  # fmt: skip
 
 
-def _judged(stages: Stages, images: Images, here: Room) -> Naive:
+def _judged(stages: Stages, images: Images, here: Available) -> NaiveForecast:
     sizes = 1 if images.row_shape else images.sizes
-    return judge_naive(stages, rows=images.rows, error=images.error, sizes=sizes, room=here)
+    return judge_naive(stages, rows=images.rows, error=images.error, sizes=sizes, available=here)
 
 
 def _build(
@@ -184,8 +184,8 @@ def _build(
     listing: Listing,
     spec: EstimateSpec,
     run: RunSpec,
-    here: Room,
-) -> Need:
+    here: Available,
+) -> Required:
     """What `build` takes, by the formula that it plans with."""
     values, itemsize = prod(images.row_shape or ()), np.dtype(spec.dtype).itemsize
     disk = source.spool_bytes + forecast.build_disk(
@@ -201,12 +201,17 @@ def _build(
         why = "" if budget < demand.floor else "the largest image needs more to decode"
         return below_floor(budget, needed, disk, why=why)
     takes = forecast.expected_bytes(demand.divide(budget), decode_bytes=found.decode_bytes)
-    return judge_need(takes, disk, room=here)
+    return judge_required(takes, disk, available=here)
 
 
 def _normalize(
-    shape: tuple[int, ...], dtype: str, spec: EstimateSpec, run: RunSpec, here: Room, before: int
-) -> Need:
+    shape: tuple[int, ...],
+    dtype: str,
+    spec: EstimateSpec,
+    run: RunSpec,
+    here: Available,
+    before: int,
+) -> Required:
     """What an in-place `normalize` of features of `shape` takes, by the formula of its own."""
     values, budget = prod(shape), memory.budget(run.memory)
     stored, wanted = np.dtype(dtype).itemsize, np.dtype(spec.float_dtype).itemsize
@@ -215,10 +220,10 @@ def _normalize(
         takes = forecast.rewrite_memory(values=values, stored=stored, wanted=wanted, budget=budget)
     except UsageError as error:
         return below_floor(budget, error.facts["floor_bytes"], disk)
-    return judge_need(takes, disk, room=here, before=before)
+    return judge_required(takes, disk, available=here, before=before)
 
 
-def _of_dataset(path: str, spec: EstimateSpec, run: RunSpec, here: Room) -> Estimate:
+def _of_dataset(path: str, spec: EstimateSpec, run: RunSpec, here: Available) -> Estimate:
     if spec.image != ImageSpec():
         raise UsageError(
             f"{path} is a dataset: its images are as they are, {option('size')} and the like do "
@@ -229,7 +234,7 @@ def _of_dataset(path: str, spec: EstimateSpec, run: RunSpec, here: Room) -> Esti
     images = _stored(record)
     stages = _loading(record)
     return Estimate(
-        path=path, kind="dataset", images=images, room=here,
+        path=path, kind="dataset", images=images, available=here,
         naive={name: _judged(each, images, here) for name, each in stages.items()},
         build=None,
         normalize=None if record.normalization

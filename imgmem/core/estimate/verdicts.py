@@ -5,29 +5,29 @@ from dataclasses import dataclass
 
 from imgmem.core.estimate.naive import BASE_BYTES, Stages, first_over, peak, rows_that_fit
 from imgmem.core.machine import memory
-from imgmem.core.machine.memory import Bound
+from imgmem.core.machine.memory import MemoryLimit
 from imgmem.core.messages import Message, option
 from imgmem.core.storage import durable
 from imgmem.core.units import format_bytes, in_mib
 
 
 @dataclass(frozen=True, kw_only=True)
-class Room:
+class Available:
     """What a process may use here, in bytes.
 
-    memory_bytes: of memory, as `bound` ("cgroup", "RLIMIT_AS", "RLIMIT_DATA", "host"), the
+    memory_bytes: of memory, as `limit` ("cgroup", "RLIMIT_AS", "RLIMIT_DATA", "host"), the
     tightest of `limits`, allows. disk_bytes: free in `directory`.
     """
 
     memory_bytes: int
-    bound: str
-    limits: tuple[Bound, ...]
+    limit: str
+    limits: tuple[MemoryLimit, ...]
     disk_bytes: int
     directory: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class Naive:
+class NaiveForecast:
     """The naive conversion to one dtype, in bytes of resident memory.
 
     stages: what each takes at most; peak_bytes ± error_bytes: the most of all.
@@ -44,7 +44,7 @@ class Naive:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Need:
+class Required:
     """What a command of imgmem takes, in bytes; the disk beyond what is taken before it."""
 
     memory_bytes: int
@@ -58,34 +58,36 @@ RESERVED_BYTES = {"RLIMIT_AS": 450 * 2**20, "RLIMIT_DATA": 230 * 2**20}
 touch, and that these limits count (measured on 2 CPUs: libraries, stacks, OpenBLAS buffers)."""
 
 
-def room(out: str) -> Room:
+def available_here(out: str) -> Available:
     """What there is now for a process that has yet to start.
 
     out: a directory, which need not exist yet.
     """
     limits, own = memory.available(), memory.anonymous_bytes()
-    usable = {bound: _usable(bound, own) for bound in limits.bounds}
-    tightest = min(usable, key=lambda bound: usable[bound])
+    usable = {limit: _usable(limit, own) for limit in limits.limits}
+    tightest = min(usable, key=lambda limit: usable[limit])
     directory = os.path.abspath(out)
     while not os.path.isdir(directory):
         directory = os.path.dirname(directory)
-    return Room(
+    return Available(
         memory_bytes=usable[tightest],
-        bound=tightest.kind,
-        limits=limits.bounds,
+        limit=tightest.kind,
+        limits=limits.limits,
         disk_bytes=durable.free_bytes(directory),
         directory=directory,
     )
 
 
-def _usable(bound: Bound, own: int) -> int:
+def _usable(limit: MemoryLimit, own: int) -> int:
     """What another process may have resident; `own`: what this one gives back when it ends."""
-    if bound.kind in RESERVED_BYTES:
-        return max(0, bound.limit - RESERVED_BYTES[bound.kind])
-    return bound.available + own
+    if limit.kind in RESERVED_BYTES:
+        return max(0, limit.limit - RESERVED_BYTES[limit.kind])
+    return limit.available + own
 
 
-def judge_naive(stages: Stages, *, rows: int, error: float, sizes: int, room: Room) -> Naive:
+def judge_naive(
+    stages: Stages, *, rows: int, error: float, sizes: int, available: Available
+) -> NaiveForecast:
     """The verdict on a naive conversion of `rows` images.
 
     error: relative uncertainty of what grows with the images. sizes: how many different
@@ -93,12 +95,12 @@ def judge_naive(stages: Stages, *, rows: int, error: float, sizes: int, room: Ro
     """
     most = peak(stages).bytes
     doubt = round(error * (most - BASE_BYTES))
-    certain = first_over(stages, room.memory_bytes + doubt)
-    possible = first_over(stages, room.memory_bytes - doubt)
+    certain = first_over(stages, available.memory_bytes + doubt)
+    possible = first_over(stages, available.memory_bytes - doubt)
     if over := certain or possible:
         verdict = (
-            f"{_fate(room.bound, sure=certain is not None)} while {over.doing}: it takes "
-            f"{format_bytes(over.bytes)}, there are {format_bytes(room.memory_bytes)}"
+            f"{_fate(available.limit, sure=certain is not None)} while {over.step}: it takes "
+            f"{format_bytes(over.bytes)}, there are {format_bytes(available.memory_bytes)}"
         )
     elif sizes > 1:
         verdict = (
@@ -106,31 +108,33 @@ def judge_naive(stages: Stages, *, rows: int, error: float, sizes: int, room: Ro
             f"the list alone takes {format_bytes(most)}"
         )
     else:
-        verdict = f"fits: it takes {format_bytes(most)} of {format_bytes(room.memory_bytes)}"
-    return Naive(
+        verdict = f"fits: it takes {format_bytes(most)} of {format_bytes(available.memory_bytes)}"
+    return NaiveForecast(
         stages=stages,
         peak_bytes=most,
         error_bytes=doubt,
         fits=over is None and sizes <= 1,
         verdict=verdict,
-        largest_batch=rows_that_fit(stages, rows, room.memory_bytes),
+        largest_batch=rows_that_fit(stages, rows, available.memory_bytes),
     )
 
 
-def _fate(bound: str, *, sure: bool) -> str:
-    """What happens to a process that wants more than `bound` allows."""
+def _fate(limit: str, *, sure: bool) -> str:
+    """What happens to a process that wants more than `limit` allows."""
     would = "would" if sure else "may"
-    return f"{would} be killed" if bound in ("cgroup", "host") else f"{would} get a MemoryError"
+    return f"{would} be killed" if limit in ("cgroup", "host") else f"{would} get a MemoryError"
 
 
-def judge_need(memory_bytes: int, disk_bytes: int, *, room: Room, before: int = 0) -> Need:
+def judge_required(
+    memory_bytes: int, disk_bytes: int, *, available: Available, before: int = 0
+) -> Required:
     """The verdict on a command of imgmem; `before`: disk that earlier commands have taken."""
     lacking = []
-    if memory_bytes > room.memory_bytes:
-        lacking.append(f"{format_bytes(memory_bytes - room.memory_bytes)} of memory")
-    if before + disk_bytes > room.disk_bytes:
-        lacking.append(f"{format_bytes(before + disk_bytes - room.disk_bytes)} of disk")
-    return Need(
+    if memory_bytes > available.memory_bytes:
+        lacking.append(f"{format_bytes(memory_bytes - available.memory_bytes)} of memory")
+    if before + disk_bytes > available.disk_bytes:
+        lacking.append(f"{format_bytes(before + disk_bytes - available.disk_bytes)} of disk")
+    return Required(
         memory_bytes=memory_bytes,
         disk_bytes=disk_bytes,
         fits=not lacking,
@@ -138,10 +142,10 @@ def judge_need(memory_bytes: int, disk_bytes: int, *, room: Room, before: int = 
     )
 
 
-def below_floor(budget: int, needed: int, disk_bytes: int, *, why: str = "") -> Need:
+def below_floor(budget: int, needed: int, disk_bytes: int, *, why: str = "") -> Required:
     """The verdict where the memory budget is too small to begin with; `needed` is enough."""
     why = why or f"the memory budget of {format_bytes(budget)} is below the floor"
-    return Need(
+    return Required(
         memory_bytes=needed,
         disk_bytes=disk_bytes,
         fits=False,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Self
 
-from imgmem.core.specs import DEFAULT_MEMORY, DEFAULT_MEMORY_SHARE, LEAST_DEFAULT_MEMORY
+from imgmem.core.specs import DEFAULT_MEMORY, DEFAULT_MEMORY_SHARE, MIN_DEFAULT_MEMORY
 
 try:
     import resource
@@ -47,7 +47,7 @@ _UNLIMITED = 1 << 60
 
 
 @dataclass(frozen=True, slots=True)
-class Bound:
+class MemoryLimit:
     """One limit: `kind` ("cgroup", "RLIMIT_AS", "RLIMIT_DATA" or "host") and its bytes.
 
     available: bytes that may be taken beyond what is in use now, at least 0.
@@ -62,11 +62,11 @@ class Bound:
 class MemoryLimits:
     """Every limit on this process; `binding` is the one that is met first."""
 
-    bounds: tuple[Bound, ...]
+    limits: tuple[MemoryLimit, ...]
 
     @property
-    def binding(self) -> Bound:
-        return min(self.bounds, key=lambda bound: bound.available)
+    def binding(self) -> MemoryLimit:
+        return min(self.limits, key=lambda limit: limit.available)
 
     @property
     def available(self) -> int:
@@ -80,7 +80,7 @@ def available(root: str = "/") -> MemoryLimits:
     root: where `/proc` and `/sys` are looked for (tests give a made-up tree).
     Swap is not counted: work that needs it is as good as stuck.
     """
-    return MemoryLimits((*_cgroup_bounds(root), *_rlimit_bounds(root), _host_bound(root)))
+    return MemoryLimits((*_cgroup_limits(root), *_rlimit_limits(root), _host_limit(root)))
 
 
 def budget(requested: int | None) -> int:
@@ -91,7 +91,7 @@ def budget(requested: int | None) -> int:
     if requested is not None:
         return requested
     there = available().available
-    small = min(LEAST_DEFAULT_MEMORY, (there + anonymous_bytes()) * 3 // 4)
+    small = min(MIN_DEFAULT_MEMORY, (there + anonymous_bytes()) * 3 // 4)
     return min(DEFAULT_MEMORY, max(there // DEFAULT_MEMORY_SHARE, small))
 
 
@@ -197,19 +197,19 @@ def _peak_resident_bytes() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def _host_bound(root: str) -> Bound:
+def _host_limit(root: str) -> MemoryLimit:
     """MemAvailable of /proc/meminfo; elsewhere (macOS) all physical memory."""
     facts = _table(os.path.join(root, "proc/meminfo"))
     if "MemAvailable" in facts:
-        return Bound("host", facts["MemTotal"] * 1024, facts["MemAvailable"] * 1024)
+        return MemoryLimit("host", facts["MemTotal"] * 1024, facts["MemAvailable"] * 1024)
     names = getattr(os, "sysconf_names", {})
     if "SC_PHYS_PAGES" not in names:
-        return Bound("host", _UNLIMITED, _UNLIMITED)
+        return MemoryLimit("host", _UNLIMITED, _UNLIMITED)
     total = os.sysconf("SC_PHYS_PAGES") * _PAGE_BYTES
-    return Bound("host", total, total)
+    return MemoryLimit("host", total, total)
 
 
-def _rlimit_bounds(root: str) -> Iterator[Bound]:
+def _rlimit_limits(root: str) -> Iterator[MemoryLimit]:
     """The soft limits on address space and on data; use as /proc/self/status tells."""
     used = _table(os.path.join(root, "proc/self/status"))
     for kind, field in (("RLIMIT_AS", "VmSize"), ("RLIMIT_DATA", "VmData")):
@@ -218,10 +218,10 @@ def _rlimit_bounds(root: str) -> Iterator[Bound]:
             continue
         limit = resource.getrlimit(number)[0]
         if limit != resource.RLIM_INFINITY:
-            yield Bound(kind, limit, max(0, limit - used.get(field, 0) * 1024))
+            yield MemoryLimit(kind, limit, max(0, limit - used.get(field, 0) * 1024))
 
 
-def _cgroup_bounds(root: str) -> Iterator[Bound]:
+def _cgroup_limits(root: str) -> Iterator[MemoryLimit]:
     """The limit of every cgroup from this process's own up to the root of the hierarchy."""
     for version, directory in _cgroup_directories(root, "memory"):
         limit_file, usage_file = (os.path.join(directory, name) for name in _LIMIT_FILES[version])
@@ -230,7 +230,7 @@ def _cgroup_bounds(root: str) -> Iterator[Bound]:
             continue
         stat = _table(os.path.join(directory, "memory.stat"))
         cache = sum(stat.get(line, 0) for line in _RECLAIMABLE[version])
-        yield Bound("cgroup", limit, max(0, limit - max(0, usage - cache)))
+        yield MemoryLimit("cgroup", limit, max(0, limit - max(0, usage - cache)))
 
 
 def _cpu_quotas(root: str) -> Iterator[float]:

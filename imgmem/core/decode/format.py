@@ -5,11 +5,16 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 from imgmem.core.errors import RejectedImage
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
+Pixels = npt.NDArray[np.uint8]
+"""(H, W, 3) RGB or (H, W) gray."""
 HEAD_BYTES = 65_536
 """How much of a file `read_header` usually needs: an EXIF segment fits."""
 

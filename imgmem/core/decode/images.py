@@ -10,13 +10,13 @@ import simplejpeg
 from PIL.ImageFile import ImageFile
 
 from imgmem.core.decode.failures import reject
-from imgmem.core.decode.format import Format, Header
+from imgmem.core.decode.format import Format, Header, Pixels
 from imgmem.core.decode.formats import JPEG, PILLOW_FORMATS, sniff
 from imgmem.core.decode.geometry import Size, jpeg_eighths, jpeg_fills, jpeg_scaled
 from imgmem.core.decode.headers import check_container, describe, lift_pillow_limit, open_image
 from imgmem.core.decode.jpeg import COLORS, read_jpeg, read_jpeg_header
 from imgmem.core.decode.pixels import from_inverted_cmyk, read_pixels
-from imgmem.core.decode.resize import Pixels, apply_orientation, fit_into, plane
+from imgmem.core.decode.resize import apply_orientation, fit_into, plane
 from imgmem.core.errors import RejectedImage
 from imgmem.core.specs import ImageSpec
 

@@ -7,9 +7,8 @@ import simplejpeg
 
 from imgmem.core.decode.exif import exif_orientation
 from imgmem.core.decode.failures import reject
-from imgmem.core.decode.format import Header
+from imgmem.core.decode.format import Header, Pixels
 from imgmem.core.decode.geometry import Size
-from imgmem.core.decode.resize import Pixels
 from imgmem.core.errors import RejectedImage
 
 _FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}

@@ -6,8 +6,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from imgmem.core.decode.format import Pixels
 from imgmem.core.decode.geometry import BAND_PIXELS
-from imgmem.core.decode.resize import Pixels, convert_into
+from imgmem.core.decode.resize import convert_into
 from imgmem.core.specs import ImageSpec
 
 _GRAY = {"1", "L"}

@@ -5,13 +5,10 @@ Only linear interpolation and area means: their bytes do not depend on the CPU.
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from imgmem.core.decode.format import Pixels
 from imgmem.core.decode.geometry import Size, area_first, halfway, source_box, target_box
 from imgmem.core.specs import ImageSpec
-
-Pixels = npt.NDArray[np.uint8]
-"""(H, W, 3) RGB or (H, W) gray."""
 
 cv2.setNumThreads(1)  # the workers are ours
 

@@ -64,7 +64,7 @@ def convert(source: str, size: Size, channels: str, dtype: str, out: str | None)
 def read_images(path: str, size: Size, channels: str) -> Iterator[npt.NDArray[Any]]:
     """The images of a source, decoded, resized and in RGB, one after the other."""
     source = open_source(path)
-    for entry in sorted(source.entries(), key=lambda entry: entry.name):
+    for entry in sorted(source.listing().entries, key=lambda entry: entry.name):
         data = np.frombuffer(source.read(entry.name, entry.locator), np.uint8)
         image = cv2.imdecode(data, cv2.IMREAD_COLOR)
         if image is None:

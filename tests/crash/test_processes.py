@@ -18,7 +18,7 @@ from support.trees import snapshot
 
 from imgmem.core.errors import DatasetError, Interrupted, ResourceError
 from imgmem.core.normalize.operation import normalize, undo
-from imgmem.core.storage import durable, locks, system
+from imgmem.core.storage import durable, system
 
 FORKED = """
 import os, sys
@@ -156,27 +156,6 @@ def test_a_file_system_that_cannot_sync_directories_is_used_without(path, monkey
 
     monkeypatch.setattr(durable, "_system", NoDirectorySync())
     assert normalize(path).status == "normalized"
-
-
-def test_without_flock_a_lock_file_keeps_writers_apart_with_a_warning(path, monkeypatch):
-    monkeypatch.setattr(locks, "fcntl", None)
-    with pytest.warns(RuntimeWarning, match="no flock"):
-        lock = locks.Lock(str(path), exclusive=True)
-    for exclusive in (True, False):
-        with pytest.raises(DatasetError, match=f"in use by process {os.getpid()}"):
-            locks.Lock(str(path), exclusive=exclusive)
-    lock.release()
-    locks.Lock(str(path), exclusive=False).release()
-
-
-def test_without_flock_the_lock_of_an_ended_process_counts_no_more(path, monkeypatch):
-    monkeypatch.setattr(locks, "fcntl", None)
-    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
-        pass
-    with open(locks.lock_file(str(path)), "w", encoding="utf-8") as file:
-        file.write(f"{ended.pid} {locks.socket.gethostname()}")
-    with pytest.warns(RuntimeWarning, match="no flock"):
-        locks.Lock(str(path), exclusive=True).release()
 
 
 @pytest.mark.parametrize(

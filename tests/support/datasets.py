@@ -9,6 +9,7 @@ import numpy as np
 from imgmem.core.rows import facts as row_facts
 from imgmem.core.rows.measures import measure
 from imgmem.core.storage import store
+from imgmem.core.storage.locks import LOCK
 from imgmem.core.storage.npy import ArrayHeader
 from imgmem.core.storage.record import Record
 
@@ -34,6 +35,7 @@ def write_dataset(
         splits=splits or {},
         **{"checksums": _checksums(images, labels, **fields)} | fields,
     )
+    (path / LOCK).touch()
     _write_array(path / store.FEATURES, images)
     if labels is not None:
         _write_array(path / store.LABELS, labels)

@@ -18,7 +18,7 @@ from imgmem.core.build.unfinished import UnfinishedBuild
 from imgmem.core.errors import DatasetError, ResourceError, UsageError
 from imgmem.core.messages import option
 from imgmem.core.storage import durable, store
-from imgmem.core.storage.locks import Lock
+from imgmem.core.storage.locks import LOCKS, Lock
 from imgmem.core.storage.record import Record
 from imgmem.core.storage.verify import require_whole
 
@@ -96,10 +96,12 @@ class WorkDir:
         if os.path.isfile(os.path.join(self.out, store.RECORD)):
             with Lock(self.out, exclusive=True):
                 durable.exchange(self.path, self.out)
+                self._lock.moved(self.out)
                 clean_up(self.out)
             return
         files.remove_build_files(self.path)
         durable.rename(self.path, self.out)
+        self._lock.moved(self.out)
         durable.sync_directory(os.path.dirname(self.out) or ".")
 
     def discard(self) -> None:
@@ -175,11 +177,11 @@ def _make_and_lock(path: str) -> Lock:
 
 
 def _empty(path: str) -> None:
-    """Remove all files, first and for good those that vouch for the others."""
+    """Remove all files but the lock, first and for good those that vouch for the others."""
     for name in (store.RECORD, files.PLAN):
         durable.unlink(os.path.join(path, name))
     durable.sync_directory(path)
-    for name in sorted(os.listdir(path)):
+    for name in sorted(set(os.listdir(path)) - LOCKS):
         durable.unlink(os.path.join(path, name))
 
 

@@ -14,11 +14,11 @@ from imgmem.core.progress import Progress, ProgressCallback
 from imgmem.core.specs import RunSpec
 from imgmem.core.storage import durable, store
 from imgmem.core.storage.durable import File
-from imgmem.core.storage.locks import Lock
+from imgmem.core.storage.locks import LOCKS, Lock
 from imgmem.core.storage.record import Record
 
 _COPY_BYTES = 2**20
-_REMADE = {store.FEATURES, store.RECORD, store.CHECKSUMS}
+_REMADE = {store.FEATURES, store.RECORD, store.CHECKSUMS, *LOCKS}
 
 
 def require_free(new: str) -> None:
@@ -69,11 +69,12 @@ def _workshop(new: str) -> Iterator[str]:
     workshop = os.path.join(directory, f".{name}.normalizing")
     if not os.path.isdir(workshop):
         durable.mkdir(workshop)
-    with Lock(workshop, exclusive=True):
-        for left in os.listdir(workshop):
+    with Lock(workshop, exclusive=True) as lock:
+        for left in set(os.listdir(workshop)) - LOCKS:
             durable.unlink(os.path.join(workshop, left))
         try:
             yield workshop
+            lock.moved(new)
         except BaseException:
             durable.remove_tree(workshop)
             raise

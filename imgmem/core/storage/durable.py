@@ -199,6 +199,14 @@ def mkdir(path: str) -> None:
         _system.mkdir(path)
 
 
+def create_lock_file(path: str) -> int:
+    """A descriptor of an empty file, made where it is missing. Raises OSError."""
+    try:
+        return _system.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+    except FileExistsError:
+        return _system.open(path, os.O_RDWR)
+
+
 def make_parents(path: str) -> None:
     """Make the directories above `path` that are missing; they hold nothing yet to lose."""
     with _explained("making the directory of", path):

@@ -15,9 +15,6 @@ from imgmem.core.errors import ImgmemError, ResourceError
 
 _COMPLETION = "_IMGMEM_COMPLETE"  # by which a shell asks Click for completions
 
-_ONE_BLAS_THREAD = ("OPENBLAS_NUM_THREADS", "1")
-"""NumPy's others would only spin: 0.2 s of CPU at the start of every command."""
-
 
 class Program(click.Group):
     """A group whose every failure ends in the documented exit code.
@@ -49,9 +46,11 @@ class Program(click.Group):
         """Run the command line of this process, and end the process."""
         if _COMPLETION in os.environ:
             sys.exit(super().main(prog_name="imgmem"))
+        from imgmem.core.machine.process import keep
+
         render.tolerate_any_text()
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        os.environ.setdefault(*_ONE_BLAS_THREAD)
+        keep()
         warnings.showwarning = _warn
         arguments = sys.argv[1:]
         code = self._run(arguments)

@@ -171,8 +171,10 @@ def test_freed_memory_goes_back_to_the_system():
     """Four threads free blocks of 3 to 12 MB; by default they would keep 60 MB of them."""
     code = """
 import threading
-from imgmem.core.machine import memory
-memory.return_freed_memory()
+from imgmem.core.machine import memory, process
+process.keep()
+with process.settings():
+    pass
 together = threading.Barrier(4)
 def work():
     for size in (3_000_000, 12_000_000, 9_000_000) * 5:

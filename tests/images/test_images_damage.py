@@ -280,12 +280,6 @@ def test_more_pixels_than_allowed_are_rejected_and_as_many_are_not(format):
     assert decode(data, max_pixels=2000)[:2] == (40, 50)
 
 
-@pytest.mark.parametrize("format", ["WEBP", "GIF", "TIFF", "PNG"])
-def test_the_limit_of_pillow_does_not_come_before_ours(format, monkeypatch):
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 500)
-    assert decode(encode(photo(40, 50), format))[:2] == (40, 50)
-
-
 def test_another_native_size_is_its_own_reject():
     row = np.empty((40, 51, 3), np.uint8)
     with pytest.raises(RejectedImage, match="wrong-size: 40×50, not 40×51"):
@@ -387,13 +381,15 @@ import os, sys
 import numpy as np
 from imgmem.core.errors import RejectedImage
 from imgmem.core.decode.images import decode_into
+from imgmem.core.machine import process
 from imgmem.core.specs import ImageSpec
-for name in os.listdir(sys.argv[1]):
-    try:
-        data = open(os.path.join(sys.argv[1], name), "rb").read()
-        decode_into(data, ImageSpec(), np.empty((224, 224, 3), np.uint8))
-    except RejectedImage:
-        pass
+with process.settings():
+    for name in os.listdir(sys.argv[1]):
+        try:
+            data = open(os.path.join(sys.argv[1], name), "rb").read()
+            decode_into(data, ImageSpec(), np.empty((224, 224, 3), np.uint8))
+        except RejectedImage:
+            pass
 """
     environment = {**os.environ, "PYTHONWARNINGS": "default::UserWarning"}
     run = subprocess.run(

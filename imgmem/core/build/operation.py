@@ -24,7 +24,7 @@ from imgmem.core.chunks import rows_per_chunk
 from imgmem.core.decode.images import decoder_versions
 from imgmem.core.errors import DatasetError, InputError, Interrupted, UsageError
 from imgmem.core.forecast import BuildDemand, BuildMemory
-from imgmem.core.machine import memory
+from imgmem.core.machine import memory, process
 from imgmem.core.machine.pipeline import MemoryGate, in_order
 from imgmem.core.messages import option
 from imgmem.core.progress import Progress, ProgressCallback, no_progress
@@ -104,8 +104,8 @@ def build(
     _require_consistent(policy)
     workdir.require_not_nested(source, out)
     workdir.clean_up(out)
-    memory.return_freed_memory()
     with ExitStack() as stack:
+        stack.enter_context(process.settings())
         peak = stack.enter_context(memory.PeakMemory())
         stack.enter_context(nullcontext() if run.fsync else durable.relaxed())
         job = _job(stack, source, out, spec, policy, run, progress)

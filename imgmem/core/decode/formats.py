@@ -12,7 +12,7 @@ from PIL.PpmImagePlugin import PpmImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from imgmem.core.decode import gif, jpeg2000, png, quiet, tiff, webp
+from imgmem.core.decode import gif, jpeg2000, png, tiff, webp
 from imgmem.core.decode.avif import avif_bits, check_avif, is_avif
 from imgmem.core.decode.foreign import refuse
 from imgmem.core.decode.format import Format, Header, raw_mode
@@ -42,8 +42,6 @@ def _python_sample_bytes(header: Header) -> float:
     """Of Pillow's decoders in Python: a bytearray and a copy of it."""
     return 2.4 * (4 if header.mode == "I" else 1)
 
-
-quiet.silence()
 
 _ROWS = (
     Format(

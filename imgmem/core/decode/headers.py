@@ -3,7 +3,6 @@
 import struct
 from io import BytesIO
 
-from PIL import Image
 from PIL.ImageFile import ImageFile
 
 from imgmem.core.decode.exif import exif_orientation
@@ -37,22 +36,10 @@ def open_image(data: bytes, kind: Format, *, complete: bool = True) -> ImageFile
     """Open an image with Pillow, lazily. Raises RejectedImage."""
     try:
         return kind.open(BytesIO(data))
-    except Image.DecompressionBombError:
-        Image.MAX_IMAGE_PIXELS = None  # as below, for readers that ask at once
-        return open_image(data, kind, complete=complete)
     except Exception as error:
         if complete:
             check_container(data, kind)  # that it is cut says more than what Pillow stumbled over
         raise reject(error, complete=complete) from error
-
-
-def lift_pillow_limit(pixels: int) -> None:
-    """Let Pillow read that many: `ImageSpec.max_pixels` has decided already.
-
-    Its own limit is one for the whole process, so it stands until an image needs more.
-    """
-    if Image.MAX_IMAGE_PIXELS is not None and pixels > Image.MAX_IMAGE_PIXELS:
-        Image.MAX_IMAGE_PIXELS = None
 
 
 def check_container(data: bytes, kind: Format) -> None:

@@ -13,7 +13,7 @@ from imgmem.core.decode.failures import reject
 from imgmem.core.decode.format import Format, Header, Pixels
 from imgmem.core.decode.formats import JPEG, PILLOW_FORMATS, sniff
 from imgmem.core.decode.geometry import Size, jpeg_eighths, jpeg_fills, jpeg_scaled
-from imgmem.core.decode.headers import check_container, describe, lift_pillow_limit, open_image
+from imgmem.core.decode.headers import check_container, describe, open_image
 from imgmem.core.decode.jpeg import COLORS, read_jpeg, read_jpeg_header
 from imgmem.core.decode.pixels import from_inverted_cmyk, read_pixels
 from imgmem.core.decode.resize import apply_orientation, fit_into, plane
@@ -104,7 +104,6 @@ def _decode_other(data: bytes, spec: ImageSpec, row: Pixels, kind: Format) -> De
     image = open_image(data, kind)
     header = describe(image, kind, data)
     _check_size(header, spec, (row.shape[0], row.shape[1]))
-    lift_pillow_limit(header.height * header.width)
     fills = header.orientation == 1 and header.size == (row.shape[0], row.shape[1])
     out = plane(row) if fills else None
     pixels, notes = _load(image, kind, header, spec, out, data)

@@ -10,8 +10,6 @@ from imgmem.core.decode.format import Pixels
 from imgmem.core.decode.geometry import Size, area_first, halfway, source_box, target_box
 from imgmem.core.specs import ImageSpec
 
-cv2.setNumThreads(1)  # the workers are ours
-
 
 def apply_orientation(pixels: Pixels, orientation: int) -> Pixels:
     """`pixels` as its EXIF orientation (1–8) says that it is to be seen.

@@ -23,7 +23,7 @@ from imgmem.core.estimate.verdicts import (
     judge_naive,
     judge_required,
 )
-from imgmem.core.machine import memory
+from imgmem.core.machine import memory, process
 from imgmem.core.messages import option
 from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.sources import Listing, Source, open_source
@@ -75,6 +75,7 @@ class Estimate:
     normalize: Required | None
 
 
+@process.settings()
 def estimate(
     path: str | os.PathLike[str],
     *,

@@ -9,7 +9,6 @@ import re
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from math import ceil
 from typing import Self
@@ -23,10 +22,6 @@ except ImportError:  # Windows
 
 SAMPLE_SECONDS = 0.02
 """How often `PeakMemory` looks; a look costs 10 µs of CPU, so 0.05 % of one."""
-
-KEPT_BYTES = 4 * 2**20
-"""Freed blocks from this size on go back to the system; a photograph of ImageNet's size stays."""
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of mallopt, from malloc.h
 
 _RECLAIMABLE = {
     1: ("total_active_file", "total_inactive_file"),
@@ -93,21 +88,6 @@ def budget(requested: int | None) -> int:
     there = available().available
     small = min(MIN_DEFAULT_MEMORY, (there + anonymous_bytes()) * 3 // 4)
     return min(DEFAULT_MEMORY, max(there // DEFAULT_MEMORY_SHARE, small))
-
-
-def return_freed_memory() -> None:
-    """Let the C library give large freed blocks back to the system at once, from now on.
-
-    glibc's thresholds grow with what is freed (mallopt(3)), and each thread's arena keeps as
-    much: four decoding threads kept 60 MB more than they used. Fixed ones also spare page
-    faults: a build of photographs takes 6 % less CPU. Other C libraries are left as they are.
-    """
-    import ctypes
-
-    with suppress(OSError, AttributeError, TypeError):
-        mallopt = ctypes.CDLL(None).mallopt
-        for threshold in (_M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD):
-            mallopt(threshold, KEPT_BYTES)
 
 
 def allowed_cpus(root: str = "/") -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from imgmem.core.levels import lookup
-from imgmem.core.machine import memory
+from imgmem.core.machine import memory, process
 from imgmem.core.normalize import constants, rewrite
 from imgmem.core.normalize.checks import require_possible, require_same, require_target
 from imgmem.core.normalize.job import Job, Path, at_work
@@ -41,6 +41,7 @@ class NormalizeResult:
     memory: int = 0
 
 
+@process.settings()
 def normalize(
     path: Path,
     *,
@@ -76,6 +77,7 @@ def normalize(
         return _result(job, peak, *_normalized(job, spec))
 
 
+@process.settings()
 def undo(
     path: Path,
     *,

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any, Literal
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -182,7 +181,6 @@ def in_threads(
     work: Callable[[Any], Any], tasks: Iterable[Any], run: RunSpec, window: int
 ) -> Iterator[Any]:
     """`work` in the run's threads; OpenCV's own would only be in the way."""
-    cv2.setNumThreads(1)
     workers = run.workers or memory.allowed_cpus()
     return in_order(work, tasks, workers=min(workers, window), window=window)
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgmem.core.errors import ResourceError, UsageError
+from imgmem.core.machine import process
 from imgmem.core.rows.origins import RowOrigin
 from imgmem.core.sample.operation import Sample
 from imgmem.core.sample.sheet import Section, Tile, draw, sheet_bytes
@@ -44,6 +45,7 @@ def check_out(out: str, dataset: str) -> None:
         )
 
 
+@process.settings()
 def save(sample: Sample, out: str) -> None:
     """Write a sample to `out`, by its ending: .png or .jpg a contact sheet; .npz a batch
     with images, labels and rows; .npy the images alone; none or a "/" a folder of pictures.

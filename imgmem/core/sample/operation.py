@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from imgmem.core import forecast
 from imgmem.core.errors import ResourceError
 from imgmem.core.levels.to_uint8 import to_uint8
-from imgmem.core.machine import memory
+from imgmem.core.machine import memory, process
 from imgmem.core.read.dataset import Dataset, reader_for
 from imgmem.core.read.dataset import open as open_dataset
 from imgmem.core.rows.origins import RowOrigin, sources_of
@@ -38,6 +38,7 @@ class Sample:
     labels: NDArray[np.int64] | None
 
 
+@process.settings()
 def sample(path: str | os.PathLike[str], *, spec: SampleSpec = SampleSpec()) -> Sample:
     """Take rows of the dataset at `path`. Nothing is written.
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from imgmem.core.levels.histograms import PixelSums
 from imgmem.core.levels.moments import combined
-from imgmem.core.machine import memory
+from imgmem.core.machine import memory, process
 from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.read.dataset import Dataset
 from imgmem.core.read.dataset import open as open_dataset
@@ -110,6 +110,7 @@ class DatasetStats:
     memory: int = 0
 
 
+@process.settings()
 def compute_stats(
     path: str | os.PathLike[str],
     *,

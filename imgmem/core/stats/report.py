@@ -7,6 +7,7 @@ from typing import Any
 
 from imgmem._version import __version__
 from imgmem.core.errors import UsageError
+from imgmem.core.machine import process
 from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.read.dataset import Dataset
 from imgmem.core.read.dataset import open as open_dataset
@@ -61,6 +62,7 @@ def check_report(out: str, dataset: str) -> None:
         raise UsageError(f"{out} is a folder", hint="Name a file, such as report.html.", path=out)
 
 
+@process.settings()
 def write_report(
     stats: DatasetStats,
     out: str,

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -133,7 +132,6 @@ def scan(
 
     by_class: also the gray levels of each class. The result does not depend on `workers`.
     """
-    cv2.setNumThreads(1)
     at_once = rows_per_chunk(dataset.record.features_header.row_bytes, WINDOW_BYTES)
     counter = _Counter(dataset, at_once, by_class=by_class)
     tasks = ranges_between(start, stop, at_once * _WINDOWS_PER_TASK)

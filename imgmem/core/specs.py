@@ -6,7 +6,7 @@ Only what is in `BuildSpec` (with its `ImageSpec`) can change the bytes of a dat
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypedDict, get_args
 
 Fit = Literal["stretch", "crop", "pad"]
 Channels = Literal["rgb", "gray"]
@@ -185,11 +185,20 @@ class RunSpec:
 class OrderSpec:
     """In which order an epoch visits the rows; with the epoch's number it decides it fully.
 
-    random: any row may follow any other. blocks: blocks of neighboring rows in random
-    order, shuffled again inside a window of some blocks, for disks that hate seeking.
-    balanced: True or "oversample": every class as often as the largest; "undersample": as
-    often as the smallest. Only with the order "random".
-    block_rows: rows in a block; None for about 4 MiB of pixels.
+    Attributes:
+        order: "random": any row may follow any other. "blocks": blocks of neighboring rows in
+            random order, shuffled again within a window of some blocks, for disks with slow
+            random access. "sequential": as stored.
+        seed: Decides random orders, with the number of the epoch.
+        balanced: True or "oversample": every class as often as the largest; "undersample": as
+            often as the smallest. Only with the order "random".
+        block_rows: Rows in a block; None for about 4 MiB of pixels.
+        window_blocks: Blocks in a window.
+        rank: Which of `world_size` processes this is; each visits its own share of one order.
+        world_size: How many processes share the rows. Shares are equally long, by repeating
+            rows from the beginning of the order; with the order "sequential" every row is
+            visited exactly once, and shares may differ by one row.
+        drop_last: Make shares equally long by omitting rows instead of repeating them.
     """
 
     order: Order = "random"
@@ -197,26 +206,37 @@ class OrderSpec:
     balanced: bool | Balance = False
     block_rows: int | None = None
     window_blocks: int = 16
+    rank: int = 0
+    world_size: int = 1
+    drop_last: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class BatchSpec:
     """How batches are handed out.
 
-    layout: axes of a batch. drop_last: leave out a last batch that is not full.
-    transform: called with each batch of images, in order and from one background thread;
-    returns the images to hand out instead.
-    reuse: hand out the same few arrays over and over: a batch is valid until the next one is
-    asked for. (Otherwise an array is used again only when nothing refers to it any more.)
-    prefetch: batches prepared in the background; 0 for none.
-    threads: how many threads fill a batch; None for the CPUs allowed, at most 4.
-    memory: bytes that the batches under way may take with batch_size="auto"; None for the
-    smaller of 1 GiB and a quarter of what is available.
-    block_rows, window_blocks: see `OrderSpec`.
+    Attributes:
+        layout: Axes of a batch.
+        drop_last: Omit a last batch that is not full.
+        rows: Hand out the row numbers too, as the last item of each batch: (n,) int64,
+            counted from 0 within what was opened, so `dataset.paths(rows)` knows them.
+        transform: Called with each batch of images, in order and from one background thread;
+            returns the images to hand out instead.
+        reuse: Hand out the same few arrays over and over: a batch is valid until the next one
+            is asked for. (Otherwise an array is reused only when nothing refers to it.)
+        prefetch: Batches prepared in the background; 0 for none.
+        threads: How many threads fill batches; None for the CPUs allowed, at most 4.
+        memory: Bytes that the batches under way may take with batch_size="auto"; None for the
+            smaller of 1 GiB and a quarter of what is available.
+        block_rows: See `OrderSpec`.
+        window_blocks: See `OrderSpec`.
+        rank: See `OrderSpec`.
+        world_size: See `OrderSpec`.
     """
 
     layout: Layout = "NHWC"
     drop_last: bool = False
+    rows: bool = False
     transform: Callable[[Any], Any] | None = None
     reuse: bool = False
     prefetch: int = 1
@@ -224,6 +244,25 @@ class BatchSpec:
     memory: int | None = None
     block_rows: int | None = None
     window_blocks: int = 16
+    rank: int = 0
+    world_size: int = 1
+
+
+class BatchOptions(TypedDict, total=False):
+    """The fields of `BatchSpec` as keywords of `Dataset.batches`."""
+
+    layout: Layout
+    drop_last: bool
+    rows: bool
+    transform: Callable[[Any], Any] | None
+    reuse: bool
+    prefetch: int
+    threads: int | None
+    memory: int | None
+    block_rows: int | None
+    window_blocks: int
+    rank: int
+    world_size: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,7 @@ def test_a_split_has_its_own_rows_labels_and_counts(numbered):
     assert numbers_of(dataset.images) == list(range(70, 100))
     assert dataset.labels.tolist() == np.resize((0, 0, 0, 0, 1, 1, 2), 100)[70:].tolist()
     assert dataset.class_counts.tolist() == np.bincount(dataset.labels).tolist()
-    assert dataset.classes == ("c0", "c1", "c2")
+    assert dataset.classes == ["c0", "c1", "c2"]
 
 
 def test_a_class_without_rows_is_counted_as_zero(numbered):
@@ -286,3 +286,86 @@ def test_the_disk_is_asked_for_neighbors_in_one_request(numbered, monkeypatch):
 def test_every_error_of_opening_is_one_of_ours(tmp_path):
     with pytest.raises(ImgmemError):
         imgmem.open(tmp_path / "nothing")
+
+
+NAMES = [f"c{row % 3}/{row:03}.png" for row in range(100)]
+NAMES[5], NAMES[50] = 'a "quoted", name.png', "two\nlines.png"
+
+
+@pytest.mark.parametrize(
+    "rows", [None, [7, 5, 50, -1, 5], slice(48, 53), np.arange(100) % 2 == 0, []], ids=str
+)
+@pytest.mark.parametrize("split", [None, "val", ["train", "test"]], ids=str)
+def test_paths_are_those_of_the_rows(numbered, split, rows):
+    path = numbered(names=NAMES, splits={"train": (0, 60), "val": (60, 80), "test": (80, 100)})
+    dataset = imgmem.open(path, split)
+    everything = np.array(NAMES, object)[numbers_of(dataset[:][0])]
+    if isinstance(rows, np.ndarray):
+        rows = rows[: len(everything)]
+    if isinstance(rows, list) and len(everything) < 51:
+        rows = [row % len(everything) for row in rows]
+    assert dataset.paths(rows) == everything[slice(None) if rows is None else rows].tolist()
+
+
+def test_a_column_is_a_mask_away_from_its_rows(numbered):
+    dataset = imgmem.open(numbered(splits={"val": (60, 100)}), "val")
+    rows = np.flatnonzero(dataset.column("class") == "c2")
+    assert rows.tolist() == np.flatnonzero(dataset.labels == 2).tolist()
+    assert numbers_of(dataset[dataset.column("class") == "c2"][0]) == (rows + 60).tolist()
+    with pytest.raises(InputError, match="no column 'patient'"):
+        dataset.column("patient")
+
+
+@pytest.mark.parametrize("damage", ["missing", "short", "binary", "empty"])
+def test_a_damaged_table_of_rows_is_named(numbered, damage):
+    path = numbered()
+    table = path / "rows.csv"
+    data = table.read_bytes()
+    table.unlink()
+    if damage != "missing":
+        kinds = {"short": data[:2000], "binary": data[:900] + b"\xff\n" * 200, "empty": b""}
+        table.write_bytes(kinds[damage])
+    with pytest.raises((DatasetError, InputError), match=r"rows\.csv"):
+        imgmem.open(path).paths([99])
+
+
+def test_rejected_images_are_listed_with_their_reasons(numbered):
+    path = numbered()
+    assert imgmem.open(path).rejected() == []
+    (path / "rejected.csv").write_text('path,reason,detail\na.jpg,truncated,x\n"b,c.png",empty,\n')
+    found = imgmem.open(path).rejected()
+    assert found == [("a.jpg", "truncated"), ("b,c.png", "empty")]
+    assert found[0].reason == "truncated"
+
+
+@pytest.mark.parametrize("labels", [(0, 1), None])
+def test_row_numbers_come_with_batches(numbered, labels):
+    dataset = imgmem.open(numbered(labels=labels, splits={"val": (60, 100)}), "val")
+    for images, *others, rows in dataset.batches(7, rows=True):
+        assert numbers_of(images) == (rows + 60).tolist()
+        assert rows.dtype == np.int64
+        assert [part.tolist() for part in others] == (
+            [] if labels is None else [(rows % 2).tolist()]
+        )
+
+
+def test_batches_share_the_rows_among_ranks(numbered):
+    dataset = imgmem.open(numbered())
+    parts = [
+        [
+            row
+            for images, _ in dataset.batches(9, rank=rank, world_size=3)
+            for row in numbers_of(images)
+        ]
+        for rank in range(3)
+    ]
+    assert [len(part) for part in parts] == [34] * 3
+    assert {row for part in parts for row in part} == set(range(100))
+
+
+def test_a_keyword_replaces_the_field_of_the_spec(numbered):
+    dataset = imgmem.open(numbered())
+    batches = dataset.batches(30, spec=imgmem.BatchSpec(drop_last=True), layout="NCHW")
+    assert [images.shape for images, _ in batches] == [(30, 3, 6, 10)] * 3
+    with pytest.raises(TypeError, match="lay_out"):
+        dataset.batches(30, lay_out="NCHW")

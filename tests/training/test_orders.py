@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imgmem.core.errors import UsageError
@@ -169,3 +169,35 @@ def test_as_many_rows_again_are_fetched_ahead_for_other_orders():
 def test_orders_that_contradict_themselves_are_refused(options, labels):
     with pytest.raises(UsageError):
         check_order(OrderSpec(**options), labels)
+
+
+worlds = st.integers(1, 9)
+
+
+@settings(deadline=None, max_examples=50)
+@given(spec=orders, count=st.integers(0, 60), world=worlds, drop_last=st.booleans())
+def test_the_shares_of_all_ranks_are_the_whole_order(spec, count, world, drop_last):
+    parts = [
+        rows_of(replace(spec, rank=rank, world_size=world, drop_last=drop_last), 2, count)
+        for rank in range(world)
+    ]
+    joined, whole = [row for part in parts for row in part], rows_of(spec, 2, count)
+    if spec.order == "sequential":
+        assert joined == whole
+        assert max(map(len, parts)) - min(map(len, parts)) <= 1
+    else:
+        assert {len(part) for part in parts} == {len(parts[0])}
+        short = min(len(joined), count)
+        assert joined[:short] == whole[:short]
+        assert abs(len(joined) - count) < world
+        assert joined[count:] == (whole * world)[: max(0, len(joined) - count)]
+
+
+@settings(deadline=None, max_examples=50)
+@given(labels=uneven, world=worlds, data=st.data())
+def test_shares_of_a_balanced_order_are_balanced(labels, world, data):
+    rank = data.draw(st.integers(0, world - 1))
+    spec = OrderSpec(balanced=True, rank=rank, world_size=world)
+    counts = np.bincount(labels[rows_of(spec, 0, len(labels), labels)], minlength=5)
+    counts = counts[np.unique(labels)]
+    assert counts.max() - counts.min() <= 3  # one at each end, and one where it starts over

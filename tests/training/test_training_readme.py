@@ -1,5 +1,6 @@
 """The training examples of the guide and the README run as they are, and learn."""
 
+import csv
 import os
 import re
 from importlib.util import find_spec
@@ -91,6 +92,17 @@ def test_a_small_network_learns_in_numpy(folder):
 def test_a_small_network_learns_in_pytorch(folder):
     need("torch")
     assert accuracy(run(example("PyTorch", 0), folder)) > 0.9
+
+
+def test_predictions_are_written_with_their_file_names(folder):
+    need("torch")
+    (folder / "flowers/rejected.csv").write_text("path,reason,detail\nbad.jpg,truncated,\n")
+    run(example("PyTorch", 2), folder)
+    with open(folder / "predictions.csv", newline="") as file:
+        (_, *lines) = csv.reader(file)
+    assert sorted(path for path, _ in lines[:-1]) == sorted(f"{row}.png" for row in range(600, 900))
+    assert {name for _, name in lines[:-1]} <= {"columns", "rows", "checks"}
+    assert lines[-1] == ["bad.jpg", ""]
 
 
 def test_a_small_network_learns_in_keras(folder):

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, TypedDict
 
+import numpy as np
+
 from imgmem.core import forecast
+from imgmem.core.arrays import Indices, Labels
 from imgmem.core.errors import ResourceError, UsageError
 from imgmem.core.machine.memory import allowed_cpus, budget
 from imgmem.core.machine.pipeline import in_order
@@ -17,7 +20,7 @@ from imgmem.core.specs import BatchSpec, OrderSpec
 from imgmem.core.units import format_bytes
 
 Batch = Any
-"""(images, labels), or images alone where the dataset has no labels."""
+"""(images, labels), (images, labels, rows) or (images, rows), or images alone."""
 
 MAX_THREADS = 4
 """Threads that fill batches where `BatchSpec.threads` does not say: memory bandwidth, not
@@ -126,7 +129,9 @@ class Batches:
         order = self._order
         balanced = "oversample" if order.balanced is True else order.balanced
         blocks = [order.block_rows, order.window_blocks] if order.order == "blocks" else []
-        return [self._rows.count, self.batch_size, order.order, order.seed, balanced, *blocks]
+        shared = [order.world_size, order.drop_last] if order.world_size > 1 else []
+        what = [self._rows.count, self.batch_size, order.order, order.seed, balanced]
+        return [*what, *blocks, *shared]  # without the rank: all resume from the state of one
 
     def __iter__(self) -> Iterator[Batch]:
         self._position = _Position(self._position.epoch, self._resume_at)
@@ -168,7 +173,7 @@ class Batches:
         images = self._reader(self._rows.file_rows(indices), memory)
         if self._spec.transform is not None:
             images = self._spec.transform(images)
-        return images if self._rows.labels is None else (images, self._rows.labels[indices])
+        return together(images, self._rows.labels, indices, rows=self._spec.rows)
 
     def _largest(self) -> int:
         """The largest batch whose copies under way stay within the memory, at most an epoch."""
@@ -187,6 +192,16 @@ class Batches:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _again, (self._make_again, self.batch_size, self.state())
+
+
+def together(images: Any, labels: Labels | None, indices: Indices, *, rows: bool) -> Batch:
+    """A batch as it is handed out: the images, their labels if there are any, their rows."""
+    parts: tuple[Any, ...] = (images,)
+    if labels is not None:
+        parts += (labels[indices],)
+    if rows:
+        parts += (np.array(indices),)  # a copy: the order must not change with it
+    return parts if len(parts) > 1 else images
 
 
 def _again(make: Callable[[int], Batches], batch_size: int, state: EpochState) -> Batches:

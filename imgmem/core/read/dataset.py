@@ -2,10 +2,12 @@
 
 import operator
 import os
+from dataclasses import replace
 from functools import cached_property, partial
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple, Unpack
 
 import numpy as np
+import numpy.typing as npt
 
 from imgmem.core.arrays import Images, Indices, Labels
 from imgmem.core.errors import UsageError
@@ -15,10 +17,29 @@ from imgmem.core.read.convert import Normalize, plan_conversion
 from imgmem.core.read.row_reader import RowReader
 from imgmem.core.read.row_set import RowSet, joined
 from imgmem.core.read.selection import SplitChoice, ranges_of
-from imgmem.core.specs import Balance, BatchDtype, BatchSpec, Layout, Order, OrderSpec
+from imgmem.core.specs import (
+    Balance,
+    BatchDtype,
+    BatchOptions,
+    BatchSpec,
+    Layout,
+    Order,
+    OrderSpec,
+)
 from imgmem.core.storage import store
+from imgmem.core.storage.csv_table import CsvTable
 from imgmem.core.storage.locks import Lock
 from imgmem.core.storage.npy import HEADER_BYTES
+
+_ORDER_FIELDS = ("block_rows", "window_blocks", "rank", "world_size", "drop_last")
+"""The fields of an `OrderSpec` that are given as a `BatchSpec`'s."""
+
+
+class RejectedFile(NamedTuple):
+    """An image of the source that did not become a row, and why (a reason of `rejected.csv`)."""
+
+    path: str
+    reason: str
 
 
 class Dataset:
@@ -99,9 +120,9 @@ class Dataset:
         return labels
 
     @property
-    def classes(self) -> tuple[str, ...] | None:
-        """Class names by class index."""
-        return self.record.classes
+    def classes(self) -> list[str] | None:
+        """Class names by class index; None without labels."""
+        return None if self.record.classes is None else list(self.record.classes)
 
     @property
     def class_counts(self) -> Labels | None:
@@ -119,6 +140,58 @@ class Dataset:
     def normalization(self) -> store.Normalization | None:
         """What `imgmem normalize` did or recorded, or None."""
         return self.record.normalization
+
+    def paths(self, rows: Any = None) -> list[str]:
+        """The paths of the images that rows were made of, relative to the source.
+
+        Args:
+            rows: As an index of the dataset, or None for all.
+
+        Returns:
+            A path for each row, as `rows.csv` spells it.
+
+        Raises:
+            DatasetError: If `rows.csv` is missing or damaged.
+            IndexError: As `dataset[rows]`.
+        """
+        return list(self.column("path", rows))
+
+    def column(self, name: str, rows: Any = None) -> npt.NDArray[np.object_]:
+        """A column of `rows.csv`.
+
+        Args:
+            name: As in the first line of `rows.csv`; `build` adds those of a label table.
+            rows: As an index of the dataset, or None for all.
+
+        Returns:
+            (n,) the cells as text: a comparison such as `column("patient") == "p17"` is a mask.
+
+        Raises:
+            InputError: If there is no such column.
+            DatasetError: If `rows.csv` is missing or damaged.
+            IndexError: As `dataset[rows]`.
+        """
+        if rows is None and self._ranges == ((0, self.record.shape[0]),):
+            return self._table.column(name)
+        indices = resolve(self, slice(None) if rows is None else rows)
+        return self._table.column(name, row_set(self).file_rows(indices))
+
+    @cached_property
+    def _table(self) -> CsvTable:
+        return CsvTable(os.path.join(self.path, store.ROWS))
+
+    def rejected(self) -> list[RejectedFile]:
+        """The images of the source that did not become rows, with the reasons.
+
+        Returns:
+            (path, reason) of each, in the order of the source; none of them is in any split.
+        """
+        name = os.path.join(self.path, store.REJECTED)
+        if not os.path.exists(name):
+            return []
+        table = CsvTable(name)
+        found = zip(table.column("path"), table.column("reason"), strict=True)
+        return [RejectedFile(*each) for each in found]
 
     def __len__(self) -> int:
         return sum(stop - start for start, stop in self._ranges)
@@ -160,6 +233,7 @@ class Dataset:
         normalize: Normalize = True,
         dtype: BatchDtype | None = None,
         spec: BatchSpec = BatchSpec(),
+        **options: Unpack[BatchOptions],
     ) -> Batches:
         """Batches of (images, labels), an epoch at a time; images alone without labels.
 
@@ -174,20 +248,18 @@ class Dataset:
             dtype: "uint8", "float32" or "float16"; None for float32 (or as recorded) where
                 normalized on read, else as stored.
             spec: How batches are handed out.
+            options: Fields of `BatchSpec` by name; they replace those of `spec`.
 
         Returns:
-            An iterable of (images (n, H, W, C) or (n, C, H, W), labels (n,) int64).
+            An iterable of (images (n, H, W, C) or (n, C, H, W), labels (n,) int64), with row
+            numbers (n,) int64 at the end if `rows` is set.
 
         Raises:
             UsageError: For options that contradict each other or the dataset.
         """
-        visiting = OrderSpec(
-            order=order,
-            seed=seed,
-            balanced=balanced,
-            block_rows=spec.block_rows,
-            window_blocks=spec.window_blocks,
-        )
+        spec = replace(spec, **options)
+        shared = {field: getattr(spec, field) for field in _ORDER_FIELDS}
+        visiting = OrderSpec(order=order, seed=seed, balanced=balanced, **shared)
         conversion: dict[str, Any] = {"normalize": normalize, "dtype": dtype}
         threads = threads_to_fill(spec.threads)
         reader = reader_for(self, **conversion, layout=spec.layout, threads=threads)

@@ -64,10 +64,20 @@ def check_order(spec: OrderSpec, labels: Labels | None) -> None:
         raise UsageError(f"balanced batches cannot be {spec.order}", hint='Use order="random".')
     if (spec.block_rows is not None and spec.block_rows < 1) or spec.window_blocks < 1:
         raise UsageError("block_rows and window_blocks must be >= 1")
+    if not 0 <= spec.rank < spec.world_size:
+        raise UsageError(
+            f"rank must be >= 0 and < world_size, not {spec.rank} of {spec.world_size}"
+        )
 
 
 def epoch_length(spec: OrderSpec, count: int, labels: Labels | None) -> int:
-    """How many rows an epoch hands out: each once, or classes × the largest or smallest class."""
+    """How many rows an epoch hands out to this rank."""
+    start, stop = _share(spec, _whole_length(spec, count, labels))
+    return stop - start
+
+
+def _whole_length(spec: OrderSpec, count: int, labels: Labels | None) -> int:
+    """Rows of an epoch of all ranks: each once, or classes × the largest or smallest class."""
     if not spec.balanced or labels is None:
         return count
     counts = _class_sizes(labels)
@@ -77,11 +87,43 @@ def epoch_length(spec: OrderSpec, count: int, labels: Labels | None) -> int:
 def epoch_order(
     spec: OrderSpec, epoch: int, count: int, *, labels: Labels | None, pixels: int
 ) -> EpochOrder:
-    """The order of one epoch over the rows 0 … count - 1.
+    """The order of one epoch over the rows 0 … count - 1: this rank's share of it.
 
     labels: (count,) class indices, for `balanced`. pixels: values in a row, for "blocks".
     Takes 8 bytes of memory a row, twice that for a moment where classes are balanced.
     """
+    whole = _whole_order(spec, epoch, count, labels=labels, pixels=pixels)
+    return whole if spec.world_size == 1 else _share_of(whole, *_share(spec, whole.length))
+
+
+def _share(spec: OrderSpec, length: int) -> tuple[int, int]:
+    """(start, stop) of a rank's positions in an order; those from `length` on start it over."""
+    if spec.order == "sequential":
+        ends = [length * rank // spec.world_size for rank in (spec.rank, spec.rank + 1)]
+        return ends[0], ends[1]
+    each = length // spec.world_size if spec.drop_last else -(-length // spec.world_size)
+    return spec.rank * each, (spec.rank + 1) * each
+
+
+def _share_of(whole: EpochOrder, first: int, last: int) -> EpochOrder:
+    """The positions first … last - 1 of an order, as an order of its own."""
+
+    def rows_at(start: int, stop: int) -> Indices:
+        start, stop = first + start, first + stop
+        parts = []
+        while start < stop:
+            begin = start % whole.length
+            end = min(whole.length, begin + stop - start)
+            parts.append(whole.rows(begin, end))
+            start += end - begin
+        return np.concatenate(parts) if parts else np.empty(0, np.int64)
+
+    return EpochOrder(last - first, rows_at, whole.window)
+
+
+def _whole_order(
+    spec: OrderSpec, epoch: int, count: int, *, labels: Labels | None, pixels: int
+) -> EpochOrder:
     key = (spec.seed, epoch)
     if spec.balanced and labels is not None:
         return _balanced(spec, labels, key)

@@ -18,7 +18,8 @@ from click import Context
 from json_reference import reference
 
 from imgmem.cli import main
-from imgmem.core import errors
+from imgmem.core import errors, specs
+from imgmem.core.stats import kinds
 
 WIDTH = 80
 """Columns of a help page; Click uses no more on any terminal."""
@@ -55,6 +56,16 @@ def exit_codes() -> None:
     cog.outl("| code | meaning |\n|---|---|")
     for code in sorted(meanings):
         cog.outl(f"| {code} | {meanings[code]} |")
+
+
+def findings() -> None:
+    """The table of findings, with the default of each threshold."""
+    defaults = specs.Thresholds()
+    cog.outl("| finding | what it is | threshold |\n|---|---|---|")
+    for kind in kinds.FINDINGS:
+        name = kind.threshold
+        limit = f"`{name}={getattr(defaults, name):g}`" if name else ""
+        cog.outl(f"| `{kind.name}` | {kind.title} | {limit} |")
 
 
 _folder = TemporaryDirectory()

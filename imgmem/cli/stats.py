@@ -9,9 +9,10 @@ from imgmem.cli import options
 from imgmem.cli.types import Text
 from imgmem.core import specs
 from imgmem.core.errors import UsageError
+from imgmem.core.stats.kinds import FINDINGS, IMBALANCE
 
 _DEFAULTS = specs.Thresholds()
-_CHECKS = (*specs.FINDINGS, specs.IMBALANCE)
+_CHECKS = (*(kind.name for kind in FINDINGS), IMBALANCE)
 
 
 def _limits(text: str) -> tuple[tuple[str, float | None], ...]:

@@ -8,6 +8,7 @@ from imgmem.core.rows.origins import RowOrigin
 from imgmem.core.specs import CHANNEL_NAMES
 from imgmem.core.stats.compare import Comparison
 from imgmem.core.stats.findings import Finding, Item
+from imgmem.core.stats.kinds import FINDINGS
 from imgmem.core.stats.operation import ALL, Channel, ClassRows, DatasetStats
 from imgmem.core.units import format_bytes
 
@@ -21,19 +22,7 @@ ROWS_SHOWN = 4
 BAR, SHORT_BAR = 24, 8
 """Columns of the longest bar, and beside the gray levels of --by-class."""
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
-_TITLES = {
-    "leaks": "the same picture in several splits",
-    "conflicts": "the same picture in several classes",
-    "duplicates": "rows from the same bytes",
-    "near-duplicates": "rows that look the same",
-    "blank": "hardly any contrast",
-    "dark": "low mean gray level",
-    "bright": "high mean gray level",
-    "blurred": "low sharpness",
-    "small": "few pixels on the source's shorter side",
-    "elongated": "a source many times longer than wide",
-    "bad-values": "NaN, Inf, or values that no gray level becomes",
-}
+_TITLES = {kind.name: kind.title for kind in FINDINGS}
 
 
 def show_stats(console: "Console", stats: DatasetStats) -> None:

@@ -287,21 +287,6 @@ class Thresholds:
 MAX_NEAR = 16
 """Beyond this, different pictures are near as often as not, and the search takes minutes."""
 
-FINDINGS = (
-    "leaks",
-    "conflicts",
-    "duplicates",
-    "near-duplicates",
-    "blank",
-    "dark",
-    "bright",
-    "blurred",
-    "small",
-    "elongated",
-    "bad-values",
-)
-"""All kinds of findings, in the order of their weight."""
-IMBALANCE = "imbalance"
 MAX_IMBALANCE = 10.0
 """Largest ÷ smallest class from which on `--fail-on imbalance` fails."""
 

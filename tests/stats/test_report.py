@@ -8,9 +8,9 @@ from html.parser import HTMLParser
 import cv2
 import numpy as np
 import pytest
+from support import program
 from support.datasets import write_dataset
 from support.images import photo
-from support.program import run
 from support.trees import class_folders
 
 import imgmem
@@ -185,12 +185,12 @@ def test_without_jinja_the_remedy_is_told_before_any_work(tmp_path):
         "import sys; sys.modules['jinja2'] = None; sys.argv = ['imgmem', 'stats', 'nowhere', "
         "'--report', 'x.html']; from imgmem.cli import main; main()"
     )
-    done = run([sys.executable, "-c", code], cwd=tmp_path)
+    done = program.run([sys.executable, "-c", code], cwd=tmp_path)
     assert done.returncode == 2
     assert "pip install 'imgmem[report]'" in done.stderr
 
 
 def test_the_command_writes_it(dataset, tmp_path):
     command = ["stats", str(dataset), "--report", str(tmp_path / "x.html"), "-q"]
-    assert imgmem(*command).returncode == 0
+    assert program.imgmem(*command).returncode == 0
     assert (tmp_path / "x.html").read_text().startswith("<!doctype html>")

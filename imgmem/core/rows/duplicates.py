@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imgmem.core.read.dataset import Dataset
 from imgmem.core.rows.facts import Facts, read_facts
-from imgmem.core.rows.similar import equal_groups, near_groups
+from imgmem.core.rows.similar import equal_groups, furthest, near_groups
 from imgmem.core.specs import Thresholds
 
 Indices = NDArray[np.int64]
@@ -23,13 +24,41 @@ def load_facts(dataset: Dataset) -> Facts:
     return facts[dataset.start : dataset.stop]
 
 
-def duplicate_groups(facts: Facts, limits: Thresholds) -> list[tuple[Indices, bool]]:
-    """(rows, exact) of every group of duplicates: first those of the same source bytes, then
-    those that look the same (which may hold some of the first kind, but not only one)."""
+class DuplicateGroup(NamedTuple):
+    """Rows that show the same image.
+
+    Attributes:
+        rows: (k,) their numbers, ascending, k > 1.
+        distance: None where their sources have the same bytes; else how many bits of their
+            hashes differ, at most, from that of the first row.
+    """
+
+    rows: Indices
+    distance: int | None = None
+
+    @property
+    def exact(self) -> bool:
+        return self.distance is None
+
+
+def duplicate_groups(facts: Facts, limits: Thresholds) -> list[DuplicateGroup]:
+    """Find rows that show the same image.
+
+    Args:
+        facts: (n,) rows of `rows.npy`.
+        limits: The thresholds; `near` and `blank` count.
+
+    Returns:
+        First the groups of the same source bytes, then those that look the same. One of the
+        second kind may hold some of the first kind, but not only one.
+    """
     exact = equal_groups(facts["digest"])
     near = _near(facts, exact, limits)
-    looks = (g for g in _members(near, exact=False) if len(set(exact[g[0]].tolist())) > 1)
-    return [*_members(exact, exact=True), *looks]
+    looks = (rows for rows in _members(near) if len(set(exact[rows].tolist())) > 1)
+    return [
+        *(DuplicateGroup(rows) for rows in _members(exact)),
+        *(DuplicateGroup(rows, furthest(facts["hash"][rows])) for rows in looks),
+    ]
 
 
 def _near(facts: Facts, exact: Indices, limits: Thresholds) -> Indices:
@@ -40,10 +69,10 @@ def _near(facts: Facts, exact: Indices, limits: Thresholds) -> Indices:
     return groups
 
 
-def _members(groups: Indices, *, exact: bool) -> Iterator[tuple[Indices, bool]]:
+def _members(groups: Indices) -> Iterator[Indices]:
     """The rows of each group of at least two."""
     order = np.argsort(groups, kind="stable")
     bounds = [0, *(np.flatnonzero(np.diff(groups[order])) + 1).tolist(), len(order)]
     for start, stop in pairwise(bounds):
         if stop - start > 1:
-            yield order[start:stop], exact
+            yield order[start:stop]

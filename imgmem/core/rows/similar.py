@@ -46,6 +46,11 @@ def near_groups(hashes: Words, distance: int) -> Indices:
     return groups[same]
 
 
+def furthest(hashes: Words) -> int:
+    """How many bits of (n,) hashes differ, at most, from those of the first."""
+    return int(_bits(hashes ^ hashes[0]).max())
+
+
 def _near_pairs(hashes: Words, distance: int) -> Iterator[tuple[Indices, Indices]]:
     """Index pairs a < b of distinct hashes at most `distance` bits apart, in batches.
 

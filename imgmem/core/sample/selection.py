@@ -151,12 +151,12 @@ def _by_kind(drawn: Rows, kinds: Rows, names: Sequence[str]) -> list[Group]:
 def _duplicates(dataset: Dataset, spec: SampleSpec) -> list[Group]:
     """Whole groups of rows that look the same, as many as `count` has room for."""
     count = SAMPLE_COUNT if spec.count is None else spec.count
-    groups, told = [], set[int]()
-    for rows, exact in reversed(duplicate_groups(load_facts(dataset), Thresholds())):
-        fresh = not told & set(rows.tolist())
-        if fresh and _has_class(dataset, rows, spec.classes):
-            groups.append(Group("the same bytes" if exact else "look the same", rows))
-            told |= set(rows.tolist())
+    groups, shown = [], set[int]()
+    for group in reversed(duplicate_groups(load_facts(dataset), Thresholds())):
+        rows = group.rows
+        if shown.isdisjoint(rows.tolist()) and _has_class(dataset, rows, spec.classes):
+            groups.append(Group("same bytes" if group.exact else "look the same", rows))
+            shown.update(rows.tolist())
     groups.sort(key=lambda group: int(group.rows[0]))
     ends = np.cumsum([len(group.rows) for group in groups])
     return groups[: max(1, int(np.searchsorted(ends, count, "right")))]

@@ -1,20 +1,26 @@
-"""What somebody should look at before training: doubled, leaked, blank, dark, odd rows.
+"""Likely problems of a dataset: duplicates, leaks, blank, dark or odd rows.
 
-All of it comes from `rows.npy`, the table that `build` wrote, so no picture is read again.
+All of it comes from `rows.npy`, the row facts that `build` stored, so no image is read again.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from imgmem.core.arrays import Indices, Labels
 from imgmem.core.read.dataset import Dataset
-from imgmem.core.rows.duplicates import Indices, duplicate_groups
+from imgmem.core.rows.duplicates import DuplicateGroup, duplicate_groups
 from imgmem.core.rows.facts import Facts
 from imgmem.core.rows.origins import RowOrigin, sources_of
 from imgmem.core.specs import LISTED, Thresholds
+from imgmem.core.stats.kinds import FINDINGS, FindingKind
+
+Figures = NDArray[np.float64]
+Selected = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +28,14 @@ class Item:
     """One finding: a row, or rows that belong together.
 
     value: the figure that is beyond the threshold, where there is one. exact: whether the
-    rows have the same source bytes, where there are several.
+    rows have the same source bytes, where there are several. distance: where they have not,
+    how many bits of their hashes differ, at most, from that of the first row.
     """
 
     rows: tuple[RowOrigin, ...]
     value: float | None = None
     exact: bool | None = None
+    distance: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,94 +51,185 @@ class Finding:
     items: tuple[Item, ...]
 
 
+class FoundItem(NamedTuple):
+    """An item before its rows are looked up in `rows.csv`."""
+
+    rows: list[int]
+    value: float | None = None
+    exact: bool | None = None
+    distance: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
-class _Found:
-    """Items of a kind before anybody has looked up their files: rows, value, exact."""
+class Found:
+    """What a rule found: how many items, and the first LISTED of them."""
 
-    kind: str
-    threshold: dict[str, float]
     count: int
-    items: Sequence[tuple[list[int], float | None, bool | None]]
+    items: list[FoundItem]
 
 
-def find(dataset: Dataset, facts: Facts, odd: Sequence[int], limits: Thresholds) -> list[Finding]:
-    """Everything that is to be found in a dataset, in the order of its weight; no empty kinds.
+class InspectedRows:
+    """The rows of a dataset, or of a split, as the rules of `FINDINGS` see them.
 
-    facts: of its rows. odd: rows (of the whole dataset) with values that cannot be.
-    Raises DatasetError where `rows.csv` is damaged.
+    Row numbers count from the first row of the split.
     """
-    found = [*_among_rows(dataset, facts, limits), *_in_rows(facts, limits)]
-    if odd:
-        places = [row - dataset.start for row in odd[:LISTED]]
-        found.append(_Found("bad-values", {}, len(odd), [([row], None, None) for row in places]))
-    wanted = {row + dataset.start for kind in found for rows, _, _ in kind.items for row in rows}
-    sources = sources_of(dataset.path, wanted)
-    return [_told(kind, sources, dataset.start) for kind in found if kind.count]
+
+    def __init__(
+        self, dataset: Dataset, facts: Facts, bad_rows: Sequence[int], limits: Thresholds
+    ) -> None:
+        """
+        Args:
+            dataset: The dataset, or a split of it.
+            facts: Its rows of `rows.npy`, (n,).
+            bad_rows: Rows (of the whole dataset) with values that cannot be.
+            limits: The thresholds.
+        """
+        self._facts = facts
+        self._dataset = dataset
+        self._bad_rows = bad_rows
+        self._limits = limits
+
+    @property
+    def splits(self) -> Indices:
+        """(n,) the index of each row's split."""
+        return self._dataset.record.split_of_rows()[self._dataset.start : self._dataset.stop]
+
+    @property
+    def labels(self) -> Labels | None:
+        return self._dataset.labels
+
+    @property
+    def contrast(self) -> Figures:
+        """(n,) standard deviation of the pixel values."""
+        return self._figure("contrast")
+
+    @property
+    def brightness(self) -> Figures:
+        """(n,) mean of the pixel values."""
+        return self._figure("brightness")
+
+    @property
+    def sharpness(self) -> Figures:
+        """(n,) mean square of the Laplacian divided by the variance."""
+        return self._figure("sharpness")
+
+    @property
+    def have_contrast(self) -> Selected:
+        """(n,) whether a row is not blank: a blank one has no sharpness."""
+        return self.contrast > self._limits.blank
+
+    @property
+    def shorter_side(self) -> Figures:
+        """(n,) of the sources, in pixels."""
+        return np.minimum(self._figure("height"), self._figure("width"))
+
+    @property
+    def aspect_ratio(self) -> Figures:
+        """(n,) the sources' longer side divided by the shorter."""
+        longer = np.maximum(self._figure("height"), self._figure("width"))
+        return longer / np.maximum(self.shorter_side, 1)
+
+    def _figure(self, name: str) -> Figures:
+        return np.asarray(self._facts[name], np.float64)
+
+    @cached_property
+    def _groups(self) -> list[DuplicateGroup]:
+        return duplicate_groups(self._facts, self._limits)
+
+    def equal_groups(self) -> Found:
+        """Groups of rows whose sources have the same bytes."""
+        return _listed([group for group in self._groups if group.exact])
+
+    def near_groups(self) -> Found:
+        """Groups of rows that look the same."""
+        return _listed([group for group in self._groups if not group.exact])
+
+    def groups_across(self, parts: Indices | None) -> Found:
+        """Groups of either kind whose rows are in several parts.
+
+        A near group is left out where one of its rows is in an exact group that counts.
+
+        Args:
+            parts: (n,) the part that each row is in, or None if there are none.
+        """
+        if parts is None:
+            return Found(0, [])
+        crossing, covered = [], set[int]()
+        for group in self._groups:  # the exact ones come first
+            rows = group.rows.tolist()
+            if len(set(parts[rows].tolist())) > 1 and covered.isdisjoint(rows):
+                covered.update(rows)
+                crossing.append(group)
+        return _listed(crossing)
+
+    def lowest(self, values: Figures, which: Selected) -> Found:
+        """The selected rows, those with the lowest values first."""
+        rows = np.flatnonzero(which)
+        ordered = rows[np.argsort(values[rows], kind="stable")][:LISTED].tolist()
+        items = [FoundItem([row], round(float(values[row]), 4)) for row in ordered]
+        return Found(len(rows), items)
+
+    def highest(self, values: Figures, which: Selected) -> Found:
+        """The selected rows, those with the highest values first."""
+        found = self.lowest(-values, which)
+        items = [FoundItem(item.rows, abs(item.value or 0.0)) for item in found.items]
+        return Found(found.count, items)
+
+    def with_bad_values(self) -> Found:
+        """The rows with NaN, Inf or values that no pixel value becomes."""
+        rows = [row - self._dataset.start for row in self._bad_rows]
+        return Found(len(rows), [FoundItem([row]) for row in rows[:LISTED]])
 
 
-def _told(found: _Found, sources: dict[int, RowOrigin], start: int) -> Finding:
+def _listed(groups: list[DuplicateGroup]) -> Found:
+    ordered = sorted(groups, key=lambda group: group.rows.tolist())[:LISTED]
+    items = [FoundItem(g.rows.tolist(), None, g.exact, g.distance) for g in ordered]
+    return Found(len(groups), items)
+
+
+def find(
+    dataset: Dataset, facts: Facts, bad_rows: Sequence[int], limits: Thresholds
+) -> list[Finding]:
+    """Search a dataset, or a split, for everything in `FINDINGS`.
+
+    Args:
+        dataset: The dataset, or a split of it.
+        facts: Its rows of `rows.npy`, (n,).
+        bad_rows: Rows (of the whole dataset) with values that cannot be.
+        limits: From where on a row is a finding.
+
+    Returns:
+        The kinds that were found, in the order of their weight.
+
+    Raises:
+        DatasetError: `rows.csv` is damaged.
+    """
+    rows = InspectedRows(dataset, facts, bad_rows, limits)
+    found = {kind: kind.rule(rows, _limit(kind, limits)) for kind in FINDINGS}
+    wanted = {row + dataset.start for each in found.values() for i in each.items for row in i.rows}
+    origins = sources_of(dataset.path, wanted)
+    return [
+        _finding(kind, each, limits, origins, dataset.start)
+        for kind, each in found.items()
+        if each.count
+    ]
+
+
+def _limit(kind: FindingKind, limits: Thresholds) -> float | None:
+    return None if kind.threshold is None else getattr(limits, kind.threshold)
+
+
+def _finding(
+    kind: FindingKind,
+    found: Found,
+    limits: Thresholds,
+    origins: dict[int, RowOrigin],
+    start: int,
+) -> Finding:
     items = tuple(
-        Item(tuple(sources[row + start] for row in rows), value, exact)
-        for rows, value, exact in found.items
+        Item(tuple(origins[row + start] for row in i.rows), i.value, i.exact, i.distance)
+        for i in found.items
     )
-    return Finding(found.kind, found.count, found.threshold, items)
-
-
-# Rows that belong together -----------------------------------------------------------------
-
-
-def _among_rows(dataset: Dataset, facts: Facts, limits: Thresholds) -> Iterator[_Found]:
-    """Leaks, label conflicts, duplicates and near duplicates."""
-    groups = duplicate_groups(facts, limits)
-    near_limit = {"near": float(limits.near)}
-    splits, labels = dataset.record.split_of_rows()[dataset.start : dataset.stop], dataset.labels
-    yield _grouped("leaks", near_limit, _crossing(groups, splits))
-    if labels is not None:
-        yield _grouped("conflicts", near_limit, _crossing(groups, labels))
-    yield _grouped("duplicates", {}, (group for group in groups if group[1]))
-    yield _grouped("near-duplicates", near_limit, (group for group in groups if not group[1]))
-
-
-def _crossing(
-    groups: Iterable[tuple[Indices, bool]], parts: Indices
-) -> Iterator[tuple[Indices, bool]]:
-    """Groups whose rows are in several parts; a near group only where its exact ones are not."""
-    told: set[int] = set()
-    for rows, exact in groups:
-        if len(set(parts[rows].tolist())) > 1 and not told & set(rows.tolist()):
-            told |= set(rows.tolist())
-            yield rows, exact
-
-
-def _grouped(
-    kind: str, threshold: dict[str, float], groups: Iterable[tuple[Indices, bool]]
-) -> _Found:
-    items = sorted((rows.tolist(), exact) for rows, exact in groups)
-    listed = [(rows, None, exact) for rows, exact in items[:LISTED]]
-    return _Found(kind, threshold, len(items), listed)
-
-
-# Rows by themselves ------------------------------------------------------------------------
-
-
-def _in_rows(facts: Facts, limits: Thresholds) -> Iterator[_Found]:
-    """Blank, dark, bright, blurred, small and elongated rows, the worst first."""
-    shaped = facts["contrast"] > limits.blank
-    short = np.minimum(facts["height"], facts["width"])
-    ratio = np.maximum(facts["height"], facts["width"]) / np.maximum(short, 1)
-    yield _beyond("blank", limits.blank, facts["contrast"], ~shaped)
-    yield _beyond("dark", limits.dark, facts["brightness"], facts["brightness"] <= limits.dark)
-    bright = facts["brightness"] >= limits.bright
-    yield _beyond("bright", limits.bright, -facts["brightness"], bright)
-    blurred = shaped & (facts["sharpness"] <= limits.blurred)
-    yield _beyond("blurred", limits.blurred, facts["sharpness"], blurred)
-    yield _beyond("small", limits.small, short.astype(np.float64), short < limits.small)
-    yield _beyond("elongated", limits.elongated, -ratio, ratio > limits.elongated)
-
-
-def _beyond(kind: str, limit: float, values: NDArray[Any], which: NDArray[np.bool_]) -> _Found:
-    """The rows that are beyond a limit, in the order of `values`."""
-    rows = np.flatnonzero(which)
-    worst = rows[np.argsort(values[rows], kind="stable")][:LISTED].tolist()
-    items = [([row], abs(round(float(values[row]), 4)), None) for row in worst]
-    return _Found(kind, {kind: float(limit)}, len(rows), items)
+    limit = _limit(kind, limits)
+    threshold = {} if kind.threshold is None or limit is None else {kind.threshold: float(limit)}
+    return Finding(kind.name, found.count, threshold, items)

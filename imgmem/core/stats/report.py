@@ -16,6 +16,7 @@ from imgmem.core.sample.selection import choose
 from imgmem.core.specs import CHANNEL_NAMES, RunSpec, SampleSpec
 from imgmem.core.stats.findings import Finding
 from imgmem.core.stats.gallery import mean_pictures, thumbnails
+from imgmem.core.stats.kinds import FINDINGS
 from imgmem.core.stats.operation import Channel, ClassRows, DatasetStats
 from imgmem.core.stats.scan import plan_scan
 from imgmem.core.storage import durable
@@ -125,6 +126,7 @@ def _derived(stats: DatasetStats) -> dict[str, Any]:
         "shown_splits": splits,
         "curves": {name: _curves(channels) for name, channels in stats.channels.items()},
         "thresholds": asdict(stats.thresholds),
+        "titles": {kind.name: kind.title for kind in FINDINGS},
         "items": ITEMS,
         "rows": ROWS,
     }

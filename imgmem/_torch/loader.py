@@ -107,7 +107,8 @@ class Loader(DataLoader[Any]):
         """What decides which rows a batch has, in any rank."""
         spec = asdict(self._rows.spec)
         del spec["rank"]
-        return {"rows": len(self.dataset), "batch_size": self.batch_size} | spec  # type: ignore[arg-type]
+        dataset: Any = self.dataset  # PyTorch's own type has no length
+        return {"rows": len(dataset), "batch_size": self.batch_size} | spec
 
 
 class _Counted(Iterator[Any]):

@@ -17,15 +17,11 @@ from imgmem.core.errors import (
     UsageError,
 )
 
-_LACKING = {
-    errno.ENOSPC,
-    errno.EDQUOT,
-    errno.EFBIG,
-    errno.EIO,
-    errno.ENOMEM,
-    errno.EMFILE,
-    errno.ENFILE,
-}
+_ABOUT_A_PATH = {
+    errno.EACCES, errno.EEXIST, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOENT,
+    errno.ENOTDIR, errno.EPERM, errno.EROFS,
+}  # fmt: skip
+"""What the system answers where the path is wrong; anything else is the machine's fault."""
 _CV_NO_MEMORY = -4  # cv::Error::StsNoMem
 _MISSING_LIBRARY = re.compile(r"(\S+\.(?:so|dylib)[\w.]*): cannot open shared object file")
 
@@ -41,7 +37,7 @@ def translated(error: BaseException) -> ImgmemError:
             return _out_of_memory()
         case ImportError() if library := _MISSING_LIBRARY.search(str(error)):
             return _missing_library(error.name or "a package", library[1])
-        case OSError() if error.filename or error.errno in _LACKING:
+        case OSError():
             return _failed_file(error)
     return error if isinstance(error, ImgmemError) else _internal(error)
 
@@ -84,10 +80,13 @@ def _missing_library(package: str, library: str) -> ResourceError:
 def _failed_file(error: OSError) -> ImgmemError:
     """What the system said about a file that no module has a better answer for."""
     path = os.fsdecode(error.filename or "")
-    message = f"{path}: {error.strerror}" if path else f"{error.strerror}"
-    if error.errno in _LACKING:
-        return ResourceError(message, hint="Look to the disk and the limits here; run it again.")
-    return InputError(message, hint="Check the path and its permissions.", path=path)
+    said = error.strerror or str(error) or type(error).__name__
+    if path and error.errno in _ABOUT_A_PATH:
+        return InputError(f"{path}: {said}", hint="Check the path and its permissions.", path=path)
+    return ResourceError(
+        f"{path or 'a system call failed'}: {said}",
+        hint="Check free disk space, the disk and resource limits, then retry.",
+    )
 
 
 def _internal(error: BaseException) -> ImgmemError:

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from imgmem.cli import failures, render
+from imgmem.cli.stdout import reader_may_leave
 from imgmem.core.errors import ImgmemError, ResourceError
 
 _COMPLETION = "_IMGMEM_COMPLETE"  # by which a shell asks Click for completions
@@ -60,7 +61,7 @@ class Program(click.Group):
         """The exit code of a run, or the failure that is to be reported."""
         try:
             with (
-                render.reader_may_leave(),
+                reader_may_leave(),
                 self.make_context("imgmem", arguments.copy()) as context,
             ):
                 self.invoke(context)

@@ -1,15 +1,16 @@
 """Results on stdout: one JSON object, or rich tables. Whatever the names hold, it is harmless."""
 
-import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from imgmem.cli import stdout
 from imgmem.cli.spelling import for_terminal
+from imgmem.cli.stdout import ReaderLeft, reader_may_leave
 from imgmem.core import text
 from imgmem.core.errors import CheckFailed, ImgmemError
 
@@ -84,7 +85,7 @@ def console() -> "Console":
     class PlainConsole(Console):
         def on_broken_pipe(self) -> None:
             """rich would exit with 1 here."""
-            raise BrokenPipeError
+            raise ReaderLeft
 
     plain = PlainConsole(highlight=False, markup=False, emoji=False)
     if not plain.is_terminal:
@@ -100,6 +101,7 @@ def complain(line: str) -> None:
 
 def tolerate_any_text() -> None:
     """Let both streams escape what their encoding lacks instead of raising UnicodeEncodeError."""
+    stdout.install()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -110,15 +112,6 @@ def flush() -> None:
     if sys.stdout is not None:
         with reader_may_leave():
             sys.stdout.flush()
-
-
-@contextmanager
-def reader_may_leave() -> Iterator[None]:
-    """A reader such as `head` that goes away is no error: what follows goes nowhere."""
-    try:
-        yield
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _body(result: Any) -> dict[str, Any]:

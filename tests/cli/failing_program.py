@@ -52,6 +52,9 @@ EXCEPTIONS = {
     "library": ImportError("libGL.so.1: cannot open shared object file: No such file", name="cv2"),
     "denied": PermissionError(13, "Permission denied", "/a\nb"),
     "full": OSError(28, "No space left on device", "/disk/X.npy"),
+    "nameless": OSError(5, "Input/output error"),
+    "evicted": OSError(108, "Cannot send after transport endpoint shutdown"),
+    "pipe": BrokenPipeError(32, "Broken pipe"),
     "bug": ZeroDivisionError("division by zero"),
     "end": EOFError("end of archive"),
     "surrogates": errors.InputError(

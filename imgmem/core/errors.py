@@ -79,6 +79,7 @@ RejectReason = Literal[
     "corrupt",  # a checksum or the decoder says that the bytes are damaged
     "too-large",  # more pixels than max_pixels
     "wrong-size",  # native size is wanted and this image's is another
+    "missing",  # a line of the label table names it, but the source has no such image
     "unreadable",  # the source could not be read: permissions, a dangling link, an I/O error
     "changed",  # the source is not what it was when it was listed
 ]

@@ -19,6 +19,7 @@ NaiveDtype = Literal["uint8", "float32", "float64"]
 Order = Literal["sequential", "random", "blocks"]
 Balance = Literal["oversample", "undersample"]
 Layout = Literal["NHWC", "NCHW"]
+Target = Literal["class"]
 BatchDtype = Literal["uint8", "float32", "float16"]
 
 FITS: tuple[str, ...] = get_args(Fit)
@@ -37,6 +38,7 @@ ON_ERROR: tuple[str, ...] = get_args(OnError)
 NAIVE_DTYPES: tuple[NaiveDtype, ...] = get_args(NaiveDtype)
 ORDERS: tuple[str, ...] = get_args(Order)
 BALANCES: tuple[str, ...] = get_args(Balance)
+TARGETS: tuple[str, ...] = get_args(Target)
 LAYOUTS: tuple[str, ...] = get_args(Layout)
 BATCH_DTYPES: tuple[str, ...] = get_args(BatchDtype)
 
@@ -86,6 +88,8 @@ class LabelSpec:
     labels: "folder" (decided from the tree), "folder:N", "parent", "path", "name:REGEX",
     "path:REGEX", "none", or the path of a label table.
     columns: the roles of a label table's columns: "path=id,label=breed", or a mapping.
+    target: "class" makes every distinct value of the label a class, whatever it looks like; by
+    default what looks like a number or a list is a doubt.
     class_map, split_map: new names, found=name: renames, joins, and drops (to nothing).
     split_from: "folder:N" or "like:DATASET": where splits are taken from; None for the source's
     own. include, exclude: globs of paths below the source, or "@FILE".
@@ -94,6 +98,7 @@ class LabelSpec:
 
     labels: str = "folder"
     columns: str | Mapping[str, str] | tuple[str, ...] = ()
+    target: Target | None = None
     class_map: str | Mapping[str, str] | tuple[str, ...] = ()
     split_from: str | None = None
     split_map: str | Mapping[str, str] | tuple[str, ...] = ()

@@ -28,7 +28,8 @@ from imgmem.core.machine import memory, process
 from imgmem.core.machine.pipeline import MemoryGate, in_order
 from imgmem.core.messages import option
 from imgmem.core.progress import Progress, ProgressCallback, no_progress
-from imgmem.core.sources import Source, open_source
+from imgmem.core.sources import Source, TableSpec, open_source
+from imgmem.core.sources.grammar import roles
 from imgmem.core.specs import BuildSpec, RejectPolicy, RunSpec
 from imgmem.core.storage import durable, store
 from imgmem.core.storage.record import Record
@@ -134,7 +135,11 @@ def _job(
 ) -> _Job:  # fmt: skip
     """List the source and settle what is to be done; nothing is written yet."""
     images = open_source(
-        source, labels=spec.labels, auto_split=spec.auto_split, spool=os.path.dirname(out) or "."
+        source,
+        labels=spec.labels,
+        table=TableSpec(roles(spec.columns, "columns"), as_class=spec.target == "class"),
+        auto_split=spec.auto_split,
+        spool=os.path.dirname(out) or ".",
     )
     stack.callback(images.close)
     plan = Plan(images, spec, progress=progress)
@@ -146,6 +151,7 @@ def _job(
             f"{option('on_error', 'skip')}.",
             classes=plan.empty_classes,
         )
+    _require_images(plan, policy)
     listing, listing_now = plan.digests()
     inputs = BuildInputs(
         options=_options(spec), decoders=decoder_versions(),
@@ -157,12 +163,28 @@ def _job(
     )  # fmt: skip
 
 
+def _require_images(plan: Plan, policy: RejectPolicy) -> None:
+    """InputError where a label table names images that are not there, and none may be."""
+    count, first = plan.missing()
+    if count and policy.on_error == "stop":
+        raise InputError(
+            f"{count} lines of the label table name an image that the source does not have: "
+            f"{', '.join(first)}{', …' if count > len(first) else ''}",
+            hint=f"Add the images or remove the lines, or use {option('on_error', 'skip')}.",
+            missing=count,
+        )
+
+
 def _options(spec: BuildSpec) -> dict[str, Any]:
     """The options that decide a dataset's bytes, as JSON has them and without paths."""
     options = asdict(spec) | asdict(spec.image)
     del options["image"]
     labels = spec.labels if spec.labels in ("folder", "none") else "file"
-    plain = options | {"labels": labels, "splits": dict(spec.splits)}
+    plain = options | {
+        "labels": labels,
+        "splits": dict(spec.splits),
+        "columns": roles(spec.columns, "columns"),
+    }
     return {
         name: list(value) if isinstance(value, tuple) else value for name, value in plain.items()
     }

@@ -19,10 +19,13 @@ from imgmem.core.errors import InputError, UsageError
 from imgmem.core.messages import option
 from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.sources import Entry, Source
+from imgmem.core.sources.files import MISSING
+from imgmem.core.sources.labeling import require_certain
 from imgmem.core.specs import BuildSpec
 
 _CACHE_KIB = 16 * 1024
 _BATCH = 4096
+SHOWN_MISSING = 3
 _SCHEMA = """
 CREATE TABLE files (
     name BLOB, size INTEGER, mtime INTEGER, label BLOB, split TEXT,
@@ -45,6 +48,8 @@ class Plan:
         self.source = source
         self.spec = spec
         self.listing = source.listing(progress)
+        require_certain(self.listing.doubts)
+        self._order = "files.rowid" if self.listing.ordered else "name"
         self._database = sqlite3.connect("", check_same_thread=False)
         self._database.executescript(
             f"PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-{_CACHE_KIB};"
@@ -61,7 +66,7 @@ class Plan:
 
     def images(self) -> Iterator[PlannedImage]:
         """The sources in row order."""
-        order = "rank" if self.spec.shuffle else "name"
+        order = "rank" if self.spec.shuffle else self._order
         indices = {os.fsencode(name): index for index, name in enumerate(self.classes or ())}
         positions = {name: index for index, name in enumerate(self.splits)}
         self._make_positions(positions)
@@ -77,7 +82,9 @@ class Plan:
 
     def digests(self) -> tuple[str, str]:
         """sha256 of the listing: without times (what it is) and with them (as it is now)."""
-        query = "SELECT name, size, label, split, locator, extra, mtime FROM files ORDER BY name"
+        query = f"""
+            SELECT name, size, label, split, locator, extra, mtime FROM files
+            ORDER BY {self._order}"""
         rows = self._database.execute(query)
         lasting, times = hashlib.sha256(), hashlib.sha256()
         while batch := rows.fetchmany(_BATCH):
@@ -160,6 +167,13 @@ class Plan:
             return self.spec.classes or self.listing.class_names, []
         names = self.spec.classes or tuple(sorted(found, key=os.fsencode))
         return names, sorted(found - filled, key=os.fsencode)
+
+    def missing(self) -> tuple[int, list[str]]:
+        """How many sources a label table names that are not there, and the first of them."""
+        where = f"""WHERE locator LIKE '["{MISSING}"%'"""
+        count = self._database.execute(f"SELECT COUNT(*) FROM files {where}").fetchone()[0]
+        query = f"SELECT name FROM files {where} ORDER BY rowid LIMIT {SHOWN_MISSING}"
+        return count, [os.fsdecode(name) for (name,) in self._database.execute(query)]
 
     def _require_no_classes(self) -> None:
         if self.spec.classes:

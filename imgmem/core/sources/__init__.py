@@ -8,44 +8,54 @@ from imgmem.core.sources.archive import ArchiveSource
 from imgmem.core.sources.base import Container, Entry, Listing, Locator, Source
 from imgmem.core.sources.datasets import DatasetSource, is_dataset
 from imgmem.core.sources.folder import FolderSource
-from imgmem.core.sources.labeled import LabeledSource, ManifestSource
+from imgmem.core.sources.labeled import AS_FOUND, LabeledSource, ListSource, TableSpec
 from imgmem.core.sources.spool import OPENERS
-from imgmem.core.sources.table import is_label_file
+from imgmem.core.sources.tables.reader import EXTENSIONS, is_table
 from imgmem.core.sources.tars import ShardsContainer, TarContainer, shards_in
 from imgmem.core.sources.walk import has_images
 from imgmem.core.sources.zips import ZipContainer
 
-__all__ = ["Entry", "Listing", "Locator", "Source", "open_source"]
+__all__ = ["Entry", "Listing", "Locator", "Source", "TableSpec", "open_source"]
 
 
 def open_source(
-    path: str, *, labels: str = "folder", auto_split: bool = True, spool: str | None = None
+    path: str,
+    *,
+    labels: str = "folder",
+    table: TableSpec = AS_FOUND,
+    auto_split: bool = True,
+    spool: str | None = None,
 ) -> Source:
-    """The source at `path`: a folder, a CSV or TSV manifest, a tar or zip archive, a folder
-    of tar shards, or a dataset.
+    """The source at `path`: a folder, a label table, a tar or zip archive, a folder of tar
+    shards, or a dataset.
 
     labels: "folder" (by class folders, or what the source itself says), "none", or the path
-    of a CSV or TSV file. auto_split: take `train`, `val` and `test` folders as splits.
+    of a label table. table: how that, or the one at `path`, is to be read.
+    auto_split: take `train`, `val` and `test` folders, or what a table says, as splits.
     spool: the directory that a compressed tar is decompressed to (None: where temporary files
     go); nothing stays there.
     Raises InputError if there is nothing usable, ResourceError without space for scratch.
     """
     if labels in ("folder", "none"):
-        return _open(path, labels=labels == "folder", auto_split=auto_split, spool=spool)
-    source = _open(path, labels=False, auto_split=auto_split, spool=spool)
+        return _open(
+            path, labels=labels == "folder", table=table, auto_split=auto_split, spool=spool
+        )
+    source = _open(path, labels=False, table=table, auto_split=auto_split, spool=spool)
     try:
-        return LabeledSource(source, labels, auto_split=auto_split)
+        return LabeledSource(source, labels, table, auto_split=auto_split)
     except BaseException:
         source.close()
         raise
 
 
-def _open(path: str, *, labels: bool, auto_split: bool, spool: str | None) -> Source:
+def _open(
+    path: str, *, labels: bool, table: TableSpec, auto_split: bool, spool: str | None
+) -> Source:
     mode, lowered = _mode(path), path.lower()
     if stat.S_ISDIR(mode):
         return _open_folder(path, labels=labels, auto_split=auto_split)
-    if stat.S_ISREG(mode) and is_label_file(path):
-        return ManifestSource(path, labels=labels, auto_split=auto_split)
+    if stat.S_ISREG(mode) and is_table(path):
+        return ListSource(path, table, labels=labels, auto_split=auto_split)
     container: Container
     if stat.S_ISREG(mode) and lowered.endswith((".tar", *OPENERS)):
         container = TarContainer(path, spool=spool)
@@ -53,7 +63,8 @@ def _open(path: str, *, labels: bool, auto_split: bool, spool: str | None) -> So
         container = ZipContainer(path)
     else:
         raise InputError(
-            f"{path} is no folder, no .csv or .tsv, and no .tar or .zip archive",
+            f"{path} is not a folder, a .tar, a .zip or a label table "
+            f"({', '.join(sorted(EXTENSIONS))})",
             hint="Give the folder that the images are in (unpack an archive of another kind).",
             path=path,
         )

@@ -34,8 +34,8 @@ class Entry(NamedTuple):
 class Listing:
     """What a source holds, complete: nothing changes while it is read.
 
-    entries: every candidate image, in any order, in memory that does not grow; they may be
-    iterated as often as needed until the source is closed.
+    entries: every candidate image, in memory that does not grow; they may be iterated as
+    often as needed until the source is closed. ordered: whether rows keep their order.
     rule: how labels were found, as the option `labels` says it ("folder:1", "none"), or
     "table", "pairs", "dataset". labeled: whether every entry has a label; else none has.
     class_names: classes that need no entry to exist: class folders that hold no file at all,
@@ -46,6 +46,7 @@ class Listing:
     """
 
     entries: Iterable[Entry]
+    ordered: bool = False
     rule: str = "none"
     labeled: bool = False
     class_names: tuple[str, ...] = ()

@@ -20,6 +20,7 @@ _FLAGS = (
 _OURS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 
 UNREADABLE: Final = "unreadable"
+MISSING: Final = "missing"
 
 
 def open_regular(path: str, dir_fd: int | None = None) -> tuple[int, int]:

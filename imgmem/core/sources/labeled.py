@@ -1,143 +1,107 @@
-"""Sources that a label file rules: `--labels FILE` over any source, or a manifest alone.
+"""Sources that a label table rules: the option `labels` over any source, or a list alone."""
 
-The lines go to a SQLite scratch database, which spills to disk: memory does not grow.
-"""
-
-import json
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
-from typing import Any
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import NamedTuple
 
-from imgmem.core.errors import InputError
+from imgmem.core.errors import InputError, RejectedImage
+from imgmem.core.messages import option
 from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.sources.base import Entry, Listing, Locator, Source
-from imgmem.core.sources.catalog import Catalogs
-from imgmem.core.sources.files import UNREADABLE
+from imgmem.core.sources.catalog import Catalog, Catalogs
+from imgmem.core.sources.files import MISSING, UNREADABLE
 from imgmem.core.sources.folder import FolderSource
+from imgmem.core.sources.labeling import Doubt
 from imgmem.core.sources.layout import SHOWN
-from imgmem.core.sources.scratch import explained, scratch_database
-from imgmem.core.sources.table import LabelFile, Line
+from imgmem.core.sources.tables.columns import Given, find_columns
+from imgmem.core.sources.tables.labels import Labels, no_labels
+from imgmem.core.sources.tables.lines import Facts, Lines
+from imgmem.core.sources.tables.reader import open_table
 from imgmem.core.sources.walk import explain
 
-NOT_NAMED = "image that the label file does not name"
-MISSING = "line of the label file without an image"
-REPEATED = "line of the label file that repeats another"
-
-_REPEATED = """
-CREATE TEMP TABLE repeated AS
-    SELECT path, MIN(rowid) AS first FROM lines GROUP BY path HAVING COUNT(*) > 1"""
-_DIFFERENT = """
-SELECT number, path FROM lines JOIN repeated USING (path)
-WHERE facts != (SELECT facts FROM lines AS other WHERE other.rowid = first)
-ORDER BY number LIMIT 1"""
-_DROP = """
-DELETE FROM lines WHERE rowid IN
-    (SELECT lines.rowid FROM lines JOIN repeated USING (path) WHERE lines.rowid != first)"""
+NOT_NAMED = "image without a line in the label table"
+_MOST_FOLDERS = 1000
+REPEATED = "line of the label table that repeats another"
+NO_IMAGE = "the source has no such image"
 
 
-class Lines:
-    """The lines of a label file, to be found by path; they cost a byte of memory each."""
+class TableSpec(NamedTuple):
+    """How a label table is to be read.
 
-    def __init__(self, file: LabelFile, ignored: Counter[str]) -> None:
-        """Raises InputError for a path that is named twice, unless the lines are equal."""
-        self._database = scratch_database(
-            "CREATE TABLE lines (number INTEGER, path BLOB, facts TEXT)"
-        )
-        insert = "INSERT INTO lines VALUES (?, ?, ?)"
-        with explained(None):
-            self._database.executemany(insert, map(_packed, file.lines()))
-            self._database.execute("CREATE INDEX by_path ON lines (path)")  # one sort, at the end
-            self._database.execute(_REPEATED)
-            self._require_equal(file.path)
-            repeated = self._database.execute(_DROP).rowcount
-        ignored.update({REPEATED: repeated} if repeated else {})
-        self._taken = bytearray(1 + (self._one("SELECT MAX(rowid) FROM lines") or 0))
+    columns: (role, column) pairs that the user gave. as_class: every distinct value is a
+    class.
+    """
 
-    def _require_equal(self, file: str) -> None:
-        different = self._database.execute(_DIFFERENT).fetchone()
-        if different is not None:
-            number, path = different
-            raise InputError(
-                f"{file}, line {number}: {os.fsdecode(path)} has an earlier line that differs",
-                hint="Give every image one line, with its one label.",
-                path=file,
-                line=number,
-            )
-
-    def _one(self, query: str) -> Any:
-        return self._database.execute(query).fetchone()[0]
-
-    def take(self, path: str) -> dict[str, Any] | None:
-        """label, split and extra of a path, which counts as found from now on; None if absent."""
-        query = "SELECT rowid, facts FROM lines WHERE path = ?"
-        found = self._database.execute(query, (os.fsencode(path),)).fetchone()
-        if found is None:
-            return None
-        self._taken[found[0]] = 1
-        return _unpacked(found[1])
-
-    def all(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """(path, {label, split, extra}) of every line."""
-        for path, facts in self._database.execute("SELECT path, facts FROM lines"):
-            yield os.fsdecode(path), _unpacked(facts)
-
-    def untaken(self) -> tuple[int, list[str]]:
-        """How many paths were never taken, and the first of them."""
-        count = self._one("SELECT COUNT(*) FROM lines") - self._taken.count(1)
-        lines = self._database.execute("SELECT rowid, path FROM lines ORDER BY rowid")
-        missing = (os.fsdecode(path) for row, path in lines if not self._taken[row])
-        return count, list(islice(missing, min(count, SHOWN)))
-
-    def close(self) -> None:
-        self._database.close()
+    columns: Given = ()
+    as_class: bool = False
 
 
-def _packed(line: Line) -> tuple[int, bytes, str]:
-    facts = json.dumps((line.label, line.split, line.extra))
-    return line.number, os.fsencode(line.path), facts
-
-
-def _unpacked(facts: str) -> dict[str, Any]:
-    label, split, extra = json.loads(facts)
-    return {"label": label, "split": split, "extra": tuple(extra)}
+AS_FOUND = TableSpec()
 
 
 class _Ruled:
-    """What both kinds share: the file, its lines, and what is said about its columns."""
+    """What both kinds share: the table, its columns, and the source of the bytes."""
 
-    def __init__(self, file: LabelFile, source: Source, *, auto_split: bool) -> None:
-        self._file = file
+    def __init__(
+        self, path: str, source: Source, spec: TableSpec, *, labels: bool, auto_split: bool
+    ) -> None:
         self._source = source
+        self._spec = spec
         self._auto_split = auto_split
+        self._table = open_table(path, columns=[name for _, name in spec.columns])
+        self._columns = find_columns(self._table, spec.columns, labels=labels)
         self._catalogs = Catalogs()
 
     @property
     def spool_bytes(self) -> int:
         return self._source.spool_bytes
 
-    def _listing(
-        self, entries: Iterable[Entry], ignored: Counter[str], notes: Sequence[str]
-    ) -> Listing:
-        """The listing of `entries`, which are in a catalog."""
-        labeled = self._file.columns.label is not None
-        dropped = ", ".join(self._file.columns.dropped)
-        said = [f"left out the columns {dropped}: rows.csv has its own"] if dropped else []
+    def _read_lines(self) -> tuple[Lines, Labels]:
+        labels = Labels(self._table, self._columns, as_class=self._spec.as_class)
+        return Lines(self._table, self._columns, labels), labels
+
+    def _split(self, entry_split: str | None, facts: Facts) -> str | None:
+        if not self._auto_split:
+            return None
+        return entry_split if self._columns.split is None else facts.split
+
+    def _listing(self, catalog: Catalog, lines: Lines, labels: Labels, found: "_Found") -> Listing:
+        labeled = bool(self._columns.labels)
         return Listing(
-            entries=entries,
+            entries=catalog,
             rule="table" if labeled else "none",
             labeled=labeled,
-            extra_columns=self._file.columns.extra_names,
-            ignored=ignored,
-            notes=(*said, *notes),
+            extra_columns=self._columns.extra_names,
+            ignored=found.ignored,
+            notes=(*self._notes(lines, labels), *found.notes),
+            doubts=(*labels.doubts(lines.label_counts()), *found.doubts),
         )
 
+    def _notes(self, lines: Lines, labels: Labels) -> list[str]:
+        """How the table was read, which columns were taken, how files were found."""
+        notes = ["; ".join((*self._table.notes, *self._columns.notes))]
+        if self._columns.dropped:
+            left_out = ", ".join(self._columns.dropped)
+            notes.append(f"left out the columns {left_out}: rows.csv has its own")
+        if labels.latin1:
+            notes.append(
+                f"{labels.latin1} cells of {_base(self._table.path)} are not UTF-8, and were read "
+                "as Latin-1; if that is wrong, save it as UTF-8"
+            )
+        for how, count in lines.how.most_common():
+            what = how or "with backslashes, blanks or a leading slash"
+            notes.append(f"found the images of {count} lines {what}")
+        return notes
+
     def read(self, name: str, locator: Locator) -> bytes:
+        _require_there(locator)
         return self._source.read(name, locator)
 
     def read_head(self, name: str, locator: Locator, length: int) -> bytes:
+        _require_there(locator)
         return self._source.read_head(name, locator, length)
 
     def close(self) -> None:
@@ -145,95 +109,186 @@ class _Ruled:
         self._source.close()
 
 
-class LabeledSource(_Ruled):
-    """Another source's images with the labels of a file; those it does not name are left out."""
+class _Found(NamedTuple):
+    """What the match of lines and images left over."""
 
-    def __init__(self, source: Source, path: str, *, auto_split: bool = True) -> None:
-        """Raises InputError if the label file is not right."""
-        super().__init__(LabelFile(path), source, auto_split=auto_split)
+    ignored: dict[str, int]
+    notes: list[str]
+    doubts: list[Doubt]
+
+
+class LabeledSource(_Ruled):
+    """Another source's images with the labels of a table; those without a line are left out."""
+
+    def __init__(
+        self, source: Source, path: str, spec: TableSpec = AS_FOUND, *, auto_split: bool = True
+    ) -> None:
+        """Raises InputError if the table cannot be used."""
+        super().__init__(path, source, spec, labels=True, auto_split=auto_split)
+        if not self._columns.labels:
+            raise no_labels(self._table)
 
     def listing(self, progress: ProgressCallback = no_progress) -> Listing:
         listed = self._source.listing(progress)
-        ignored, unnamed = Counter(listed.ignored), list[str]()
-        lines = Lines(self._file, ignored)
+        lines, labels = self._read_lines()
         try:
-            ruled = self._entries(listed.entries, lines, ignored, unnamed)
-            catalog = self._catalogs.filled(ruled, progress)
-            notes = self._report(catalog.count, lines, ignored, unnamed)
+            lines.find(entry.name for entry in listed.entries)
+            unnamed = _Unnamed()
+            entries = self._entries(listed.entries, lines, unnamed)
+            catalog = self._catalogs.filled(entries, progress)
+            found = self._found(listed, lines, catalog, unnamed)
+            return self._listing(catalog, lines, labels, found)
         finally:
             lines.close()
-        return self._listing(catalog, ignored, (*listed.notes, *notes))
 
     def _entries(
-        self, listed: Iterable[Entry], lines: Lines, ignored: Counter[str], unnamed: list[str]
+        self, listed: Iterable[Entry], lines: Lines, unnamed: "_Unnamed"
     ) -> Iterator[Entry]:
-        for entry in listed:
-            facts = lines.take(entry.name)
-            if facts is not None:
-                yield self._ruled(entry, facts)
+        named = lines.named()
+        file, facts = next(named, _NO_MORE)
+        for number, entry in enumerate(listed, 1):
+            if number != file:
+                unnamed.add(entry.name)
                 continue
-            ignored[NOT_NAMED] += 1
-            if len(unnamed) < SHOWN:
-                unnamed.append(entry.name)
+            split = self._split(entry.split, facts)
+            yield entry._replace(label=facts.label, split=split, extra=facts.extra)
+            file, facts = next(named, _NO_MORE)
+        for path, facts in lines.without_file():
+            yield _missing(path, facts, self._split(None, facts))
 
-    def _ruled(self, entry: Entry, facts: dict[str, Any]) -> Entry:
-        split = entry.split if self._file.columns.split is None else facts["split"]
-        return entry._replace(**facts | {"split": split if self._auto_split else None})
+    def _found(
+        self, listed: Listing, lines: Lines, catalog: Catalog, unnamed: "_Unnamed"
+    ) -> _Found:
+        missing = lines.missing()
+        named = catalog.count - missing
+        if missing and not named:
+            raise self._nothing_found(lines, unnamed)
+        ignored = Counter(listed.ignored)
+        ignored += Counter({NOT_NAMED: unnamed.count, REPEATED: lines.repeated})
+        doubts = list(listed.doubts)
+        if missing and unnamed.count > named:
+            doubts.append(_keys_do_not_fit(self._table.path, named, lines, unnamed))
+        return _Found(ignored, [*listed.notes, *unnamed.notes()], doubts)
 
-    def _report(
-        self, found: int, lines: Lines, ignored: Counter[str], unnamed: list[str]
-    ) -> list[str]:
-        """Notes on lines without an image, and on images without a line."""
-        notes = []
-        missing, names = lines.untaken()
-        if not found and missing:
-            raise InputError(
-                f"no line of {self._file.path} names an image of the source: it has "
-                f"{names[0]!r}, the source {unnamed[0] if unnamed else 'no image'!r}",
-                hint="Give paths relative to the source, with their endings.",
-                path=self._file.path,
-            )
-        if missing:
-            ignored[MISSING] += missing
-            notes.append(f"{MISSING}: {', '.join(names)}{' …' if missing > SHOWN else ''}")
-        if unnamed:
-            more = " …" if ignored[NOT_NAMED] > SHOWN else ""
-            notes.append(f"{NOT_NAMED}: {', '.join(sorted(unnamed))}{more}")
-        return notes
+    def _nothing_found(self, lines: Lines, unnamed: "_Unnamed") -> InputError:
+        path = next(iter(lines.without_file()))[0]
+        has = f"the source has {unnamed.first!r}" if unnamed.count else "the source has no image"
+        return InputError(
+            f"no line of {self._table.path} names an image of the source: it has {path!r}, {has}",
+            hint=f"Name the column of paths: {option('columns', 'path=NAME')}.",
+            path=self._table.path,
+        )
 
 
-class ManifestSource(_Ruled):
-    """The images that a label file names, relative to the folder that it lies in.
+_NO_MORE = (0, Facts(None, None, ()))
 
-    Every line is an entry: a file that is missing is rejected when it is read.
-    """
 
-    def __init__(self, path: str, *, labels: bool = True, auto_split: bool = True) -> None:
-        """Raises InputError if the manifest is not right."""
-        file = LabelFile(path, labels=labels)
+class ListSource(_Ruled):
+    """The images that a table names, in its order, relative to the folder that it is in."""
+
+    def __init__(
+        self,
+        path: str,
+        spec: TableSpec = AS_FOUND,
+        *,
+        labels: bool = True,
+        auto_split: bool = True,
+    ) -> None:
+        """Raises InputError if the table cannot be used."""
         self._top = os.path.dirname(os.path.abspath(path))
-        super().__init__(file, FolderSource(self._top), auto_split=auto_split)
+        folder = FolderSource(self._top, labels=False)
+        super().__init__(path, folder, spec, labels=labels, auto_split=auto_split)
 
     def listing(self, progress: ProgressCallback = no_progress) -> Listing:
-        ignored: Counter[str] = Counter()
-        lines = Lines(self._file, ignored)
+        lines, labels = self._read_lines()
         try:
+            self._find(lines, progress)
             catalog = self._catalogs.filled(self._entries(lines), progress)
+            ignored = {REPEATED: lines.repeated} if lines.repeated else {}
+            found = _Found(ignored, [], [])
+            return replace(self._listing(catalog, lines, labels, found), ordered=True)
         finally:
             lines.close()
-        return self._listing(catalog, ignored, ())
+
+    def _find(self, lines: Lines, progress: ProgressCallback) -> None:
+        """Look for files in the whole folder, if there are lines whose path is not one."""
+        if not all(exact and self._exists(path) for path, exact, _, _ in lines.in_order()):
+            lines.find(entry.name for entry in self._source.listing(progress).entries)
+
+    def _exists(self, path: str) -> bool:
+        whole = os.path.join(self._top, path)
+        return os.path.lexists(whole) and not os.path.isdir(whole)
 
     def _entries(self, lines: Lines) -> Iterator[Entry]:
-        for path, facts in lines.all():
-            if not self._auto_split:
-                facts["split"] = None
-            yield self._entry(path, facts)
+        for path, exact, name, facts in lines.in_order():
+            if name is None and not exact:
+                yield _missing(path, facts, self._split(None, facts))
+            else:
+                yield self._entry(name or path, facts)
 
-    def _entry(self, path: str, facts: dict[str, Any]) -> Entry:
+    def _entry(self, name: str, facts: Facts) -> Entry:
+        split = self._split(None, facts)
         try:
-            found = os.stat(os.path.join(self._top, path))
+            found = os.stat(os.path.join(self._top, name))
+        except FileNotFoundError as error:
+            if self._exists(name):
+                return _entry(name, facts, split, (UNREADABLE, explain(error)))
+            return _missing(name, facts, split)
         except OSError as error:
-            return Entry(path, 0, 0, **facts, locator=(UNREADABLE, explain(error)))
+            return _entry(name, facts, split, (UNREADABLE, explain(error)))
         if not stat.S_ISREG(found.st_mode):
-            return Entry(path, 0, 0, **facts, locator=(UNREADABLE, "not a regular file"))
-        return Entry(path, found.st_size, found.st_mtime_ns, **facts)
+            return _entry(name, facts, split, (UNREADABLE, "not a regular file"))
+        entry = _entry(name, facts, split, ())
+        return entry._replace(size=found.st_size, mtime_ns=found.st_mtime_ns)
+
+
+def _entry(name: str, facts: Facts, split: str | None, locator: Locator) -> Entry:
+    return Entry(name, 0, 0, facts.label, split, locator, facts.extra)
+
+
+def _missing(path: str, facts: Facts, split: str | None) -> Entry:
+    return _entry(path, facts, split, (MISSING, NO_IMAGE))
+
+
+def _require_there(locator: Locator) -> None:
+    if locator[:1] == (MISSING,):
+        raise RejectedImage(MISSING, NO_IMAGE)
+
+
+class _Unnamed:
+    """The images without a line: how many in which folder, and the first of them."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.first = ""
+        self._folders: Counter[str] = Counter()
+
+    def add(self, name: str) -> None:
+        self.first = self.first or name
+        self.count += 1
+        top, slash, _ = name.partition("/")
+        if top in self._folders or len(self._folders) < _MOST_FOLDERS:
+            self._folders[top + slash if slash else ""] += 1
+
+    def notes(self) -> list[str]:
+        """A note with the folders right below the source that they are in."""
+        if not self.count:
+            return []
+        most = sorted(self._folders.items(), key=lambda item: (-item[1], item[0]))[:SHOWN]
+        where = ", ".join(f"{count} in {top or 'the top folder'}" for top, count in most)
+        more = ", …" if len(self._folders) > SHOWN else ""
+        return [f"left out {self.count} images without a line in the table: {where}{more}"]
+
+
+def _keys_do_not_fit(path: str, named: int, lines: Lines, unnamed: _Unnamed) -> Doubt:
+    cell = next(iter(lines.without_file()))[0]
+    evidence = (
+        f"the lines of {path} and the images do not fit: {lines.missing()} lines have no image "
+        f"(the first: {cell!r}), {unnamed.count} images have no line (the first: "
+        f"{unnamed.first!r}), and only {named} lines have one"
+    )
+    return Doubt("keys-do-not-fit", evidence)
+
+
+def _base(path: str) -> str:
+    return os.path.basename(path)

@@ -1,0 +1,1 @@
+"""Label tables: what a text file or a Parquet file says of each image."""

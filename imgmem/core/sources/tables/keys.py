@@ -1,0 +1,170 @@
+"""Which file a cell of a label table means: by exact path, then by ever weaker keys.
+
+Tables are written on other machines, for other folders, by other programs. A weaker key
+is used only where it is unique on both sides: one line and one file have it.
+
+All keys are finer than the *weak key* (base name without extension, case and Unicode form
+aside). So lines and files are taken in groups of one weak key, and what is unique in its
+group is unique.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from imgmem.core.sources.names import IMAGE_ENDINGS
+from imgmem.core.sources.tables.text import latin1
+
+MAX_DEPTH = 32
+"""Folders of a path that keys look at."""
+
+_DRIVE = re.compile(r"^[A-Za-z]:(?=/)")
+_ADDRESS = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://")
+
+
+class Named(NamedTuple):
+    """A line of the table or a file of the source: its number, and its path in parts.
+
+    taken: it has its match already, and is here only because keys must be unique.
+    """
+
+    id: int
+    parts: tuple[str, ...]
+    taken: bool = False
+
+
+class Match(NamedTuple):
+    """The file that a line means. how: the keys that it took, as a phrase for a note."""
+
+    line: int
+    file: int
+    how: str
+
+
+def cell_parts(cell: str) -> tuple[str, ...]:
+    """A cell as a path, cleaned of what is never part of one: `/a//b/../c.jpg ` → a, b, c.jpg.
+
+    Backslashes separate, a drive and leading or upward steps fall away.
+    """
+    text = _ADDRESS.sub("", _DRIVE.sub("", cell.strip().replace("\\", "/")))
+    return tuple(part.strip() for part in text.split("/") if part.strip() not in {"", ".", ".."})
+
+
+def file_parts(name: str) -> tuple[str, ...]:
+    """A file's name in the source, in parts."""
+    return tuple(name.split("/"))
+
+
+def stem(name: str) -> str:
+    """A base name without the extension of an image."""
+    head, dot, ending = name.rpartition(".")
+    return head if dot and head and ending.lower() in IMAGE_ENDINGS else name
+
+
+def weak_key(parts: Sequence[str], depth: int = 1) -> str:
+    """What all keys of at least `depth` parts agree in, where any of them agrees."""
+    *folders, name = parts[-depth:]
+    return _loose("/".join((*folders, stem(name))))
+
+
+def _composed(text: str) -> str:
+    return unicodedata.normalize("NFC", latin1(text))
+
+
+def _loose(text: str) -> str:
+    return unicodedata.normalize("NFC", _composed(text).casefold())
+
+
+def _small_ending(name: str) -> str:
+    head, dot, ending = name.rpartition(".")
+    return f"{head}.{ending.lower()}" if dot else name
+
+
+_Parts = tuple[str, ...]
+
+
+def _forms(parts: _Parts) -> tuple[_Parts, ...]:
+    """The spellings of a path by which it is compared, strictest first: see `_SPELLED`."""
+    composed = tuple(map(_composed, parts))
+    *folders, name = composed
+    bare = (*folders, stem(name))
+    return parts, composed, (*folders, _small_ending(name)), bare, tuple(map(_loose, bare))
+
+
+_SPELLED = (
+    "",
+    "in another Unicode form",
+    "with the extension in other case",
+    "without the extension",
+    "in other case",
+)
+
+
+class _Cut(NamedTuple):
+    """How folders may differ: `line` and `file` take the parts that count, or None."""
+
+    phrase: str
+    line: Callable[[_Parts], _Parts | None]
+    file: Callable[[_Parts], _Parts | None]
+
+
+def _cuts(depth: int, longest: int) -> Iterator[_Cut]:
+    """From the strictest: the whole path, less leading folders, ever shorter ends of both."""
+    yield _Cut("", tuple, tuple)
+    for count in range(1, longest - depth + 1):
+        yield _Cut("less leading folders", _less(count, depth), tuple)
+    for count in range(longest, depth - 1, -1):
+        end = _last(count)
+        yield _Cut("by the end of the path" if count > 1 else "by the base name", end, end)
+
+
+def _less(count: int, least: int) -> Callable[[_Parts], _Parts | None]:
+    return lambda parts: parts[count:] if len(parts) >= count + least else None
+
+
+def _last(count: int) -> Callable[[_Parts], _Parts | None]:
+    return lambda parts: parts[-count:] if len(parts) >= count else None
+
+
+class _Side(NamedTuple):
+    """One side of a group: ids, spellings, and the ids that have no match yet."""
+
+    ids: list[int]
+    forms: list[tuple[_Parts, ...]]
+    open: set[int]
+
+    @classmethod
+    def of(cls, named: Sequence[Named]) -> "_Side":
+        forms = [_forms(one.parts) for one in named]
+        return cls([one.id for one in named], forms, {one.id for one in named if not one.taken})
+
+    def unique(self, form: int, cut: Callable[[_Parts], _Parts | None]) -> dict[_Parts, int]:
+        """Key → id of those whose key no other has."""
+        found: dict[_Parts, int | None] = {}
+        for number, forms in zip(self.ids, self.forms, strict=True):
+            if key := cut(forms[form]):
+                found[key] = None if key in found else number
+        return {key: number for key, number in found.items() if number is not None}
+
+
+def pair(lines: Sequence[Named], files: Sequence[Named], *, depth: int = 1) -> Iterator[Match]:
+    """The lines and files of one group that belong together.
+
+    Args:
+        lines, files: All of one weak key of `depth` parts, those `taken` too.
+        depth: Least parts of a key.
+    """
+    left, right = _Side.of(lines), _Side.of(files)
+    longest = min(MAX_DEPTH, max(len(one.parts) for one in (*lines, *files)))
+    for cut in _cuts(depth, longest):
+        for form, spelled in enumerate(_SPELLED):
+            if not left.open or not right.open:
+                return
+            of_files = right.unique(form, cut.file)
+            for key, line in left.unique(form, cut.line).items():
+                file = of_files.get(key)
+                if line in left.open and file is not None and file in right.open:
+                    left.open.discard(line)
+                    right.open.discard(file)
+                    yield Match(line, file, ", ".join(filter(None, (spelled, cut.phrase))))

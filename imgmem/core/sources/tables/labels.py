@@ -1,0 +1,165 @@
+"""The label that a line gives, and whether the labels of a table are classes at all."""
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from imgmem.core.errors import InputError
+from imgmem.core.messages import option
+from imgmem.core.sources.labeling import Doubt, Remedy
+from imgmem.core.sources.layout import split_name
+from imgmem.core.sources.tables import names as known
+from imgmem.core.sources.tables.columns import Columns
+from imgmem.core.sources.tables.reader import Table, doubtful, wrong
+from imgmem.core.sources.tables.text import latin1
+from imgmem.core.sources.tables.values import (
+    flag,
+    is_number,
+    is_whole,
+    lists_in,
+    several_in,
+)
+
+CLASS = Remedy({"target": "class"}, "every distinct value is a class")
+
+UNLABELED = Remedy({"labels": "none"}, "the images have no labels")
+
+_MOST_CHECKED = 100_000
+"""Pairs of a label and its twin that are remembered."""
+_MOST_COMPARED = 10_000
+"""Distinct labels that are compared in search of lists."""
+_FEW_LINES = 20
+_NEARLY = 0.9
+
+
+class Labels:
+    """Reads the label of each line, and holds every line to what the first ones said."""
+
+    def __init__(self, table: Table, columns: Columns, *, as_class: bool) -> None:
+        """as_class: the user said that every distinct value is a class."""
+        self._table = table
+        self._columns = columns
+        self._as_class = as_class
+        self._twins: list[tuple[dict[str, str], dict[str, str]]] = [({}, {}) for _ in columns.twins]
+        self.latin1 = 0
+
+    def of(self, number: int, cells: Sequence[str]) -> str | None:
+        """The label of a line. Raises InputError where it has none, or several."""
+        labels = self._columns.labels
+        if not labels:
+            return None
+        if len(labels) > 1:
+            return self._of_flags(number, [cells[index] for index in labels])
+        label = self._text(cells[labels[0]].strip())
+        if not label:
+            raise wrong(self._table.path, number, "it has no label")
+        plural = known.folded(self._table.names[labels[0]]) in known.PLURALS
+        if not self._as_class and several_in(label, plural=plural):
+            raise doubtful(self._several(f"line {number}: {label!r} looks like several labels"))
+        self._hold_twins(label, cells)
+        return label
+
+    def _text(self, cell: str) -> str:
+        text = latin1(cell)
+        self.latin1 += text != cell
+        return text
+
+    def _of_flags(self, number: int, cells: Sequence[str]) -> str:
+        """The name of the one column that is set."""
+        flags = [flag(cell) for cell in cells]
+        if None in flags:
+            cell = cells[flags.index(None)]
+            raise wrong(self._table.path, number, f"{cell!r} in a column of a class is not 0 or 1")
+        found = [index for index, is_set in zip(self._columns.labels, flags, strict=True) if is_set]
+        if len(found) != 1:
+            names = ", ".join(self._table.names[index] for index in found) or "none"
+            what = f"line {number}: the columns with a 1 are {names}, not exactly one"
+            raise doubtful(self._several(what))
+        return latin1(self._table.names[found[0]])
+
+    def _several(self, what: str) -> Doubt:
+        remedies = (CLASS,) if len(self._columns.labels) == 1 else (UNLABELED,)
+        return Doubt("several-labels", f"{self._table.path}, {what}", remedies)
+
+    def _hold_twins(self, label: str, cells: Sequence[str]) -> None:
+        for index, (there, back) in zip(self._columns.twins, self._twins, strict=True):
+            if len(there) > _MOST_CHECKED:
+                continue
+            value = cells[index].strip()
+            same = (there.setdefault(label, value), back.setdefault(value, label))
+            if same != (value, label) and self._columns.which_label is not None:
+                raise doubtful(self._columns.which_label)
+
+    def tidied(self, counts: Iterable[tuple[str, int]]) -> dict[str, str]:
+        """Labels that are better written otherwise: `3.0` as `3`, where all are so."""
+        found = {}
+        for label, _ in islice(counts, _MOST_COMPARED):
+            if not is_whole(label) or "." not in label:
+                return {}
+            found[label] = str(int(float(label)))
+        return found
+
+    def doubts(self, counts: Iterable[tuple[str, int]]) -> list[Doubt]:
+        """Why the labels may not be classes. counts: (label, lines) of every distinct label."""
+        if self._as_class or len(self._columns.labels) != 1:
+            return []
+        summary = _Summary()
+        for label, lines in counts:
+            summary.add(label, lines)
+        name = self._table.names[self._columns.labels[0]]
+        found = _doubt(summary, os.path.basename(self._table.path), name)
+        return [found] if found else []
+
+
+@dataclass
+class _Summary:
+    """The labels of a table. whole: all numbers are; sample: some of the labels."""
+
+    distinct: int = 0
+    total: int = 0
+    numbers: bool = True
+    whole: bool = True
+    sample: list[str] = field(default_factory=list)
+
+    def add(self, label: str, lines: int) -> None:
+        self.distinct += 1
+        self.total += lines
+        self.numbers = self.numbers and is_number(label)
+        self.whole = self.whole and is_whole(label)
+        if len(self.sample) < _MOST_COMPARED:
+            self.sample.append(label)
+
+
+def _doubt(labels: _Summary, file: str, column: str) -> Doubt | None:
+    """What the labels of a column look like, if not like classes."""
+    key, few = known.folded(column), ", ".join(labels.sample[:3])
+    if labels.total and labels.numbers and (not labels.whole or key in known.NUMBER_NAMES):
+        what = f"the labels of {file} are numbers ({column}: {few}, …)"
+        return Doubt("number-labels", f"{what}: is this a number to predict?", (CLASS,))
+    if labels.total >= _FEW_LINES and labels.distinct >= _NEARLY * labels.total:
+        differ = f"{labels.distinct} of {labels.total} labels of {file} differ ({column}: {few}, …)"
+        return Doubt("unique-labels", f"{differ}: is this the column of the class?", (CLASS,))
+    if example := lists_in(labels.sample, plural=key in known.PLURALS):
+        what = f"labels of {file} look like lists of labels ({column}: {example!r})"
+        return Doubt("several-labels", what, (CLASS,))
+    return None
+
+
+def split_of(table: Table, number: int, cell: str) -> str:
+    """The split that a line names. Raises InputError for none, and for reserved words."""
+    name = latin1(cell.strip())
+    if not name:
+        raise wrong(table.path, number, "it has no split")
+    if name in {"all", "folds"} or name.startswith("!"):
+        raise wrong(table.path, number, f"{name!r} cannot be the name of a split")
+    return split_name(name) or name
+
+
+def no_labels(table: Table) -> InputError:
+    """The error where labels are wanted and no column has them."""
+    return InputError(
+        f"{table.path}: no column of labels was found; its columns: {', '.join(table.names)}",
+        hint=f"Name the column of labels: {option('columns', 'label=NAME')}.",
+        path=table.path,
+    )

@@ -1,0 +1,55 @@
+"""What the world calls the columns of label tables."""
+
+import re
+
+_PATHS = """
+    path filepath filepaths file filename filenames fname fpath imagepath imgpath imagefile
+    imgfile imagefilename imgfilename imagefilepath imagename imgname image images img
+    imageindex xrayimagename relpath relativepath relativepathtoimage picture photo
+    imagelocation
+"""
+_IDS = """
+    imageid imgid imgidx idcode id uuid guid name isicid photoid pictureid fileid sampleid
+    imagenumber imagekey key patientid caseid
+"""
+PATH_NAMES = (frozenset(_PATHS.split()), frozenset(_IDS.split()))
+"""Columns that say which file, the better ones first."""
+
+_PLURALS = "labels classes categories tags findings attributes attributeids"
+PLURALS = frozenset(_PLURALS.split())
+"""Columns whose cells may well hold several labels."""
+
+_LABELS = f"""
+    class classname classid classlabel classidx label labelname labelid labelidx labels
+    category categoryname categoryid target targetname targetid y tag gt groundtruth
+    breed breedid species speciesname diagnosis diagnostic dx level emotion expression grade
+    disease finding findinglabels landmarkid individualid cls {_PLURALS}
+"""
+LABEL_NAMES = frozenset(_LABELS.split())
+"""Columns that hold the class."""
+
+SPLIT_NAMES = frozenset(("split", "splits", "splitname", "usage", "subset", "datasplit"))
+"""Columns that hold the split, whatever their values."""
+LIKELY_SPLIT_NAMES = frozenset(("set", "dataset", "datasettype", "phase", "partition", "mode"))
+"""Columns that hold it where a value is the word for one."""
+
+_OTHERS = """
+    index row rownumber unnamed0 unnamed width height w h size filesize depth channels format
+    xmin ymin xmax ymax x1 y1 x2 y2 roix1 roiy1 roix2 roiy2 bboxx1 bboxy1 bboxx2 bboxy2 bbox
+    url link md5 sha1 sha256 hash digest checksum date time datetime timestamp year
+    lat lon lng latitude longitude license author source copyright
+"""
+OTHER_NAMES = frozenset(("", *_OTHERS.split()))
+"""Columns that are never the class of an image."""
+
+_NUMBERS = """
+    age boneage ageapprox price score rating weight heightcm angle steering temperature count
+    distance bmi pawpularity
+"""
+NUMBER_NAMES = frozenset(_NUMBERS.split())
+"""Columns that hold a quantity rather than a class."""
+
+
+def folded(name: str) -> str:
+    """A column's name as the sets above have it: small letters and digits only."""
+    return re.sub(r"[\W_]+", "", name.lower())

@@ -1,0 +1,48 @@
+"""Tables in Parquet files; needs the extra `parquet` (pyarrow)."""
+
+from collections.abc import Generator, Sequence
+from typing import TYPE_CHECKING
+
+from imgmem.core.errors import InputError, UsageError
+from imgmem.core.sources.tables.jsonl import as_text
+
+if TYPE_CHECKING:
+    from pyarrow.parquet import ParquetFile
+
+_BATCH = 4096
+
+
+def names_of(path: str) -> tuple[str, ...]:
+    """The names of the columns."""
+    with _open(path) as file:
+        return tuple(file.schema_arrow.names)
+
+
+def records(path: str, names: Sequence[str]) -> Generator[tuple[int, Sequence[str]], None, None]:
+    """(row number from 1, cells as text)."""
+    number = 0
+    with _open(path) as file:
+        for batch in file.iter_batches(_BATCH, columns=list(names)):
+            columns = [column.to_pylist() for column in batch.columns]
+            for cells in zip(*columns, strict=True):
+                number += 1
+                yield number, list(map(as_text, cells))
+
+
+def _open(path: str) -> "ParquetFile":
+    try:
+        import pyarrow
+        from pyarrow.parquet import ParquetFile
+    except ImportError:
+        raise UsageError(
+            f"{path} needs the package pyarrow to be read",
+            hint="Install imgmem with its extra `parquet`, or save the table as .csv.",
+        ) from None
+    try:
+        return ParquetFile(path)
+    except (OSError, pyarrow.ArrowInvalid) as error:
+        raise InputError(
+            f"the label table {path} cannot be read: {error}",
+            hint="Check the path and its permissions.",
+            path=path,
+        ) from None

@@ -34,6 +34,8 @@ _POLICY = specs.RejectPolicy()
 @options.image_options
 @options.dtype_option
 @options.labels_option
+@options.columns_option
+@options.target_option
 @click.option(
     "--classes",
     type=click.Path(path_type=str),
@@ -82,7 +84,17 @@ def command(
     from imgmem.core.build.operation import build
 
     classes = given["classes"] and read_classes(given["classes"])
-    names = ("dtype", "labels", "splits", "auto_split", "shuffle", "seed", "limit")
+    names = (
+        "dtype",
+        "labels",
+        "columns",
+        "target",
+        "splits",
+        "auto_split",
+        "shuffle",
+        "seed",
+        "limit",
+    )
     spec = specs.BuildSpec(image=image, classes=classes, **{name: given[name] for name in names})
     policy = specs.RejectPolicy(on_error=given["on_error"], max_rejects=given["max_rejects"])
     with shown(quiet=given["quiet"]) as progress:

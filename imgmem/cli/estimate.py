@@ -41,6 +41,8 @@ _STAGES = {
 @options.image_options
 @options.dtype_option
 @options.labels_option
+@options.columns_option
+@options.target_option
 @click.option(
     "--float-dtype",
     type=click.Choice(specs.FLOAT_DTYPES),

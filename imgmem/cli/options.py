@@ -82,8 +82,19 @@ labels_option = click.option(
     "--labels",
     default=_BUILD.labels,
     show_default=True,
-    metavar="folder|none|FILE.csv",
-    help="Where the classes come from.",
+    metavar="folder|none|FILE",
+    help="Where labels come from; FILE is a label table (.csv, .tsv, .txt, .jsonl ...).",
+)
+columns_option = click.option(
+    "--columns",
+    multiple=True,
+    metavar="ROLE=NAME,...",
+    help="Columns of the label table, e.g. path=id,label=breed,split=Usage,group=patient.",
+)
+target_option = click.option(
+    "--target",
+    type=click.Choice(specs.TARGETS),
+    help="class: every distinct value of the label column is a class.",
 )
 
 _IMAGE = specs.ImageSpec()

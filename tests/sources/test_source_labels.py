@@ -11,6 +11,7 @@ from support.trees import plant
 from imgmem.core.errors import InputError, RejectedImage
 from imgmem.core.rows.origins import ROW_COLUMNS
 from imgmem.core.sources.labeling import require_certain
+from imgmem.core.sources.tables import lines, reader
 
 
 @pytest.fixture
@@ -297,12 +298,14 @@ def test_a_datasets_rows_csv_is_a_manifest(images):
     assert (entry.label, entry.split, entry.extra) == ("dog", "train", ("nice",))
 
 
-def test_memory_does_not_grow_with_the_number_of_lines(tmp_path, labels):
+def test_memory_does_not_grow_with_the_number_of_lines(tmp_path, labels, monkeypatch):
+    monkeypatch.setattr(lines, "_BATCH", 256)
+    monkeypatch.setattr(reader, "SAMPLE_LINES", 100)
     images = plant(tmp_path / "images", "000000.jpg")
 
     def peak(count):
-        lines = "".join(f"{number:06}.jpg,cat,some more\n" for number in range(count))
-        file = labels("path,label,note\n" + lines)
+        text = "".join(f"{number:06}.jpg,cat,some more\n" for number in range(count))
+        file = labels("path,label,note\n" + text)
         tracemalloc.start()
         exhausted(images, labels=file)
         found = tracemalloc.get_traced_memory()[1]
@@ -310,4 +313,4 @@ def test_memory_does_not_grow_with_the_number_of_lines(tmp_path, labels):
         return found
 
     peak(10)
-    assert peak(12_000) < peak(6_000) + 100_000
+    assert peak(6_000) < peak(1_500) + 100_000

@@ -137,7 +137,7 @@ def _job(
     images = open_source(
         source,
         labels=spec.labels,
-        table=TableSpec(roles(spec.columns, "columns"), as_class=spec.target == "class"),
+        table=TableSpec.of(spec),
         auto_split=spec.auto_split,
         spool=os.path.dirname(out) or ".",
     )

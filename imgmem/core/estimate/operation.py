@@ -26,7 +26,7 @@ from imgmem.core.estimate.verdicts import (
 from imgmem.core.machine import memory, process
 from imgmem.core.messages import option
 from imgmem.core.progress import ProgressCallback, no_progress
-from imgmem.core.sources import Listing, Source, open_source
+from imgmem.core.sources import Listing, Source, TableSpec, open_source
 from imgmem.core.specs import NAIVE_DTYPES, EstimateSpec, ImageSpec, NaiveDtype, RunSpec
 from imgmem.core.storage import store
 from imgmem.core.storage.record import Record
@@ -93,7 +93,7 @@ def estimate(
     path = os.path.abspath(path)
     if os.path.isfile(os.path.join(path, store.RECORD)):
         return _of_dataset(path, spec, run, available_here(path))
-    source = open_source(path, labels=spec.labels)
+    source = open_source(path, labels=spec.labels, table=TableSpec.of(spec))
     try:
         return _of_source(path, source, spec, run, progress, available_here(os.fspath(out or ".")))
     finally:

@@ -14,6 +14,7 @@ from imgmem.core.sources.base import Entry, Listing, Locator, Source
 from imgmem.core.sources.catalog import Catalog, Catalogs
 from imgmem.core.sources.files import MISSING, UNREADABLE
 from imgmem.core.sources.folder import FolderSource
+from imgmem.core.sources.grammar import roles
 from imgmem.core.sources.labeling import Doubt
 from imgmem.core.sources.layout import SHOWN
 from imgmem.core.sources.tables.columns import Given, find_columns
@@ -21,6 +22,7 @@ from imgmem.core.sources.tables.labels import Labels, no_labels
 from imgmem.core.sources.tables.lines import Facts, Lines
 from imgmem.core.sources.tables.reader import open_table
 from imgmem.core.sources.walk import explain
+from imgmem.core.specs import LabelSpec
 
 NOT_NAMED = "image without a line in the label table"
 _MOST_FOLDERS = 1000
@@ -37,6 +39,11 @@ class TableSpec(NamedTuple):
 
     columns: Given = ()
     as_class: bool = False
+
+    @classmethod
+    def of(cls, spec: LabelSpec) -> "TableSpec":
+        """What the options say. Raises UsageError for columns that cannot be parsed."""
+        return cls(roles(spec.columns, "columns"), as_class=spec.target == "class")
 
 
 AS_FOUND = TableSpec()

@@ -94,20 +94,23 @@ def _delimiter(lines: Sequence[str]) -> str:
         return mark
     if mark := next((mark for mark in _MARKS if _names_paths(lines[0], mark)), ""):
         return mark
-    by_blanks = NONE if all(map(_one_path, lines[1:] or lines)) else _blanks(lines)
-    return by_blanks or next((mark for mark in _MARKS if mark in lines[0]), NONE)
+    return _blanks(lines) or next((mark for mark in _MARKS if mark in lines[0]), NONE)
 
 
 def _blanks(lines: Sequence[str]) -> str:
     """How blanks separate, NONE if they do not."""
     share, _ = _fit(lines, BLANKS)
+    if not (share == 1 and _names_paths(lines[0], None)) and all(
+        map(_one_path, lines[1:] or lines)
+    ):
+        return NONE
     body = lines[1:] if len(lines) > 1 and _plausible_header(lines[0].split()) else lines
     if share < 1 and (found := _one_blank(body)):
         return found
     return BLANKS if share >= _MOSTLY else NONE
 
 
-def _names_paths(line: str, mark: str) -> bool:
+def _names_paths(line: str, mark: str | None) -> bool:
     """Whether a line is a header with a column of paths, if `mark` separates."""
     cells = [folded(cell) for cell in line.split(mark)]
     return len(cells) > 1 and any(cell in PATH_NAMES[0] | PATH_NAMES[1] for cell in cells)
@@ -128,7 +131,7 @@ def _fit(lines: Sequence[str], delimiter: str) -> tuple[float, bool]:
     except csv.Error:
         return 0, False
     width, _ = Counter(map(len, rows[1:] or rows)).most_common(1)[0]
-    if len(rows[0]) == width - 1 and _plausible_header(rows[0]):
+    if 1 < len(rows[0]) == width - 1 and _plausible_header(rows[0]):
         rows = rows[1:]
     if width < 2:
         return 0, False

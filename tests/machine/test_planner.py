@@ -45,6 +45,13 @@ def test_as_many_workers_as_asked_for_and_never_more_than_cpus_otherwise(demand,
     )
 
 
+@given(demands, extra)
+def test_chunks_get_at_most_half_of_what_the_floor_leaves(demand, more):
+    plan = demand.divide(demand.floor + more)
+    least = plan.slots * demand.row_bytes
+    assert plan.slots * plan.chunk_bytes <= least + more // 2
+
+
 @given(demands)
 def test_the_floor_is_the_least_budget_that_passes(demand):
     demand.divide(demand.floor)

@@ -11,9 +11,9 @@ import numpy.typing as npt
 from imgmem.core.build.planned import PlannedImage, planned_images
 from imgmem.core.decode.format import Header
 from imgmem.core.decode.headers import read_header
-from imgmem.core.decode.images import Decoded, decode_into
+from imgmem.core.decode.images import Decoded, check_size, decode_into
 from imgmem.core.decode.memory_cost import decode_cost
-from imgmem.core.errors import ImgmemError, InputError, RejectedImage
+from imgmem.core.errors import ImgmemError, InputError, RejectedImage, ResourceError
 from imgmem.core.machine.pipeline import MemoryGate
 from imgmem.core.messages import option
 from imgmem.core.rows.measures import measure
@@ -124,6 +124,9 @@ class Decoder:
         except ImgmemError as failure:
             chunk.failure = failure
             return False
+        except MemoryError:
+            chunk.failure = _out_of_memory(image)
+            return False
         chunk.rows.append(Row(image, decoded, digest))
         return True
 
@@ -144,6 +147,7 @@ class Decoder:
         if data is not None and self._tiny_rows and header.height * header.width <= TINY_PIXELS:
             decoded = decode_into(data, self._spec, row, header=header)
             return hashlib.sha256(data).digest(), decoded
+        check_size(header, self._spec, (row.shape[0], row.shape[1]))
         cost = decode_cost(header, self._spec, image.size)
         with self._gate.reserved(cost, image.name):
             data = data or self._read(image)
@@ -177,6 +181,14 @@ def _facts(pixels: npt.NDArray[np.uint8], rows: list[Row]) -> npt.NDArray[np.voi
     facts["width"] = [row.decoded.width for row in rows]
     facts["format"] = [row.decoded.format for row in rows]
     return facts
+
+
+def _out_of_memory(image: PlannedImage) -> ResourceError:
+    return ResourceError(
+        f"out of memory while decoding {image.name}",
+        hint=f"Lower {option('memory')} or {option('workers')}, or use a machine with more memory.",
+        path=image.name,
+    )
 
 
 def _stopped_at(reject: Reject) -> InputError:

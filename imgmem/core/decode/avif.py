@@ -26,7 +26,7 @@ def avif_bits(_: "ImageFile", data: bytes) -> int:
     return 16 if at >= 0 and data[at + 6] & 0x40 else 8
 
 
-def check_avif(data: bytes) -> None:
+def check_avif(data: bytes) -> set[str]:
     """All bytes that the boxes promise, up to the one with the pixels (ISO/IEC 14496-12, 4.2)."""
     at, name = 0, b""
     while at < len(data) and name != b"mdat":
@@ -34,7 +34,8 @@ def check_avif(data: bytes) -> None:
         if length == 1:
             (length,) = struct.unpack_from(">Q", data, at + 8)
         if length < 8:  # 0: to the end of the file
-            return
+            return set()
         at += length
     if at > len(data):
         raise IndexError
+    return set()

@@ -2,16 +2,18 @@
 
 import struct
 
+PREFIX = b"Exif\0\0"
+"""What an EXIF block in a JPEG begins with; without it, it is something else."""
 _INTEGERS = {3: "H", 4: "I"}
 
 
 def exif_orientation(exif: bytes) -> int:
-    """The orientation (1–8) in an EXIF block, with or without its "Exif" prefix; 1 if none.
+    """The orientation (1–8) in an EXIF block, with or without its prefix; 1 if there is none.
 
     Own code, because it is twenty times as fast as reading the whole block and does not
     stumble over damage elsewhere in it. Layout: TIFF 6.0, section 2.
     """
-    block = exif.removeprefix(b"Exif\0\0")
+    block = exif.removeprefix(PREFIX)
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(block[:4])
     if order is None:
         return 1

@@ -1,22 +1,60 @@
 """What the exceptions of decoders mean."""
 
-from imgmem.core.errors import RejectedImage
+from typing import NamedTuple
 
-_UNABLE = (
-    "not installed",
-    "not available",
-    "not supported",
-    "unsupported",
-    "unknown pixel mode",
-    "Could not determine subsampling",
+from imgmem.core.errors import RejectedImage, RejectReason
+
+_NO_MEMORY = ("insufficient memory", "out of memory", "memory allocation", "allocate memory")
+
+_SUBSAMPLING = "a chroma subsampling that is not read; re-save it"
+
+
+class _Meaning(NamedTuple):
+    """What is meant where a message contains `said`; words: instead of it, if any."""
+
+    said: str
+    reason: RejectReason
+    words: str = ""
+
+
+_MEANINGS = (
+    _Meaning("truncat", "truncated"),
+    _Meaning("premature end of jpeg file", "truncated"),
+    _Meaning("could not determine subsampling", "unsupported", _SUBSAMPLING),
+    _Meaning("codec configuration error", "unsupported", "a kind of pixels that is not read"),
+    _Meaning("unknown pixel mode", "unsupported", "a kind of pixels that is not read"),
+    _Meaning("unrecognized image mode", "unsupported", "a kind of pixels that is not read"),
+    _Meaning("unknown data organization", "corrupt", "the tags do not say where the pixels are"),
+    _Meaning("missing dimensions", "corrupt", "the tags do not say how large the image is"),
+    _Meaning("invalid exif payload", "unsupported", "libavif refuses its EXIF block; re-save it"),
+    _Meaning("not installed", "unsupported"),
+    _Meaning("not available", "unsupported"),
+    _Meaning("not supported", "unsupported"),
+    _Meaning("not yet supported", "unsupported"),
+    _Meaning("unsupported", "unsupported"),
 )
 
 
 def reject(error: Exception, *, complete: bool = True) -> RejectedImage:
-    """What a decoder's exception means; raises MemoryError if it is about memory."""
-    said = str(error) or type(error).__name__
-    if isinstance(error, MemoryError) or "memory" in said.lower():
+    """What a decoder's exception means; raises MemoryError if there was too little memory.
+
+    complete: whether the decoder had the whole file; else all that it says means "truncated".
+    """
+    said = str(error)
+    lower = said.lower()
+    if isinstance(error, MemoryError) or any(words in lower for words in _NO_MEMORY):
         raise MemoryError(said) from error
-    if not complete or "truncat" in said.lower() or "Premature end of JPEG file" in said:
-        return RejectedImage("truncated", said)
-    return RejectedImage("unsupported" if any(w in said for w in _UNABLE) else "corrupt", said)
+    if not complete:
+        return RejectedImage("truncated", said or "ends inside the header")
+    for meaning in _MEANINGS:
+        if meaning.said in lower:
+            return RejectedImage(meaning.reason, meaning.words or said)
+    return RejectedImage("corrupt", _in_words(error))
+
+
+def _in_words(error: Exception) -> str:
+    """The message, if it says anything to who has not written the decoder."""
+    said = str(error)
+    if isinstance(error, AssertionError | KeyError | IndexError | ValueError | TypeError):
+        return f"its header contradicts itself ({said or type(error).__name__})"
+    return said or f"the decoder gave up ({type(error).__name__})"

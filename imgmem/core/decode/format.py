@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from io import BytesIO
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -55,8 +54,9 @@ class Header(NamedTuple):
         return (self.width, self.height) if self.orientation >= 5 else (self.height, self.width)
 
 
-def _pass(*_: object) -> None:
+def _no_check(_: bytes) -> set[str]:
     """Check nothing: the decoder finds all damage that the format can reveal."""
+    return set()
 
 
 def check_samples(image: "ImageFile", header: Header, _: bytes = b"") -> None:
@@ -97,13 +97,19 @@ class Format:
     Attributes:
         name: As in `rows.npy` and in messages.
         matches: Whether these first bytes of a file are of this format.
-        open: Pillow's reader, called directly: `Image.open` tries others.
+        open: Pillow's reader, called directly: `Image.open` tries others. None with `decode`.
+        read_header: The header from the file's bytes or its first part; None if Pillow
+            must open the file for it.
         check: Raises RejectedImage for a file that is cut or whose checksums are wrong,
-            before it is opened; IndexError, ValueError and struct.error mean "cut".
+            before it is opened; IndexError, ValueError and struct.error mean "cut". Returns
+            notes.
         check_image: The same once it is open; also refuses pixel types that are not read.
+        check_palette: Whether indices beyond the end of the palette are damage.
+        decode: Pixels from the file's bytes, where that is not left to Pillow:
+            (H, W, 3) RGB or (H, W) gray, uint8.
         bits: Bits of a channel as the file has them: 8, or 16 for all that is more.
         block: Pixels that are decoded at once: a strip, a tile, all; 0 for a few rows.
-        several: The note for a file of which only the first image is read.
+        several: The note where Pillow sees more than one image; "" to ask `check` alone.
         file_copies: How often the file's bytes are in memory while it is decoded.
         pixel_bytes: What the decoder itself takes for a pixel of the image, in bytes.
         sample_bytes: What it takes for a sample of `Header.block`, in bytes.
@@ -111,9 +117,12 @@ class Format:
 
     name: str
     matches: Callable[[bytes], bool]
-    open: "Callable[[BytesIO], ImageFile]"
-    check: Callable[[bytes], None] = _pass
+    open: "Callable[[bytes], ImageFile] | None"
+    read_header: "Callable[..., Header] | None" = None
+    check: Callable[[bytes], set[str]] = _no_check
     check_image: "Callable[[ImageFile, Header, bytes], None]" = check_samples
+    check_palette: bool = False
+    decode: "Callable[[bytes, Header], Pixels] | None" = None
     bits: "Callable[[ImageFile, bytes], int]" = _deep_mode
     block: "Callable[[ImageFile, bytes], int]" = _by_rows
     several: str = "animation"

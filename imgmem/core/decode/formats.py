@@ -1,21 +1,19 @@
 """The table of formats: one row for each that is read."""
 
+from collections.abc import Callable
 from functools import partial
+from io import BytesIO
 
 from PIL.AvifImagePlugin import AvifImageFile
-from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
 from PIL.ImageFile import ImageFile
 from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
-from PIL.PngImagePlugin import PngImageFile
-from PIL.PpmImagePlugin import PpmImageFile
-from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from imgmem.core.decode import gif, jpeg2000, png, tiff, webp
+from imgmem.core.decode import bmp, gif, jpeg2000, png, ppm, tiff, webp
 from imgmem.core.decode.avif import avif_bits, check_avif, is_avif
 from imgmem.core.decode.foreign import refuse
-from imgmem.core.decode.format import Format, Header, raw_mode
+from imgmem.core.decode.format import Format
 from imgmem.core.decode.jpeg import is_jpeg
 
 
@@ -23,14 +21,8 @@ def _begins(data: bytes, *, signatures: tuple[bytes, ...]) -> bool:
     return data.startswith(signatures)
 
 
-def _is_ppm(data: bytes) -> bool:
-    return data[:1] == b"P" and data[1:2] in b"123456" and data[2:3].isspace()
-
-
-def _ppm_bits(image: ImageFile, _: bytes) -> int:
-    arguments = image.tile[0].args if image.tile else ""
-    deep = isinstance(arguments, tuple) and int(arguments[1]) > 255
-    return 16 if deep or "16" in raw_mode(image) else 8
+def _opener(reader: type[ImageFile]) -> Callable[[bytes], ImageFile]:
+    return lambda data: reader(BytesIO(data))
 
 
 def _python_block(image: ImageFile, _: bytes) -> int:
@@ -38,35 +30,40 @@ def _python_block(image: ImageFile, _: bytes) -> int:
     return 0 if image.tile[0].codec_name == "raw" else image.width * image.height
 
 
-def _python_sample_bytes(header: Header) -> float:
-    """Of Pillow's decoders in Python: a bytearray and a copy of it."""
-    return 2.4 * (4 if header.mode == "I" else 1)
-
-
 _ROWS = (
     Format(
         name="PNG",
         matches=partial(_begins, signatures=(png.SIGNATURE,)),
-        open=PngImageFile,
+        open=png.open_png,
+        read_header=png.read_png_header,
         check=png.check_png,
+        check_image=png.check_png_image,
+        check_palette=True,
+        several="",
     ),
     Format(
         name="GIF",
         matches=partial(_begins, signatures=(b"GIF87a", b"GIF89a")),
-        open=GifImageFile,
+        open=_opener(GifImageFile),
+        read_header=gif.read_gif_header,
         check=gif.check_gif,
+        several="",
+        pixel_bytes=lambda _: 1,  # what the first frame is disposed with
     ),
     Format(
         name="BMP",
         matches=partial(_begins, signatures=(b"BM",)),
-        open=BmpImageFile,
+        open=_opener(bmp.StrictBmpFile),
+        check_image=bmp.check_bmp_image,
+        check_palette=True,
+        bits=bmp.bmp_bits,
         block=_python_block,
-        sample_bytes=_python_sample_bytes,
+        sample_bytes=lambda _: 2.4,  # a bytearray and a copy of it
     ),
     Format(
         name="TIFF",
         matches=partial(_begins, signatures=tiff.SIGNATURES),
-        open=TiffImageFile,
+        open=_opener(tiff.StrictTiffFile),
         check=tiff.check_tiff_start,
         check_image=tiff.check_tiff,
         block=tiff.tiff_block,
@@ -76,7 +73,7 @@ _ROWS = (
     Format(
         name="JPEG2000",
         matches=partial(_begins, signatures=jpeg2000.SIGNATURES),
-        open=Jpeg2KImageFile,
+        open=_opener(Jpeg2KImageFile),
         check=jpeg2000.check_jpeg2000,
         bits=jpeg2000.jpeg2000_bits,
         block=jpeg2000.jpeg2000_tile,
@@ -86,33 +83,31 @@ _ROWS = (
     Format(
         name="WEBP",
         matches=webp.is_webp,
-        open=WebPImageFile,
+        open=_opener(WebPImageFile),
         check=webp.check_webp,
         pixel_bytes=lambda _: 16.5,  # canvas, the one before, the frame's, a copy; alpha
     ),
     Format(
         name="AVIF",
         matches=is_avif,
-        open=AvifImageFile,
+        open=_opener(AvifImageFile),
         check=check_avif,
         bits=avif_bits,
         pixel_bytes=lambda header: 4 + 5 * header.bits / 8,  # planes Y U V A; RGBA, a copy of it
     ),
     Format(
         name="PPM",
-        matches=_is_ppm,
-        open=PpmImageFile,
-        check_image=lambda *_: None,  # 32 bits in memory are 16 in the file
-        bits=_ppm_bits,
-        block=_python_block,
-        sample_bytes=_python_sample_bytes,
+        matches=ppm.is_ppm,
+        open=None,
+        read_header=ppm.read_ppm_header,
+        decode=ppm.decode_ppm,
     ),
 )
-PILLOW_FORMATS: dict[str, Format] = {row.name: row for row in _ROWS}
+OTHER_FORMATS: dict[str, Format] = {row.name: row for row in _ROWS}
 """By name: the formats whose pixels Pillow decodes."""
 JPEG = "JPEG"
 """The one that simplejpeg decodes: see `jpeg`."""
-FORMATS: tuple[str, ...] = (JPEG, *PILLOW_FORMATS)
+FORMATS: tuple[str, ...] = (JPEG, *OTHER_FORMATS)
 """The names of all formats that are read. No plugin that runs programs (EPS) or guesses (TGA)."""
 
 

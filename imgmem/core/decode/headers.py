@@ -1,16 +1,14 @@
 """What an image says of itself before a pixel is decoded."""
 
 import struct
-from io import BytesIO
 
 from PIL.ImageFile import ImageFile
 
 from imgmem.core.decode.exif import exif_orientation
 from imgmem.core.decode.failures import reject
 from imgmem.core.decode.format import Format, Header
-from imgmem.core.decode.formats import JPEG, PILLOW_FORMATS, sniff
+from imgmem.core.decode.formats import JPEG, OTHER_FORMATS, sniff
 from imgmem.core.decode.jpeg import read_jpeg_header
-from imgmem.core.decode.png import late_exif
 from imgmem.core.errors import RejectedImage
 
 
@@ -28,28 +26,31 @@ def read_header(data: bytes, *, complete: bool = True) -> Header:
     name = sniff(data)
     if name == JPEG:
         return read_jpeg_header(data, complete=complete)
-    kind = PILLOW_FORMATS[name]
+    kind = OTHER_FORMATS[name]
+    if kind.read_header:
+        return kind.read_header(data, complete=complete)
     return describe(open_image(data, kind, complete=complete), kind, data)
 
 
 def open_image(data: bytes, kind: Format, *, complete: bool = True) -> ImageFile:
     """Open an image with Pillow, lazily. Raises RejectedImage."""
+    assert kind.open is not None
     try:
-        return kind.open(BytesIO(data))
+        return kind.open(data)
     except Exception as error:
         if complete:
             check_container(data, kind)  # that it is cut says more than what Pillow stumbled over
         raise reject(error, complete=complete) from error
 
 
-def check_container(data: bytes, kind: Format) -> None:
-    """Reject a file that is cut, or whose checksums are wrong.
+def check_container(data: bytes, kind: Format) -> set[str]:
+    """Reject a file that is cut, or whose checksums are wrong; returns notes.
 
     Raises RejectedImage: "truncated" or "corrupt". Formats that have nothing to check,
     or whose decoder does it, pass.
     """
     try:
-        kind.check(data)
+        return kind.check(data)
     except (IndexError, ValueError, struct.error):
         raise RejectedImage("truncated", f"the {kind.name} file ends before its end mark") from None
 
@@ -66,7 +67,7 @@ def describe(image: ImageFile, kind: Format, data: bytes) -> Header:
 
 def _describe(image: ImageFile, kind: Format, data: bytes) -> Header:
     width, height = image.size
-    exif = image.info.get("exif") or late_exif(data)
+    exif = image.info.get("exif", b"")
     orientation = exif_orientation(bytes(exif))
     if orientation >= 5:
         height, width = width, height

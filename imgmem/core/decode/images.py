@@ -11,11 +11,11 @@ from PIL.ImageFile import ImageFile
 
 from imgmem.core.decode.failures import reject
 from imgmem.core.decode.format import Format, Header, Pixels
-from imgmem.core.decode.formats import JPEG, PILLOW_FORMATS, sniff
+from imgmem.core.decode.formats import JPEG, OTHER_FORMATS, sniff
 from imgmem.core.decode.geometry import Size, jpeg_eighths, jpeg_fills, jpeg_scaled
 from imgmem.core.decode.headers import check_container, describe, open_image
 from imgmem.core.decode.jpeg import COLORS, read_jpeg, read_jpeg_header
-from imgmem.core.decode.pixels import from_inverted_cmyk, read_pixels
+from imgmem.core.decode.pixels import check_palette, from_inverted_cmyk, read_pixels
 from imgmem.core.decode.resize import apply_orientation, fit_into, plane
 from imgmem.core.errors import RejectedImage
 from imgmem.core.specs import ImageSpec
@@ -24,10 +24,24 @@ RECIPE = 1
 """Raised whenever the same file would become different bytes."""
 
 
+NOTES = (
+    "16-bit",
+    "alpha",
+    "animation",
+    "cmyk",
+    "gif-repaired",
+    "jpeg-repaired",
+    "lab",
+    "pages",
+    "png-repaired",
+)
+"""What can be lost, or was passed over, in an image that became a row."""
+
+
 class Decoded(NamedTuple):
     """What became of an image: its upright size in the file, its format, what was lost.
 
-    notes: any of "16-bit", "alpha", "animation", "cmyk", "lab", "pages".
+    notes: any of NOTES.
     """
 
     height: int
@@ -69,13 +83,16 @@ def decode_into(
     try:
         if name == JPEG:
             return _decode_jpeg(data, spec, row, header or read_jpeg_header(data))
-        return _decode_other(data, spec, row, PILLOW_FORMATS[name])
+        return _decode_other(data, spec, row, OTHER_FORMATS[name])
     except cv2.error as error:  # its MemoryError has no class of its own
         raise reject(error) from error
 
 
-def _check_size(header: Header, spec: ImageSpec, target: Size) -> None:
-    """Reject before decoding."""
+def check_size(header: Header, spec: ImageSpec, target: Size) -> None:
+    """Reject before decoding, and before memory is reserved for it.
+
+    Raises RejectedImage: "too-large" or "wrong-size".
+    """
     if header.height * header.width > spec.max_pixels:
         detail = f"{header.height}×{header.width} is more than {spec.max_pixels} pixels"
         raise RejectedImage("too-large", detail)
@@ -86,39 +103,45 @@ def _check_size(header: Header, spec: ImageSpec, target: Size) -> None:
 
 def _decode_jpeg(data: bytes, spec: ImageSpec, row: Pixels, header: Header) -> Decoded:
     target = row.shape[0], row.shape[1]
-    _check_size(header, spec, target)
+    check_size(header, spec, target)
+    colors = COLORS[header.mode]
     if jpeg_fills(header, spec, target):
-        read_jpeg(data, COLORS[header.mode], target, row)
-        return Decoded(header.height, header.width, "JPEG")
+        _, notes = read_jpeg(data, colors, target, row)
+        return Decoded(header.height, header.width, JPEG, tuple(sorted(notes)))
     eighths = jpeg_eighths(header.size, spec, target)
-    pixels = read_jpeg(data, COLORS[header.mode], jpeg_scaled(header.stored_size, eighths))
+    pixels, notes = read_jpeg(data, colors, jpeg_scaled(header.stored_size, eighths))
     if header.mode == "CMYK":
         pixels = from_inverted_cmyk(pixels)
+        notes.add("cmyk")
     fit_into(apply_orientation(plane(pixels), header.orientation), spec, row, header.size)
-    notes = ("cmyk",) if header.mode == "CMYK" else ()
-    return Decoded(header.height, header.width, "JPEG", notes)
+    return Decoded(header.height, header.width, JPEG, tuple(sorted(notes)))
 
 
 def _decode_other(data: bytes, spec: ImageSpec, row: Pixels, kind: Format) -> Decoded:
-    check_container(data, kind)
-    image = open_image(data, kind)
-    header = describe(image, kind, data)
-    _check_size(header, spec, (row.shape[0], row.shape[1]))
-    fills = header.orientation == 1 and header.size == (row.shape[0], row.shape[1])
+    target = row.shape[0], row.shape[1]
+    notes = check_container(data, kind)
+    if kind.read_header:  # then opening may take memory by itself
+        header = kind.read_header(data)
+        check_size(header, spec, target)
+        image = open_image(data, kind) if kind.open else None
+    else:
+        image = open_image(data, kind)
+        header = describe(image, kind, data)
+        check_size(header, spec, target)
+    fills = header.orientation == 1 and header.size == target
     out = plane(row) if fills else None
-    pixels, notes = _load(image, kind, header, spec, out, data)
+    pixels, lost = _load(image, kind, header, spec, out, data)
     if pixels.shape[:2] != header.stored_size:
         raise RejectedImage("corrupt", "decodes to another size than its header says")
     del image  # its memory, before more is taken
     if pixels is not out:
         fit_into(apply_orientation(pixels, header.orientation), spec, row, header.size)
-    if header.bits > 8:
-        notes.add("16-bit")
+    notes |= lost | ({"16-bit"} if header.bits > 8 else set())
     return Decoded(header.height, header.width, kind.name, tuple(sorted(notes)))
 
 
 def _load(
-    image: ImageFile,
+    image: ImageFile | None,
     kind: Format,
     header: Header,
     spec: ImageSpec,
@@ -127,14 +150,17 @@ def _load(
 ) -> tuple[Pixels, set[str]]:
     """The first image of an opened file, and notes."""
     try:
-        several = getattr(image, "is_animated", False)
+        if kind.decode:
+            return kind.decode(data, header), set()
+        assert image is not None
+        several = bool(kind.several) and getattr(image, "is_animated", False)
         kind.check_image(image, header, data)
         image.load()
+        if kind.check_palette:
+            check_palette(image)
         pixels, notes = read_pixels(image, spec, out)
     except RejectedImage:
         raise
     except Exception as error:
         raise reject(error) from error
-    if several:
-        notes.add(kind.several)
-    return pixels, notes
+    return pixels, notes | ({kind.several} if several else set())

@@ -1,55 +1,77 @@
 """JPEG: the header (ITU-T T.81), and the pixels by simplejpeg."""
 
+import contextlib
+import re
 import struct
 from functools import lru_cache
 
 import simplejpeg
 
+from imgmem.core.decode.exif import PREFIX as EXIF_PREFIX
 from imgmem.core.decode.exif import exif_orientation
 from imgmem.core.decode.failures import reject
 from imgmem.core.decode.format import Header, Pixels
 from imgmem.core.decode.geometry import Size
+from imgmem.core.decode.jpeg_repair import repaired
 from imgmem.core.errors import RejectedImage
 
+_FIRST_SEGMENT = re.compile(rb"\xff(?:\xdb|\xe0..JFIF\0|\xe1..Exif\0)", re.DOTALL)
+_FIRST_BYTES = 1024
 _FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 _LOSSLESS = {0xC3, 0xC7, 0xCB, 0xCF}
+_BARE = {0x00, 0x01, *range(0xD0, 0xD9)}
 _JPEG_MODES = {1: "L", 3: "RGB", 4: "CMYK"}
 
 
 def is_jpeg(data: bytes) -> bool:
-    """Whether `data` begins as a JPEG does."""
-    return data.startswith(b"\xff\xd8\xff")
+    """Whether `data` begins as a JPEG does; other bytes may lie before its first segment."""
+    if data.startswith(b"\xff\xd8\xff"):
+        return True
+    return data.startswith(b"\xff\xd8") and bool(_FIRST_SEGMENT.search(data, 2, _FIRST_BYTES))
 
 
 def read_jpeg_header(data: bytes, *, complete: bool = True) -> Header:
-    """The facts of a JPEG's segments up to its frame header (ITU-T T.81, B.2.2).
+    """The facts of a JPEG's segments up to its first scan (ITU-T T.81, B.2).
 
     Raises RejectedImage: "truncated", "corrupt", "unsupported".
     """
-    orientation, at = 1, 2
+    orientation, frame, at = 1, 0, 2
     try:
         while True:
-            if data[at] != 0xFF:
-                raise RejectedImage("corrupt", f"no JPEG segment at byte {at}")
+            if data[at] != 0xFF:  # bytes between segments: decoding tells whether they matter
+                at = data.index(0xFF, at)
             marker = data[at + 1]
             if marker == 0xFF:  # fill byte
                 at += 1
                 continue
+            if marker == 0xDA:
+                return _jpeg_header(data, frame, at, orientation)
             if marker in _FRAMES:
-                return _jpeg_frame(data, at, orientation, complete)
-            if marker in (0xD9, 0xDA):
-                raise RejectedImage("corrupt", "a JPEG without a frame header")
-            length = data[at + 2] << 8 | data[at + 3]
-            if marker == 0xE1 and orientation == 1:
-                orientation = exif_orientation(data[at + 4 : at + 2 + length])
-            at += 2 + length
-    except IndexError:
+                frame = frame or at
+            elif marker == 0xE1 and orientation == 1:
+                length = data[at + 2] << 8 | data[at + 3]
+                if data.startswith(EXIF_PREFIX, at + 4):
+                    orientation = exif_orientation(data[at + 4 : at + 2 + length])
+            at += _segment_bytes(data, at)
+    except (IndexError, ValueError):
         raise RejectedImage("truncated", "ends inside the JPEG's header") from None
 
 
-def _jpeg_frame(data: bytes, at: int, orientation: int, complete: bool) -> Header:
-    """The frame header at `at` (ITU-T T.81, B.2.2)."""
+def _segment_bytes(data: bytes, at: int) -> int:
+    """The length of the segment at `at`, its marker included (B.1.1.4)."""
+    marker = data[at + 1]
+    if marker == 0xD9:
+        raise RejectedImage("corrupt", "a JPEG without an image")
+    if marker in _BARE:
+        return 2
+    return 2 + (data[at + 2] << 8 | data[at + 3])
+
+
+def _jpeg_header(data: bytes, at: int, scan: int, orientation: int) -> Header:
+    """The header of the frame header at `at` and the scan header at `scan` (B.2.2, B.2.3)."""
+    if not at:
+        raise RejectedImage("corrupt", "a JPEG without a frame header")
     marker, count = data[at + 1], data[at + 9]
     bits, height, width = struct.unpack_from(">BHH", data, at + 4)
     if bits != 8 or marker in _LOSSLESS or count not in _JPEG_MODES:
@@ -57,13 +79,6 @@ def _jpeg_frame(data: bytes, at: int, orientation: int, complete: bool) -> Heade
         raise RejectedImage("unsupported", detail + (", lossless" * (marker in _LOSSLESS)))
     if not height or not width:
         raise RejectedImage("corrupt", f"a JPEG of {height}×{width} pixels")
-    factors = data[at + 11 : at + 11 + 3 * count : 3]
-    if len(factors) < count:
-        raise IndexError
-    scan = data.find(b"\xff\xda", at)  # a first scan of some components only: others follow
-    if scan < 0 and complete:
-        raise IndexError
-    partial = 0 < scan < len(data) - 4 and data[scan + 4] < count
     if orientation >= 5:
         height, width = width, height
     return Header(
@@ -72,8 +87,8 @@ def _jpeg_frame(data: bytes, at: int, orientation: int, complete: bool) -> Heade
         width=width,
         mode=_JPEG_MODES[count],
         orientation=orientation,
-        multiscan=partial or marker in _PROGRESSIVE,
-        samples=_jpeg_samples(factors),
+        multiscan=data[scan + 4] < count or marker in _PROGRESSIVE,  # else others follow
+        samples=_jpeg_samples(data[at + 11 : at + 11 + 3 * count : 3]),
     )
 
 
@@ -89,8 +104,24 @@ COLORS = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
 """simplejpeg's names. Never gray from a color JPEG: its own luma is not that of its RGB."""
 
 
-def read_jpeg(data: bytes, colors: str, size: Size, out: Pixels | None = None) -> Pixels:
-    """Decode at the scale that gives `size`, into `out` if given. Strict: warnings reject."""
+def read_jpeg(
+    data: bytes, colors: str, size: Size, out: Pixels | None = None
+) -> tuple[Pixels, set[str]]:
+    """Decode at the scale that gives `size`, into `out` if given; returns pixels and notes.
+
+    Strict: every warning rejects, unless it goes away with what no pixel depends on.
+    """
+    try:
+        return _read_jpeg(data, colors, size, out), set()
+    except RejectedImage as damage:
+        in_order = repaired(data)
+        if in_order is not None:
+            with contextlib.suppress(RejectedImage):
+                return _read_jpeg(in_order, colors, size, out), {"jpeg-repaired"}
+        raise damage from None
+
+
+def _read_jpeg(data: bytes, colors: str, size: Size, out: Pixels | None) -> Pixels:
     try:
         pixels: Pixels = simplejpeg.decode_jpeg(
             data, colors, min_height=size[0], min_width=size[1], buffer=out, strict=True

@@ -24,7 +24,7 @@ def jpeg2000_tile(image: "ImageFile", data: bytes) -> int:
     return min(image.width, int(across)) * min(image.height, int(down))
 
 
-def check_jpeg2000(data: bytes) -> None:
+def check_jpeg2000(data: bytes) -> set[str]:
     """Every tile part to the end mark (A.4); OpenJPEG does without the last."""
     at = data.find(CODESTREAM) + 2
     while (marker := data[at : at + 2]) != b"\xff\xd9":
@@ -37,3 +37,4 @@ def check_jpeg2000(data: bytes) -> None:
             at = at + length if length >= 12 else data.rindex(b"\xff\xd9", at)
         else:
             at += 2 + struct.unpack_from(">H", data, at + 2)[0]
+    return set()

@@ -2,20 +2,20 @@
 
 A worked example: a progressive JPEG of 4000×3000, 4:2:0, 5 MB, into a row of 224×224.
 
-- the file: 5 MB
+- the file, twice: 10 MB (a copy is made of one that is not in order)
 - coefficients, all of them since it is progressive: 2 bytes × 1.5 samples × 12 M = 36 MB
 - decoded at 1/8 (500×375, still twice the row): 3 bytes × 187,500 = 0.6 MB
 - buffers for a few rows: 64 × (4000 + 3000) = 0.4 MB
 - on the way to the row: an image of twice its size, 3 bytes × 448 × 448 = 0.6 MB
 - tables and what malloc rounds up: 1 MB
 
-44 MB in all. The same photograph as a PNG: the file (25 MB), Pillow's image (4 bytes × 12 M =
+49 MB in all. The same photograph as a PNG: the file (25 MB), Pillow's image (4 bytes × 12 M =
 48 MB), the RGB pixels that are made of it (3 bytes × 12 M = 36 MB), temporaries of one band
 (5 MB), the way to the row and the tables: 116 MB.
 """
 
 from imgmem.core.decode.format import Header
-from imgmem.core.decode.formats import JPEG, PILLOW_FORMATS
+from imgmem.core.decode.formats import JPEG, OTHER_FORMATS
 from imgmem.core.decode.geometry import (
     BAND_PIXELS,
     Size,
@@ -49,9 +49,9 @@ def decode_cost(header: Header, spec: ImageSpec, file_bytes: int) -> int:
         file_bytes: The file's size.
     """
     target = spec.size or header.size
-    if header.format == JPEG:
-        return _FIXED_BYTES + file_bytes + int(_jpeg_bytes(header, spec, target))
-    copies = PILLOW_FORMATS[header.format].file_copies
+    if header.format == JPEG:  # twice: a copy is made of one that is not in order
+        return _FIXED_BYTES + 2 * file_bytes + int(_jpeg_bytes(header, spec, target))
+    copies = OTHER_FORMATS[header.format].file_copies
     return _FIXED_BYTES + copies * file_bytes + int(_pillow_bytes(header, spec, target))
 
 
@@ -75,7 +75,7 @@ def _jpeg_bytes(header: Header, spec: ImageSpec, target: Size) -> float:
 
 def _pillow_bytes(header: Header, spec: ImageSpec, target: Size) -> float:
     """Pillow's image, the pixels made of it, and what the decoder itself needs."""
-    kind = PILLOW_FORMATS[header.format]
+    kind = OTHER_FORMATS[header.format]
     area = _area(header.size)
     channels = 1 if header.gray or spec.depth == 1 else 3
     turned = channels if header.orientation > 1 else 0

@@ -9,9 +9,21 @@ from PIL import Image
 from imgmem.core.decode.format import Pixels
 from imgmem.core.decode.geometry import BAND_PIXELS
 from imgmem.core.decode.resize import convert_into
+from imgmem.core.errors import RejectedImage
 from imgmem.core.specs import ImageSpec
 
 _GRAY = {"1", "L"}
+
+
+def check_palette(image: Image.Image) -> None:
+    """Refuse a loaded image that uses colors which its palette does not have."""
+    if image.mode != "P" or image.palette is None:
+        return
+    entries = len(image.palette.palette) // len(image.palette.mode)
+    highest = int(image.getextrema()[1])  # type: ignore[arg-type]
+    if highest >= entries:
+        detail = f"color {highest} is used, and the palette has {entries}"
+        raise RejectedImage("corrupt", detail)
 
 
 def read_pixels(

@@ -1,12 +1,69 @@
-"""PNG: chunks and their checksums (PNG, third edition)."""
+"""PNG: its chunks and their checksums (PNG, third edition).
 
+Pillow is handed the chunks on which pixels depend and no others: texts, profiles and frames of
+animations can be damaged, or take any amount of memory.
+"""
+
+import io
 import struct
 import zlib
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
+from PIL.ImageFile import ImageFile
+from PIL.PngImagePlugin import PngImageFile
+
+from imgmem.core.decode.exif import exif_orientation
+from imgmem.core.decode.format import Header, check_samples
 from imgmem.core.errors import RejectedImage
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_PIXEL_CHUNKS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}
+_READ_CHUNKS = {*_PIXEL_CHUNKS, b"eXIf"}
+_MODES = {0: "L", 2: "RGB", 3: "P", 4: "LA", 6: "RGBA"}
+"""Pillow's name of each color type."""
+_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
+
+
+def read_png_header(data: bytes, *, complete: bool = True) -> Header:
+    """The facts of the first chunk, and the orientation if its chunk is in `data`.
+
+    Raises RejectedImage: "truncated" or "corrupt".
+    """
+    if len(data) < 33:
+        raise RejectedImage("truncated", "ends inside the PNG header")
+    name, width, height, depth, color, methods = struct.unpack_from(">4sIIBB3s", data, 12)
+    (checksum,) = struct.unpack_from(">I", data, 29)
+    if name != b"IHDR" or zlib.crc32(data[12:29]) != checksum:
+        raise RejectedImage("corrupt", "the PNG header is damaged")
+    if depth not in _DEPTHS.get(color, ()) or methods[0] or methods[1] or methods[2] > 1:
+        raise RejectedImage("corrupt", f"a PNG of color type {color} and {depth} bits")
+    if not height or not width:
+        raise RejectedImage("corrupt", f"a PNG of {height}×{width} pixels")
+    orientation = _orientation(data)
+    if orientation >= 5:
+        height, width = width, height
+    mode = _MODES[color] if depth < 16 or color not in (0, 4) else {0: "I;16", 4: "RGBA"}[color]
+    return Header(
+        format="PNG",
+        height=height,
+        width=width,
+        mode="1" if (depth, color) == (1, 0) else mode,
+        orientation=orientation,
+        bits=16 if depth == 16 else 8,
+        samples=1,
+    )
+
+
+def _orientation(data: bytes) -> int:
+    """By the eXIf chunk, wherever it is."""
+    for name, body in png_chunks(data):
+        if name == b"eXIf":
+            return exif_orientation(bytes(body))
+    return 1
 
 
 def png_chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
@@ -20,21 +77,94 @@ def png_chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
         at += 12 + length
 
 
-def check_png(data: bytes) -> None:
-    """Every chunk to IEND by its CRC (PNG, 5.3); Pillow skips those of the pixels and the end."""
+def check_png(data: bytes) -> set[str]:
+    """Every chunk to IEND by its CRC (5.3); damage where no pixel depends on it is noted."""
     at, name = 8, b""
+    notes: set[str] = set()
     for name, content in png_chunks(data):
         length = len(content)
-        (expected,) = struct.unpack_from(">I", data, at + 8 + length)
-        if zlib.crc32(content, zlib.crc32(name)) != expected:
-            raise RejectedImage("corrupt", f"wrong CRC in PNG chunk {name!r} at byte {at}")
+        checksum = data[at + 8 + length : at + 12 + length]
+        if checksum != zlib.crc32(content, zlib.crc32(name)).to_bytes(4, "big"):
+            notes.add(_wrong_checksum(name, at, cut=len(checksum) < 4))
+        if name == b"acTL":
+            notes.add("animation")
         at += 12 + length
     if name != b"IEND":
         raise IndexError
+    return notes
 
 
-def late_exif(data: bytes) -> bytes:
-    """The EXIF block of a PNG, even one behind the pixels; b"" if it has none."""
-    if not data.startswith(SIGNATURE):
-        return b""
-    return next((bytes(body) for name, body in png_chunks(data) if name == b"eXIf"), b"")
+def _wrong_checksum(name: bytes, at: int, *, cut: bool) -> str:
+    """The note that a wrong checksum makes; raises where pixels depend on the chunk."""
+    ancillary = name[:1].islower() and name not in _READ_CHUNKS
+    if cut and name != b"IEND":
+        raise IndexError
+    if not ancillary and name != b"IEND":
+        raise RejectedImage("corrupt", f"wrong CRC in PNG chunk {name!r} at byte {at}")
+    return "png-repaired"
+
+
+def open_png(data: bytes) -> ImageFile:
+    """Open the chunks that pixels depend on, and these alone."""
+    pieces = _pixel_pieces(data)
+    if pieces == [(0, len(data))]:
+        return PngImageFile(io.BytesIO(data))
+    view = memoryview(data)
+    parts = _Pieces([view[start:end] for start, end in pieces])
+    return PngImageFile(io.BufferedReader(parts))
+
+
+def _pixel_pieces(data: bytes) -> list[tuple[int, int]]:
+    """(start, end) in the file of the chunks up to the first run of IDAT, and of IEND."""
+    pieces, at, previous, ended = [(0, 8)], 8, b"", False
+    for name, content in png_chunks(data):
+        end = at + 12 + len(content)
+        ended = ended or (previous == b"IDAT" and name != b"IDAT")
+        if name == b"IEND" or (name in _PIXEL_CHUNKS and not ended):
+            adjacent = pieces[-1][1] == at
+            pieces[-1:] = [(pieces[-1][0], end)] if adjacent else [pieces[-1], (at, end)]
+        at, previous = end, name
+    return pieces
+
+
+class _Pieces(io.RawIOBase):
+    """Parts of a file, read one after the other, without a copy of them."""
+
+    def __init__(self, parts: list[memoryview]) -> None:
+        self._parts = parts
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._at = offset + (0, self._at, sum(map(len, self._parts)))[whence]
+        return self._at
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        target, start = memoryview(buffer).cast("B"), self._at
+        for part in self._parts:
+            if start < len(part):
+                piece = part[start : start + len(target)]
+                target[: len(piece)] = piece
+                self._at += len(piece)
+                return len(piece)
+            start -= len(part)
+        return 0
+
+
+def check_png_image(image: ImageFile, header: Header, data: bytes) -> None:
+    """Check an opened PNG, and scale its transparent gray level as Pillow scales its pixels.
+
+    Raises RejectedImage: "unsupported" or "corrupt".
+    """
+    check_samples(image, header)
+    if image.mode == "P" and not image.palette:
+        raise RejectedImage("corrupt", "a palette image without its palette")
+    depth, color = data[24], data[25]
+    level = image.info.get("transparency")
+    if color == 0 and depth in (2, 4) and isinstance(level, int):
+        image.info["transparency"] = level * 255 // (2**depth - 1)

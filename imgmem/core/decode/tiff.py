@@ -3,39 +3,118 @@
 import struct
 import zlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from PIL.ImageFile import ImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 
 from imgmem.core.decode.format import Header, check_samples
+from imgmem.core.decode.libtiff import can_listen, complaints
 from imgmem.core.errors import RejectedImage
 
 if TYPE_CHECKING:
-    from PIL.ImageFile import ImageFile
     from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_DEFLATE = {8, 32946}
+_BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _PLANAR, _SUBSAMPLING = 258, 259, 262, 277, 284, 530
 _PARTS = ((273, 279), (324, 325))
 """Tags of the offsets and lengths of strips and of tiles (sections 8 and 15)."""
+_RAW = 1
+_DEFLATE = {8, 32946}
+_FAX = {2, 3, 4, 32771}
+_LISTENED = {*_FAX, 6, 7, 32773}
+"""Fax, JPEG and PackBits: damage shows in what libtiff says only."""
+_READ = {_RAW, 5, *_DEFLATE, *_LISTENED, 32946, 34925, 50000}
+_NAMES = {
+    34712: "JPEG 2000",
+    33003: "JPEG 2000",
+    33005: "JPEG 2000",
+    34887: "LERC",
+    34892: "lossy JPEG of DNG",
+    34934: "JPEG XR",
+    22610: "JPEG XR",
+    50001: "WebP",
+    50002: "JPEG XL",
+    52546: "JPEG XL",
+    34933: "PNG",
+    50013: "Pixar zip",
+    32909: "Pixar log",
+    32809: "ThunderScan",
+    32766: "NeXT",
+    34661: "JBIG",
+    34676: "SGI log",
+    34677: "SGI log",
+}
+_LEAST_TILE_PIXELS = 2**20
 _TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
-"""Bytes of one value (TIFF 6.0, section 2)."""
+"""Bytes of one value (section 2)."""
 
 
-def check_tiff_start(data: bytes) -> None:
+class StrictTiffFile(TiffImageFile):
+    """Pillow's reader, without what it gets wrong where pixels are not compressed."""
+
+    def _setup(self) -> None:
+        """Let libtiff read deep planes and subsampled chroma; leave out surplus strips.
+
+        Pillow itself would read these planes as 8 bits, the chroma as if it were not
+        subsampled, and let surplus strips overwrite the first.
+        """
+        super()._setup()
+        tags = self.tag_v2
+        if tags.get(_COMPRESSION, _RAW) != _RAW:
+            return
+        deep_planes = tags.get(_PLANAR, 1) == 2 and max(_values(tags, _BITS, 1)) > 8
+        if deep_planes or (tags.get(_PHOTOMETRIC) == 6 and _subsampled(tags)):
+            tags[_COMPRESSION] = 8  # any but raw: libtiff itself reads the tag in the file
+            super()._setup()
+            tags[_COMPRESSION] = _RAW
+        else:
+            planes = tags.get(_SAMPLES, 1) if tags.get(_PLANAR, 1) == 2 else 1
+            self.tile = _without_surplus(self.tile, planes)
+
+
+def _without_surplus(tiles: list[Any], planes: int) -> list[Any]:
+    starts = [number for number, tile in enumerate(tiles) if tile.extents[:2] == (0, 0)]
+    return tiles[: starts[planes]] if len(starts) > planes else tiles
+
+
+def _subsampled(tags: "ImageFileDirectory_v2") -> bool:
+    return set(_values(tags, _SUBSAMPLING, 2)) != {1}
+
+
+def _values(tags: "ImageFileDirectory_v2", tag: int, default: int) -> tuple[int, ...]:
+    value = tags.get(tag, default)
+    return tuple(value) if isinstance(value, tuple) else (value,)
+
+
+def check_tiff_start(data: bytes) -> set[str]:
     """The first directory, and what it points to, inside the file; BigTIFF aside."""
     order = "<" if data[:1] == b"I" else ">"
     version, offset = struct.unpack_from(order + "HI", data, 2)
     if version != 42:
-        return
+        if order == ">":
+            raise RejectedImage("unsupported", "a BigTIFF in big-endian byte order; re-save it")
+        return set()
     (count,) = struct.unpack_from(order + "H", data, offset)
     for entry in range(offset + 2, offset + 2 + 12 * count, 12):
-        _, kind, values, at = struct.unpack_from(order + "HHII", data, entry)
+        tag, kind, values, at = struct.unpack_from(order + "HHII", data, entry)
         length = values * _TYPE_BYTES.get(kind, 0)
         if length > 4 and at + length > len(data):
             raise IndexError
+        if tag == _COMPRESSION and kind == 3:
+            _check_compression(struct.unpack_from(order + "H", data, entry + 8)[0])
+    return set()
 
 
-def check_tiff(image: "ImageFile", header: Header, data: bytes) -> None:
-    """Check the first page: not a thumbnail, all strips inside the file, deflated ones by checksum.
+def _check_compression(code: int) -> None:
+    if code not in _READ:
+        name = _NAMES.get(code, "of an unknown kind")
+        detail = f"TIFF compression {code} ({name}) is not read; re-save it with LZW or deflate"
+        raise RejectedImage("unsupported", detail)
+
+
+def check_tiff(image: ImageFile, header: Header, data: bytes) -> None:
+    """Check the first page: not a thumbnail, all strips inside the file and whole.
 
     Raises RejectedImage: "truncated", "corrupt" or "unsupported".
     """
@@ -43,15 +122,59 @@ def check_tiff(image: "ImageFile", header: Header, data: bytes) -> None:
     check_samples(image, header)
     if tags.get(254, 0) & 1:
         raise RejectedImage("unsupported", "the first page is a thumbnail, as in raw photographs")
-    if set(tags.get(339, (1,))) - {1, 4}:  # Pillow takes 8-bit signed samples for unsigned ones
+    if set(_values(tags, 339, 1)) - {1, 4}:  # Pillow takes 8-bit signed samples for unsigned ones
         raise RejectedImage("unsupported", "signed or floating-point samples: convert to 8 bits")
-    if tags.get(262) == 0 and image.mode.startswith("I"):  # which Pillow does not invert
+    if tags.get(_PHOTOMETRIC) == 0 and image.mode.startswith("I"):  # which Pillow does not invert
         raise RejectedImage("unsupported", "16-bit pixels whose zero is white: convert to 8 bits")
-    for offset, length in _parts(tags):
-        if offset + length > len(data):
+    _check_tile_size(tags, image)
+    _check_parts(tags, image, data)
+
+
+def _check_tile_size(tags: "ImageFileDirectory_v2", image: ImageFile) -> None:
+    """No real image has tiles many times its own size, and each is held whole."""
+    pixels = int(tags.get(322, 0)) * int(tags.get(323, 0))
+    if pixels > 4 * max(image.width * image.height, _LEAST_TILE_PIXELS):
+        detail = f"tiles of {tags.get(323)}×{tags.get(322)} for {image.height}×{image.width} pixels"
+        raise RejectedImage("corrupt", detail)
+
+
+def _check_parts(tags: "ImageFileDirectory_v2", image: ImageFile, data: bytes) -> None:
+    compression = tags.get(_COMPRESSION, _RAW)
+    _check_compression(compression)
+    for number, (offset, length) in enumerate(_parts(tags)):
+        most = _raw_bytes(tags, image, number) if compression == _RAW else length
+        if offset + min(length, most) > len(data):  # writers round the length up
             raise RejectedImage("truncated", "ends before its last strip")
-        if tags.get(259) in _DEFLATE:
+        if compression in _DEFLATE:
             _inflate(memoryview(data)[offset : offset + length])
+    if compression in _LISTENED:
+        _listen(data)
+
+
+def _raw_bytes(tags: "ImageFileDirectory_v2", image: ImageFile, number: int) -> int:
+    """What the pixels of an uncompressed strip or tile take."""
+    bits = _values(tags, _BITS, 1)
+    depth = bits[0] if tags.get(_PLANAR, 1) == 2 else sum(bits)
+    if 322 in tags:
+        return int(tags[323]) * -(-int(tags[322]) * depth // 8)
+    across, down = _stored_size(tags, image)
+    rows = max(1, min(int(tags.get(278, down)), down))
+    top = number % -(-down // rows) * rows
+    return min(rows, down - top) * -(-across * depth // 8)
+
+
+def _stored_size(tags: "ImageFileDirectory_v2", image: ImageFile) -> tuple[int, int]:
+    """(width, height) before the orientation is applied."""
+    turned = tags.get(274, 1) in (5, 6, 7, 8)
+    return (image.height, image.width) if turned else image.size
+
+
+def _listen(data: bytes) -> None:
+    if not can_listen():
+        detail = "JPEG or fax inside TIFF needs libtiff 4.5, to find damage; re-save it with LZW"
+        raise RejectedImage("unsupported", detail)
+    if said := complaints(data):
+        raise RejectedImage("corrupt", said[0])
 
 
 def _parts(tags: "ImageFileDirectory_v2") -> Iterator[tuple[int, int]]:
@@ -74,14 +197,20 @@ def _inflate(part: memoryview) -> None:
         raise RejectedImage("truncated", "ends inside a strip")
 
 
-def tiff_block(image: "ImageFile", _: bytes) -> int:
-    """Pixels of a strip or tile where libtiff decodes; else Pillow reads by rows."""
+def tiff_block(image: ImageFile, _: bytes) -> int:
+    """Pixels of a strip or tile where libtiff decodes; else Pillow reads by rows.
+
+    The default of RowsPerStrip, 2³² - 1, means a single strip.
+    """
     if not getattr(image, "use_load_libtiff", False):
         return 0
     tags = _tags(image)
-    return int(tags.get(322, image.width)) * int(tags.get(323, tags.get(278, image.height)))
+    across, down = _stored_size(tags, image)
+    if 322 in tags:
+        return int(tags[322]) * int(tags.get(323, down))
+    return across * min(int(tags.get(278, down)), down)
 
 
-def _tags(image: "ImageFile") -> "ImageFileDirectory_v2":
+def _tags(image: ImageFile) -> "ImageFileDirectory_v2":
     tags: ImageFileDirectory_v2 = image.tag_v2  # type: ignore[attr-defined]
     return tags

@@ -1,0 +1,139 @@
+"""libtiff by itself: every strip or tile decoded once, to hear what it complains about.
+
+Pillow drops libtiff's warnings, and these are all that shows damage inside JPEG and fax data.
+Its handlers for one file alone (libtiff 4.5) keep files in other threads apart.
+"""
+
+import ctypes
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from PIL import _imaging
+
+_Handler = ctypes.CFUNCTYPE(
+    ctypes.c_int,
+    ctypes.c_void_p,
+    ctypes.c_void_p,
+    ctypes.c_char_p,
+    ctypes.c_char_p,
+    ctypes.c_void_p,
+)
+_Transfer = ctypes.CFUNCTYPE(ctypes.c_ssize_t, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_ssize_t)
+_Seek = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_int)
+_Close = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
+_Size = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p)
+_Map = ctypes.CFUNCTYPE(
+    ctypes.c_int,
+    ctypes.c_void_p,
+    ctypes.POINTER(ctypes.c_void_p),
+    ctypes.POINTER(ctypes.c_uint64),
+)
+_Unmap = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint64)
+_MESSAGE_BYTES = 256
+_MESSAGES = 8
+
+
+@cache
+def _library() -> ctypes.CDLL | None:
+    """libtiff as Pillow loaded it; None where it is older than 4.5 or built into Pillow."""
+    try:
+        library = ctypes.CDLL(_imaging.__file__)
+        library.TIFFClientOpenExt.restype = ctypes.c_void_p
+        library.TIFFOpenOptionsAlloc.restype = ctypes.c_void_p
+        library.TIFFOpenOptionsSetErrorHandlerExtR.restype = None
+        library.TIFFOpenOptionsSetWarningHandlerExtR.restype = None
+        library.TIFFOpenOptionsFree.restype = None
+        library.TIFFClose.restype = None
+        for name in ("Strip", "Tile"):
+            getattr(library, f"TIFFReadEncoded{name}").restype = ctypes.c_ssize_t
+            getattr(library, f"TIFF{name}Size64").restype = ctypes.c_uint64
+            getattr(library, f"TIFFNumberOf{name}s").restype = ctypes.c_uint32
+        ctypes.CDLL(None).vsnprintf  # noqa: B018
+    except (OSError, AttributeError, TypeError):
+        return None
+    return library
+
+
+def can_listen() -> bool:
+    """Whether `complaints` works with this libtiff."""
+    return _library() is not None
+
+
+def complaints(data: bytes) -> list[str]:
+    """What libtiff says, errors and warnings, while it decodes the first image of a TIFF.
+
+    What it says of the tags is left out: no pixel depends on tags that it passes over.
+    Takes memory for one strip or tile.
+    """
+    library = _library()
+    if library is None:
+        return []
+    said: list[str] = []
+
+    format_into = ctypes.CDLL(None).vsnprintf
+
+    def note(_file: int, _user: int, _module: bytes, text: bytes, arguments: int) -> int:
+        buffer = ctypes.create_string_buffer(_MESSAGE_BYTES)
+        format_into(buffer, _MESSAGE_BYTES, text, ctypes.c_void_p(arguments))
+        if len(said) < _MESSAGES:
+            said.append(buffer.value.decode("ascii", "replace"))
+        return 1
+
+    handler = _Handler(note)
+    callbacks = _memory_file(data)
+    options = ctypes.c_void_p(library.TIFFOpenOptionsAlloc())
+    library.TIFFOpenOptionsSetErrorHandlerExtR(options, handler, None)
+    library.TIFFOpenOptionsSetWarningHandlerExtR(options, handler, None)
+    tiff = ctypes.c_void_p(library.TIFFClientOpenExt(b"", b"r", None, *callbacks, options))
+    library.TIFFOpenOptionsFree(options)
+    if not tiff.value:
+        return said or ["it cannot be opened"]
+    said.clear()
+    try:
+        _decode_all(library, tiff)
+    finally:
+        library.TIFFClose(tiff)
+    return said
+
+
+def _decode_all(library: ctypes.CDLL, tiff: ctypes.c_void_p) -> None:
+    kind = "Tile" if library.TIFFIsTiled(tiff) else "Strip"
+    read = getattr(library, f"TIFFReadEncoded{kind}")
+    size = getattr(library, f"TIFF{kind}Size64")(tiff)
+    buffer = ctypes.create_string_buffer(max(1, size))
+    for number in range(getattr(library, f"TIFFNumberOf{kind}s")(tiff)):
+        read(tiff, ctypes.c_uint32(number), buffer, ctypes.c_ssize_t(size))
+
+
+def _memory_file(data: bytes) -> tuple[Any, ...]:
+    """The callbacks through which libtiff reads `data`, in their order; it maps it."""
+    address = ctypes.cast(ctypes.c_char_p(data), ctypes.c_void_p).value or 0
+    place = 0
+
+    def read(_: int, target: int, length: int) -> int:
+        nonlocal place
+        length = max(0, min(length, len(data) - place))
+        ctypes.memmove(target, address + place, length)
+        place += length
+        return length
+
+    def seek(_: int, offset: int, whence: int) -> int:
+        nonlocal place
+        place = offset + (0, place, len(data))[whence]
+        return place
+
+    def map_(_: int, base: Any, size: Any) -> int:
+        base[0], size[0] = address, len(data)
+        return 1
+
+    nothing: Callable[..., int] = lambda *_: 0  # noqa: E731
+    return (
+        _Transfer(read),
+        _Transfer(nothing),
+        _Seek(seek),
+        _Close(nothing),
+        _Size(lambda _: len(data)),
+        _Map(map_),
+        _Unmap(lambda *_: None),
+    )

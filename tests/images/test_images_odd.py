@@ -1,0 +1,435 @@
+"""Odd files that viewers show, or decoders read wrong: the right pixels, or the true reason."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image, PngImagePlugin
+from support.images import encode, oriented, photo
+
+from imgmem.core.decode.headers import read_header
+from imgmem.core.decode.images import NOTES, decode_into
+from imgmem.core.decode.memory_cost import decode_cost
+from imgmem.core.errors import RejectedImage
+from imgmem.core.specs import ImageSpec
+
+PICTURE = photo(48, 64)
+MIB = 2**20
+
+
+def read(data, **options):
+    """The row of native size, and the notes."""
+    spec = ImageSpec(size=None, **options)
+    row = np.zeros((*read_header(data).size, 3), np.uint8)
+    notes = decode_into(data, spec, row).notes
+    assert set(notes) <= set(NOTES)
+    return row, notes
+
+
+def reject(data):
+    with pytest.raises(RejectedImage) as caught:
+        read(data)
+    return str(caught.value)
+
+
+def gray(array):
+    return np.repeat(np.asarray(array, np.uint8)[:, :, None], 3, 2)
+
+
+# JPEG ------------------------------------------------------------------------------------
+
+JPEG = encode(PICTURE, "JPEG", quality=90)
+PROGRESSIVE = encode(PICTURE, "JPEG", quality=90, progressive=True)
+FIRST = 4 + struct.unpack(">H", JPEG[4:6])[0]
+"""Where the segment behind JFIF begins."""
+
+
+def jfif(major, minor):
+    data = bytearray(JPEG)
+    at = data.index(b"JFIF\0")
+    data[at + 5 : at + 7] = major, minor
+    return bytes(data)
+
+
+def with_segment(marker, body, at=FIRST):
+    return JPEG[:at] + bytes([0xFF, marker]) + struct.pack(">H", len(body) + 2) + body + JPEG[at:]
+
+
+TIDIED = {
+    "JFIF 0.00": jfif(0, 0),
+    "JFIF 2.00": jfif(2, 0),
+    "fill before the end": JPEG[:-2] + b"\x55" * 99 + JPEG[-2:],
+    "zeros before the end": JPEG[:-2] + bytes(64) + JPEG[-2:],
+    "no end": JPEG[:-2],
+    "zeros instead of the end": JPEG[:-2] + bytes(5000),
+    "bytes between segments": JPEG[:FIRST] + bytes(18) + JPEG[FIRST:],
+    "bytes behind the start": JPEG[:2] + bytes(10) + JPEG[2:],
+    "half a profile": with_segment(0xE2, b"ICC_PROFILE\0\x05\x01" + bytes(16)),
+    "progressive without end": PROGRESSIVE[:-2],
+}
+
+
+@pytest.mark.parametrize("name", TIDIED)
+def test_an_untidy_jpeg_of_which_every_pixel_is_there_is_read(name):
+    whole = PROGRESSIVE if "progressive" in name else JPEG
+    row, notes = read(TIDIED[name])
+    assert np.array_equal(row, read(whole)[0])
+    assert notes == ("jpeg-repaired",)
+
+
+def scans(data):
+    return [at for at in range(len(data)) if data[at : at + 2] == b"\xff\xda"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        JPEG[:-3],
+        JPEG[: len(JPEG) // 2],
+        JPEG[: len(JPEG) // 2] + bytes(1000),
+        JPEG[: len(JPEG) // 2] + bytes(1000) + b"\xff\xd9",
+        PROGRESSIVE[: scans(PROGRESSIVE)[-1]],
+        PROGRESSIVE[: scans(PROGRESSIVE)[1]],
+    ],
+    ids=["a byte", "half", "zeros", "zeros and end", "a scan", "all but one scan"],
+)
+def test_a_jpeg_that_lacks_pixels_is_not_repaired(data):
+    assert reject(data).startswith(("truncated", "corrupt"))
+
+
+def test_damaged_pixels_are_never_taken_for_fill():
+    """Holes of every kind, also such as end where the pixels end."""
+    good, wrong = read(JPEG)[0], 0
+    start = JPEG.index(b"\xff\xda") + 14
+    generator = np.random.default_rng(0)
+    for value in (0, 0x55, 0xFF):
+        for length in (8, 30, 64, 200, 500):
+            for at in [*generator.integers(start, len(JPEG) - length, 6), len(JPEG) - 2 - length]:
+                data = JPEG[:at] + bytes([value]) * length + JPEG[at + length :]
+                try:
+                    row, notes = read(data)
+                except RejectedImage:
+                    continue
+                wrong += "jpeg-repaired" in notes and not np.array_equal(row, good)
+    assert wrong == 0
+
+
+def test_an_orientation_behind_the_frame_header_counts():
+    data = encode(PICTURE, "JPEG", exif=oriented(6))
+    at = data.index(b"\xff\xe1")
+    end = at + 2 + struct.unpack_from(">H", data, at + 2)[0]
+    scan = data.index(b"\xff\xda", end)
+    moved = data[:at] + data[end:scan] + data[at:end] + data[scan:]
+    assert np.array_equal(read(moved)[0], read(data)[0])
+    assert read_header(moved).size == (64, 48)
+
+
+def test_an_app1_segment_without_the_exif_prefix_turns_nothing():
+    assert read_header(with_segment(0xE1, oriented(6).removeprefix(b"Exif\0\0"))).size == (48, 64)
+    assert read_header(with_segment(0xE1, oriented(6))).size == (64, 48)
+
+
+def test_an_arithmetic_jpeg_or_an_odd_subsampling_is_unsupported_in_words():
+    frame = JPEG.index(b"\xff\xc0")
+    arithmetic = JPEG[: frame + 1] + b"\xcb" + JPEG[frame + 2 :]
+    assert reject(arithmetic).startswith("unsupported")
+    odd = JPEG[: frame + 11] + b"\x42" + JPEG[frame + 12 :]
+    assert reject(odd) == "unsupported: a chroma subsampling that is not read; re-save it"
+
+
+# PNG -------------------------------------------------------------------------------------
+
+
+def chunk(name, body):
+    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+
+def png(*chunks):
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks) + chunk(b"IEND", b"")
+
+
+def header(width, height, depth, color):
+    return chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, 0))
+
+
+def pixels(rows):
+    return chunk(b"IDAT", zlib.compress(b"".join(b"\0" + row for row in rows)))
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4, 8])
+def test_the_transparent_level_of_a_gray_png_is_one_of_its_own_levels(depth):
+    levels = 2**depth - 1
+    row = np.arange(8) * levels // 7
+    transparent = int(row[3])
+    bits = np.array([f"{v:0{depth}b}" for v in row])
+    packed = int("".join(bits), 2).to_bytes(depth, "big")
+    clear = chunk(b"tRNS", struct.pack(">H", transparent))
+    data = png(header(8, 1, depth, 0), clear, pixels([packed]))
+    shown, notes = read(data, background=(9, 8, 7))
+    expected = [[9, 8, 7] if v == transparent else [v * 255 // levels] * 3 for v in row]
+    assert shown[0].tolist() == expected
+    assert notes == ("alpha",)
+
+
+@pytest.mark.parametrize("palette", [b"", b"\1\2\3" * 2], ids=["empty", "short"])
+def test_colors_that_a_palette_does_not_have_are_corrupt(palette):
+    data = png(header(4, 1, 8, 3), chunk(b"PLTE", palette), pixels([bytes([0, 1, 2, 3])]))
+    assert reject(data).startswith("corrupt")
+    assert "palette" in reject(data)
+    assert reject(png(header(4, 1, 8, 3), pixels([bytes(4)]))).startswith("corrupt")
+
+
+def test_texts_and_profiles_of_any_size_or_damage_are_passed_over():
+    info = PngImagePlugin.PngInfo()
+    for number in range(70):
+        info.add_text(f"k{number}", "x" * (MIB - 10), zip=True)
+    info.add_itxt("workflow", "x" * 2 * MIB, zip=True)
+    plain = encode(PICTURE)
+    large = encode(PICTURE, pnginfo=info, icc_profile=bytes(2 * MIB))
+    row, notes = read(large)
+    assert np.array_equal(row, PICTURE)
+    assert notes == ()
+    at = large.index(b"zTXt") + 20
+    assert read(large[:at] + b"?" + large[at + 1 :])[1] == ("png-repaired",)
+    behind = plain[:-12] + chunk(b"tEXt", b"a\0b")[:-1] + b"?" + plain[-12:]
+    assert read(behind)[1] == ("png-repaired",)
+
+
+# GIF -------------------------------------------------------------------------------------
+
+GIF = encode(PICTURE, "GIF")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [GIF[:-1], GIF[:-2], GIF[:-1] + b"\0;", GIF[:-1] + b"junk", GIF[:-1] + bytes(3000)],
+    ids=["no trailer", "no terminator", "zero", "junk", "zeros"],
+)
+def test_a_gif_whose_first_frame_is_whole_is_read(data):
+    row, notes = read(data)
+    assert np.array_equal(row, read(GIF)[0])
+    assert notes == ("gif-repaired",)
+
+
+@pytest.mark.parametrize("missing", [3, 10, 100, len(GIF) // 2])
+def test_a_gif_that_lacks_pixels_is_rejected(missing):
+    assert reject(GIF[:-missing]).startswith("truncated")
+    if missing > 3:
+        assert reject(GIF[:-missing] + bytes(missing)).startswith(("truncated", "corrupt"))
+
+
+def giant_gif(width, height):
+    start = b"GIF89a" + struct.pack("<HHBBB", 64, 64, 0x80, 0, 0) + bytes(6)
+    frame = b"\x21\xf9\4\x08\0\0\0\0" + b"\x2c" + struct.pack("<HHHHB", 0, 0, width, height, 0)
+    return start + frame + b"\2\2\x44\1\0\x3b"
+
+
+def test_a_gif_is_measured_before_its_frame_takes_memory():
+    assert read_header(giant_gif(65535, 65535)).size == (65535, 65535)
+    assert reject_size(giant_gif(65535, 65535)).startswith("too-large")
+    assert reject(giant_gif(65535, 0)).startswith("corrupt")
+
+
+def reject_size(data):
+    with pytest.raises(RejectedImage) as caught:
+        decode_into(data, ImageSpec(size=(4, 4)), np.zeros((4, 4, 3), np.uint8))
+    return str(caught.value)
+
+
+# BMP -------------------------------------------------------------------------------------
+
+
+def bmp(indices, palette, bits, colors=None):
+    height, width = indices.shape
+    table = b"".join(bytes((*color[::-1], 0)) for color in palette)
+    if bits == 4:
+        indices = indices[:, ::2] << 4 | indices[:, 1::2]
+    rows = b"".join(row.tobytes() + bytes(-len(row) % 4) for row in indices[::-1].astype(np.uint8))
+    start = 54 + len(table)
+    head = b"BM" + struct.pack("<IHHI", start + len(rows), 0, 0, start)
+    info = (40, width, height, 1, bits, 0, 0, 0, 0, colors or len(palette), 0)
+    return head + struct.pack("<IiiHHIIiiII", *info) + table + rows
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+@pytest.mark.parametrize("colors", [2, 16])
+def test_indices_of_several_bits_are_not_taken_for_pixels(bits, colors):
+    """Palettes that are the gray levels from 0 on, or black and white."""
+    indices = np.mgrid[0:6, 0:64][1] // 4 % colors
+    levels = [0, 255] if colors == 2 else list(range(16))
+    data = bmp(indices, [(v, v, v) for v in levels], bits)
+    assert np.array_equal(read(data)[0], gray(np.array(levels)[indices]))
+
+
+def bmp16(mask_alpha, masks=(0x7C00, 0x3E0, 0x1F)):
+    body = struct.pack("<8H", *([0x7FFF] * 8))
+    info = struct.pack("<IiiHHIIiiII", 124, 4, 2, 1, 16, 3, 16, 0, 0, 0, 0)
+    info += struct.pack("<4I", *masks, mask_alpha) + bytes(124 - 56)
+    return b"BM" + struct.pack("<IHHI", 14 + 124 + 16, 0, 0, 138) + info + body
+
+
+def test_sixteen_bits_of_a_bmp_are_no_deep_channels_and_their_alpha_is_refused():
+    row, notes = read(bmp16(0))
+    assert row.min() == 255
+    assert notes == ()
+    assert reject(bmp16(0x8000)).startswith("unsupported")
+    assert reject(bmp16(0, (0xF00, 0xF0, 0xF))).startswith("unsupported")
+
+
+# TIFF ------------------------------------------------------------------------------------
+
+
+def tiff(tags, strips, order="<"):
+    """A TIFF of these strips: tags is {number: (type, values)}, without offsets and lengths."""
+    sizes = {3: "H", 4: "I", 5: "II"}
+    tags = {**tags, 279: (4, [len(strip) for strip in strips]), 273: (4, [0] * len(strips))}
+    start = 8 + 2 + 12 * len(tags) + 4
+    values = {tag: [kind, body] for tag, (kind, body) in tags.items()}
+    room = sum(
+        struct.calcsize(order + sizes[kind] * len(body))
+        for kind, body in values.values()
+        if struct.calcsize(order + sizes[kind] * len(body)) > 4
+    )
+    at = start + room
+    values[273][1] = [at + sum(map(len, strips[:n])) for n in range(len(strips))]
+    entries, extra = b"", b""
+    for tag in sorted(values):
+        kind, body = values[tag]
+        packed = b"".join(struct.pack(order + sizes[kind], v) for v in body)
+        if len(packed) > 4:
+            entries += struct.pack(order + "HHII", tag, kind, len(body), start + len(extra))
+            extra += packed
+        else:
+            entries += struct.pack(order + "HHI", tag, kind, len(body)) + packed.ljust(4, b"\0")
+    magic = b"II*\0" if order == "<" else b"MM\0*"
+    head = magic + struct.pack(order + "IH", 8, len(values))
+    return head + entries + bytes(4) + extra + b"".join(strips)
+
+
+def raw_tags(height, width, *, bits=(8, 8, 8), photometric=2, rows=None, **more):
+    return {
+        256: (4, [width]),
+        257: (4, [height]),
+        258: (3, list(bits)),
+        259: (3, [1]),
+        262: (3, [photometric]),
+        277: (3, [len(bits)]),
+        278: (4, [rows or height]),
+        **{int(tag[1:]): value for tag, value in more.items()},
+    }
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_deep_planes_of_a_tiff_keep_their_upper_eight_bits(order):
+    deep = PICTURE.astype(np.uint16) * 256 + 77
+    planes = [deep[:, :, n].astype(order + "u2").tobytes() for n in range(3)]
+    data = tiff(raw_tags(48, 64, bits=(16, 16, 16), t284=(3, [2])), planes, order)
+    row, notes = read(data)
+    assert np.array_equal(row, PICTURE)
+    assert notes == ("16-bit",)
+
+
+def test_strips_beyond_the_last_row_are_not_read():
+    strips = [PICTURE[top : top + 8].tobytes() for top in range(0, 48, 8)]
+    data = tiff(raw_tags(24, 64, rows=8), strips)
+    assert np.array_equal(read(data)[0], PICTURE[:24])
+
+
+def test_a_last_strip_whose_length_is_rounded_up_is_whole():
+    tags = raw_tags(44, 64, rows=8)
+    strips = [PICTURE[top : top + 8].tobytes() for top in range(0, 40, 8)]
+    data = tiff(tags, [*strips, PICTURE[40:48].tobytes()])
+    assert np.array_equal(read(data[: -4 * 64 * 3])[0], PICTURE[:44])
+    assert reject(data[: -4 * 64 * 3 - 1]).startswith("truncated")
+
+
+def test_subsampled_chroma_without_compression_is_read_by_libtiff():
+    """Two rows of two pixels share their chroma: Y Y Y Y Cb Cr."""
+    luma = np.array([[16, 60], [120, 235]], np.uint8)
+    block = bytes([*luma.reshape(-1), 128, 128])
+    tags = raw_tags(2, 2, photometric=6, t530=(3, [2, 2]))
+    row, _ = read(tiff(tags, [block]))
+    assert np.abs(row.astype(int) - gray(luma)).max() <= 1
+
+
+@pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_adobe_deflate", "jpeg", "packbits"])
+def test_rows_per_strip_of_two_to_the_thirty_second_are_one_strip(compression):
+    data = encode(
+        photo(240, 256),
+        "TIFF",
+        compression=compression,
+        strip_size=1 << 30,
+    )
+    entry = struct.pack("<HHI", 278, 3, 1) + struct.pack("<I", 240)
+    assert data.count(entry) == 1
+    data = data.replace(entry, struct.pack("<HHII", 278, 4, 1, 2**32 - 1))
+    assert decode_cost(read_header(data), ImageSpec(), len(data)) < 8 * MIB
+    assert read(data)[0].shape == (240, 256, 3)
+
+
+@pytest.mark.parametrize("compression", ["jpeg", "group3", "group4", "tiff_ccitt", "packbits"])
+@pytest.mark.parametrize("part", [0.2, 0.5, 0.8])
+def test_damage_that_libtiff_only_mutters_about_is_corrupt(compression, part):
+    picture = Image.fromarray(photo(256, 256))
+    bilevel = compression in ("group3", "group4", "tiff_ccitt")
+    data = encode(picture.convert("1") if bilevel else picture, "TIFF", compression=compression)
+    read(data)
+    tags = Image.open(io.BytesIO(data)).tag_v2
+    start, length = tags[273][0], tags[279][0]
+    at, end = start + int(length * part), min(start + length, start + int(length * part) + 400)
+    assert reject(data[:at] + bytes(end - at) + data[end:]).startswith("corrupt")
+
+
+@pytest.mark.parametrize("code", [34712, 50001, 34887, 50002, 99])
+def test_compressions_that_are_not_read_are_named(code):
+    tags = raw_tags(48, 64) | {259: (3, [code])}
+    assert reject(tiff(tags, [PICTURE.tobytes()])).startswith(
+        f"unsupported: TIFF compression {code}"
+    )
+
+
+def test_a_big_tiff_in_big_endian_order_is_unsupported():
+    data = b"MM\0+\0\x08\0\0" + struct.pack(">Q", 16) + bytes(200)
+    assert reject(data).startswith("unsupported: a BigTIFF")
+
+
+# PPM -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("highest", [1, 7, 200, 255, 1023, 65535])
+@pytest.mark.parametrize("kind", ["P2", "P3", "P5", "P6"])
+def test_every_maximum_of_a_ppm_is_scaled(kind, highest):
+    channels = 3 if kind in ("P3", "P6") else 1
+    values = np.random.default_rng(highest).integers(0, highest + 1, 5 * 7 * channels)
+    head = f"{kind} # a comment\n7 5\n{highest}\n".encode()
+    if kind in ("P2", "P3"):
+        body = b" ".join(b"%d" % v for v in values) + b"\n"
+    else:
+        body = values.astype(">u2" if highest > 255 else "u1").tobytes()
+    row, notes = read(head + body)
+    shown = row if channels == 3 else row[:, :, :1]
+    exact = values.reshape(shown.shape) * 255 / highest
+    assert np.abs(shown - exact).max() <= (1 if highest > 255 else 0.5)
+    assert notes == (("16-bit",) if highest > 255 else ())
+    cut = body.rstrip().rfind(b" ") if kind in ("P2", "P3") else -1
+    assert reject(head + body[:cut]).startswith("truncated")
+
+
+@pytest.mark.parametrize("kind", ["P1", "P4"])
+def test_ones_of_a_bitmap_are_black(kind):
+    bits = np.random.default_rng(0).integers(0, 2, (5, 13))
+    plain = b"\n".join(b"".join(b"%d" % v for v in row) for row in bits)
+    body = plain if kind == "P1" else np.packbits(bits, axis=1).tobytes()
+    assert np.array_equal(read(f"{kind}\n13 5\n".encode() + body)[0], gray((1 - bits) * 255))
+
+
+def test_plain_values_may_be_any_number_of_blocks_with_comments_between():
+    values = np.random.default_rng(0).integers(0, 256, 300 * 200)
+    words = [b"%d" % v for v in values]
+    words[7000] = b"# not a value: 77\n" + words[7000]
+    row, _ = read(b"P2 300 200 255\n" + b" ".join(words))
+    assert np.array_equal(row, gray(values.reshape(200, 300)))
+    assert reject(b"P2 2 1 255\n1 x").startswith("corrupt: a letter")
+    assert reject(b"P2 2 1 100\n1 101").startswith("corrupt: a value")

@@ -167,9 +167,9 @@ def test_it_holds_for_twelve_million_pixels(folder, name):
     assert peak <= predicted <= 1.5 * peak + 8 * MIB
 
 
-def test_a_baseline_photograph_of_twelve_megapixels_needs_little_more_than_its_file():
+def test_a_baseline_photograph_of_twelve_megapixels_needs_little_more_than_its_file_twice():
     header = read_header(encode(photo(300, 400), "JPEG"))._replace(height=3000, width=4000)
-    assert decode_cost(header, ImageSpec(), 4 * MIB) < 4 * MIB + 5 * MIB
+    assert decode_cost(header, ImageSpec(), 4 * MIB) < 2 * 4 * MIB + 5 * MIB
 
 
 def test_a_jpeg_in_several_scans_is_known_to_be_held_whole():

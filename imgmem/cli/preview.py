@@ -42,7 +42,7 @@ def show_pictures(console: "Console", sample: "Sample") -> None:
 def _show_line(console: "Console", sample: "Sample", places: list[int], width: int) -> None:
     from rich.text import Text
 
-    drawn = [_drawn(console, sample.pictures[place], width) for place in places]
+    drawn = [_drawn(console, sample.pixels[place], width) for place in places]
     for parts in zip(*drawn, strict=True):
         console.print(Text(" " * GAP).join(parts), soft_wrap=True)
     captions = [caption(sample.sources[place])[:2] for place in places]

@@ -121,7 +121,7 @@ def test_every_row_says_where_it_came_from(dataset):
 def test_images_are_the_rows(dataset, images):
     found = sample(dataset, spec=SampleSpec(rows=(4, 40)))
     assert np.array_equal(found.images, images[[4, 40]])
-    assert np.array_equal(found.pictures, images[[4, 40]])
+    assert np.array_equal(found.pixels, images[[4, 40]])
 
 
 @pytest.mark.parametrize("on_read", [False, True])
@@ -136,13 +136,13 @@ def test_normalized_rows_are_shown_in_true_colors_and_given_as_for_training(
     )  # fmt: skip
     path = write_dataset(tmp_path / "set", images if on_read else values, normalization=done)
     found = sample(path, spec=SampleSpec(rows=(1, 2)))
-    assert np.array_equal(found.pictures, images[1:3])
+    assert np.array_equal(found.pixels, images[1:3])
     assert np.allclose(found.images, values[1:3], atol=1e-6)
 
 
 def test_float_rows_of_gray_levels_look_as_they_are(tmp_path, images):
     path = write_dataset(tmp_path / "set", images[:3].astype(np.float32))
-    assert np.array_equal(sample(path, spec=SampleSpec(rows=(2,))).pictures, images[2:3])
+    assert np.array_equal(sample(path, spec=SampleSpec(rows=(2,))).pixels, images[2:3])
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from imgmem.core.levels.moments import Totals, combined, row_sums
+from imgmem.core.levels.moments import FloatSums, combined, row_sums
 
 
 def noise(*shape, seed=0):
@@ -11,7 +11,7 @@ def noise(*shape, seed=0):
 
 
 def moments(images, rows_at_once=7):
-    totals = Totals(images.shape[3])
+    totals = FloatSums(images.shape[3])
     for start in range(0, len(images), rows_at_once):
         totals.add(row_sums(images[start : start + rows_at_once]))
     return totals.moments()

@@ -100,7 +100,7 @@ def test_names_are_text_and_never_markup(page):
 
 
 def test_the_page_tells_counts_and_channels(page):
-    for text in ("12 × 48 × 48 × 3 uint8", "train", "val", "None: the values are gray levels."):
+    for text in ("12 × 48 × 48 × 3 uint8", "train", "val", "None: the values are pixel values."):
         assert page.shows(text)
     assert len(page.of("polygon")) == 9
 
@@ -139,14 +139,14 @@ def test_the_same_dataset_gives_the_same_page(dataset, tmp_path):
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
-def test_mean_pictures_are_the_means_of_the_classes(dataset, monkeypatch):
+def test_mean_images_are_the_means_of_the_classes(dataset, monkeypatch):
     import imgmem
 
     images, labels = np.load(dataset / "X.npy"), np.load(dataset / "y.npy")
     with imgmem.open(dataset) as opened:
-        means = gallery.mean_pictures(opened, [0, 1], workers=2)
+        means = gallery.mean_images(opened, [0, 1], workers=2)
         monkeypatch.setattr(gallery, "WINDOW_BYTES", 1)
-        assert gallery.mean_pictures(opened, [0, 1], workers=1) == means
+        assert gallery.mean_images(opened, [0, 1], workers=1) == means
     for label in (0, 1):
         data = np.frombuffer(b64decode(means[label].partition(",")[2]), np.uint8)
         shown = cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
@@ -164,7 +164,7 @@ def test_normalized_gray_unlabeled_datasets_have_a_page_too(tmp_path):
     page = Page(tmp_path / "page.html")
     assert page.shows("given")
     assert len(page.of("polygon")) == 1
-    assert not page.shows("Pictures by class")
+    assert not page.shows("Images by class")
 
 
 def test_a_split_has_a_page_of_its_own(dataset, tmp_path):

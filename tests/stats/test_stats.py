@@ -242,13 +242,26 @@ def test_damaged_files_are_named(dataset, name, damage):
         compute_stats(dataset)
 
 
-def test_memory_does_not_follow_the_rows(tmp_path, monkeypatch):
-    monkeypatch.setattr(scan, "WINDOW_BYTES", 2**18)  # so that few rows fill all buffers too
+def peak_of(path, *lines):
+    """The peak memory of `stats` in a process of its own, after some lines of code."""
+    code = [
+        "import sys, imgmem",
+        "from imgmem.core.stats import scan",
+        *lines,
+        "print(imgmem.compute_stats(sys.argv[1], run=imgmem.RunSpec(workers=2)).peak_memory)",
+    ]
+    return int(python("\n".join(code), path).stdout)
+
+
+def test_memory_does_not_follow_the_rows(tmp_path):
     images = np.zeros((400, 160, 160, 3), np.uint8)
     images[:] = photo(160, 160)
-    few = compute_stats(write_dataset(tmp_path / "few", images[:40]), run=RunSpec(workers=2))
-    many = compute_stats(write_dataset(tmp_path / "many", images), run=RunSpec(workers=2))
-    assert many.peak_memory < few.peak_memory + 8 * 2**20
+    small_windows = "scan.WINDOW_BYTES = 2**18"  # so that few rows fill all buffers too
+    few, many = (
+        peak_of(write_dataset(tmp_path / str(rows), images[:rows]), small_windows)
+        for rows in (40, 400)
+    )
+    assert many < few + 8 * 2**20
 
 
 def test_nothing_is_written(dataset):
@@ -263,8 +276,4 @@ def test_memory_follows_the_rows_by_200_bytes_at_most(tmp_path):
     rows = 40_000
     images = np.random.default_rng(0).integers(0, 256, (rows, 4, 4, 1)).astype(np.uint8)
     path = write_dataset(tmp_path / "set", images)
-    code = (
-        "import sys; from imgmem.core.stats.operation import compute_stats; "
-        "print(compute_stats(sys.argv[1]).peak_memory)"
-    )
-    assert int(python(code, path).stdout) < BASE_BYTES + 200 * rows
+    assert peak_of(path) < BASE_BYTES + 200 * rows

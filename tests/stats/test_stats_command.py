@@ -38,7 +38,7 @@ def test_the_tables_say_what_is_in_it(dataset):
     assert (done.returncode, done.stderr) == (0, "")
     for text in ("10 x 64 x 64 x 3 uint8", "train 7, val 3", "PNG 10", "balance    6 "):
         assert text in done.stdout
-    assert "leaks 1: the same picture in several splits (near=6)" in done.stdout
+    assert "leaks 1: same image in more than one split (near=6)" in done.stdout
     assert "f1.png (row 1, train) = f8\\n.png (row 8, val)" in done.stdout
 
 

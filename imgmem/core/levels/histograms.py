@@ -1,4 +1,4 @@
-"""Exact per-channel histograms of gray levels, and the exact figures that follow from them."""
+"""Exact per-channel histograms of pixel values, and the exact figures that follow from them."""
 
 from dataclasses import dataclass
 from math import sqrt

@@ -1,4 +1,4 @@
-"""The 256 gray levels of each channel as normalized values, and back again, exactly."""
+"""The 256 pixel values of each channel as normalized values, and back again, exactly."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ Gray = npt.NDArray[np.uint8]
 
 
 def table(normalization: Normalization) -> Values:
-    """(C, 256) values of the gray levels: (level - offset) * scale.
+    """(C, 256) values of the pixel values: (level - offset) * scale.
 
     All in float32, as NumPy and PyTorch users write it, so that theirs are the same bits and
     readers may compute what they would else look up; for methods with exact ends in float64,

@@ -45,8 +45,8 @@ class RowSums:
     infinite: Counts
 
 
-class Totals:
-    """The sums over all rows, each added in turn."""
+class FloatSums:
+    """Sums over the values of all rows so far, each row added in turn."""
 
     def __init__(self, depth: int) -> None:
         self._count, self._nan, self._infinite = (np.zeros(depth, np.int64) for _ in range(3))

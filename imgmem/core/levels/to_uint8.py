@@ -1,4 +1,4 @@
-"""Rows of any dtype as what they look like: gray levels 0–255 in uint8."""
+"""Rows of any dtype as what they look like: pixel values 0-255 in uint8."""
 
 from typing import Any
 
@@ -10,10 +10,10 @@ from imgmem.core.storage.record import Normalization
 
 
 def to_uint8(images: NDArray[Any], normalization: Normalization | None = None) -> NDArray[np.uint8]:
-    """The gray levels (n, H, W, C) uint8 that rows as stored stand for.
+    """The pixel values (n, H, W, C) uint8 that rows as stored stand for.
 
     images: (n, H, W, C) uint8, float16 or float32. normalization: what was done to them;
-    floats without it are gray levels already. uint8 comes back as it is, not copied. Values
+    floats without it are pixel values already. uint8 comes back as it is, not copied. Values
     that stand for no level (NaN, damage) become any.
     """
     if images.dtype == np.uint8:

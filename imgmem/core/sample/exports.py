@@ -1,4 +1,4 @@
-"""A sample as a file: contact sheet, batch, or folder of pictures; complete or not there."""
+"""A sample as a file: contact sheet, batch, or folder of images; complete or not there."""
 
 import csv
 import io
@@ -48,7 +48,7 @@ def check_out(out: str, dataset: str) -> None:
 @process.settings()
 def save(sample: Sample, out: str) -> None:
     """Write a sample to `out`, by its ending: .png or .jpg a contact sheet; .npz a batch
-    with images, labels and rows; .npy the images alone; none or a "/" a folder of pictures.
+    with images, labels and rows; .npy the images alone; none or a "/" a folder of images.
 
     A file that is there is replaced, a folder must be empty. Raises UsageError for any other
     ending, ResourceError where it cannot be written.
@@ -81,23 +81,23 @@ def _writer(out: str) -> Callable[[Sample, str], None]:
 
 
 def caption(source: RowOrigin) -> tuple[str, ...]:
-    """The lines under a picture: its class, its row and split, its file."""
+    """The lines under an image: its class, its row and split, its file."""
     where = f"row {source.row}" + (f", {source.split}" if source.split else "")
     name = source.path.rsplit("/", 1)[-1]
     return (source.class_name, where, name) if source.class_name is not None else (where, name)
 
 
 def contact_sheet(sample: Sample) -> NDArray[np.uint8]:
-    """The pictures of a sample on a sheet, RGB, each group under its title."""
+    """The images of a sample on a sheet, RGB, each group under its title."""
     sections, first = [], 0
     for title, count in sample.groups:
         tiles = tuple(_tile(sample, place) for place in range(first, first + count))
         sections.append(Section(title, tiles))
         first += count
-    size = sample.pictures.shape[1:3]
+    size = sample.pixels.shape[1:3]
     if (needed := sheet_bytes(sections, (size[0], size[1]))) > MAX_SHEET_BYTES:
         raise ResourceError(
-            f"a contact sheet of {len(sample.rows)} pictures is too large",
+            f"a contact sheet of {len(sample.rows)} images is too large",
             hint="Ask for fewer rows, or write them to a folder.",
             needed_bytes=needed,
         )
@@ -105,16 +105,16 @@ def contact_sheet(sample: Sample) -> NDArray[np.uint8]:
 
 
 def _tile(sample: Sample, place: int) -> Tile:
-    return Tile(lambda: sample.pictures[place], caption(sample.sources[place]))
+    return Tile(lambda: sample.pixels[place], caption(sample.sources[place]))
 
 
 def _sheet(sample: Sample, out: str) -> None:
     durable.write_file(out, encode(contact_sheet(sample), _ending(out)))
 
 
-def encode(picture: NDArray[np.uint8], ending: str) -> bytes:
-    """An RGB or gray picture as the bytes of a PNG or JPEG file."""
-    order = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR) if picture.shape[-1] == 3 else picture
+def encode(image: NDArray[np.uint8], ending: str) -> bytes:
+    """An RGB or gray image as the bytes of a PNG or JPEG file."""
+    order = cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if image.shape[-1] == 3 else image
     options = [] if ending == ".png" else [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
     return cv2.imencode(ending, order, options)[1].tobytes()
 
@@ -140,8 +140,8 @@ def _folder(sample: Sample, out: str) -> None:
     _discard(temporary)
     durable.mkdir(temporary)
     names = [f"row-{row:08d}.png" for row in sample.rows.tolist()]
-    for name, picture in zip(names, sample.pictures, strict=True):
-        durable.write_file(os.path.join(temporary, name), encode(picture, ".png"))
+    for name, image in zip(names, sample.pixels, strict=True):
+        durable.write_file(os.path.join(temporary, name), encode(image, ".png"))
     lines = io.StringIO()
     table = csv.writer(lines, lineterminator="\n")
     table.writerow(["file", *(field.name for field in fields(RowOrigin))])

@@ -1,4 +1,4 @@
-"""`sample`: a few rows of a dataset, to look at or to work on."""
+"""`sample`: a few rows of a dataset, to look at or to work with."""
 
 import os
 from dataclasses import dataclass
@@ -25,8 +25,8 @@ class Sample:
 
     rows: (n,) their numbers in the dataset. groups: title and number of rows that belong
     together, from the first on. sources: where each came from.
-    images: (n, H, W, C) as `imgmem.open` gives them. pictures: (n, H, W, C) uint8, what they
-    look like; the same array where that is the same. labels: (n,), or None.
+    images: (n, H, W, C) as `imgmem.open` gives them. pixels: (n, H, W, C) uint8, de-normalized;
+    the same array as images where they are the same. labels: (n,), or None.
     """
 
     path: str
@@ -34,7 +34,7 @@ class Sample:
     groups: tuple[tuple[str, int], ...]
     sources: tuple[RowOrigin, ...]
     images: NDArray[Any]
-    pictures: NDArray[np.uint8]
+    pixels: NDArray[np.uint8]
     labels: NDArray[np.int64] | None
 
 
@@ -60,7 +60,7 @@ def sample(path: str | os.PathLike[str], *, spec: SampleSpec = SampleSpec()) -> 
             groups=tuple((group.title, len(group.rows)) for group in chosen),
             sources=tuple(sources[row] for row in rows.tolist()),
             images=reader_for(dataset)(rows) if done and done.on_read else stored,
-            pictures=to_uint8(stored, done),
+            pixels=to_uint8(stored, done),
             labels=None if dataset.labels is None else dataset.labels[rows],
         )
 

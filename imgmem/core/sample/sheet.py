@@ -1,4 +1,4 @@
-"""Contact sheets: pictures in an even grid, with captions that can be read."""
+"""Contact sheets: images in an even grid, with captions that can be read."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-Picture = NDArray[np.uint8]
+Pixels = NDArray[np.uint8]
 
 PAPER = (255, 255, 255)
 CARD = (241, 243, 245)
@@ -19,18 +19,18 @@ FAINT = (110, 110, 110)
 ASPECT = 1.4
 """Width ÷ height that a sheet comes near to."""
 _WIDTH = 1800
-"""Pixels across that a sheet has room for before pictures get smaller than their rows."""
+"""Pixels across that a sheet has room for before images get smaller than their rows."""
 _SMALLEST, _LARGEST = 120, 400
-"""Width of a picture on the sheet: captions stay readable, few pictures do not get blurred."""
+"""Width of an image on the sheet: captions stay readable, few images do not get blurred."""
 _GAP = 12
 _TITLE = 26
 
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A picture on a sheet: picture() gives it, uint8 (H, W, 1 or 3); captions: its lines."""
+    """An image on a sheet: image() gives it, uint8 (H, W, 1 or 3); captions: its lines."""
 
-    picture: Callable[[], Picture]
+    image: Callable[[], Pixels]
     captions: tuple[str, ...]
 
 
@@ -44,7 +44,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """How large everything is, in pixels; columns: of pictures, over the whole sheet."""
+    """How large everything is, in pixels; columns: of images, over the whole sheet."""
 
     columns: int
     width: int
@@ -66,7 +66,7 @@ class Grid:
 
 
 def plan(sections: Sequence[Section], size: tuple[int, int]) -> Grid:
-    """The grid for pictures of `size` (height, width)."""
+    """The grid for images of `size` (height, width)."""
     tiles = sum(len(section.tiles) for section in sections)
     ratio = size[0] / size[1]
     columns = _even(tiles, sqrt(tiles * ASPECT * (ratio + 0.2)))
@@ -92,7 +92,7 @@ def sheet_bytes(sections: Sequence[Section], size: tuple[int, int]) -> int:
     return 2 * 3 * height * width
 
 
-def draw(sections: Sequence[Section], size: tuple[int, int]) -> Picture:
+def draw(sections: Sequence[Section], size: tuple[int, int]) -> Pixels:
     """The contact sheet, RGB uint8."""
     grid = plan(sections, size)
     corners, (height, width) = _laid_out(sections, grid)
@@ -135,22 +135,22 @@ def _draw_section(
     for number, tile in enumerate(section.tiles):
         line, column = divmod(number, grid.columns)
         place = (left + column * grid.cell[1], top + line * grid.cell[0])
-        picture = fit(tile.picture(), grid.height, grid.width)
-        page.paste(Image.fromarray(picture), place)
+        image = fit(tile.image(), grid.height, grid.width)
+        page.paste(Image.fromarray(image), place)
         _write(pen, tile.captions, place, grid)
 
 
 def _write(pen: Any, captions: tuple[str, ...], corner: tuple[int, int], grid: Grid) -> None:
-    """The captions under a picture, the first in full ink, each cut to the picture's width."""
+    """The captions under an image, the first in full ink, each cut to the image's width."""
     font = _font(grid.text)
     for line, caption in enumerate(captions):
         place = (corner[0], corner[1] + grid.height + 3 + line * (grid.text + 4))
         pen.text(place, _cut(_shown(caption), font, grid.width), FAINT if line else INK, font=font)
 
 
-def fit(picture: Picture, height: int, width: int) -> Picture:
-    """A picture at that size, as RGB; small ones keep square pixels that can be told apart."""
-    rgb = np.repeat(picture, 3, axis=2) if picture.shape[2] == 1 else picture
+def fit(image: Pixels, height: int, width: int) -> Pixels:
+    """An image at that size, as RGB; small ones keep square pixels that can be told apart."""
+    rgb = np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image
     smaller = height * width < rgb.shape[0] * rgb.shape[1]
     how = cv2.INTER_AREA if smaller else cv2.INTER_NEAREST
     resized: NDArray[Any] = cv2.resize(
@@ -172,7 +172,7 @@ def _cut(text: str, font: Any, width: int) -> str:
 
 
 def _shown(text: str) -> str:
-    """Without control characters, which a font has no picture for."""
+    """Without control characters, which a font has no glyph for."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 

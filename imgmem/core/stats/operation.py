@@ -17,7 +17,7 @@ from imgmem.core.rows.duplicates import load_facts
 from imgmem.core.rows.facts import Facts
 from imgmem.core.specs import TRAIN, RunSpec, Thresholds
 from imgmem.core.stats.findings import Finding, find
-from imgmem.core.stats.scan import Counts, histogram_step, plan_scan, scan
+from imgmem.core.stats.scan import ScanResult, histogram_step, plan_scan, scan
 from imgmem.core.storage.record import Normalization
 from imgmem.core.storage.verify import require_whole
 
@@ -30,7 +30,7 @@ class Channel:
     """One channel of some rows.
 
     mean, std (population), minimum, maximum: of the values as they are stored.
-    nan, infinite: how many values are. histogram: 256 counts, of the gray levels 0–255 that
+    nan, infinite: how many values are. histogram: 256 counts, of the pixel values 0-255 that
     the values stand for, in every `histogram_step`-th row.
     """
 
@@ -46,7 +46,7 @@ class Channel:
 @dataclass(frozen=True, slots=True)
 class ClassRows:
     """Rows of a class, in all and by split. mean, std, minimum, maximum: with by_class, of
-    its gray levels 0–255, per channel."""
+    its pixel values 0-255, per channel."""
 
     name: str
     label: int
@@ -70,7 +70,7 @@ class Sources:
 
 @dataclass(frozen=True, slots=True)
 class Standardize:
-    """What `normalize` would use: from which split (None: all rows), in gray levels."""
+    """What `normalize` would use: from which split (None: all rows), in pixel values."""
 
     split: str | None
     mean: list[float]
@@ -123,7 +123,7 @@ def compute_stats(
 ) -> DatasetStats:
     """Describe the dataset at `path`, or one split of it. Nothing is written.
 
-    by_class: also the gray levels of each class. verify: compare the arrays with their
+    by_class: also the pixel values of each class. verify: compare the arrays with their
     checksums first. Figures are exact: they depend neither on the budget nor on the workers.
     Raises InputError if there is no such dataset or split, DatasetError if it is damaged, in
     transition or being written to, UsageError for a budget below the floor.
@@ -137,8 +137,8 @@ def compute_stats(
             name: scan(dataset, *rows, workers=workers, by_class=by_class, progress=progress)
             for name, rows in _parts(dataset).items()
         }
-        odd = sorted(row for part in parts.values() for row in part.odd)
-        found = find(dataset, facts, odd, thresholds)
+        bad_rows = sorted(row for part in parts.values() for row in part.bad_rows)
+        found = find(dataset, facts, bad_rows, thresholds)
         described = _described(dataset, parts)
         sources = _sources(facts)
     return DatasetStats(
@@ -170,7 +170,7 @@ def _parts(dataset: Dataset) -> dict[str, tuple[int, int]]:
     return parts
 
 
-def _described(dataset: Dataset, parts: dict[str, Counts]) -> dict[str, Any]:
+def _described(dataset: Dataset, parts: dict[str, ScanResult]) -> dict[str, Any]:
     """The fields of DatasetStats that follow from the pass and the record."""
     record = dataset.record
     whole = _together(list(parts.values()))
@@ -200,10 +200,9 @@ def _described(dataset: Dataset, parts: dict[str, Counts]) -> dict[str, Any]:
     }
 
 
-def _together(parts: list[Counts]) -> Counts:
+def _together(parts: list[ScanResult]) -> ScanResult:
     """The counts of several ranges of rows as one."""
-    depth = len(parts[0].histograms)
-    whole = Counts(PixelSums.none(depth), np.zeros_like(parts[0].histograms))
+    whole = ScanResult.none(len(parts[0].histograms))
     for part in parts:
         whole.add(part)
     moments = [part.moments for part in parts if part.moments]
@@ -211,12 +210,12 @@ def _together(parts: list[Counts]) -> Counts:
     return whole
 
 
-def _channels(counts: Counts) -> list[Channel]:
+def _channels(counts: ScanResult) -> list[Channel]:
     columns = (*_figures(counts), counts.histograms.tolist())
     return [Channel(*channel) for channel in zip(*columns, strict=True)]
 
 
-def _figures(counts: Counts) -> tuple[list[Any], ...]:
+def _figures(counts: ScanResult) -> tuple[list[Any], ...]:
     """Mean, std, minimum, maximum, nan and infinite, each a list over the channels."""
     if counts.moments:
         m = counts.moments
@@ -228,8 +227,10 @@ def _figures(counts: Counts) -> tuple[list[Any], ...]:
     return mean.tolist(), std.tolist(), sums.minimum.tolist(), sums.maximum.tolist(), none, none
 
 
-def _standardize(dataset: Dataset, named: dict[str, Counts], whole: Counts) -> Standardize | None:
-    """From the train split if there is one, as `normalize` does; gray levels are exact."""
+def _standardize(
+    dataset: Dataset, named: dict[str, ScanResult], whole: ScanResult
+) -> Standardize | None:
+    """From the train split if there is one, as `normalize` does; pixel values are exact."""
     if dataset.record.normalization:
         return None
     split = TRAIN if TRAIN in named else dataset.split

@@ -15,7 +15,7 @@ from imgmem.core.rows.origins import RowOrigin, sources_of
 from imgmem.core.sample.selection import choose
 from imgmem.core.specs import CHANNEL_NAMES, RunSpec, SampleSpec
 from imgmem.core.stats.findings import Finding
-from imgmem.core.stats.gallery import mean_pictures, thumbnails
+from imgmem.core.stats.gallery import mean_images, thumbnails
 from imgmem.core.stats.kinds import FINDINGS
 from imgmem.core.stats.operation import Channel, ClassRows, DatasetStats
 from imgmem.core.stats.scan import plan_scan
@@ -24,7 +24,7 @@ from imgmem.core.text import printable
 from imgmem.core.units import format_bytes
 
 CLASSES = 40
-"""Classes with a strip of pictures, the largest ones."""
+"""Classes with a strip of images, the largest ones."""
 PER_CLASS = 8
 ITEMS = 12
 """Findings of a kind that are shown."""
@@ -35,7 +35,7 @@ _BINS = 64
 
 @dataclass(frozen=True, slots=True)
 class _Strip:
-    """A class with its mean picture and some of its rows."""
+    """A class with its mean image and some of its rows."""
 
     facts: ClassRows
     mean: str
@@ -80,14 +80,14 @@ def write_report(
     with open_dataset(stats.path, stats.split) as dataset:
         _, workers = plan_scan(dataset, run)
         largest = _largest(stats)
-        means = mean_pictures(
+        means = mean_images(
             dataset, [each.label for each in largest], workers=workers, progress=progress
         )
         strips = list(_strips(dataset, largest, means))
         rows = [source.row for strip in strips for source in strip.sources]
         rows += [source.row for finding in stats.findings for source in _shown(finding)]
-        pictures = thumbnails(dataset, rows)
-    page = _page(stats=stats, strips=strips, pictures=pictures, **_derived(stats))
+        images = thumbnails(dataset, rows)
+    page = _page(stats=stats, strips=strips, images=images, **_derived(stats))
     durable.write_file(out, page.encode("utf-8", "backslashreplace"))
 
 

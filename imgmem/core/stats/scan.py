@@ -1,7 +1,7 @@
 """The one pass over a dataset's features that `stats` makes.
 
-Rows are read in windows of a few MiB into one buffer a thread: what is allocated does not
-depend on their number.
+Rows are read in windows of a few MiB into one buffer per thread, so memory does not grow with
+their number.
 """
 
 import threading
@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgmem.core import forecast
+from imgmem.core.arrays import Images, Indices
 from imgmem.core.chunks import ranges_between, rows_per_chunk
 from imgmem.core.levels.histograms import PIXEL_VALUES, PixelSums, pixel_histograms
-from imgmem.core.levels.moments import Moments, RowSums, Totals, row_sums
+from imgmem.core.levels.moments import FloatSums, Moments, RowSums, row_sums
 from imgmem.core.levels.to_uint8 import to_uint8
 from imgmem.core.machine import memory
 from imgmem.core.machine.pipeline import in_order
@@ -26,20 +27,23 @@ from imgmem.core.specs import RunSpec
 
 WINDOW_BYTES = forecast.SCAN_WINDOW_BYTES
 _WINDOWS_PER_TASK = 4
-"""Windows that a thread does between two hand-overs."""
+"""Windows in one task of a thread."""
 HISTOGRAM_BYTES = 256 * 2**20
-"""Levels are counted in every row of datasets with so many bytes of pixels, and of larger ones
-only in rows, evenly spread, of about SAMPLE_BYTES: counting is several times the work of summing,
-and this many draw the same curve."""
+"""Up to this many bytes of pixels histograms count every row, beyond it evenly spaced rows of about
+SAMPLE_BYTES: counting is several times the work of summing, and this many draw the same curve."""
 SAMPLE_BYTES = 64 * 2**20
 SPLIT_ROWS = 100
-"""But in so many rows of the smallest split at least, or in all of them."""
+"""But at least this many rows of the smallest split, or all of them."""
 
 
 def plan_scan(dataset: Dataset, run: RunSpec) -> tuple[int, int]:
-    """The memory budget in bytes, and the workers: as asked for, or as it has room for.
+    """Decide how a dataset is scanned.
 
-    Raises UsageError, with the floor, where the budget is too small.
+    Returns:
+        The memory budget in bytes, and the number of workers: as given, or as it has room for.
+
+    Raises:
+        UsageError: The budget is below the floor, which the error names.
     """
     budget = memory.budget(run.memory)
     workers = forecast.scan_workers(
@@ -54,59 +58,58 @@ def plan_scan(dataset: Dataset, run: RunSpec) -> tuple[int, int]:
 
 
 @dataclass(slots=True)
-class Counts:
+class ScanResult:
     """What was found in a range of rows.
 
-    sums: of the gray levels that the values stand for. histograms: (C, 256) counts of these
-    levels in the rows whose number `histogram_step` divides.
-    moments: of the values themselves, where they are floats.
-    odd: rows (of the whole dataset) with NaN, ±Inf or values that stand for no gray level.
-    classes: class index → sums of its gray levels, where they were asked for.
+    Attributes:
+        sums: Of the pixel values 0-255 that the stored values stand for.
+        histograms: (C, 256) counts of these, in the rows whose number `histogram_step` divides.
+        moments: Of the stored values, where they are floats.
+        bad_rows: Rows (of the whole dataset) with NaN, Inf or values out of range.
+        classes: Class index → sums of its pixel values, where they were asked for.
     """
 
     sums: PixelSums
     histograms: NDArray[np.int64]
     moments: Moments | None = None
-    odd: list[int] = field(default_factory=list)
+    bad_rows: list[int] = field(default_factory=list)
     classes: dict[int, PixelSums] = field(default_factory=dict)
 
-    def add(self, other: "Counts") -> None:
-        """Take in the counts of other rows; moments stay as they are."""
+    @classmethod
+    def none(cls, depth: int) -> "ScanResult":
+        """That of no rows with `depth` channels."""
+        return cls(PixelSums.none(depth), np.zeros((depth, PIXEL_VALUES), np.int64))
+
+    def add(self, other: "ScanResult") -> None:
+        """Add what was found in other rows; moments stay as they are."""
         self.sums += other.sums
         self.histograms += other.histograms
-        self.odd += other.odd
+        self.bad_rows += other.bad_rows
         for label, sums in other.classes.items():
             self.classes[label] = self.classes[label] + sums if label in self.classes else sums
 
 
-class Rows:
-    """Windows of a dataset's rows as stored; each is valid until its thread reads the next."""
+class PerThread(threading.local):
+    """An array of its own for each thread that uses it."""
+
+    def __init__(self, make: Callable[[], NDArray[Any]]) -> None:
+        self.array = make()  # Python calls this once in each thread
+
+
+class WindowReader:
+    """Reads windows of rows as stored; each is valid until its thread reads the next."""
 
     def __init__(self, dataset: Dataset, at_once: int) -> None:
         self._read = reader_for(dataset, normalize=False)
-        self._buffers = PerThread(lambda: self._read.empty(at_once))
+        self._buffer = PerThread(lambda: self._read.empty(at_once))
 
-    def __call__(self, start: int, stop: int) -> NDArray[Any]:
+    def __call__(self, start: int, stop: int) -> Images:
         """The rows start … stop - 1, (n, H, W, C)."""
-        return self._read(np.arange(start, stop), self._buffers.get()[: stop - start])
-
-
-class PerThread:
-    """An array for each thread that asks for one, made once."""
-
-    def __init__(self, make: Callable[[], NDArray[Any]]) -> None:
-        self._make = make
-        self._own = threading.local()
-
-    def get(self) -> NDArray[Any]:
-        if not hasattr(self._own, "array"):
-            self._own.array = self._make()
-        array: NDArray[Any] = self._own.array
-        return array
+        return self._read(np.arange(start, stop), self._buffer.array[: stop - start])
 
 
 def histogram_step(dataset: Dataset) -> int:
-    """Every how many rows the levels are counted: 1 for all but large datasets."""
+    """Returns every how many rows histograms count: 1 for all but large datasets."""
     pixels = len(dataset) * prod(dataset.record.shape[1:])
     if pixels <= HISTOGRAM_BYTES:
         return 1
@@ -127,49 +130,37 @@ def scan(
     workers: int,
     by_class: bool = False,
     progress: ProgressCallback = no_progress,
-) -> Counts:
-    """Count everything in the rows start … stop - 1 of a dataset.
+) -> ScanResult:
+    """Compute all figures of the rows start … stop - 1 of a dataset.
 
-    by_class: also the gray levels of each class. The result does not depend on `workers`.
+    Args:
+        dataset: The dataset.
+        start: First row, of the whole dataset.
+        stop: The row after the last.
+        workers: Number of threads; the result does not depend on it.
+        by_class: Also sum the pixel values of each class.
+        progress: Called after each task.
     """
     at_once = rows_per_chunk(dataset.record.features_header.row_bytes, WINDOW_BYTES)
-    counter = _Counter(dataset, at_once, by_class=by_class)
+    scanner = _Scanner(dataset, at_once, by_class=by_class)
     tasks = ranges_between(start, stop, at_once * _WINDOWS_PER_TASK)
     depth = dataset.record.shape[3]
-    found = Counts(PixelSums.none(depth), np.zeros((depth, PIXEL_VALUES), np.int64))
-    totals = Totals(depth)
-    for part, last in in_order(counter, tasks, workers=workers, window=2 * workers):
+    found, floats = ScanResult.none(depth), FloatSums(depth)
+    for part, rows, last in in_order(scanner, tasks, workers=workers, window=2 * workers):
         found.add(part)
-        for sums in part.rows:
-            totals.add(sums)
+        for sums in rows:
+            floats.add(sums)
         progress(Progress(STATISTICS, last - dataset.start, len(dataset), "rows"))
     if dataset.record.dtype != "uint8":
-        found.moments = totals.moments()
+        found.moments = floats.moments()
     return found
 
 
-@dataclass(slots=True)
-class _Part(Counts):
-    """What was found in some windows; rows: sums over their float values, a row each."""
-
-    rows: list[RowSums] = field(default_factory=list)
-
-    def add_sums(
-        self, pixels: NDArray[np.uint8], label: int | None, planes: NDArray[np.uint8]
-    ) -> None:
-        """Take in (P, C) pixels, of a class where `label` is one; planes: as of_pixels wants."""
-        before = self.sums if label is None else self.classes.get(label)
-        sums = PixelSums.of_pixels(pixels, planes, ends=not (before and before.have_all_ends))
-        self.sums += sums
-        if label is not None:
-            self.classes[label] = before + sums if before else sums
-
-
-class _Counter:
-    """Counts a range of rows, window by window; called from the threads."""
+class _Scanner:
+    """Scans a range of rows, window by window; called from the threads."""
 
     def __init__(self, dataset: Dataset, at_once: int, *, by_class: bool) -> None:
-        self._rows = Rows(dataset, at_once)
+        self._windows = WindowReader(dataset, at_once)
         _, height, width, self._depth = dataset.record.shape
         plane = at_once * height * width
         self._planes = PerThread(lambda: np.empty((self._depth, plane), np.uint8))
@@ -179,25 +170,34 @@ class _Counter:
         self._first = dataset.start
         self._step = histogram_step(dataset)
 
-    def __call__(self, rows: tuple[int, int]) -> tuple[_Part, int]:
-        """The counts of the rows, and the row after the last."""
-        part = _Part(PixelSums.none(self._depth), np.zeros((self._depth, PIXEL_VALUES), np.int64))
-        for window in ranges_between(*rows, self._at_once):
-            self._count(window, part)
-        return part, rows[1]
+    def __call__(self, rows: tuple[int, int]) -> tuple[ScanResult, list[RowSums], int]:
+        """What is in the rows, the sums of each row of floats, and the row after the last."""
+        found = ScanResult.none(self._depth)
+        floats = [self._scan(window, found) for window in ranges_between(*rows, self._at_once)]
+        return found, [sums for sums in floats if sums], rows[1]
 
-    def _count(self, rows: tuple[int, int], part: _Part) -> None:
-        """Add the counts of one window to `part`."""
-        values = self._rows(*rows)
-        levels = to_uint8(values, self._normalization)
-        counted = levels[-rows[0] % self._step :: self._step]
-        part.histograms += pixel_histograms(counted.reshape(-1, self._depth))
-        for start, stop, label in self._runs(*rows):
-            pixels = levels[start:stop].reshape(-1, self._depth)
-            part.add_sums(pixels, label, self._planes.get())
-        if values.dtype != np.uint8:
-            part.rows.append(row_sums(values))
-            part.odd += [rows[0] + odd for odd in self._odd(part.rows[-1]).tolist()]
+    def _scan(self, window: tuple[int, int], found: ScanResult) -> RowSums | None:
+        """Add what is in one window to `found`; return the sums of its rows if they are floats."""
+        stored = self._windows(*window)
+        values = to_uint8(stored, self._normalization)
+        counted = values[-window[0] % self._step :: self._step]
+        found.histograms += pixel_histograms(counted.reshape(-1, self._depth))
+        for start, stop, label in self._runs(*window):
+            self._add_sums(values[start:stop].reshape(-1, self._depth), label, found)
+        if stored.dtype == np.uint8:
+            return None
+        sums = row_sums(stored)
+        found.bad_rows += (window[0] + self._bad_rows(sums)).tolist()
+        return sums
+
+    def _add_sums(self, pixels: Images, label: int | None, found: ScanResult) -> None:
+        """Add (P, C) pixels, of a class where `label` is one, to `found`."""
+        before = found.sums if label is None else found.classes.get(label)
+        ends = not (before and before.have_all_ends)
+        sums = PixelSums.of_pixels(pixels, self._planes.array, ends=ends)
+        found.sums += sums
+        if label is not None:
+            found.classes[label] = before + sums if before else sums
 
     def _runs(self, first: int, last: int) -> Iterator[tuple[int, int, int | None]]:
         """(start, stop, class) of neighboring rows of one class, counted from `first`."""
@@ -209,8 +209,8 @@ class _Counter:
         for start, stop in zip([0, *ends], ends, strict=False):
             yield start, stop, int(labels[start])
 
-    def _odd(self, sums: RowSums) -> NDArray[np.int64]:
-        """Which rows of a window hold values that no gray level becomes."""
+    def _bad_rows(self, sums: RowSums) -> Indices:
+        """Which rows of a window hold NaN, Inf or values that no pixel value becomes."""
         bounds = np.array([[0.0, 255.0]] * sums.count.shape[1])
         if self._normalization:
             offset, scale = (

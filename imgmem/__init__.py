@@ -10,45 +10,86 @@ from typing import TYPE_CHECKING, Any
 from imgmem._version import __version__
 
 if TYPE_CHECKING:
+    from imgmem.core.build.operation import BuildResult as BuildResult
     from imgmem.core.build.operation import build as build
+    from imgmem.core.errors import CheckFailed as CheckFailed
+    from imgmem.core.errors import DatasetError as DatasetError
     from imgmem.core.errors import ImgmemError as ImgmemError
+    from imgmem.core.errors import InputError as InputError
+    from imgmem.core.errors import Interrupted as Interrupted
+    from imgmem.core.errors import ResourceError as ResourceError
+    from imgmem.core.errors import UsageError as UsageError
+    from imgmem.core.estimate.operation import Estimate as Estimate
     from imgmem.core.estimate.operation import estimate as estimate
+    from imgmem.core.normalize.operation import NormalizeResult as NormalizeResult
     from imgmem.core.normalize.operation import normalize as normalize
-    from imgmem.core.normalize.operation import undo as undo
+    from imgmem.core.normalize.operation import undo_normalize as undo_normalize
+    from imgmem.core.progress import Progress as Progress
+    from imgmem.core.read.batches import Batches as Batches
     from imgmem.core.read.dataset import Dataset as Dataset
     from imgmem.core.read.dataset import open as open
     from imgmem.core.sample.operation import sample as sample
+    from imgmem.core.sample.take import Sample as Sample
     from imgmem.core.specs import BatchSpec as BatchSpec
     from imgmem.core.specs import BuildSpec as BuildSpec
     from imgmem.core.specs import EstimateSpec as EstimateSpec
     from imgmem.core.specs import ImageSpec as ImageSpec
     from imgmem.core.specs import NormalizeSpec as NormalizeSpec
     from imgmem.core.specs import OrderSpec as OrderSpec
+    from imgmem.core.specs import OutPolicy as OutPolicy
     from imgmem.core.specs import RejectPolicy as RejectPolicy
     from imgmem.core.specs import RunSpec as RunSpec
     from imgmem.core.specs import SampleSpec as SampleSpec
-    from imgmem.core.stats.operation import compute_stats as compute_stats
+    from imgmem.core.specs import StatsSpec as StatsSpec
+    from imgmem.core.specs import Thresholds as Thresholds
+    from imgmem.core.stats.compare import Comparison as Comparison
+    from imgmem.core.stats.compare import compare as compare
+    from imgmem.core.stats.describe import DatasetStats as DatasetStats
+    from imgmem.core.stats.operation import stats as stats
+    from imgmem.core.stats.report import write_report as write_report
+    from imgmem.core.stats.verify import verify as verify
 
 _HOMES = {
     "build": "build.operation",
-    "Dataset": "read.dataset",
-    "open": "read.dataset",
-    "ImgmemError": "errors",
     "estimate": "estimate.operation",
     "normalize": "normalize.operation",
+    "undo_normalize": "normalize.operation",
+    "stats": "stats.operation",
+    "compare": "stats.compare",
+    "verify": "stats.verify",
+    "write_report": "stats.report",
     "sample": "sample.operation",
+    "open": "read.dataset",
+    "Dataset": "read.dataset",
+    "Batches": "read.batches",
+    "BuildResult": "build.operation",
+    "Comparison": "stats.compare",
+    "DatasetStats": "stats.describe",
+    "Estimate": "estimate.operation",
+    "NormalizeResult": "normalize.operation",
+    "Progress": "progress",
+    "Sample": "sample.take",
     "BatchSpec": "specs",
     "BuildSpec": "specs",
+    "EstimateSpec": "specs",
     "ImageSpec": "specs",
     "NormalizeSpec": "specs",
-    "RejectPolicy": "specs",
     "OrderSpec": "specs",
-    "SampleSpec": "specs",
-    "EstimateSpec": "specs",
+    "OutPolicy": "specs",
+    "RejectPolicy": "specs",
     "RunSpec": "specs",
-    "compute_stats": "stats.operation",
-    "undo": "normalize.operation",
+    "SampleSpec": "specs",
+    "StatsSpec": "specs",
+    "Thresholds": "specs",
+    "ImgmemError": "errors",
+    "CheckFailed": "errors",
+    "DatasetError": "errors",
+    "InputError": "errors",
+    "Interrupted": "errors",
+    "ResourceError": "errors",
+    "UsageError": "errors",
 }
+"""The public names, each with its module in `imgmem.core`."""
 
 __all__ = ["__version__", *_HOMES]  # noqa: PLE0604
 
@@ -57,3 +98,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'imgmem' has no attribute {name!r}")
     return getattr(import_module(f"imgmem.core.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from imgmem.cli.types import IMAGE_SIZE
+from imgmem.core.options.values import image_size
 from imgmem.core.sources import open_source
 from imgmem.core.specs import CHANNELS
 
@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--channels", default=CHANNELS[0], choices=CHANNELS)
     parser.add_argument("--out", help="a .npy file for the result")
     options = parser.parse_args()
-    size = IMAGE_SIZE.convert(options.size, None, None)
+    size = image_size(options.size)
     print(json.dumps(convert(options.source, size, options.channels, options.dtype, options.out)))
 
 

@@ -7,10 +7,10 @@ from imgmem.cli.program import Program
 
 COMMANDS = {
     "build": "Stream the images of SOURCE into a dataset, in bounded memory.",
-    "stats": "Tell what is in DATASET, and what in it needs a look.",
+    "stats": "Describe DATASET and flag likely problems.",
     "normalize": "Normalize the features of DATASET in place, in bounded memory.",
-    "sample": "Show some rows of DATASET, or write them to --out.",
-    "estimate": "Forecast the memory that PATH takes, naively and with imgmem.",
+    "sample": "Preview rows of DATASET, or export them with --out.",
+    "estimate": "Predict the memory needed to convert PATH, naively and with imgmem.",
 }
 """In the order of use; the first line of each one's help. Their modules load when needed."""
 
@@ -23,7 +23,7 @@ COMMANDS = {
     invoke_without_command=True,
     epilog="""\b
 Examples:
-  imgmem estimate photos            what the usual way would cost
+  imgmem estimate photos            memory a naive conversion would need
   imgmem build photos flowers       photos/CLASS/*.jpg become flowers/X.npy
   imgmem normalize flowers          in place, in bounded memory""",
 )

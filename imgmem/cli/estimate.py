@@ -1,14 +1,12 @@
 """`imgmem estimate`."""
 
 from collections.abc import Iterator
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from imgmem.cli import options
-from imgmem.cli.types import BYTES
+from imgmem.cli.output import Output
 from imgmem.core import specs
+from imgmem.core.options.tables import EstimateOptions
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,7 +15,6 @@ if TYPE_CHECKING:
     from imgmem.core.estimate.operation import Estimate, Images
     from imgmem.core.estimate.verdicts import NaiveForecast
 
-_SPEC = specs.EstimateSpec()
 _STAGES = {
     "read": "list of images",
     "array": "np.array(list)",
@@ -27,10 +24,12 @@ _STAGES = {
 }
 
 
-@click.command(
+@options.command(
     "estimate",
-    epilog=options.examples(
-        "imgmem estimate photos                 at 224x224, beside what build takes",
+    EstimateOptions,
+    (specs.EstimateSpec(), specs.RunSpec()),
+    examples=(
+        "imgmem estimate photos                 at 224x224, next to what build takes",
         "imgmem estimate photos --size native   the images as they are",
         "imgmem estimate photos --limit 8GiB    exit 1 if the naive peak is over it",
         "imgmem estimate millions --sample 5000  a forecast with its uncertainty",
@@ -38,62 +37,22 @@ _STAGES = {
     ),
 )
 @options.path_argument("path")
-@options.image_options
-@options.dtype_option
-@options.labels_option
-@options.columns_option
-@options.target_option
-@click.option(
-    "--float-dtype",
-    type=click.Choice(specs.FLOAT_DTYPES),
-    default=_SPEC.float_dtype,
-    show_default=True,
-    help="Of the dataset after normalize.",
-)
-@click.option(
-    "--out", type=click.Path(path_type=str), help="Where build would write.  [default: .]"
-)
-@click.option("--sample", type=click.IntRange(1), help="Read the headers of so many images only.")
-@click.option("--limit", type=BYTES, help="Fail if the naive conversion takes more.")
-@click.option(
-    "--naive-dtype",
-    type=click.Choice(specs.NAIVE_DTYPES),
-    default=_SPEC.naive_dtype,
-    show_default=True,
-    help="The naive conversion that --limit judges.",
-)
-@options.run_options
-@options.output_options
-def command(
-    path: str, out: str | None, image: specs.ImageSpec, run: specs.RunSpec, **given: Any
-) -> None:
-    """Forecast the memory that PATH takes, naively and with imgmem.
+def command(path: str, output: Output, **given: Any) -> None:
+    """Predict the memory needed to convert PATH, naively and with imgmem.
 
     PATH is a source as build takes it, or a dataset. Only headers are read. The naive
     conversion puts all images into a list, the list into an array, the array into floats.
     """
-    from imgmem.cli.progress import shown
-    from imgmem.cli.render import emit
-    from imgmem.core.estimate.operation import estimate, limit_check
+    from imgmem.core.estimate.operation import estimate
 
-    names = given.keys() & {field.name for field in fields(specs.EstimateSpec)}
-    spec = specs.EstimateSpec(image=image, **{name: given[name] for name in names})
-    with shown(quiet=given["quiet"]) as progress:
-        result = estimate(path, spec=spec, out=out, run=run, progress=progress)
-    emit(
-        "estimate",
-        result,
-        lambda console: _show(console, result),
-        as_json=given["as_json"],
-        quiet=given["quiet"],
-        check=limit_check(result, spec),
-    )
+    output.run(lambda progress: estimate(path, progress=progress, **given), _show)
 
 
 def _show(console: "Console", result: "Estimate") -> None:
     """What was found, the naive stages by dtype with their verdicts, and what imgmem takes."""
-    for name, value in _facts(result):
-        console.print(f"{name:<10}{value}", soft_wrap=True)
+    from imgmem.cli import render
+
+    render.facts(console, _facts(result))
     columns = _columns(result)
     console.print()
     console.print(_stages(columns))
@@ -112,7 +71,7 @@ def _columns(result: "Estimate") -> "dict[str, NaiveForecast]":
 
 def _facts(result: "Estimate") -> Iterator[tuple[str, str]]:
     """Name and text of each line above the tables."""
-    from imgmem.cli.render import counted, printable
+    from imgmem.cli.render import format_counts, printable
     from imgmem.core.units import format_bytes
 
     images = result.images
@@ -124,10 +83,8 @@ def _facts(result: "Estimate") -> Iterator[tuple[str, str]]:
             "sampled",
             f"{images.examined} headers of {images.listed}: {images.error:.1%} either way",
         )
-    if images.rejected:
-        yield "rejected", counted(images.rejected)
-    if images.ignored:
-        yield "ignored", counted(images.ignored)
+    yield "rejected", format_counts(images.rejected)
+    yield "ignored", format_counts(images.ignored)
     yield from (("note", printable(note)) for note in images.notes)
     available = result.available
     yield (
@@ -149,28 +106,19 @@ def _by(size: tuple[int, int]) -> str:
 
 def _stages(columns: "dict[str, NaiveForecast]") -> "Table":
     """Memory by stage and dtype of the naive conversion."""
+    from imgmem.cli import render
     from imgmem.core.units import format_bytes
 
-    table = _table("naive conversion", *columns)
+    lines = render.table("naive conversion", *columns, left=["naive conversion"])
     rows: dict[str, dict[str, str]] = {}
     for dtype, naive in columns.items():
         for stage in naive.stages:
             rows.setdefault(stage.name, {})[dtype] = format_bytes(stage.bytes)
     for name, row in rows.items():
-        table.add_row(_STAGES[name], *(row.get(dtype, "") for dtype in columns))
-    table.add_row("peak", *map(_peak, columns.values()), style="bold")
-    table.add_row("images at once", *(f"{naive.largest_batch:,}" for naive in columns.values()))
-    return table
-
-
-def _table(first: str, *others: str) -> "Table":
-    """A plain table with numbers in all columns but the first."""
-    from rich.table import Table
-
-    table = Table(first, box=None, padding=(0, 3, 0, 0), pad_edge=False)
-    for name in others:
-        table.add_column(name, justify="right")
-    return table
+        lines.add_row(_STAGES[name], *(row.get(dtype, "") for dtype in columns))
+    lines.add_row("peak", *map(_peak, columns.values()), style="bold")
+    lines.add_row("max images in RAM", *(f"{naive.largest_batch:,}" for naive in columns.values()))
+    return lines
 
 
 def _peak(naive: "NaiveForecast") -> str:
@@ -182,15 +130,16 @@ def _peak(naive: "NaiveForecast") -> str:
 
 def _needs(result: "Estimate") -> "Table":
     """Memory and disk that imgmem's own commands take."""
-    from imgmem.cli.render import printable
+    from imgmem.cli import render
     from imgmem.core.units import format_bytes
 
-    table = _table("imgmem", "memory", "disk")
-    table.add_column()
+    lines = render.table("imgmem", "memory", "disk", "", left=("imgmem", ""))
     for name, need in (("build", result.build), ("normalize", result.normalize)):
         if need:
             disk = ("+" if name == "normalize" else "") + format_bytes(need.disk_bytes)
-            table.add_row(name, format_bytes(need.memory_bytes), disk, printable(need.verdict))
+            lines.add_row(
+                name, format_bytes(need.memory_bytes), disk, render.printable(need.verdict)
+            )
     if not result.images.row_shape:
-        table.add_row("build", "", "", "needs images of one size: give --size")
-    return table
+        lines.add_row("build", "", "", "images differ in size; pass --size")
+    return lines

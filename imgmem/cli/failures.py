@@ -102,7 +102,9 @@ def _internal(error: BaseException) -> ImgmemError:
 def report(error: ImgmemError, arguments: list[str]) -> int:
     """Tell an error on stderr in one or two lines, and with --json on stdout too."""
     hint = render.printable(error.hint)
-    render.complain(f"imgmem: {render.printable(error.message)}" + (hint and f"\n        {hint}"))
+    render.print_error(
+        f"imgmem: {render.printable(error.message)}" + (hint and f"\n        {hint}")
+    )
     command = next((word for word in arguments if not word.startswith("-")), "")
     if _wants_json(command, arguments) and not isinstance(error, CheckFailed):
         render.print_json(command, {"error": render.error_facts(error)})

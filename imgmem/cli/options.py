@@ -1,148 +1,126 @@
-"""The options that several commands share, and the form of their examples."""
+"""The options of a command, from the table of the core, and the form of its help page."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import fields, is_dataclass
 from functools import wraps
 from typing import Any
 
 import click
 
-from imgmem.cli.types import BYTES, COLOR, IMAGE_SIZE, Channels
-from imgmem.core import specs
+from imgmem.cli.output import Output
+from imgmem.cli.spelling import flag, for_terminal
+from imgmem.cli.types import type_of
+from imgmem.core.messages import Message
+from imgmem.core.options.option import Declared, declared
+from imgmem.core.options.tables import HEADINGS, OUTPUT
 
 F = Callable[..., Any]
 
 
-def examples(*lines: str) -> str:
-    """An epilog that shows how a command is used; Click leaves its lines as they are."""
-    return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])
+class TableOption(click.Option):
+    """An option with a heading on the help page.
+
+    variable: whether an environment variable may set it.
+    """
+
+    def __init__(self, *args: Any, heading: str, variable: bool = True, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.heading = heading
+        self.variable = variable
 
 
-def path_argument(name: str) -> Callable[[F], F]:
-    """A positional path; existence is checked by the core, with its own message and exit code."""
-    return click.argument(name, type=click.Path(path_type=str))
+class Command(click.Command):
+    """A command whose help lists its options under headings."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, a section for each heading."""
+        lines: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            line = param.get_help_record(ctx) if isinstance(param, click.Option) else None
+            if line is not None:
+                lines.setdefault(getattr(param, "heading", OUTPUT), []).append(line)
+        for heading in filter(lines.__contains__, HEADINGS):
+            with formatter.section(heading):
+                formatter.write_dl(lines[heading])
 
 
-def output_options(command: F) -> F:
-    """--json and --quiet, on every command."""
-    command = click.option("-q", "--quiet", is_flag=True, help="Show errors only.")(command)
-    return click.option(
-        "--json", "as_json", is_flag=True, help="Print one JSON object on stdout, nothing else."
-    )(command)
+def command(
+    name: str, table: type, specs: Sequence[Any], *, examples: Sequence[str]
+) -> Callable[[F], Command]:
+    """A command with the options of `table`, whose defaults stand in `specs`.
 
+    The function gets its arguments, the given options by their names, and `output: Output`.
+    """
 
-def _gathered(name: str, spec: Callable[..., Any], *options: Callable[[F], F]) -> Callable[[F], F]:
-    """A decorator that adds `options`, and hands their values to the command as one `spec`."""
+    def decorate(function: F) -> Command:
+        @wraps(function)
+        def called(as_json: bool, quiet: bool, **values: Any) -> Any:
+            given = {key: value for key, value in values.items() if value not in (None, ())}
+            return function(output=Output(name, as_json=as_json, quiet=quiet), **given)
 
-    def decorate(command: F) -> F:
-        @wraps(command)
-        def gathering(**values: Any) -> Any:
-            fields = {field: values.pop(field) for field in own}
-            return command(**{name: spec(**fields)}, **values)
-
-        before = _parameters(command)
-        decorated: F = gathering
-        for option in reversed(options):
+        defaults = _defaults(specs)
+        own = [_option(each, defaults.get(each.field)) for each in declared(table).values()]
+        decorated: F = called
+        for option in reversed([*own, *_OUTPUT_OPTIONS]):
             decorated = option(decorated)
-        own = _parameters(decorated) - before
-        return decorated
+        epilog = "\n".join(["\b", "Examples:", *(f"  {line}" for line in examples)])
+        return click.command(name, cls=Command, epilog=epilog)(decorated)
 
     return decorate
 
 
-def _parameters(function: F) -> set[str]:
-    """The names of the Click parameters that decorators have hung on a function so far."""
-    return {parameter.name for parameter in getattr(function, "__click_params__", ())}
+def path_argument(name: str, *, required: bool = True) -> Callable[[F], F]:
+    """A positional path; existence is checked by the core, with its own message and exit code."""
+    return click.argument(name, type=click.Path(path_type=str), required=required)
 
 
-run_options = _gathered(
-    "run",
-    specs.RunSpec,
+_OUTPUT_OPTIONS: tuple[Callable[[F], F], ...] = (
     click.option(
-        "--workers", type=click.IntRange(1), help="Threads.  [default: the CPUs allowed here]"
+        "--json",
+        "as_json",
+        cls=TableOption,
+        heading=OUTPUT,
+        is_flag=True,
+        help="Print one JSON object on stdout, nothing else.",
     ),
     click.option(
-        "--memory",
-        type=BYTES,
-        help="Memory to stay under, such as 512MiB.  "
-        "[default: 1GiB or a quarter of what is available]",
+        "-q",
+        "--quiet",
+        cls=TableOption,
+        heading=OUTPUT,
+        is_flag=True,
+        help="Show errors only.",
     ),
-)
-"""--workers and --memory, on every command that streams; the command gets `run: RunSpec`."""
-
-_BUILD = specs.BuildSpec()
-
-dtype_option = click.option(
-    "--dtype",
-    type=click.Choice(specs.BUILD_DTYPES),
-    default=_BUILD.dtype,
-    show_default=True,
-    help="Of X.npy as build makes it; values are 0-255 in either.",
-)
-labels_option = click.option(
-    "--labels",
-    default=_BUILD.labels,
-    show_default=True,
-    metavar="folder|none|FILE",
-    help="Where labels come from; FILE is a label table (.csv, .tsv, .txt, .jsonl ...).",
-)
-columns_option = click.option(
-    "--columns",
-    multiple=True,
-    metavar="ROLE=NAME,...",
-    help="Columns of the label table, e.g. path=id,label=breed,split=Usage,group=patient.",
-)
-target_option = click.option(
-    "--target",
-    type=click.Choice(specs.TARGETS),
-    help="class: every distinct value of the label column is a class.",
 )
 
-_IMAGE = specs.ImageSpec()
 
-image_options = _gathered(
-    "image",
-    specs.ImageSpec,
-    click.option(
-        "--size",
-        type=IMAGE_SIZE,
-        default="x".join(map(str, _IMAGE.size or ["native"])),
-        show_default=True,
-        help="Height × width of a row, or native where all images agree.",
-    ),
-    click.option(
-        "--fit",
-        type=click.Choice(specs.FITS),
-        default=_IMAGE.fit,
-        show_default=True,
-        help="Change the shape, cut the edges off, or fill up.",
-    ),
-    click.option(
-        "--channels",
-        type=Channels(specs.CHANNELS),
-        default=_IMAGE.channels,
-        show_default=True,
-        help="Color or gray rows.",
-    ),
-    click.option(
-        "--resize",
-        type=click.Choice(specs.RESIZES),
-        default=_IMAGE.resize,
-        show_default=True,
-        help="Fast and close to an area filter, or that filter itself.",
-    ),
-    click.option(
-        "--background",
-        type=COLOR,
-        default=",".join(map(str, _IMAGE.background)),
-        show_default=True,
-        help="Color under transparent pixels and around --fit pad.",
-    ),
-    click.option(
-        "--max-pixels",
-        type=click.IntRange(1),
-        default=_IMAGE.max_pixels,
-        show_default=True,
-        help="Reject images with more, unread.",
-    ),
-)
-"""How an image becomes a row, for `build` and `estimate`; the command gets `image: ImageSpec`."""
+def _defaults(specs: Sequence[Any]) -> dict[str, Any]:
+    """The value of each field of the specs, and of the specs inside them."""
+    found: dict[str, Any] = {}
+    for spec in specs:
+        for field in fields(spec):
+            value = getattr(spec, field.name)
+            found |= _defaults([value]) if is_dataclass(value) else {}
+            found[field.name] = value
+    return found
+
+
+def _option(declared: Declared, default: Any) -> Callable[[F], F]:
+    """The Click option; what was not given is None, and the core's default stands."""
+    facts = declared.facts
+    shown = facts.default or _shown(declared, default)
+    text = for_terminal(Message(facts.help)) + (f"  [default: {shown}]" if shown else "")
+    made: dict[str, Any] = {"help": text, "heading": facts.heading, "variable": facts.variable}
+    made["multiple"] = facts.multiple
+    names = [*filter(None, [facts.short]), flag(declared.name)]
+    if declared.kind is bool and default:
+        names[-1] += f"/{flag('no_' + declared.name)}"
+    made |= {"is_flag": True} if declared.kind is bool else {"type": type_of(declared)}
+    return click.option(*names, declared.name, cls=TableOption, default=None, **made)
+
+
+def _shown(declared: Declared, default: Any) -> str:
+    """The default as the help page shows it; empty where there is none."""
+    if declared.kind is bool:
+        return flag(declared.name).removeprefix("--") if default else ""
+    return "" if default in (None, ()) else declared.facts.show(default)

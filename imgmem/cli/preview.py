@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from imgmem.core.sample.operation import Sample
+    from imgmem.core.sample.take import Sample
 
 WIDEST = 28
 """Columns of a picture at most."""

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from imgmem.cli import failures, render
-from imgmem.cli.stdout import reader_may_leave
+from imgmem.cli.stdout import ignore_broken_pipe
 from imgmem.core.errors import ImgmemError, ResourceError
 
 _COMPLETION = "_IMGMEM_COMPLETE"  # by which a shell asks Click for completions
@@ -49,19 +49,19 @@ class Program(click.Group):
             sys.exit(super().main(prog_name="imgmem"))
         from imgmem.core.machine.process import keep
 
-        render.tolerate_any_text()
+        render.escape_unencodable()
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         keep()
         warnings.showwarning = _warn
         arguments = sys.argv[1:]
         code = self._run(arguments)
-        _leave(code if isinstance(code, int) else failures.report(code, arguments))
+        _exit(code if isinstance(code, int) else failures.report(code, arguments))
 
     def _run(self, arguments: list[str]) -> int | ImgmemError:
         """The exit code of a run, or the failure that is to be reported."""
         try:
             with (
-                reader_may_leave(),
+                ignore_broken_pipe(),
                 self.make_context("imgmem", arguments.copy()) as context,
             ):
                 self.invoke(context)
@@ -75,13 +75,13 @@ class Program(click.Group):
 
 def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
     """A warning, ours or a library's, as a line on stderr without the code that it came from."""
-    render.complain(f"imgmem: warning: {message}")
+    render.print_error(f"imgmem: warning: {message}")
 
 
 def with_environment(command: click.Command) -> click.Command:
-    """Name the variable of each option: IMGMEM_<COMMAND>_<OPTION>, never for --overwrite."""
+    """Name the variable of each option that may have one: IMGMEM_<COMMAND>_<OPTION>."""
     for option in command.params:
-        if isinstance(option, click.Option) and "--overwrite" not in option.opts:
+        if isinstance(option, click.Option) and getattr(option, "variable", True):
             flag = max(option.opts, key=len).lstrip("-")
             option.envvar = f"IMGMEM_{command.name}_{flag}".replace("-", "_").upper()
     return command
@@ -93,11 +93,11 @@ def _ignore_signals() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def _leave(code: int) -> NoReturn:
+def _exit(code: int) -> NoReturn:
     """End now: decoding threads that still run hold nothing that is worth waiting for."""
     try:
         render.flush()
     except OSError as error:
-        render.complain(f"imgmem: cannot write to standard output: {error.strerror}")
+        render.print_error(f"imgmem: cannot write to standard output: {error.strerror}")
         code = code or ResourceError.exit_code
     os._exit(code)

@@ -10,7 +10,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from imgmem.cli.render import complain
+from imgmem.cli.render import print_error
 from imgmem.core.progress import Progress, ProgressCallback, no_progress
 
 LINE_SECONDS = 60.0
@@ -19,7 +19,7 @@ _LINE_WITHOUT_TOTAL = "{desc}: {n_fmt}{unit}, {rate_fmt}"
 
 
 @contextmanager
-def shown(quiet: bool) -> Iterator[ProgressCallback]:
+def progress_display(quiet: bool) -> Iterator[ProgressCallback]:
     """A callable for the core's progress events, shown in the way that suits stderr."""
     if quiet or sys.stderr is None:
         yield no_progress
@@ -87,7 +87,7 @@ class _Lines:
     def _print(self, seconds: float) -> None:
         while not self._closed.wait(seconds):
             if self._now.phase:
-                complain(self._line())
+                print_error(self._line())
 
     def _line(self) -> str:
         start, now = self._start, self._now

@@ -1,7 +1,7 @@
 """Results on stdout: one JSON object, or rich tables. Whatever the names hold, it is harmless."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any
@@ -10,41 +10,30 @@ import click
 
 from imgmem.cli import stdout
 from imgmem.cli.spelling import for_terminal
-from imgmem.cli.stdout import ReaderLeft, reader_may_leave
+from imgmem.cli.stdout import ReaderLeft, ignore_broken_pipe
 from imgmem.core import text
 from imgmem.core.errors import CheckFailed, ImgmemError
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 SCHEMA = 2
 """Version of the JSON objects; it grows when a key goes away or changes its meaning."""
+
+NAME_WIDTH = 11
+"""Columns of the names in front of facts."""
 
 WIDTH = 100
 """Columns of the tables where stdout is no terminal."""
 
 
-def emit(
-    command: str,
-    result: Any,
-    show: Callable[["Console"], None],
-    *,
-    as_json: bool,
-    quiet: bool,
-    check: CheckFailed | None = None,
-) -> None:
-    """Print a result (a dataclass or a dict) as JSON, or let `show` draw it, or print nothing.
+def print_result(command: str, body: Any, check: CheckFailed | None = None) -> None:
+    """A result, a dataclass or a dict, as JSON; a failed check of it joins it as "error"."""
+    import dataclasses
 
-    check: the failure of a check that was asked for; it joins the JSON object as "error" and is
-    raised once the result is printed.
-    """
-    if as_json:
-        print_json(command, _body(result) | ({"error": error_facts(check)} if check else {}))
-    elif not quiet:
-        with reader_may_leave():
-            show(console())
-    if check:
-        raise check
+    plain = body if isinstance(body, dict) else dataclasses.asdict(body)
+    print_json(command, plain | ({"error": error_facts(check)} if check else {}))
 
 
 def print_json(command: str, body: dict[str, Any]) -> None:
@@ -53,7 +42,7 @@ def print_json(command: str, body: dict[str, Any]) -> None:
 
     document = {"command": command, "schema": SCHEMA} | body
     plain = json.loads(json.dumps(_plain(document)), parse_constant=lambda _: None)
-    with reader_may_leave():
+    with ignore_broken_pipe():
         click.echo(json.dumps(plain, allow_nan=False))
 
 
@@ -68,11 +57,28 @@ def printable(message: str) -> str:
     return text.printable(for_terminal(message))
 
 
-def counted(counts: dict[str, int]) -> str:
+def format_counts(counts: dict[str, int]) -> str:
     """`cat 12, dog 7`: at most twenty, the rest as a number."""
     shown = [f"{printable(name)} {count}" for name, count in list(counts.items())[:20]]
     rest = len(counts) - len(shown)
     return ", ".join(shown) + (f" and {rest} more" if rest else "")
+
+
+def facts(console: "Console", pairs: Iterable[tuple[str, str]]) -> None:
+    """Lines of a name and a value; those without a value are left out."""
+    for name, value in pairs:
+        if value:
+            console.print(f"{name:<{NAME_WIDTH}}{value}", soft_wrap=True)
+
+
+def table(*names: str, left: Collection[str] = (), **options: Any) -> "Table":
+    """A plain table: numbers at the right, the columns in `left` at the left."""
+    from rich.table import Table
+
+    plain = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for name in names:
+        plain.add_column(name, justify="left" if name in left else "right", **options)
+    return plain
 
 
 def console() -> "Console":
@@ -93,13 +99,13 @@ def console() -> "Console":
     return plain
 
 
-def complain(line: str) -> None:
+def print_error(line: str) -> None:
     """Print lines on stderr; nobody can be told if that is closed."""
     with suppress(OSError, ValueError):
         click.echo(line, err=True)
 
 
-def tolerate_any_text() -> None:
+def escape_unencodable() -> None:
     """Let both streams escape what their encoding lacks instead of raising UnicodeEncodeError."""
     stdout.install()
     for stream in (sys.stdout, sys.stderr):
@@ -110,14 +116,8 @@ def tolerate_any_text() -> None:
 def flush() -> None:
     """Write out stdout. OSError if it cannot be written, unless its reader has gone."""
     if sys.stdout is not None:
-        with reader_may_leave():
+        with ignore_broken_pipe():
             sys.stdout.flush()
-
-
-def _body(result: Any) -> dict[str, Any]:
-    import dataclasses
-
-    return result if isinstance(result, dict) else dataclasses.asdict(result)
 
 
 def _plain(value: Any) -> Any:

@@ -1,6 +1,5 @@
 """Options and commands in messages, as the command line writes them."""
 
-import shlex
 from typing import Any
 
 from imgmem.core.messages import Message
@@ -17,6 +16,8 @@ def flag(name: str) -> str:
 
 
 def _as_flags(words: tuple[str, ...], options: dict[str, Any]) -> str:
+    import shlex
+
     start = ["imgmem", *map(shlex.quote, words)] if words else []
     return " ".join([*start, *(_given(name, value) for name, value in options.items())])
 
@@ -26,4 +27,6 @@ def _given(name: str, value: Any) -> str:
         return flag(name)
     if value is False:
         return flag(f"no_{name}")
+    import shlex
+
     return f"{flag(name)} {shlex.quote(str(value))}"

@@ -51,7 +51,7 @@ def install() -> None:
 
 
 @contextmanager
-def reader_may_leave() -> Iterator[None]:
+def ignore_broken_pipe() -> Iterator[None]:
     """A reader that goes away is not an error: what follows goes nowhere."""
     try:
         yield

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from imgmem.cli.render import counted, printable
+from imgmem.cli import render
+from imgmem.cli.render import format_counts, printable
 from imgmem.core.rows.origins import RowOrigin
 from imgmem.core.specs import CHANNEL_NAMES
 from imgmem.core.stats.compare import Comparison
+from imgmem.core.stats.describe import ALL, Channel, ClassRows, DatasetStats
 from imgmem.core.stats.findings import Finding, Item
 from imgmem.core.stats.kinds import FINDINGS
-from imgmem.core.stats.operation import ALL, Channel, ClassRows, DatasetStats
 from imgmem.core.units import format_bytes
 
 if TYPE_CHECKING:
@@ -27,8 +28,7 @@ _TITLES = {kind.name: kind.title for kind in FINDINGS}
 
 def show_stats(console: "Console", stats: DatasetStats) -> None:
     """Everything, from the general to the particular."""
-    for name, value in _facts(stats):
-        console.print(f"{name:<11}{value}", soft_wrap=True)
+    render.facts(console, _facts(stats))
     if stats.classes:
         console.print()
         console.print(_classes(stats, _fine(console)))
@@ -52,9 +52,9 @@ def _facts(stats: DatasetStats) -> Iterator[tuple[str, str]]:
     if stats.split:
         yield "split", printable(stats.split)
     elif stats.splits:
-        yield "splits", counted(stats.splits)
+        yield "splits", format_counts(stats.splits)
     yield "on disk", format_bytes(stats.bytes)
-    yield "sources", f"{counted(stats.sources.formats)}; {_sizes(stats)}"
+    yield "sources", f"{format_counts(stats.sources.formats)}; {_sizes(stats)}"
     done = stats.normalization
     if done:
         yield "normalized", f"{done.method} to {done.dtype}{' on reading' if done.on_read else ''}"
@@ -75,20 +75,11 @@ def _sizes(stats: DatasetStats) -> str:
     return f"{low} to {high} pixels, median {middle}" if low != high else f"{low} pixels"
 
 
-def _table(*names: str, left: tuple[str, ...] = ()) -> "Table":
-    from rich.table import Table
-
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for name in names:
-        table.add_column(name, justify="left" if name in left else "right", no_wrap=True)
-    return table
-
-
 def _classes(stats: DatasetStats, fine: bool) -> "Table":
     """A line a class: its rows, by split, and a bar; with --by-class its gray levels."""
     classes, splits = stats.classes or [], list(stats.splits) if not stats.split else []
     levels = ("mean", "std") if any(each.mean for each in classes) else ()
-    table = _table(
+    table = render.table(
         "class", "label", "rows", *map(printable, splits), *levels, "", left=("class", "")
     )
     table.columns[0].overflow, table.columns[0].max_width = "ellipsis", 40
@@ -135,7 +126,7 @@ def _channels(stats: DatasetStats, fine: bool) -> "Table":
     some = f", every {stats.histogram_step}th row" if stats.histogram_step > 1 else ""
     histogram = (f"gray levels 0 to 255{some}",) if fine else ()
     columns = ("channel", "mean", "std", "min", "max", *histogram)
-    table = _table("rows", *columns, left=("rows", "channel", *histogram))
+    table = render.table("rows", *columns, left=("rows", "channel", *histogram))
     for name, channels in stats.channels.items():
         for color, channel in zip(CHANNEL_NAMES[len(channels)], channels, strict=True):
             figures = (channel.mean, channel.std, channel.minimum, channel.maximum)
@@ -161,7 +152,7 @@ def show_comparison(console: "Console", both: Comparison) -> None:
     for letter, stats in (("A", both.a), ("B", both.b)):
         console.print(f"{letter}  {printable(stats.path)}", soft_wrap=True)
     console.print()
-    table = _table("", "A", "B", left=("",))
+    table = render.table("", "A", "B", left=("",))
     for name, values in _compared(both.a, both.b):
         table.add_row(printable(name), *values)
     console.print(table)

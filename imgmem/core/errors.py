@@ -30,10 +30,16 @@ class ImgmemError(Exception):
 
 
 class CheckFailed(ImgmemError):
-    """A requested check failed (`limit` of estimate, `fail_on` of stats)."""
+    """A requested check failed: `limit` of estimate, `fail_on` of stats."""
 
     exit_code = 1
     kind = "check"
+    result: Any = None
+
+    def of(self, result: Any) -> "CheckFailed":
+        """The failure with the result that was checked, for who wants it all the same."""
+        self.result = result
+        return self
 
 
 class UsageError(ImgmemError):

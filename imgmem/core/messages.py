@@ -5,14 +5,21 @@ The core is called from Python and from the command line, which write `max_rejec
 characters that Unicode reserves for use inside a program; whoever shows the text spells it.
 """
 
-import json
 import re
 from collections.abc import Callable
 from typing import Any
 
-_OPEN, _CLOSE = "\ufdd0", "\ufdd1"
+_OPEN, _CLOSE, _NEXT, _IS = "\ufdd0", "\ufdd1", "\ufdd2", "\ufdd3"
 _REFERENCE = re.compile(f"{_OPEN}([^{_OPEN}{_CLOSE}]*){_CLOSE}")
 _NO_VALUE = object()
+_TYPES: dict[str, Callable[[str], Any]] = {
+    "str": str,
+    "int": int,
+    "float": float,
+    "bool": "True".__eq__,
+    "NoneType": lambda _: None,
+}
+"""How the value of an option is read again, by the name of its type."""
 
 Spell = Callable[[tuple[str, ...], dict[str, Any]], str]
 """Writes one reference. First argument: a command's name and its arguments, or (for an option)
@@ -61,12 +68,21 @@ def in_python(words: tuple[str, ...], options: dict[str, Any]) -> str:
 
 
 def _reference(words: tuple[str, ...], options: dict[str, Any]) -> str:
-    return f"{_OPEN}{json.dumps([words, options])}{_CLOSE}"
+    """What is between the marks: words, and options with the type and text of their values."""
+    values = [_IS.join((name, type(each).__name__, str(each))) for name, each in options.items()]
+    return f"{_OPEN}{_NEXT.join((*words, *values))}{_CLOSE}"
 
 
 def _spelled(text: str, spell: Spell) -> str:
     def one(reference: re.Match[str]) -> str:
-        words, options = json.loads(reference[1])
+        words, options = [], {}
+        for part in reference[1].split(_NEXT):
+            name, is_option, value = part.partition(_IS)
+            if is_option:
+                kind, _, rest = value.partition(_IS)
+                options[name] = _TYPES.get(kind, str)(rest)
+            else:
+                words.append(name)
         return spell(tuple(words), options)
 
     return _REFERENCE.sub(one, text)

@@ -112,12 +112,14 @@ class BuildSpec(LabelSpec):
     """Everything that decides the bytes of a dataset, the source aside.
 
     classes: pinned class names in order, or None for the sorted names found.
+    classes_from: the path of a list, or of a dataset, that has these names.
     splits: (name, fraction) pairs in row order; empty for no split.
     """
 
     image: ImageSpec = field(default_factory=ImageSpec)
     dtype: BuildDtype = "uint8"
     classes: tuple[str, ...] | None = None
+    classes_from: str | None = None
     splits: tuple[tuple[str, float], ...] = ()
     shuffle: bool = False
     seed: int = 0
@@ -137,6 +139,18 @@ class RejectPolicy:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OutPolicy:
+    """What to do with what is at OUT already.
+
+    overwrite: replace a finished dataset once the new one is complete.
+    restart: discard an unfinished build and start over.
+    """
+
+    overwrite: bool = False
+    restart: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class NormalizeSpec:
     """What `normalize` writes.
 
@@ -144,6 +158,8 @@ class NormalizeSpec:
     scale: 1, 255, or None to infer it (all means ≤ 1 is read as scale 1).
     stats_from: another dataset whose rows (or recorded normalization) give the constants.
     on_read: leave uint8 on disk and record the transform, which readers then apply.
+    to: write a new dataset here and leave this one as it is.
+    undo: restore the original data instead.
     """
 
     method: Method = "standardize"
@@ -153,6 +169,8 @@ class NormalizeSpec:
     scale: Literal[1, 255] | None = None
     stats_from: str | None = None
     on_read: bool = False
+    to: str | None = None
+    undo: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,6 +180,7 @@ class EstimateSpec(LabelSpec):
     image, dtype and labels: as `build` would be given them. float_dtype: what `normalize` would.
     sample: read the headers of this many images only; None for all.
     naive_dtype: which naive conversion `limit` (bytes) judges.
+    out: where `build` would write.
     """
 
     image: ImageSpec = field(default_factory=ImageSpec)
@@ -170,6 +189,7 @@ class EstimateSpec(LabelSpec):
     naive_dtype: NaiveDtype = "float64"
     sample: int | None = None
     limit: int | None = None
+    out: str = "."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -298,6 +318,25 @@ MAX_IMBALANCE = 10.0
 LISTED = 1000
 """Findings of a kind that are listed with their rows; all are counted."""
 
+
+@dataclass(frozen=True, kw_only=True)
+class StatsSpec:
+    """What `stats` describes and checks.
+
+    split: of this split only. by_class: also the pixel values of each class.
+    verify: compare all data with its checksums first.
+    fail_on: (kind of finding or "imbalance", most allowed; None for the default) pairs.
+    report: write an HTML page here.
+    """
+
+    split: str | None = None
+    by_class: bool = False
+    verify: bool = False
+    thresholds: Thresholds = Thresholds()
+    fail_on: tuple[tuple[str, float | None], ...] = ()
+    report: str | None = None
+
+
 SampleGroup = Literal["class", "split", "duplicates"]
 SAMPLE_GROUPS: tuple[str, ...] = get_args(SampleGroup)
 SAMPLE_COUNT = 16
@@ -312,6 +351,7 @@ class SampleSpec:
     split, classes: only rows of this split, of these classes (by name); empty for all.
     group: put rows of a class, of a split, or that look the same, side by side.
     seed: random order is a sort by a hash of seed and row.
+    out: write the rows here; the extension says in which form.
     """
 
     count: int | None = None
@@ -322,3 +362,4 @@ class SampleSpec:
     classes: tuple[str, ...] = ()
     group: SampleGroup | None = None
     seed: int = 0
+    out: str | None = None

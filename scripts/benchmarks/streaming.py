@@ -16,9 +16,9 @@ BUFFER_BYTES = 16 * 2**20
 
 def stats_imgmem(path: str) -> Work:
     """Everything that `imgmem stats` tells."""
-    from imgmem import compute_stats
+    import imgmem
 
-    return lambda: _bytes(path) if compute_stats(path) else 0
+    return lambda: _bytes(path) if imgmem.stats(path) else 0
 
 
 def stats_numpy(path: str) -> Work:

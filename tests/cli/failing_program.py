@@ -6,13 +6,15 @@ import threading
 import time
 import warnings
 from dataclasses import dataclass
+from typing import Annotated, TypedDict
 
-import click
 import numpy as np
 
-from imgmem.cli import main, options, progress, render
+from imgmem.cli import main, options, progress
 from imgmem.cli.program import with_environment
 from imgmem.core import errors
+from imgmem.core.options.option import Option
+from imgmem.core.options.tables import OUTPUT
 from imgmem.core.progress import Progress
 
 
@@ -23,25 +25,27 @@ class Result:
     count: object = np.int64(3)
 
 
-@click.command("fail", epilog=options.examples("imgmem fail memory"))
-@click.argument("how")
-@click.option("--some-number", type=int, default=1)
-@click.option("--overwrite", is_flag=True)
-@options.output_options
-def command(how, some_number, overwrite, as_json, quiet):
+class FailOptions(TypedDict, total=False):
+    some_number: Annotated[int, Option("A number.", OUTPUT)]
+    overwrite: Annotated[bool, Option("Never by a variable.", OUTPUT, variable=False)]
+
+
+@options.command("fail", FailOptions, (), examples=["imgmem fail memory"])
+@options.path_argument("how")
+def command(how, output, some_number=1, overwrite=False):
     """Fail."""
     if how == "succeed":
-        show(as_json, quiet)
+        show(output)
     elif how == "check":
-        show(as_json, quiet, check=errors.CheckFailed("too large", hint="Buy memory.", bytes=5))
+        show(output, check=errors.CheckFailed("too large", hint="Buy memory.", bytes=5))
     elif how == "options":
         print(some_number, overwrite)
     elif how == "wait":
-        wait_while_threads_run(quiet)
+        wait_while_threads_run(output.quiet)
     elif how == "warn":
         warnings.warn("the disk is slow", RuntimeWarning, stacklevel=1)
     elif how == "report":
-        report_progress(quiet)
+        report_progress(output.quiet)
     else:
         raise EXCEPTIONS[how]
 
@@ -64,13 +68,13 @@ EXCEPTIONS = {
 }
 
 
-def show(as_json, quiet, check=None):
+def show(output, check=None):
     def draw(console):
         console.print(Result.name)
         for _ in range(10_000):
             console.print("a long table")
 
-    render.emit("fail", Result(), draw, as_json=as_json, quiet=quiet, check=check)
+    output.emit(Result(), draw, check)
 
 
 def wait_while_threads_run(quiet):
@@ -85,7 +89,7 @@ def wait_while_threads_run(quiet):
 
 def report_progress(quiet):
     progress.LINE_SECONDS = float(os.environ["LINE_SECONDS"])
-    with progress.shown(quiet) as report:
+    with progress.progress_display(quiet) as report:
         for done in range(0, 600, 10):
             report(Progress("decode", done, 1000, "images"))
             time.sleep(0.02)

@@ -9,6 +9,10 @@ from support import program
 import imgmem
 from imgmem.cli import COMMANDS, main
 
+WITHOUT_VARIABLE = {"overwrite", "restart", "undo"}
+"""Switches that delete, undo, draw again or leave the work out: a forgotten variable in a shell
+profile must not do that to every command."""
+
 
 def options_of(command):
     return [one for one in main.get_command(None, command).params if isinstance(one, click.Option)]
@@ -58,11 +62,11 @@ class TestEachCommand:
     def test_every_option_has_a_help_text(self, command):
         assert [option.name for option in options_of(command) if not option.help] == []
 
-    def test_every_option_has_its_variable_except_overwrite(self, command):
+    def test_every_option_has_its_variable_but_for_switches_with_lasting_effects(self, command):
         for option in options_of(command):
             flag = max(option.opts, key=len)
             variable = f"IMGMEM_{command}_{flag[2:]}".replace("-", "_").upper()
-            assert option.envvar == (None if flag == "--overwrite" else variable)
+            assert option.envvar == (None if option.name in WITHOUT_VARIABLE else variable)
 
     def test_json_and_quiet_are_there(self, command):
         flags = {flag for option in options_of(command) for flag in option.opts}

@@ -11,7 +11,21 @@ from imgmem.cli import COMMANDS
 HEAVY = {"numpy", "cv2", "rich", "tqdm", "PIL", "simplejpeg", "torch", "keras", "sqlite3"}
 GROUND = {
     f"imgmem.core.{name}"
-    for name in ("errors", "messages", "specs", "stats", "stats.kinds", "text", "units")
+    for name in (
+        "errors",
+        "messages",
+        "options",
+        "options.option",
+        "options.tables",
+        "options.values",
+        "progress",
+        "specs",
+        "stats",
+        "stats.kinds",
+        "stats.options",
+        "text",
+        "units",
+    )
 }
 
 

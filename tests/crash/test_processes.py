@@ -17,16 +17,16 @@ from support.program import run
 from support.trees import snapshot
 
 from imgmem.core.errors import DatasetError, Interrupted, ResourceError
-from imgmem.core.normalize.operation import normalize, undo
+from imgmem.core.normalize.operation import normalize, undo_normalize
 from imgmem.core.storage import durable, system
 
 FORKED = """
 import os, sys
-from imgmem.core.normalize.operation import normalize, undo
+from imgmem.core.normalize.operation import normalize, undo_normalize
 for line in sys.stdin:
     pid = os.fork()
     if not pid:
-        (normalize if line.strip() == "normalize" else undo)(sys.argv[1])
+        (normalize if line.strip() == "normalize" else undo_normalize)(sys.argv[1])
         os._exit(0)
     print(pid, flush=True)
     print(os.waitpid(pid, 0)[1], flush=True)
@@ -76,7 +76,7 @@ def test_killed_at_random_moments_processes_lose_nothing(path, by_tier):
     assert midway > rounds // 4
     normalize(path)
     assert snapshot(path) == after
-    undo(path)
+    undo_normalize(path)
     assert snapshot(path) == before
 
 
@@ -88,7 +88,7 @@ def test_in_transition_every_command_says_how_to_go_on_or_back(path, monkeypatch
         normalize(path)
     commands = {
         "build": lambda: imgmem.build(path, path.with_name("new")),
-        "stats": lambda: imgmem.compute_stats(path),
+        "stats": lambda: imgmem.stats(path),
         "normalize --to": lambda: normalize(path, to=path.with_name("new")),
         "sample": lambda: imgmem.sample(path),
         "estimate": lambda: imgmem.estimate(path),
@@ -138,11 +138,11 @@ def test_without_a_system_call_the_result_is_the_same(path, monkeypatch, call):
     before = snapshot(path)
     normalize(path)
     after = snapshot(path)
-    undo(path)
+    undo_normalize(path)
     monkeypatch.delattr(os, call)
     normalize(path)
     assert snapshot(path) == after
-    undo(path)
+    undo_normalize(path)
     assert snapshot(path) == before
 
 
@@ -167,7 +167,7 @@ def test_ctrl_c_keeps_the_state_and_says_how_to_go_on(path, phase, message):
     before = snapshot(path)
     normalize(path)
     after = snapshot(path)
-    undo(path)
+    undo_normalize(path)
 
     def interrupt(progress):
         if progress.phase == phase:
@@ -179,5 +179,5 @@ def test_ctrl_c_keeps_the_state_and_says_how_to_go_on(path, phase, message):
     assert caught.value.hint
     normalize(path)
     assert snapshot(path) == after
-    undo(path)
+    undo_normalize(path)
     assert snapshot(path) == before

@@ -14,7 +14,7 @@ import imgmem
 from imgmem.core.errors import InputError
 from imgmem.core.machine import process
 from imgmem.core.sample.operation import sample
-from imgmem.core.stats.operation import compute_stats
+from imgmem.core.stats.operation import stats
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_every_other_operation_leaves_the_process_as_it_was(source, tmp_path, ho
     out = built(source, tmp_path / "out")
     before = host()
     imgmem.estimate(source)
-    compute_stats(out)
+    stats(out)
     sample(out)
     imgmem.normalize(out)
     assert host() == before

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import imgmem
 from imgmem.core.errors import DatasetError, InputError, UsageError
-from imgmem.core.normalize.operation import normalize, undo
+from imgmem.core.normalize.operation import normalize, undo_normalize
 from imgmem.core.specs import RunSpec
 from imgmem.core.storage import checksums, store
 from imgmem.core.storage.verify import DamagedRows, verify
@@ -21,8 +21,8 @@ from imgmem.core.storage.verify import DamagedRows, verify
 COMMANDS = [
     lambda path: imgmem.open(path).close(),
     normalize,
-    undo,
-    imgmem.compute_stats,
+    undo_normalize,
+    imgmem.stats,
     verify,
 ]
 
@@ -164,10 +164,10 @@ def test_verify_names_the_rows_that_share_a_damaged_block(dataset):
     assert verify(str(path)) == [DamagedRows("X", 4, 6), DamagedRows("y", 0, 12)]
 
 
-@pytest.mark.parametrize("operation", [normalize, undo])
+@pytest.mark.parametrize("operation", [normalize, undo_normalize])
 def test_damaged_features_are_never_rewritten(dataset, operation):
     path = dataset(block=256)
-    if operation is undo:
+    if operation is undo_normalize:
         normalize(path)
     with open(path / "X.npy", "r+b") as file:
         file.seek(-1, os.SEEK_END)
@@ -210,10 +210,10 @@ def test_checksums_of_parts_join_to_those_of_the_whole(parts, block):
     assert found == [zlib.crc32(data[i : i + 3 * block]) for i in range(0, len(data), 3 * block)]
 
 
-@pytest.mark.parametrize("operation", [normalize, undo])
+@pytest.mark.parametrize("operation", [normalize, undo_normalize])
 def test_features_that_are_linked_or_read_only_are_left_alone(dataset, tmp_path, operation):
     path = dataset()
-    if operation is undo:
+    if operation is undo_normalize:
         normalize(path)
     name = path / "X.npy"
     data = name.read_bytes()

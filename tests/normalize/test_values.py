@@ -13,7 +13,7 @@ from support.trees import snapshot
 import imgmem
 from imgmem.core.errors import DatasetError, UsageError
 from imgmem.core.levels import lookup
-from imgmem.core.normalize.operation import normalize, undo
+from imgmem.core.normalize.operation import normalize, undo_normalize
 from imgmem.core.specs import NormalizeSpec, RunSpec
 from imgmem.core.storage.record import Normalization
 
@@ -128,7 +128,7 @@ def test_undo_gives_the_whole_directory_back_byte_for_byte(dataset, method, sour
     before = snapshot(path)
     normalize(path, spec=NormalizeSpec(method=method, dtype=target))
     assert snapshot(path) != before
-    assert undo(path).status == "undone"
+    assert undo_normalize(path).status == "undone"
     assert snapshot(path) == before
 
 
@@ -256,7 +256,7 @@ def test_on_read_records_the_transform_and_leaves_the_features(dataset):
     changed = {name for name, data in snapshot(path).items() if data != before[name]}
     assert changed == {"dataset.json"}
     assert replace(result.normalization, on_read=False) == replace(in_place, original_crc32=None)
-    undo(path)
+    undo_normalize(path)
     assert snapshot(path) == before
 
 
@@ -268,7 +268,7 @@ def test_on_read_is_for_uint8(dataset):
 def test_undo_of_what_is_not_normalized_does_nothing(dataset):
     path = dataset()
     before = snapshot(path)
-    assert undo(path).status == "not normalized"
+    assert undo_normalize(path).status == "not normalized"
     assert snapshot(path) == before
 
 
@@ -281,7 +281,7 @@ def test_undo_refuses_a_recorded_normalization_that_does_not_lead_back(dataset):
     (path / "dataset.json").write_text(json.dumps(record))
     before = snapshot(path)
     with pytest.raises(DatasetError, match="does not invert"):
-        undo(path)
+        undo_normalize(path)
     assert snapshot(path) == before
 
 
@@ -314,7 +314,7 @@ def test_a_new_dataset_is_written_and_the_first_stays_as_it_was(dataset, tmp_pat
     assert snapshot(path) == before
     assert snapshot(new) == snapshot(twin)
     assert normalize(path, to=new).status == "already normalized"
-    undo(new, to=tmp_path / "back")
+    undo_normalize(new, to=tmp_path / "back")
     assert snapshot(tmp_path / "back") == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["back", "data", "new", "twin"]
 

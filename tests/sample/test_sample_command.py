@@ -63,7 +63,7 @@ def test_out_writes_a_file_and_says_so(dataset, tmp_path):
 
 def test_no_rows_are_no_error_and_no_file(dataset, tmp_path):
     done = sample(dataset, "--group", "duplicates", "--out", tmp_path / "sheet.png")
-    assert (done.returncode, done.stdout) == (0, "No such rows. Nothing was written.\n")
+    assert (done.returncode, done.stdout) == (0, "No matching rows; nothing written.\n")
     assert list(tmp_path.iterdir()) == []
 
 

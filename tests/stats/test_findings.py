@@ -6,10 +6,10 @@ import pytest
 from support.datasets import write_dataset
 from support.images import photo, write
 
+import imgmem
 from imgmem.core.build.operation import build
 from imgmem.core.specs import BuildSpec, ImageSpec, Thresholds
 from imgmem.core.stats.findings import Finding
-from imgmem.core.stats.operation import compute_stats
 
 SIDE = 96
 
@@ -19,7 +19,7 @@ def photos(count):
 
 
 def found(path, **limits) -> dict[str, Finding]:
-    findings = compute_stats(path, thresholds=Thresholds(**limits)).findings
+    findings = imgmem.stats(path, threshold=Thresholds(**limits)).findings
     return {finding.kind: finding for finding in findings}
 
 
@@ -128,7 +128,7 @@ def test_a_split_is_looked_at_by_itself(tmp_path):
     path = write_dataset(
         tmp_path / "set", images, splits={"a": (0, 3), "b": (3, 6)}, digests=[0, 1, 2, 3, 1, 5]
     )
-    assert compute_stats(path, split="b").findings == []
+    assert imgmem.stats(path, split="b").findings == []
 
 
 # Precision and recall -----------------------------------------------------------------------

@@ -17,7 +17,6 @@ import imgmem
 from imgmem import BuildSpec, ImageSpec
 from imgmem.core.errors import UsageError
 from imgmem.core.stats import gallery
-from imgmem.core.stats.operation import compute_stats
 from imgmem.core.stats.report import write_report
 from imgmem.core.storage.record import Normalization
 
@@ -79,7 +78,7 @@ def dataset(tmp_path_factory):
 @pytest.fixture(scope="module")
 def page(dataset, tmp_path_factory):
     out = tmp_path_factory.mktemp("page") / "report.html"
-    write_report(compute_stats(dataset), str(out))
+    write_report(imgmem.stats(dataset), str(out))
     return Page(out)
 
 
@@ -109,7 +108,7 @@ def test_options_read_as_words_and_those_not_given_are_left_out(tmp_path):
     source = class_folders(tmp_path / "src", {"a": 4, "b": 4})
     spec = BuildSpec(image=ImageSpec(size=(8, 9)), splits=(("train", 0.5), ("val", 0.5)))
     imgmem.build(source, tmp_path / "set", spec=spec)
-    stats = compute_stats(tmp_path / "set")
+    stats = imgmem.stats(tmp_path / "set")
     write_report(stats, str(tmp_path / "set.html"))
     words = Page(tmp_path / "set.html").words
     assert "train 0.5, val 0.5" in words
@@ -133,7 +132,7 @@ def test_every_picture_has_a_text_for_those_who_cannot_see_it(page):
 
 
 def test_the_same_dataset_gives_the_same_page(dataset, tmp_path):
-    stats = compute_stats(dataset)
+    stats = imgmem.stats(dataset)
     for name in ("a", "b"):
         write_report(stats, str(tmp_path / name))
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
@@ -160,7 +159,7 @@ def test_normalized_gray_unlabeled_datasets_have_a_page_too(tmp_path):
     )
     values = ((photos(5)[..., :1] - 99.0) * 0.02).astype(np.float32)
     path = write_dataset(tmp_path / "set", values, normalization=done)
-    write_report(compute_stats(path), str(tmp_path / "page.html"))
+    write_report(imgmem.stats(path), str(tmp_path / "page.html"))
     page = Page(tmp_path / "page.html")
     assert page.shows("given")
     assert len(page.of("polygon")) == 1
@@ -168,12 +167,12 @@ def test_normalized_gray_unlabeled_datasets_have_a_page_too(tmp_path):
 
 
 def test_a_split_has_a_page_of_its_own(dataset, tmp_path):
-    write_report(compute_stats(dataset, split="val"), str(tmp_path / "page.html"))
+    write_report(imgmem.stats(dataset, split="val"), str(tmp_path / "page.html"))
     assert Page(tmp_path / "page.html").shows("the split val only")
 
 
 def test_reports_are_not_written_into_the_dataset_or_over_folders(dataset, tmp_path):
-    stats = compute_stats(dataset)
+    stats = imgmem.stats(dataset)
     with pytest.raises(UsageError, match="inside the dataset"):
         write_report(stats, f"{dataset}/report.html")
     with pytest.raises(UsageError, match="is a folder"):

@@ -13,7 +13,7 @@ import pytest
 from support.trees import snapshot
 
 import imgmem
-from imgmem.core.normalize.operation import normalize, undo
+from imgmem.core.normalize.operation import normalize, undo_normalize
 from imgmem.core.rows.facts import ROW_FACTS, read_facts
 from imgmem.core.rows.origins import sources_of
 from imgmem.core.specs import RunSpec
@@ -46,7 +46,7 @@ def test_its_row_facts_and_origins_are_read(old):
 
 @pytest.mark.parametrize("name", ["normalized", "on-read", "normalizing", "undoing"])
 def test_undo_leads_back_to_the_bytes_that_the_old_version_built(old, name):
-    undo(old / name, run=RUN)
+    undo_normalize(old / name, run=RUN)
     (old / name / LOCK).unlink()
     assert snapshot(old / name) == snapshot(old / "built")
 
@@ -65,6 +65,6 @@ def test_normalized_now_it_stays_of_the_version_that_older_readers_know(old):
 
 
 def test_its_statistics_are_those_of_the_array(old):
-    stats = imgmem.compute_stats(old / "built")
+    stats = imgmem.stats(old / "built")
     mean = np.load(old / "built" / "X.npy")[:8].mean((0, 1, 2))
     assert stats.standardize.mean == pytest.approx(mean.tolist())

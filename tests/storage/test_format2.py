@@ -10,7 +10,7 @@ from support.trees import snapshot
 
 import imgmem
 from imgmem.core.errors import DatasetError
-from imgmem.core.normalize.operation import normalize, undo
+from imgmem.core.normalize.operation import normalize, undo_normalize
 from imgmem.core.rows.facts import ROW_FACTS, read_facts
 from imgmem.core.specs import NormalizeSpec
 from imgmem.core.storage.verify import verify
@@ -32,7 +32,7 @@ def test_fields_that_nobody_knows_are_ignored_and_kept(path):
     amend(path, hologram={"depth": 3})
     before = snapshot(path)
     normalize(path, spec=NormalizeSpec(on_read=True))
-    undo(path)
+    undo_normalize(path)
     assert snapshot(path) == before
 
 
@@ -74,7 +74,7 @@ def facts_file(path, extra=(), without=()):
 def test_row_facts_of_a_later_version_are_read_by_the_names_of_their_fields(path):
     facts_file(path, extra=[("flags", "<u4"), ("embedding", "<f4", (8,))])
     assert read_facts(str(path), 6)["height"].tolist() == list(range(6))
-    assert imgmem.compute_stats(path).findings is not None
+    assert imgmem.stats(path).findings is not None
 
 
 def test_row_facts_without_a_field_are_refused_by_its_name(path):

@@ -9,11 +9,12 @@ from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from math import prod
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from imgmem.core.build import files, workdir
+from imgmem.core.build.classes import read_classes
 from imgmem.core.build.decoding import Chunk, Decoder
 from imgmem.core.build.freshness import require_unchanged
 from imgmem.core.build.manifest import BuildInputs, BuildManifest
@@ -27,10 +28,12 @@ from imgmem.core.forecast import BuildDemand, BuildMemory
 from imgmem.core.machine import memory, process
 from imgmem.core.machine.pipeline import MemoryGate, in_order
 from imgmem.core.messages import option
+from imgmem.core.options.option import applied
+from imgmem.core.options.tables import BuildOptions
 from imgmem.core.progress import Progress, ProgressCallback, no_progress
 from imgmem.core.sources import Source, TableSpec, open_source
 from imgmem.core.sources.grammar import roles
-from imgmem.core.specs import BuildSpec, RejectPolicy, RunSpec
+from imgmem.core.specs import BuildSpec, OutPolicy, RejectPolicy, RunSpec
 from imgmem.core.storage import durable, store
 from imgmem.core.storage.record import Record
 
@@ -86,21 +89,39 @@ def build(
     *,
     spec: BuildSpec = BuildSpec(),
     policy: RejectPolicy = RejectPolicy(),
+    existing: OutPolicy = OutPolicy(),
     run: RunSpec = RunSpec(),
-    overwrite: bool = False,
-    restart: bool = False,
     progress: ProgressCallback = no_progress,
+    **options: Unpack[BuildOptions],
 ) -> BuildResult:
-    """Build the dataset `out` from the images of `source`, or go on with it.
+    """Build a dataset from images, or resume a build that was interrupted.
 
-    Run again after an interruption it goes on where it stopped; on a finished dataset with
-    the same options and unchanged sources it does nothing. `overwrite` replaces a finished
-    dataset once the new one is complete; `restart` drops an unfinished one.
+    On a finished dataset with the same options and unchanged sources it does nothing.
 
-    Raises InputError for sources or images that cannot be used, DatasetError where `out`
-    is something else or locked, ResourceError without space or memory, UsageError for
-    options that do not fit or contradict each other, and Interrupted on KeyboardInterrupt.
+    Args:
+        source: A folder of class folders, a flat folder, a label table, an archive, a dataset.
+        out: The folder of the dataset.
+        spec: What decides the bytes of the dataset; `options` change its fields.
+        policy: What to do with images that cannot be decoded cleanly.
+        existing: What to do with a dataset, or an unfinished build, that is at `out` already.
+        run: Workers, memory budget, whether to sync.
+        progress: Called with a `Progress` after every chunk.
+        **options: The options of the command by their names, e.g. `size=224`,
+            `split={"train": 0.8, "val": 0.2}`, `on_error="skip"`, `memory="512MiB"`.
+
+    Returns:
+        What became of the build: shape, classes, splits, what was rejected and why.
+
+    Raises:
+        UsageError: Options are unknown, or contradict each other or the source.
+        InputError: The source or an image cannot be used.
+        DatasetError: `out` is something else, locked, or was built with other inputs.
+        ResourceError: There is too little disk space or memory.
+        Interrupted: KeyboardInterrupt; run it again to resume.
     """
+    spec, policy, existing, run = applied(BuildOptions, options, spec, policy, existing, run)
+    if spec.classes_from is not None:
+        spec = replace(spec, classes=read_classes(spec.classes_from), classes_from=None)
     source, out = os.path.normpath(source), os.path.normpath(out)
     _require_consistent(policy)
     workdir.require_not_nested(source, out)
@@ -111,9 +132,9 @@ def build(
         stack.enter_context(nullcontext() if run.fsync else durable.relaxed())
         job = _job(stack, source, out, spec, policy, run, progress)
         record = workdir.finished_record(out)
-        if record is not None and _is_done(record, out, job, overwrite=overwrite):
+        if record is not None and _is_done(record, out, job, overwrite=existing.overwrite):
             return replace(_result(out, job), already_done=True)
-        resumed_at = _work(out, job, restart=restart)
+        resumed_at = _work(out, job, restart=existing.restart)
         return replace(
             _result(out, job), resumed_at=resumed_at, peak_memory=peak.peak, memory=job.budget
         )
@@ -178,7 +199,7 @@ def _require_images(plan: Plan, policy: RejectPolicy) -> None:
 def _options(spec: BuildSpec) -> dict[str, Any]:
     """The options that decide a dataset's bytes, as JSON has them and without paths."""
     options = asdict(spec) | asdict(spec.image)
-    del options["image"]
+    del options["image"], options["classes_from"]
     labels = spec.labels if spec.labels in ("folder", "none") else "file"
     plain = options | {
         "labels": labels,

@@ -6,6 +6,7 @@ Nothing here needs OpenCV: it works even where OpenCV cannot be loaded.
 import os
 from dataclasses import dataclass
 from math import prod
+from typing import Unpack
 
 import numpy as np
 
@@ -25,6 +26,8 @@ from imgmem.core.estimate.verdicts import (
 )
 from imgmem.core.machine import memory, process
 from imgmem.core.messages import option
+from imgmem.core.options.option import applied
+from imgmem.core.options.tables import EstimateOptions
 from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.sources import Listing, Source, TableSpec, open_source
 from imgmem.core.specs import NAIVE_DTYPES, EstimateSpec, ImageSpec, NaiveDtype, RunSpec
@@ -80,22 +83,43 @@ def estimate(
     path: str | os.PathLike[str],
     *,
     spec: EstimateSpec = EstimateSpec(),
-    out: str | os.PathLike[str] | None = None,
     run: RunSpec = RunSpec(),
     progress: ProgressCallback = no_progress,
+    **options: Unpack[EstimateOptions],
 ) -> Estimate:
-    """Forecast what converting the images of a source, or a dataset, takes. Reads headers only.
+    """Predict what converting the images of a source, or a dataset, takes. Reads headers only.
 
-    out: where `build` would write; the current directory if None. run: as for `build`.
-    Raises InputError where there is nothing usable, DatasetError for a damaged dataset, and
-    UsageError for image options beside a dataset, whose images are as they are.
+    Args:
+        path: A source as `build` takes it, or a dataset.
+        spec: What is to be forecast; `options` change its fields.
+        run: Workers and memory budget, as for `build`.
+        progress: Called with a `Progress` now and then.
+        **options: The options of the command by their names, e.g. `size="native"`,
+            `sample=5000`, `limit="8GiB"`.
+
+    Returns:
+        What was found, the naive conversion stage by stage, and what imgmem takes.
+
+    Raises:
+        CheckFailed: The naive conversion takes more than `limit`; its `result` is the estimate.
+        InputError: There is no usable image.
+        DatasetError: The dataset is damaged.
+        UsageError: Options are unknown or contradict each other, or are for images and `path`
+            is a dataset.
     """
-    path = os.path.abspath(path)
+    spec, run = applied(EstimateOptions, options, spec, run)
+    result = _estimate(os.path.abspath(path), spec, run, progress)
+    if failure := limit_check(result, spec):
+        raise failure
+    return result
+
+
+def _estimate(path: str, spec: EstimateSpec, run: RunSpec, progress: ProgressCallback) -> Estimate:
     if os.path.isfile(os.path.join(path, store.RECORD)):
         return _of_dataset(path, spec, run, available_here(path))
     source = open_source(path, labels=spec.labels, table=TableSpec.of(spec))
     try:
-        return _of_source(path, source, spec, run, progress, available_here(os.fspath(out or ".")))
+        return _of_source(path, source, spec, run, progress, available_here(spec.out))
     finally:
         source.close()
 
@@ -112,7 +136,7 @@ def limit_check(result: Estimate, spec: EstimateSpec) -> CheckFailed | None:
         hint=f"Use imgmem build, fewer images or a smaller {option('size')}.",
         limit_bytes=spec.limit,
         peak_bytes=peak,
-    )
+    ).of(result)
 
 
 def _wanted(conversions: dict[str, NaiveForecast], dtype: str) -> tuple[str, NaiveForecast]:

@@ -1,7 +1,8 @@
 """From what a user asks for to the offset and scale of each channel."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,29 @@ from imgmem.core.storage.locks import Lock
 from imgmem.core.storage.record import Normalization, Record
 
 _MAX = 255
+_CHOICES = ("mean", "std", "scale", "stats_from", "method", "dtype", "on_read")
+"""Options that say what to normalize to."""
+
+
+def with_method(spec: NormalizeSpec, given: Mapping[str, object]) -> NormalizeSpec:
+    """`spec` with the method that a mean or std among the given options stands for.
+
+    Raises UsageError for a method next to them, and for any of these next to `undo`.
+    """
+    chosen = [name for name in _CHOICES if given.get(name) not in (None, False)]
+    if spec.undo and chosen:
+        named = ", ".join(map(option, chosen))
+        raise UsageError(
+            f"{named} and {option('undo', True)} contradict each other", hint="Leave out one."
+        )
+    if not {"mean", "std"} & set(chosen):
+        return spec
+    if "method" in chosen:
+        raise UsageError(
+            f"{option('mean')} and {option('std')} are a method of their own",
+            hint=f"Leave out {option('method', given['method'])}.",
+        )
+    return replace(spec, method="given")
 
 
 def require_consistent(spec: NormalizeSpec) -> None:

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass, replace
+from typing import Unpack
 
 import numpy as np
 
@@ -14,6 +15,8 @@ from imgmem.core.normalize.journal import RewriteState
 from imgmem.core.normalize.plans import find_constants, normalization_of, plan_apply, plan_undo
 from imgmem.core.normalize.recode import Chunking, Direction, Rewrite
 from imgmem.core.normalize.write_new import write_copy
+from imgmem.core.options.option import applied
+from imgmem.core.options.tables import NormalizeOptions, UndoOptions
 from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.specs import NormalizeSpec, RunSpec
 from imgmem.core.storage import store
@@ -47,8 +50,8 @@ def normalize(
     *,
     spec: NormalizeSpec = NormalizeSpec(),
     run: RunSpec = RunSpec(),
-    to: Path | None = None,
     progress: ProgressCallback = no_progress,
+    **options: Unpack[NormalizeOptions],
 ) -> NormalizeResult:
     """Normalize the features of a dataset, in place: value = (pixel value - offset) * scale.
 
@@ -56,10 +59,11 @@ def normalize(
 
     Args:
         path: The dataset.
-        spec: The method and its constants, the dtype of the result.
+        spec: The method and its constants, the dtype of the result; `options` change its fields.
         run: Workers, memory budget, whether to sync.
-        to: Write a new dataset here instead, and leave this one as it is.
         progress: Called with a `Progress` after every chunk.
+        **options: The options of the command by their names, e.g. `method="rescale"`,
+            `mean=(0.485, 0.456, 0.406)`, `dtype="float16"`, `to="normalized"`.
 
     Returns:
         What was done, with the shape and dtype of the features now on disk.
@@ -71,19 +75,21 @@ def normalize(
         ResourceError: The disk is full or fails.
         Interrupted: KeyboardInterrupt; run it again to resume.
     """
-    job = Job.of(path, to, run, progress)
+    spec, run = applied(NormalizeOptions, options, spec, run)
+    spec = constants.with_method(spec, options)
+    job = Job.of(path, spec.to, run, progress)
     constants.require_consistent(spec)
     with at_work(job) as peak:
-        return _result(job, peak, *_normalized(job, spec))
+        return _result(job, peak, *(_undone(job) if spec.undo else _normalized(job, spec)))
 
 
 @process.settings()
-def undo(
+def undo_normalize(
     path: Path,
     *,
     run: RunSpec = RunSpec(),
-    to: Path | None = None,
     progress: ProgressCallback = no_progress,
+    **options: Unpack[UndoOptions],
 ) -> NormalizeResult:
     """Restore the features that the dataset had before `normalize`, exactly.
 
@@ -92,8 +98,9 @@ def undo(
     Args:
         path: The dataset.
         run: Workers, memory budget, whether to sync.
-        to: Write the original to a new dataset here, and leave this one as it is.
         progress: Called with a `Progress` after every chunk.
+        **options: `workers`, `memory`, `fsync`, and `to`: write the original to a new dataset,
+            and leave this one as it is.
 
     Returns:
         What was done, with the shape and dtype of the features now on disk.
@@ -101,9 +108,8 @@ def undo(
     Raises:
         UsageError, InputError, DatasetError, ResourceError, Interrupted: As `normalize` does.
     """
-    job = Job.of(path, to, run, progress)
-    with at_work(job) as peak:
-        return _result(job, peak, *_undone(job))
+    spec, run = applied(UndoOptions, options, NormalizeSpec(undo=True), run)
+    return normalize(path, spec=spec, run=run, progress=progress)
 
 
 Outcome = tuple[str, Record, tuple[str, ...]]

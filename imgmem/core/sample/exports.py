@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from imgmem.core.errors import ResourceError, UsageError
 from imgmem.core.machine import process
 from imgmem.core.rows.origins import RowOrigin
-from imgmem.core.sample.operation import Sample
 from imgmem.core.sample.sheet import Section, Tile, draw, sheet_bytes
+from imgmem.core.sample.take import Sample
 from imgmem.core.storage import durable, store
 
 MAX_SHEET_BYTES = 2**30

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from imgmem.core.errors import CheckFailed, UsageError
 from imgmem.core.specs import MAX_IMBALANCE
+from imgmem.core.stats.describe import DatasetStats
 from imgmem.core.stats.kinds import IMBALANCE
-from imgmem.core.stats.operation import DatasetStats
 from imgmem.core.storage import store
 
 Limit = tuple[str, float | None]

@@ -2,16 +2,19 @@
 
 import os
 from dataclasses import dataclass
+from typing import Unpack
 
 import numpy as np
 
+from imgmem.core.options.option import applied
 from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.read.dataset import Dataset
 from imgmem.core.read.dataset import open as open_dataset
 from imgmem.core.rows.duplicates import load_facts
 from imgmem.core.rows.similar import equal_groups
-from imgmem.core.specs import RunSpec
-from imgmem.core.stats.operation import DatasetStats, compute_stats
+from imgmem.core.specs import RunSpec, StatsSpec
+from imgmem.core.stats.describe import DatasetStats, describe
+from imgmem.core.stats.options import CompareOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,17 +39,28 @@ def compare(
     first: str | os.PathLike[str],
     second: str | os.PathLike[str],
     *,
-    split: str | None = None,
     run: RunSpec = RunSpec(),
     progress: ProgressCallback = no_progress,
+    **options: Unpack[CompareOptions],
 ) -> Comparison:
     """Describe two datasets (or the split of that name in each) and compare them.
 
-    Raises what `compute_stats` raises, for either.
+    Args:
+        first: The dataset A.
+        second: The dataset B.
+        run: Workers and memory budget.
+        progress: Called with a `Progress` after every window of rows.
+        **options: `split`, `workers` and `memory`, as `stats` takes them.
+
+    Returns:
+        Both descriptions, and how many rows come from the same source bytes.
+
+    Raises:
+        InputError, DatasetError, UsageError: As `stats` does, for either.
     """
-    a, b = (
-        compute_stats(path, split=split, run=run, progress=progress) for path in (first, second)
-    )
+    spec, run = applied(CompareOptions, options, StatsSpec(), run)
+    split = spec.split
+    a, b = (describe(path, spec, run=run, progress=progress) for path in (first, second))
     with open_dataset(first, split) as one, open_dataset(second, split) as other:
         rows_in_b, rows_in_a, relabelled = _common(one, other)
     names_a, names_b = ({each.name for each in stats.classes or ()} for stats in (a, b))

@@ -1,294 +1,57 @@
-"""`stats`: what is in a dataset, from one pass over its features."""
+"""`stats`: describe a dataset, flag likely problems, and check it."""
 
 import os
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Unpack
 
-import numpy as np
-from numpy.typing import NDArray
-
-from imgmem.core.levels.histograms import PixelSums
-from imgmem.core.levels.moments import combined
-from imgmem.core.machine import memory, process
+from imgmem.core.machine import process
+from imgmem.core.options.option import applied
 from imgmem.core.progress import ProgressCallback, no_progress
-from imgmem.core.read.dataset import Dataset
-from imgmem.core.read.dataset import open as open_dataset
-from imgmem.core.rows.duplicates import load_facts
-from imgmem.core.rows.facts import Facts
-from imgmem.core.specs import TRAIN, RunSpec, Thresholds
-from imgmem.core.stats.findings import Finding, find
-from imgmem.core.stats.scan import ScanResult, histogram_step, plan_scan, scan
-from imgmem.core.storage.record import Normalization
-from imgmem.core.storage.verify import require_whole
-
-ALL = "all"
-"""The name of all rows together, beside the names of the splits."""
-
-
-@dataclass(frozen=True, slots=True)
-class Channel:
-    """One channel of some rows.
-
-    mean, std (population), minimum, maximum: of the values as they are stored.
-    nan, infinite: how many values are. histogram: 256 counts, of the pixel values 0-255 that
-    the values stand for, in every `histogram_step`-th row.
-    """
-
-    mean: float
-    std: float
-    minimum: float
-    maximum: float
-    nan: int
-    infinite: int
-    histogram: list[int]
-
-
-@dataclass(frozen=True, slots=True)
-class ClassRows:
-    """Rows of a class, in all and by split. mean, std, minimum, maximum: with by_class, of
-    its pixel values 0-255, per channel."""
-
-    name: str
-    label: int
-    rows: int
-    splits: dict[str, int]
-    mean: list[float] | None = None
-    std: list[float] | None = None
-    minimum: list[int] | None = None
-    maximum: list[int] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Sources:
-    """What the rows were made from. formats: name → rows. heights, widths: of the sources in
-    pixels, as smallest, median, largest."""
-
-    formats: dict[str, int]
-    heights: tuple[float, float, float]
-    widths: tuple[float, float, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Standardize:
-    """What `normalize` would use: from which split (None: all rows), in pixel values."""
-
-    split: str | None
-    mean: list[float]
-    std: list[float]
-
-
-@dataclass(frozen=True, kw_only=True)
-class DatasetStats:
-    """What is in a dataset, or in one split of it.
-
-    shape: (N, H, W, C). bytes: on disk, all files of the dataset. balance: rows of the
-    largest class ÷ rows of the smallest; None without labels or with an empty class.
-    splits: rows of each. channels: "all" or the split asked for, and each split, to its
-    channels. histogram_step: 1 for all but large datasets. standardize: None for a normalized
-    dataset. verified: whether all checksums were compared (and found right).
-    peak_memory, memory: bytes of anonymous memory that this took, and its budget.
-    """
-
-    path: str
-    split: str | None
-    shape: tuple[int, ...]
-    dtype: str
-    bytes: int
-    classes: list[ClassRows] | None
-    balance: float | None
-    splits: dict[str, int]
-    channels: dict[str, list[Channel]]
-    histogram_step: int
-    standardize: Standardize | None
-    normalization: Normalization | None
-    sources: Sources
-    findings: list[Finding]
-    thresholds: Thresholds
-    build: dict[str, Any] = field(default_factory=dict)
-    verified: bool = False
-    peak_memory: int = 0
-    memory: int = 0
+from imgmem.core.specs import RunSpec, StatsSpec
+from imgmem.core.stats.checks import failed_check, require_possible
+from imgmem.core.stats.describe import DatasetStats, describe
+from imgmem.core.stats.options import StatsOptions
+from imgmem.core.stats.report import check_report, write_report
 
 
 @process.settings()
-def compute_stats(
+def stats(
     path: str | os.PathLike[str],
     *,
-    split: str | None = None,
-    by_class: bool = False,
-    verify: bool = False,
-    thresholds: Thresholds = Thresholds(),
+    spec: StatsSpec = StatsSpec(),
     run: RunSpec = RunSpec(),
     progress: ProgressCallback = no_progress,
+    **options: Unpack[StatsOptions],
 ) -> DatasetStats:
-    """Describe the dataset at `path`, or one split of it. Nothing is written.
+    """Describe a dataset, or one split of it, and flag likely problems.
 
-    by_class: also the pixel values of each class. verify: compare the arrays with their
-    checksums first. Figures are exact: they depend neither on the budget nor on the workers.
-    Raises InputError if there is no such dataset or split, DatasetError if it is damaged, in
-    transition or being written to, UsageError for a budget below the floor.
+    Figures are exact: they depend neither on the budget nor on the workers. The dataset is not
+    changed.
+
+    Args:
+        path: The dataset.
+        spec: What to describe and to check; `options` change its fields.
+        run: Workers and memory budget.
+        progress: Called with a `Progress` after every window of rows.
+        **options: The options of the command by their names, e.g. `split="val"`,
+            `by_class=True`, `fail_on="leaks"`, `threshold={"near": 4}`, `report="page.html"`.
+
+    Returns:
+        Classes, channels, sources and findings.
+
+    Raises:
+        CheckFailed: There is more of something than `fail_on` allows; its `result` holds the
+            statistics.
+        InputError: There is no such dataset or split.
+        DatasetError: It is damaged, partially normalized or being written to.
+        UsageError: Options are unknown or do not fit the dataset; the budget is too small.
     """
-    with memory.PeakMemory() as peak, open_dataset(path, split) as dataset:
-        budget, workers = plan_scan(dataset, run)
-        if verify:
-            require_whole(dataset.path, run=run, progress=progress)
-        facts = load_facts(dataset)
-        parts = {
-            name: scan(dataset, *rows, workers=workers, by_class=by_class, progress=progress)
-            for name, rows in _parts(dataset).items()
-        }
-        bad_rows = sorted(row for part in parts.values() for row in part.bad_rows)
-        found = find(dataset, facts, bad_rows, thresholds)
-        described = _described(dataset, parts)
-        sources = _sources(facts)
-    return DatasetStats(
-        **described,
-        sources=sources,
-        findings=found,
-        thresholds=thresholds,
-        verified=verify,
-        peak_memory=peak.peak,
-        memory=budget,
-    )
-
-
-def _parts(dataset: Dataset) -> dict[str, tuple[int, int]]:
-    """The rows, cut where splits begin and end: by the split's name, or "" and a number."""
-    inside = {
-        name: rows
-        for name, rows in dataset.splits.items()
-        if dataset.start <= rows[0] < rows[1] <= dataset.stop
-    }
-    parts, place = {}, dataset.start
-    for name, (start, stop) in sorted(inside.items(), key=lambda part: part[1]):
-        if place < start:
-            parts[f"/{place}"] = (place, start)  # no split's name has a slash
-        parts[name] = (start, stop)
-        place = stop
-    if place < dataset.stop:
-        parts[f"/{place}"] = (place, dataset.stop)
-    return parts
-
-
-def _described(dataset: Dataset, parts: dict[str, ScanResult]) -> dict[str, Any]:
-    """The fields of DatasetStats that follow from the pass and the record."""
-    record = dataset.record
-    whole = _together(list(parts.values()))
-    named = {name: part for name, part in parts.items() if not name.startswith("/")}
-    classes = _classes(dataset, whole.classes)
-    return {
-        "path": dataset.path,
-        "split": dataset.split,
-        "shape": (len(dataset), *record.shape[1:]),
-        "dtype": record.dtype,
-        "bytes": _bytes_on_disk(dataset.path),
-        "classes": classes,
-        "balance": classes and _balance([each.rows for each in classes]),
-        "splits": {
-            name: stop - start
-            for name, (start, stop) in dataset.splits.items()
-            if dataset.split in (None, name)
-        },
-        "channels": {
-            dataset.split or ALL: _channels(whole),
-            **{name: _channels(part) for name, part in named.items()},
-        },
-        "histogram_step": histogram_step(dataset),
-        "standardize": _standardize(dataset, named, whole),
-        "normalization": record.normalization,
-        "build": record.build,
-    }
-
-
-def _together(parts: list[ScanResult]) -> ScanResult:
-    """The counts of several ranges of rows as one."""
-    whole = ScanResult.none(len(parts[0].histograms))
-    for part in parts:
-        whole.add(part)
-    moments = [part.moments for part in parts if part.moments]
-    whole.moments = combined(moments) if moments else None
-    return whole
-
-
-def _channels(counts: ScanResult) -> list[Channel]:
-    columns = (*_figures(counts), counts.histograms.tolist())
-    return [Channel(*channel) for channel in zip(*columns, strict=True)]
-
-
-def _figures(counts: ScanResult) -> tuple[list[Any], ...]:
-    """Mean, std, minimum, maximum, nan and infinite, each a list over the channels."""
-    if counts.moments:
-        m = counts.moments
-        names = (m.mean, m.std, m.minimum, m.maximum, m.nan, m.infinite)
-        return tuple(figure.tolist() for figure in names)
-    sums = counts.sums
-    mean, std = sums.mean_std()
-    none = [0] * len(mean)
-    return mean.tolist(), std.tolist(), sums.minimum.tolist(), sums.maximum.tolist(), none, none
-
-
-def _standardize(
-    dataset: Dataset, named: dict[str, ScanResult], whole: ScanResult
-) -> Standardize | None:
-    """From the train split if there is one, as `normalize` does; pixel values are exact."""
-    if dataset.record.normalization:
-        return None
-    split = TRAIN if TRAIN in named else dataset.split
-    mean, std = named.get(split or "", whole).sums.mean_std()
-    return Standardize(split, mean.tolist(), std.tolist())
-
-
-def _classes(dataset: Dataset, sums: dict[int, PixelSums]) -> list[ClassRows] | None:
-    if dataset.classes is None or dataset.labels is None:
-        return None
-    labels, first, classes = dataset.labels, dataset.start, len(dataset.classes)
-    counts = np.bincount(labels, minlength=classes).tolist()
-    in_splits = {
-        name: np.bincount(labels[start - first : stop - first], minlength=classes).tolist()
-        for name, (start, stop) in _parts(dataset).items()
-        if not name.startswith("/")
-    }
-    return [
-        ClassRows(
-            name=name,
-            label=label,
-            rows=counts[label],
-            splits={split: rows[label] for split, rows in in_splits.items()},
-            **_levels(sums.get(label)),
-        )
-        for label, name in enumerate(dataset.classes)
-    ]
-
-
-def _levels(sums: PixelSums | None) -> dict[str, list[Any]]:
-    if sums is None:
-        return {}
-    mean, std = sums.mean_std()
-    return {
-        "mean": mean.tolist(),
-        "std": std.tolist(),
-        "minimum": sums.minimum.tolist(),
-        "maximum": sums.maximum.tolist(),
-    }
-
-
-def _balance(rows: list[int]) -> float | None:
-    return max(rows) / min(rows) if min(rows) else None
-
-
-def _bytes_on_disk(path: str) -> int:
-    return sum(entry.stat().st_size for entry in os.scandir(path) if entry.is_file())
-
-
-def _sources(facts: Facts) -> Sources:
-    names, counts = np.unique(facts["format"], return_counts=True)
-    by_count = sorted(zip(counts.tolist(), names.tolist(), strict=True), reverse=True)
-    return Sources(
-        formats={name.decode("ascii", "replace"): count for count, name in by_count},
-        heights=_spread(facts["height"]),
-        widths=_spread(facts["width"]),
-    )
-
-
-def _spread(sizes: NDArray[np.uint32]) -> tuple[float, float, float]:
-    return float(sizes.min()), float(np.median(sizes)), float(sizes.max())
+    spec, run = applied(StatsOptions, options, spec, run)
+    require_possible(os.fspath(path), spec.fail_on)
+    if spec.report is not None:
+        check_report(spec.report, os.fspath(path))
+    found = describe(path, spec, run=run, progress=progress)
+    if spec.report is not None:
+        write_report(found, spec.report, run=run, progress=progress)
+    if failure := failed_check(found, spec.fail_on):
+        raise failure.of(found)
+    return found

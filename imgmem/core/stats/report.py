@@ -14,10 +14,10 @@ from imgmem.core.read.dataset import open as open_dataset
 from imgmem.core.rows.origins import RowOrigin, sources_of
 from imgmem.core.sample.selection import choose
 from imgmem.core.specs import CHANNEL_NAMES, RunSpec, SampleSpec
+from imgmem.core.stats.describe import Channel, ClassRows, DatasetStats
 from imgmem.core.stats.findings import Finding
 from imgmem.core.stats.gallery import mean_images, thumbnails
 from imgmem.core.stats.kinds import FINDINGS
-from imgmem.core.stats.operation import Channel, ClassRows, DatasetStats
 from imgmem.core.stats.scan import plan_scan
 from imgmem.core.storage import durable
 from imgmem.core.text import printable
@@ -74,7 +74,7 @@ def write_report(
     """Write the page about a dataset whose statistics are known to `out`, which is replaced.
 
     Raises UsageError as `check_report`, ResourceError where it cannot be written, and what
-    `compute_stats` raises for a dataset that has changed since.
+    `stats` raises for a dataset that has changed since.
     """
     check_report(out, stats.path)
     with open_dataset(stats.path, stats.split) as dataset:

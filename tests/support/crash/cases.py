@@ -8,7 +8,7 @@ from unittest import mock
 import numpy as np
 
 from imgmem.core.build.operation import build
-from imgmem.core.normalize.operation import normalize, undo
+from imgmem.core.normalize.operation import normalize, undo_normalize
 from imgmem.core.specs import BuildSpec, ImageSpec, NormalizeSpec, RejectPolicy, RunSpec
 from support.crash.harness import Disk, Killed, Plan, read_tree, recording, write_tree
 from support.datasets import write_dataset
@@ -148,7 +148,7 @@ def _normalizes(spec, to=None):
 
 
 def _undoes():
-    return lambda root: undo(f"{root}/d", run=RUN)
+    return lambda root: undo_normalize(f"{root}/d", run=RUN)
 
 
 def _there_and_back(place, source, target, chunks):

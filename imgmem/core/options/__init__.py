@@ -1,0 +1,1 @@
+"""The options of the commands: declared once, as the keywords of the public functions."""

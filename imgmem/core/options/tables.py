@@ -1,0 +1,260 @@
+"""The options of each command: one line each, for the command line, Python and the guide.
+
+A line holds the option's type in Python, its help and its heading. Its default is that of the
+field of a spec that it sets (`specs`).
+"""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Literal, TypedDict
+
+from imgmem.core import specs
+from imgmem.core.messages import option
+from imgmem.core.options import values
+from imgmem.core.options.option import Option
+
+HEADINGS = (
+    "Labels", "Splits", "Method", "Rows", "Pixels", "Naive conversion", "Checks", "Errors",
+    "Resources", "Output",
+)  # fmt: skip
+"""The headings of a help page, in their order; a command has those that its options name."""
+
+LABELS, SPLITS, METHOD, ROWS, PIXELS, NAIVE, CHECKS, ERRORS, RESOURCES, OUTPUT = HEADINGS
+
+Path = str | os.PathLike[str]
+
+
+class ResourceOptions(TypedDict, total=False):
+    """How hard to work; never changes the result."""
+
+    workers: Annotated[
+        int | None,
+        Option("Number of worker threads.", RESOURCES, least=1, default="the CPUs allowed here"),
+    ]
+    memory: Annotated[
+        int | str | None,
+        Option(
+            "Memory budget, e.g. 512MiB.", RESOURCES, parse=values.byte_count, metavar="SIZE",
+            default="1GiB or a quarter of what is available",
+        ),
+    ]  # fmt: skip
+
+
+class ImageOptions(TypedDict, total=False):
+    """How one image becomes one row."""
+
+    size: Annotated[
+        int | str | tuple[int, int],
+        Option(
+            'Output size, height x width, or "native" if all images have the same size.', PIXELS,
+            parse=values.image_size, show=values.size_text, metavar="224|HxW|native",
+        ),
+    ]  # fmt: skip
+    fit: Annotated[
+        specs.Fit,
+        Option("stretch: ignore aspect ratio; crop: center crop; pad: letterbox.", PIXELS),
+    ]
+    channels: Annotated[
+        specs.Channels, Option("Output channels.", PIXELS, aliases={"grey": "gray"})
+    ]
+    resize: Annotated[
+        specs.Resize,
+        Option("auto: fast, near-area quality; area: exact area averaging.", PIXELS),
+    ]
+    background: Annotated[
+        str | Sequence[int],
+        Option(
+            "Background color for transparent pixels and padding.", PIXELS, parse=values.color,
+            show=values.numbers_text, metavar="R,G,B",
+        ),
+    ]  # fmt: skip
+    max_pixels: Annotated[
+        int, Option("Reject larger images without decoding them.", PIXELS, least=1)
+    ]
+    dtype: Annotated[
+        specs.BuildDtype, Option("dtype of X.npy; pixel values are 0-255 either way.", PIXELS)
+    ]
+
+
+class LabelOptions(TypedDict, total=False):
+    """Where classes come from."""
+
+    labels: Annotated[
+        Path,
+        Option(
+            "Where labels come from; FILE is a label table (.csv, .tsv, .txt, .jsonl ...).", LABELS,
+            parse=values.path, metavar="folder|none|FILE",
+        ),
+    ]  # fmt: skip
+    columns: Annotated[
+        str | Mapping[str, str] | Sequence[str],
+        Option(
+            "Columns of the label table, e.g. path=id,label=breed,split=Usage,group=patient.",
+            LABELS, parse=values.as_given, metavar="ROLE=NAME,…", multiple=True,
+        ),
+    ]  # fmt: skip
+    target: Annotated[
+        specs.Target | None,
+        Option("class: every distinct value of the label column is a class.", LABELS),
+    ]
+
+
+class _OwnBuildOptions(TypedDict, total=False):
+    classes: Annotated[
+        Path | Sequence[str] | None,
+        Option(
+            "Fix class names and indices: a text file (one per line) or another dataset.", LABELS,
+            parse=values.classes, metavar="FILE|DATASET",
+        ),
+    ]  # fmt: skip
+    split: Annotated[
+        str | Mapping[str, float],
+        Option(
+            "Split fractions, e.g. train=0.8,val=0.2.", SPLITS, parse=values.splits,
+            metavar="name=fraction,…", field="splits",
+        ),
+    ]  # fmt: skip
+    auto_split: Annotated[bool, Option("Use train/val/test folders as splits.", SPLITS)]
+    shuffle: Annotated[bool, Option("Shuffle rows within each split.", SPLITS)]
+    seed: Annotated[
+        int, Option(f"Random seed of {option('split')} and {option('shuffle')}.", SPLITS)
+    ]
+    limit: Annotated[
+        int | None,
+        Option("Use at most N images, spread evenly across classes.", LABELS, least=1),
+    ]
+    on_error: Annotated[
+        specs.OnError, Option("What to do with an image that fails to decode cleanly.", ERRORS)
+    ]
+    max_rejects: Annotated[
+        int | float | str | None,
+        Option(
+            f"With {option('on_error', 'skip')}: fail if more than N (or N%) images are "
+            "rejected.", ERRORS,
+            parse=values.max_rejects, metavar="N|N%",
+        ),
+    ]  # fmt: skip
+    overwrite: Annotated[
+        bool, Option("Replace OUT once the new dataset is complete.", OUTPUT, variable=False)
+    ]
+    restart: Annotated[
+        bool, Option("Discard an unfinished build of OUT and start over.", OUTPUT, variable=False)
+    ]
+    fsync: Annotated[
+        bool,
+        Option("Without: faster, but a power loss may corrupt the result.", RESOURCES),
+    ]
+
+
+class BuildOptions(LabelOptions, ImageOptions, ResourceOptions, _OwnBuildOptions, total=False):
+    """The options of `build`."""
+
+
+class EstimateOptions(LabelOptions, ImageOptions, ResourceOptions, total=False):
+    """The options of `estimate`."""
+
+    float_dtype: Annotated[specs.FloatDtype, Option("dtype after `normalize`.", PIXELS)]
+    out: Annotated[
+        Path | None,
+        Option("Where build would write.", OUTPUT, parse=values.path, metavar="PATH", default="."),
+    ]
+    sample: Annotated[
+        int | None,
+        Option("Sample N image headers instead of reading all.", RESOURCES, least=1),
+    ]
+    limit: Annotated[
+        int | str | None,
+        Option(
+            "Exit 1 if the naive peak exceeds this.", NAIVE, parse=values.byte_count,
+            metavar="SIZE",
+        ),
+    ]  # fmt: skip
+    naive_dtype: Annotated[
+        specs.NaiveDtype, Option(f"Naive dtype that {option('limit')} applies to.", NAIVE)
+    ]
+
+
+class UndoOptions(ResourceOptions, total=False):
+    """The options of `undo_normalize`."""
+
+    to: Annotated[
+        Path | None,
+        Option(
+            "Write the result to NEW instead of in place.", OUTPUT, parse=values.path,
+            metavar="NEW",
+        ),
+    ]  # fmt: skip
+    fsync: Annotated[
+        bool,
+        Option(
+            f"Without, and with {option('to')}: faster, but a power loss may corrupt NEW.",
+            RESOURCES,
+        ),
+    ]
+
+
+class NormalizeOptions(UndoOptions, total=False):
+    """The options of `normalize`."""
+
+    method: Annotated[
+        Literal["standardize", "rescale", "minmax"],
+        Option(
+            "standardize: mean 0, std 1; rescale: 0-255 to 0-1; minmax: min to 0, max to 1. "
+            "Computed per channel, from the train split if there is one.", METHOD,
+        ),
+    ]  # fmt: skip
+    mean: Annotated[
+        float | str | Sequence[float] | None,
+        Option("Per-channel mean to subtract.", METHOD, parse=values.numbers, metavar="NUMBER,…"),
+    ]
+    std: Annotated[
+        float | str | Sequence[float] | None,
+        Option("Per-channel std to divide by.", METHOD, parse=values.numbers, metavar="NUMBER,…"),
+    ]
+    scale: Annotated[
+        Literal[1, 255, "1", "255"] | None,
+        Option(
+            f"Pixel range that {option('mean')} and {option('std')} refer to.", METHOD,
+            parse=values.pixel_scale, metavar="[1|255]", default="1 if all are at most 1",
+        ),
+    ]  # fmt: skip
+    stats_from: Annotated[
+        Path | None,
+        Option("Use another dataset's statistics.", METHOD, parse=values.path, metavar="OTHER"),
+    ]
+    dtype: Annotated[specs.FloatDtype, Option("Output dtype.", OUTPUT)]
+    on_read: Annotated[bool, Option("Keep uint8 on disk; normalize on read.", OUTPUT)]
+    undo: Annotated[bool, Option("Restore the original data.", OUTPUT, variable=False)]
+
+
+class SampleOptions(TypedDict, total=False):
+    """The options of `sample`."""
+
+    count: Annotated[
+        int | None,
+        Option("Number of rows.", ROWS, least=1, short="-n", default=str(specs.SAMPLE_COUNT)),
+    ]
+    balanced: Annotated[bool, Option("Sample classes evenly.", ROWS)]
+    per_class: Annotated[int | None, Option("Rows per class.", ROWS, least=1)]
+    rows: Annotated[
+        str | Iterable[int],
+        Option("Exact row indices.", ROWS, parse=values.row_numbers, metavar="3,17,20-25"),
+    ]
+    split: Annotated[str | None, Option("From this split only.", ROWS)]
+    query: Annotated[
+        str | Mapping[str, str | Sequence[str]],
+        Option(
+            "Filter by class and split.", ROWS, parse=values.query, metavar="class=cat,split=val"
+        ),
+    ]
+    group: Annotated[
+        specs.SampleGroup | None, Option("Group rows by class, split or duplicate set.", ROWS)
+    ]
+    seed: Annotated[int, Option("Random seed.", ROWS)]
+    out: Annotated[
+        Path | None,
+        Option(
+            "A contact sheet (.png, .jpg), a batch (.npz, .npy), or a folder of images.", OUTPUT,
+            parse=values.path, metavar="PATH",
+        ),
+    ]  # fmt: skip

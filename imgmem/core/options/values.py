@@ -1,0 +1,198 @@
+"""Values of options: from text as people type it, or from plain values, to what specs hold.
+
+Each function takes either, returns what a spec's field holds (and takes that too), and raises
+ValueError with a message that shows how it is written.
+"""
+
+import os
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import fields, replace
+from numbers import Integral, Real
+from typing import Any
+
+from imgmem.core.errors import UsageError
+from imgmem.core.options.option import Fields
+from imgmem.core.specs import MAX_NEAR, Thresholds
+from imgmem.core.units import parse_bytes
+
+_LEAST_BYTES = 2**20
+"""A smaller number of bytes is one whose unit was forgotten."""
+
+
+def image_size(value: Any) -> tuple[int, int] | None:
+    """224, "180x320", (180, 320) or "native" as (height, width), None for native."""
+    if value in (None, "native"):
+        return None
+    sides = str(value).lower().split("x") if isinstance(value, str | Integral) else list(value)
+    if len(sides) not in (1, 2) or not all(str(side).isdecimal() and int(side) for side in sides):
+        raise ValueError(f"invalid size {value!r}; use 224, 180x320 or native")
+    return int(sides[0]), int(sides[-1])
+
+
+def size_text(size: tuple[int, int] | None) -> str:
+    """A size as it is written: height x width."""
+    return "native" if size is None else "x".join(map(str, size))
+
+
+def color(value: Any) -> tuple[int, ...]:
+    """ "255,255,255" or (255, 255, 255) as red, green and blue."""
+    parts = value.split(",") if isinstance(value, str) else list(value)
+    if len(parts) != 3 or not all(str(part).isdecimal() and int(part) < 256 for part in parts):
+        raise ValueError(f"invalid color {value!r}; use R,G,B, each from 0 to 255")
+    return tuple(map(int, parts))
+
+
+def numbers_text(values: Iterable[Any]) -> str:
+    """Numbers with commas between them."""
+    return ",".join(map(str, values))
+
+
+def splits(value: Any) -> tuple[tuple[str, float], ...]:
+    """ "train=0.8,val=0.2" or {"train": 0.8, "val": 0.2} as pairs, in that order."""
+    pairs = value.items() if isinstance(value, Mapping) else value
+    if isinstance(value, str):
+        pairs = [part.split("=") for part in value.split(",") if part.strip()]
+    try:
+        return tuple((name.strip(), float(fraction)) for name, fraction in pairs)
+    except (AttributeError, TypeError, ValueError):
+        raise ValueError(f"invalid split {value!r}; {_split_example(value)}") from None
+
+
+def _split_example(value: Any) -> str:
+    """How the split is written that somebody may have meant by one number."""
+    try:
+        train = float(value)
+    except (TypeError, ValueError):
+        train = 0.0
+    if 0 < train < 1:
+        return f"did you mean train={train:g},val={1 - train:.6g}?"
+    return "expected e.g. train=0.8,val=0.2"
+
+
+def max_rejects(value: Any) -> int | float:
+    """100 as a count, "1%" or 0.01 as a fraction."""
+    limit: int | float = -1
+    with suppress(ValueError):
+        limit = _limit(value) if isinstance(value, str) else value
+    if not isinstance(limit, int | float) or not 0 <= limit <= (
+        1 if isinstance(limit, float) else limit
+    ):
+        raise ValueError(f"invalid limit {str(value)!r}; use e.g. 100 or 1%")
+    return limit
+
+
+def _limit(text: str) -> int | float:
+    return float(text.removesuffix("%")) / 100 if text.endswith("%") else int(text)
+
+
+def byte_count(value: Any) -> int:
+    """ "512MiB" or a number of bytes as a number of bytes."""
+    try:
+        count = parse_bytes(value) if isinstance(value, str) else int(value)
+    except UsageError as error:
+        raise ValueError(f"{error.message}; use e.g. 512MiB, 2GB or 4096000") from None
+    if count < _LEAST_BYTES:
+        bare = str(value).strip().isdecimal()
+        meant = f"; did you mean {value}GiB?" if bare and count else ""
+        raise ValueError(f"{value} is {count} bytes, less than 1MiB{meant}")
+    return count
+
+
+def numbers(value: Any) -> tuple[float, ...]:
+    """ "0.485,0.456,0.406", a number or several as a tuple."""
+    try:
+        if isinstance(value, str):
+            return tuple(float(number) for number in value.split(","))
+        return (float(value),) if isinstance(value, Real) else tuple(map(float, value))
+    except (TypeError, ValueError):
+        raise ValueError(f"invalid numbers {value!r}; expected e.g. 0.485,0.456,0.406") from None
+
+
+def pixel_scale(value: Any) -> int:
+    """1 or 255."""
+    if str(value) not in ("1", "255"):
+        raise ValueError(f"invalid scale {value!r}; use 1 or 255")
+    return int(value)
+
+
+def row_numbers(value: Any) -> tuple[int, ...]:
+    """ "3,17,20-25", or numbers, as row numbers."""
+    if not isinstance(value, str):
+        return tuple(int(row) for row in value)
+    rows: list[int] = []
+    for part in filter(None, (part.strip() for part in value.split(","))):
+        first, dash, last = part.partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            raise ValueError(f"invalid row {part!r}; use 3,17 or 20-25")
+        rows.extend(range(int(first), int(last or first) + 1))
+    return tuple(rows)
+
+
+def query(value: Any) -> Fields:
+    """ "class=cat,class=dog,split=val" or {"class": ["cat", "dog"]} as classes and a split."""
+    wanted: dict[str, list[str]] = {"class": [], "split": []}
+    for name, each in _pairs(value):
+        if name not in wanted:
+            raise ValueError(f"invalid query {name!r}; use class=cat,split=val")
+        wanted[name] += [each] if isinstance(each, str) else list(each)
+    if len(wanted["split"]) > 1:
+        raise ValueError("rows cannot be in two splits")
+    found = Fields(classes=tuple(wanted["class"]))
+    return Fields(found, split=wanted["split"][0]) if wanted["split"] else found
+
+
+def _pairs(value: Any) -> Iterable[tuple[str, Any]]:
+    if not isinstance(value, str):
+        return dict(value).items()
+    pairs = [part.partition("=") for part in value.split(",") if part.strip()]
+    for name, sign, _ in pairs:
+        if not sign:
+            raise ValueError(f"invalid query {name!r}; use class=cat,split=val")
+    return [(name.strip(), each) for name, _, each in pairs]
+
+
+def thresholds(value: Any) -> Thresholds:
+    """ "near=4,dark=15" or {"near": 4} as thresholds; the others keep their defaults."""
+    if isinstance(value, Thresholds):
+        return value
+    kinds = {field.name: type(getattr(Thresholds(), field.name)) for field in fields(Thresholds)}
+    values = {}
+    for name, each in _threshold_pairs(value):
+        if name not in kinds:
+            raise ValueError(f"invalid threshold {name!r}; choose from {', '.join(kinds)}")
+        values[name] = kinds[name](each)
+    if not 0 <= values.get("near", 0) <= MAX_NEAR:
+        raise ValueError(f"near is a number of bits from 0 to {MAX_NEAR}")
+    return replace(Thresholds(), **values)
+
+
+def _threshold_pairs(value: Any) -> Iterable[tuple[str, Any]]:
+    if not isinstance(value, str):
+        return dict(value).items()
+    pairs = (part.partition("=") for part in value.split(",") if part.strip())
+    return [(name.strip(), each) for name, _, each in pairs]
+
+
+def thresholds_text(values: Thresholds) -> str:
+    """Thresholds as they are written."""
+    return ", ".join(f"{field.name}={getattr(values, field.name):g}" for field in fields(values))
+
+
+def path(value: Any) -> str:
+    """A path as text."""
+    if not isinstance(value, str | os.PathLike):
+        raise ValueError(f"{value!r} is not a path")
+    return os.fsdecode(value)
+
+
+def classes(value: Any) -> Fields:
+    """Class names in order, or the path of a list or of a dataset that has them."""
+    if isinstance(value, str | os.PathLike):
+        return Fields(classes_from=path(value))
+    return Fields(classes=tuple(map(str, value)))
+
+
+def as_given(value: Any) -> Any:
+    """The value of an option that is only understood where it is used."""
+    return value

@@ -4,6 +4,7 @@ import io
 import struct
 import zlib
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
@@ -32,6 +33,10 @@ def reject(data):
     with pytest.raises(RejectedImage) as caught:
         read(data)
     return str(caught.value)
+
+
+def opencv(extension, array, *options):
+    return cv2.imencode(extension, array, options)[1].tobytes()
 
 
 def gray(array):
@@ -433,3 +438,114 @@ def test_plain_values_may_be_any_number_of_blocks_with_comments_between():
     assert np.array_equal(row, gray(values.reshape(200, 300)))
     assert reject(b"P2 2 1 255\n1 x").startswith("corrupt: a letter")
     assert reject(b"P2 2 1 100\n1 101").startswith("corrupt: a value")
+
+
+# JPEG 2000 -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bits", [9, 10, 12, 16])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_deep_jpeg_2000_keeps_its_upper_eight_bits_also_where_it_is_white(bits, channels):
+    """The depth is patched: OpenCV writes 16 bits, whose values are shifted by half the range."""
+    ramp = np.linspace(0, 2**bits - 1, 128).round().astype(int)
+    values = np.repeat(np.repeat(ramp[None, :, None], 128, 0), channels, 2)
+    values[:40], values[-20:] = 2**bits - 1, 0
+    if channels == 4:
+        values[:, :, 3] = 2**bits - 1
+    written = (values + 2**15 - 2 ** (bits - 1)).astype(np.uint16)
+    data = opencv(".jp2", written[:, :, [2, 1, 0, 3][:channels]] if channels > 1 else written)
+    row, notes = read(with_depth(data, bits))
+    expected = (values >> (bits - 8))[:, :, :3]
+    assert np.abs(row - expected).max() <= 4  # OpenCV's encoder is not lossless
+    assert row[:32].min() >= 251
+    assert notes == ("16-bit",)
+
+
+def with_depth(data, bits):
+    """The same codestream, of components that have that many bits."""
+    at = data.index(b"\xff\x4f\xff\x51")
+    changed = bytearray(data)
+    for number in range(struct.unpack_from(">H", data, at + 40)[0]):
+        changed[at + 42 + 3 * number] = bits - 1
+    return bytes(changed)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 5, 7])
+def test_shallow_jpeg_2000_is_scaled_to_white(bits):
+    values = np.random.default_rng(0).integers(0, 2**bits, (64, 64))
+    written = (values + 128 - 2 ** (bits - 1)).astype(np.uint8)
+    row, notes = read(with_depth(encode(written, "JPEG2000"), bits))
+    assert np.array_equal(row, gray(values * 255 // (2**bits - 1)))
+    assert notes == ()
+
+
+def test_jpeg_2000_of_components_of_different_depths_is_unsupported():
+    data = bytearray(encode(PICTURE, "JPEG2000", no_jp2=True))
+    data[42] = 11
+    assert reject(bytes(data)).startswith("unsupported")
+
+
+# Zeros where data is missing -------------------------------------------------------------
+
+LARGE = photo(384, 384)
+COMPRESSED = {
+    "webp": encode(LARGE, "WEBP"),
+    "webp lossless": encode(LARGE, "WEBP", lossless=True),
+    "webp alpha": encode(np.dstack([LARGE, LARGE[:, :, :1]]), "WEBP"),
+    "avif": encode(LARGE, "AVIF", speed=10),
+    "avif alpha": encode(np.dstack([LARGE, LARGE[:, :, :1]]), "AVIF", speed=10),
+    "jp2": encode(LARGE, "JPEG2000"),
+    "jp2 lossy": encode(LARGE, "JPEG2000", quality_layers=[20], irreversible=True),
+    "tiff zstd": encode(LARGE, "TIFF", compression="zstd"),
+    "tiff jpeg": encode(LARGE, "TIFF", compression="jpeg"),
+    "tiff packbits": encode(LARGE, "TIFF", compression="packbits"),
+    "tiff group4": encode(LARGE, "TIFF", mode="1", compression="group4"),
+}
+
+
+@pytest.mark.parametrize("name", COMPRESSED)
+def test_a_tail_or_a_hole_of_zeros_is_found(name):
+    data = COMPRESSED[name]
+    read(data)
+    tail = len(data) * 6 // 10
+    assert reject(data[:tail] + bytes(len(data) - tail)).startswith(("corrupt", "truncated"))
+    for at in (len(data) // 4, len(data) // 3, len(data) * 2 // 5):
+        end = min(len(data), at + 4096)
+        assert reject(data[:at] + bytes(end - at) + data[end:]).startswith(("corrupt", "truncated"))
+
+
+def flat_pictures():
+    for height, width in ((64, 64), (512, 768)):
+        for level in (0, 255):
+            half = photo(height, width)
+            half[height // 3 :] = level
+            yield np.full((height, width, 3), level, np.uint8)
+            yield half
+
+
+@pytest.mark.parametrize(
+    ("format", "options"),
+    [
+        ("WEBP", {}),
+        ("WEBP", {"method": 0}),
+        ("WEBP", {"quality": 1}),
+        ("WEBP", {"lossless": True}),
+        ("AVIF", {"speed": 10}),
+        ("JPEG2000", {}),
+        ("JPEG2000", {"precinct_size": (64, 64), "quality_layers": [40, 20, 10]}),
+        ("JPEG2000", {"tile_size": (64, 64)}),
+        ("TIFF", {"compression": "zstd"}),
+        ("TIFF", {"compression": "jpeg"}),
+        ("TIFF", {"compression": "group3", "mode": "1"}),
+    ],
+    ids=str,
+)
+def test_flat_areas_are_no_holes(format, options):
+    for picture in flat_pictures():
+        read(encode(picture, format, **options))
+
+
+def test_zeros_in_metadata_are_no_holes():
+    exif = oriented(1) + bytes(5000)
+    for format in ("WEBP", "AVIF"):
+        read(encode(PICTURE, format, exif=exif, icc_profile=bytes(3000), xmp=bytes(2000)))

@@ -1,10 +1,16 @@
-"""AVIF: an ISO base media file (ISO/IEC 14496-12)."""
+"""AVIF: an ISO base media file (ISO/IEC 14496-12; ISO/IEC 23008-12)."""
 
 import struct
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
+
+from imgmem.core.decode.zeros import refuse_zeros
+from imgmem.core.errors import RejectedImage
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
+
+_PIXELS = b"av01"
 
 
 def is_avif(data: bytes) -> bool:
@@ -27,15 +33,77 @@ def avif_bits(_: "ImageFile", data: bytes) -> int:
 
 
 def check_avif(data: bytes) -> set[str]:
-    """All bytes that the boxes promise, up to the one with the pixels (ISO/IEC 14496-12, 4.2)."""
-    at, name = 0, b""
-    while at < len(data) and name != b"mdat":
-        length, name = struct.unpack_from(">I4s", data, at)
-        if length == 1:
-            (length,) = struct.unpack_from(">Q", data, at + 8)
-        if length < 8:  # 0: to the end of the file
-            return set()
-        at += length
-    if at > len(data):
-        raise IndexError
+    """All bytes that the boxes promise, to the one with the pixels, without zeros in these."""
+    for name, start, end in _boxes(data, 0, len(data)):
+        if end > len(data):
+            raise IndexError
+        if name == b"meta":
+            _check_items(data, start + 4, end)
+        if name == b"mdat":
+            break
     return set()
+
+
+def _boxes(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    """(name, start, end) of the contents of the boxes in data[at:end] (14496-12, 4.2)."""
+    while at < end:
+        length, name = struct.unpack_from(">I4s", data, at)
+        start = at + 8
+        if length == 1:
+            (length,) = struct.unpack_from(">Q", data, start)
+            start += 8
+        if length < 8:  # 0: to the end of the file
+            yield name, start, end
+            return
+        yield name, start, at + length
+        at += length
+
+
+def _check_items(data: bytes, start: int, end: int) -> None:
+    """Two boxes of associations, which libavif refuses; zeros inside the pixels of an item."""
+    boxes = {name: (begin, stop) for name, begin, stop in _boxes(data, start, end)}
+    if b"iprp" in boxes:
+        names = [name for name, _, _ in _boxes(data, *boxes[b"iprp"])]
+        if names.count(b"ipma") > 1:
+            detail = "an AVIF with two ipma boxes, which libavif refuses; re-save it"
+            raise RejectedImage("unsupported", detail)
+    if b"iinf" in boxes and b"iloc" in boxes:
+        pixels = set(_pixel_items(data, *boxes[b"iinf"]))
+        for item, begin, stop in _extents(data, boxes[b"iloc"][0]):
+            if item in pixels:
+                refuse_zeros(data, begin, stop)
+
+
+def _pixel_items(data: bytes, start: int, end: int) -> Iterator[int]:
+    """The items that are AV1 images (14496-12, 8.11.6)."""
+    first = start + (6 if data[start] == 0 else 8)
+    for name, begin, _ in _boxes(data, first, end):
+        if name == b"infe" and data[begin] >= 2:
+            wide = data[begin] == 3
+            number = int.from_bytes(data[begin + 4 : begin + (8 if wide else 6)], "big")
+            kind = begin + (10 if wide else 8)
+            if data[kind : kind + 4] == _PIXELS:
+                yield number
+
+
+def _extents(data: bytes, at: int) -> Iterator[tuple[int, int, int]]:
+    """(item, start, end) of all extents that lie in the file itself (14496-12, 8.11.3)."""
+    version, sizes = data[at], data[at + 4 : at + 6]
+    offset_size, length_size, base_size = sizes[0] >> 4, sizes[0] & 15, sizes[1] >> 4
+    index_size = sizes[1] & 15 if version else 0
+    number_size = 4 if version == 2 else 2
+    place = at + 6
+
+    def number(size: int) -> int:
+        nonlocal place
+        place += size
+        return int.from_bytes(data[place - size : place], "big")
+
+    for _ in range(number(number_size)):
+        item, method = number(number_size), number(2) & 15 if version else 0
+        _, base = number(2), number(base_size)
+        for _ in range(number(2)):
+            number(index_size)
+            offset, length = base + number(offset_size), number(length_size)
+            if method == 0:
+                yield item, offset, offset + length

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from imgmem.core.errors import RejectedImage
 
 if TYPE_CHECKING:
+    from PIL.Image import Image as Loaded
     from PIL.ImageFile import ImageFile
 
 Pixels = npt.NDArray[np.uint8]
@@ -80,6 +81,11 @@ def _deep_mode(image: "ImageFile", _: bytes) -> int:
     return 16 if image.mode.startswith("I") or ";16" in raw_mode(image) else 8
 
 
+def _load(image: "ImageFile", *_: object) -> "Loaded":
+    image.load()
+    return image
+
+
 def raw_mode(image: "ImageFile") -> str:
     """Pillow's name of the pixels as they are stored, such as "BGR;16"; "" if it has none."""
     arguments = image.tile[0].args if image.tile else ""
@@ -104,6 +110,7 @@ class Format:
             before it is opened; IndexError, ValueError and struct.error mean "cut". Returns
             notes.
         check_image: The same once it is open; also refuses pixel types that are not read.
+        load: The opened image, or another with its pixels, loaded.
         check_palette: Whether indices beyond the end of the palette are damage.
         decode: Pixels from the file's bytes, where that is not left to Pillow:
             (H, W, 3) RGB or (H, W) gray, uint8.
@@ -123,6 +130,7 @@ class Format:
     check_image: "Callable[[ImageFile, Header, bytes], None]" = check_samples
     check_palette: bool = False
     decode: "Callable[[bytes, Header], Pixels] | None" = None
+    load: "Callable[[ImageFile, Header, bytes], Loaded]" = _load
     bits: "Callable[[ImageFile, bytes], int]" = _deep_mode
     block: "Callable[[ImageFile, bytes], int]" = _by_rows
     several: str = "animation"

@@ -76,7 +76,8 @@ _ROWS = (
         open=_opener(Jpeg2KImageFile),
         check=jpeg2000.check_jpeg2000,
         bits=jpeg2000.jpeg2000_bits,
-        block=jpeg2000.jpeg2000_tile,
+        block=jpeg2000.jpeg2000_block,
+        load=jpeg2000.load_jpeg2000,
         file_copies=2,
         sample_bytes=lambda header: header.bits / 8 + 4.5,  # works on 32-bit integers
     ),

@@ -155,10 +155,10 @@ def _load(
         assert image is not None
         several = bool(kind.several) and getattr(image, "is_animated", False)
         kind.check_image(image, header, data)
-        image.load()
+        loaded = kind.load(image, header, data)
         if kind.check_palette:
-            check_palette(image)
-        pixels, notes = read_pixels(image, spec, out)
+            check_palette(loaded)
+        pixels, notes = read_pixels(loaded, spec, out)
     except RejectedImage:
         raise
     except Exception as error:

@@ -10,6 +10,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from imgmem.core.decode.format import Header, check_samples
 from imgmem.core.decode.libtiff import can_listen, complaints
+from imgmem.core.decode.zeros import refuse_zeros
 from imgmem.core.errors import RejectedImage
 
 if TYPE_CHECKING:
@@ -19,12 +20,12 @@ SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _PLANAR, _SUBSAMPLING = 258, 259, 262, 277, 284, 530
 _PARTS = ((273, 279), (324, 325))
 """Tags of the offsets and lengths of strips and of tiles (sections 8 and 15)."""
-_RAW = 1
+_RAW, _ZSTD = 1, 50000
 _DEFLATE = {8, 32946}
 _FAX = {2, 3, 4, 32771}
 _LISTENED = {*_FAX, 6, 7, 32773}
 """Fax, JPEG and PackBits: damage shows in what libtiff says only."""
-_READ = {_RAW, 5, *_DEFLATE, *_LISTENED, 32946, 34925, 50000}
+_READ = {_RAW, 5, *_DEFLATE, *_LISTENED, 34925, _ZSTD}
 _NAMES = {
     34712: "JPEG 2000",
     33003: "JPEG 2000",
@@ -145,6 +146,8 @@ def _check_parts(tags: "ImageFileDirectory_v2", image: ImageFile, data: bytes) -
         most = _raw_bytes(tags, image, number) if compression == _RAW else length
         if offset + min(length, most) > len(data):  # writers round the length up
             raise RejectedImage("truncated", "ends before its last strip")
+        if compression == _ZSTD:
+            refuse_zeros(data, offset, offset + length)
         if compression in _DEFLATE:
             _inflate(memoryview(data)[offset : offset + length])
     if compression in _LISTENED:

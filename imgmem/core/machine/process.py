@@ -108,6 +108,16 @@ def _opencv() -> Restore | None:
     return lambda: cv2.setNumThreads(before)
 
 
+def _opencv_log() -> Restore | None:
+    """No printing of errors: they are raised too."""
+    cv2 = sys.modules.get("cv2")
+    if cv2 is None:
+        return None
+    logging = cv2.utils.logging
+    before = logging.setLogLevel(logging.LOG_LEVEL_SILENT)
+    return lambda: logging.setLogLevel(before)
+
+
 def _pillow_limit() -> Restore | None:
     """No limit on pixels: `ImageSpec.max_pixels` is checked before an image is decoded."""
     return _attribute("PIL.Image", "MAX_IMAGE_PIXELS", None)
@@ -173,6 +183,7 @@ def _nothing() -> None:
 _SETTINGS: dict[str, Callable[[], Restore | None]] = {
     "allocator": _allocator,
     "opencv": _opencv,
+    "opencv log": _opencv_log,
     "pillow limit": _pillow_limit,
     "avif threads": _avif_threads,
     "pillow warnings": _pillow_warnings,

@@ -294,13 +294,14 @@ class BatchOptions(TypedDict, total=False):
 class Thresholds:
     """From where on `stats` speaks of a row, or of two rows, as a finding.
 
-    near: differing bits of two 64-bit perceptual hashes up to which pictures are near
-    duplicates (0 to MAX_NEAR). blank: contrast (standard deviation, gray levels) up to which
-    a picture is blank. dark, bright: mean gray levels. blurred: sharpness. small: the shorter
-    side of the source in pixels. elongated: the longer side of the source ÷ the shorter one.
+    near: differing bits of two 64-bit perceptual hashes up to which images are near
+    duplicates (0 to MAX_NEAR), or None to search none. blank: contrast (standard deviation
+    of the pixel values 0-255) up to which an image is blank. dark, bright: mean pixel values.
+    blurred: sharpness. small: the shorter side of the source in pixels. elongated: the longer
+    side of the source ÷ the shorter one.
     """
 
-    near: int = 6
+    near: int | None = 6
     blank: float = 3.0
     dark: float = 20.0
     bright: float = 235.0

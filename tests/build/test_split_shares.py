@@ -47,6 +47,13 @@ def test_each_class_is_split_alike(tmp_path):
     }  # fmt: skip
 
 
+def test_of_equal_remainders_the_earlier_split_gets_the_image(tmp_path):
+    source = class_folders(tmp_path / "src", {"a": 5}, size=(4, 4))
+    spec = BuildSpec(image=SMALL, splits=(("first", 0.5), ("second", 0.5)))
+    imgmem.build(source, tmp_path / "out", spec=spec)
+    assert sorted(split_of(tmp_path / "out").values()) == ["first"] * 3 + ["second"] * 2
+
+
 def test_the_rest_goes_to_train(tmp_path):
     source = class_folders(tmp_path / "src", {"a": 10}, size=(4, 4))
     imgmem.build(source, tmp_path / "out", spec=BuildSpec(image=SMALL, splits=(("val", 0.1),)))

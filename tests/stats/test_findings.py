@@ -64,6 +64,59 @@ def test_duplicates_across_splits_are_leaks_and_across_classes_conflicts(tmp_pat
     assert rows(found(path)["conflicts"]) == [(3, 9)]
 
 
+def test_an_exact_pair_that_leaks_is_not_listed_again_with_rows_that_look_like_it(tmp_path):
+    images = photos(6)
+    images[4] = images[0]
+    images[5] = cv2.convertScaleAbs(images[0], beta=9)
+    path = write_dataset(
+        tmp_path / "set",
+        images,
+        splits={"train": (0, 3), "val": (3, 6)},
+        digests=[0, 1, 2, 3, 0, 5],
+    )
+    assert rows(found(path)["leaks"]) == [(0, 4)]
+    assert rows(found(path)["near-duplicates"]) == [(0, 4, 5)]
+
+
+def test_a_near_group_has_the_distance_of_its_hashes_and_an_exact_one_has_none(tmp_path):
+    images = photos(5)
+    images[2], images[4] = images[1], cv2.convertScaleAbs(images[0], alpha=0.8)
+    path = write_dataset(tmp_path / "set", images, digests=[0, 1, 1, 3, 4])
+    (near,), (exact,) = (found(path)[k].items for k in ("near-duplicates", "duplicates"))
+    assert 0 <= near.distance <= 6
+    assert exact.distance is None
+
+
+def drawn_digits(count):
+    """(n, 28, 28, 1) digits of one font, as different from each other as a hand draws them."""
+    chance, images = np.random.default_rng(0), np.zeros((count, 28, 28, 1), np.uint8)
+    for image in images:
+        place = (int(chance.integers(2, 7)), int(chance.integers(21, 26)))
+        digit, size = str(chance.integers(10)), float(chance.uniform(0.6, 0.9))
+        cv2.putText(image, digit, place, 0, size, 255, int(chance.integers(1, 4)))
+        turn = cv2.getRotationMatrix2D((14, 14), float(chance.uniform(-15, 15)), 1)
+        image[..., 0] = cv2.warpAffine(image, turn, (28, 28))
+    return images
+
+
+def test_digits_are_no_near_duplicates_of_each_other(tmp_path):
+    count = 600
+    path = write_dataset(
+        tmp_path / "set", drawn_digits(count), splits={"train": (0, 500), "val": (500, count)}
+    )
+    named = found(path)
+    assert sum(len(item.rows) for item in named["near-duplicates"].items) < 30
+    assert named["leaks"].count < 10
+
+
+def test_near_duplicates_are_not_searched_where_near_is_none(tmp_path):
+    images = photos(4)
+    images[3] = cv2.convertScaleAbs(images[0], alpha=0.7, beta=20)
+    path = write_dataset(tmp_path / "set", images)
+    assert "near-duplicates" in found(path)
+    assert "near-duplicates" not in found(path, near=None)
+
+
 def test_rows_of_one_split_do_not_leak(tmp_path):
     images = photos(4)
     images[1] = images[0]

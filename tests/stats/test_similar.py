@@ -6,7 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imgmem.core.rows import similar
-from imgmem.core.rows.similar import equal_groups, near_groups
+from imgmem.core.rows.similar import (
+    equal_groups,
+    furthest,
+    near_groups,
+    telling_distance,
+    unchained,
+)
 
 word = st.integers(0, 2**64 - 1)
 
@@ -57,3 +63,56 @@ def test_batches_do_not_change_groups(monkeypatch, limit):
 
 def test_no_hashes_have_no_groups():
     assert near_groups(np.empty(0, np.uint64), 6).tolist() == []
+
+
+def flipped(hashes, bits, seed):
+    """Copies of hashes with so many bits changed."""
+    chance = np.random.default_rng(seed)
+    changed = [chance.choice(64, bits, replace=False) for _ in hashes]
+    masks = [np.bitwise_or.reduce(np.uint64(1) << c.astype(np.uint64)) for c in changed]
+    return hashes ^ np.array(masks, np.uint64)
+
+
+def random_hashes(count, seed=0, *, free_bits=64):
+    """Hashes that differ in some bits only, as those of images that look alike do."""
+    chance = np.random.default_rng(seed)
+    return chance.integers(0, 1 << free_bits, count, np.uint64, endpoint=False)
+
+
+@settings(max_examples=100, deadline=None)
+@given(hashes=families(), distance=st.integers(0, 11))
+def test_no_group_is_a_chain_of_different_hashes(hashes, distance):
+    groups = near_groups(hashes, distance)
+    for first in np.unique(groups):
+        members = np.flatnonzero(groups == first)
+        for group in unchained(hashes[members], distance):
+            assert furthest(hashes[members[group]]) <= 2 * distance
+
+
+def test_a_long_chain_is_cut_and_a_short_one_is_not():
+    steps = np.array([(1 << count) - 1 for count in range(0, 60, 2)], np.uint64)
+    assert set(near_groups(steps, 2)) == {0}
+    assert [len(group) for group in unchained(steps, 2)] == [2] * 15
+    assert [len(group) for group in unchained(steps[:3], 2)] == [3]
+
+
+def test_distances_say_something_where_copies_stand_out():
+    originals = random_hashes(3000)
+    copies = [flipped(originals[:300], bits, bits) for bits in (1, 2, 3, 5, 6)]
+    assert telling_distance(np.concatenate([originals, *copies]), 6) == 6
+
+
+def test_distances_say_nothing_where_all_images_look_alike():
+    assert telling_distance(random_hashes(3000, free_bits=20), 6) is None
+
+
+def test_small_distances_may_say_something_where_large_ones_do_not():
+    originals = random_hashes(2000, free_bits=28)
+    copies = flipped(originals[:500], 1, 0)
+    assert telling_distance(np.concatenate([originals, copies]), 6) in (1, 2)
+
+
+def test_what_distances_say_does_not_depend_on_the_order_of_rows():
+    hashes = random_hashes(6000, free_bits=24)
+    expected = telling_distance(hashes, 6)
+    assert telling_distance(np.random.default_rng(1).permutation(hashes), 6) == expected

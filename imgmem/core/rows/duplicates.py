@@ -1,6 +1,7 @@
 """Rows of one dataset that show the same image, found from `rows.npy` alone."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -9,7 +10,13 @@ from numpy.typing import NDArray
 
 from imgmem.core.read.dataset import Dataset
 from imgmem.core.rows.facts import Facts, read_facts
-from imgmem.core.rows.similar import equal_groups, furthest, near_groups
+from imgmem.core.rows.similar import (
+    equal_groups,
+    furthest,
+    near_groups,
+    telling_distance,
+    unchained,
+)
 from imgmem.core.specs import Thresholds
 
 Indices = NDArray[np.int64]
@@ -41,32 +48,46 @@ class DuplicateGroup(NamedTuple):
         return self.distance is None
 
 
+def in_force(facts: Facts, limits: Thresholds) -> Thresholds:
+    """Lower `near` to what says something about these images, or to None.
+
+    Where nearly all images look alike to a perceptual hash (digits, X-rays, pages of text), near
+    ones are as many by chance as by copying.
+    """
+    if limits.near is None:
+        return limits
+    shaped = facts["hash"][facts["contrast"] > limits.blank]
+    return replace(limits, near=telling_distance(shaped, limits.near))
+
+
 def duplicate_groups(facts: Facts, limits: Thresholds) -> list[DuplicateGroup]:
     """Find rows that show the same image.
 
     Args:
         facts: (n,) rows of `rows.npy`.
-        limits: The thresholds; `near` and `blank` count.
+        limits: The thresholds as `in_force` returns them; `near` and `blank` count.
 
     Returns:
         First the groups of the same source bytes, then those that look the same. One of the
         second kind may hold some of the first kind, but not only one.
     """
     exact = equal_groups(facts["digest"])
-    near = _near(facts, exact, limits)
-    looks = (rows for rows in _members(near) if len(set(exact[rows].tolist())) > 1)
+    looks = (rows for rows in _near(facts, limits) if len(set(exact[rows].tolist())) > 1)
     return [
         *(DuplicateGroup(rows) for rows in _members(exact)),
         *(DuplicateGroup(rows, furthest(facts["hash"][rows])) for rows in looks),
     ]
 
 
-def _near(facts: Facts, exact: Indices, limits: Thresholds) -> Indices:
-    """Groups by perceptual hash. Blank rows have no shape to compare: only their own bytes."""
-    groups = exact.copy()
-    shaped = np.flatnonzero(facts["contrast"] > limits.blank)
-    groups[shaped] = shaped[near_groups(facts["hash"][shaped], limits.near)]
-    return groups
+def _near(facts: Facts, limits: Thresholds) -> Iterator[Indices]:
+    """Groups by perceptual hash. Blank rows have no shape to compare."""
+    if limits.near is None:
+        return
+    rows = np.flatnonzero(facts["contrast"] > limits.blank)
+    hashes = facts["hash"][rows]
+    for members in _members(near_groups(hashes, limits.near)):
+        for group in unchained(hashes[members], limits.near):
+            yield rows[members[group]]
 
 
 def _members(groups: Indices) -> Iterator[Indices]:

@@ -13,6 +13,11 @@ _BANDS = 4
 _BAND_BITS = 16
 _PAIRS_AT_ONCE = 2**16
 """Candidate pairs compared at a time: they stay in the second-level cache."""
+_COMPARED = 4096
+"""Hashes that are compared pair by pair to learn what a distance says."""
+_CHANCE_FACTOR, _CHANCE_PAIRS = 3, 30
+"""Beyond this many times the near pairs, and some more, it is chance. Measured: 10 to 40 for
+digits, X-rays and pages of text; below 2 for photographs with copies and for bursts of them."""
 
 
 def equal_groups(words: NDArray[np.unsignedinteger]) -> Indices:
@@ -49,6 +54,69 @@ def near_groups(hashes: Words, distance: int) -> Indices:
 def furthest(hashes: Words) -> int:
     """How many bits of (n,) hashes differ, at most, from those of the first."""
     return int(_bits(hashes ^ hashes[0]).max())
+
+
+def unchained(hashes: Words, distance: int) -> list[Indices]:
+    """Split a group of connected hashes where it is a chain of different ones.
+
+    Args:
+        hashes: (n,) hashes of one group of `near_groups`.
+        distance: The one that they were grouped by.
+
+    Returns:
+        All items, if none is further than twice the distance from the first; else groups of
+        items (at least two) that are within the distance of the group's first item.
+    """
+    items = np.arange(len(hashes))
+    if furthest(hashes) <= 2 * distance:
+        return [items]
+    groups = []
+    while len(items):
+        close = _bits(hashes[items] ^ hashes[items[0]]) <= distance
+        if close.sum() > 1:
+            groups.append(items[close])
+        items = items[~close]
+    return groups
+
+
+def telling_distance(hashes: Words, most: int) -> int | None:
+    """How far apart hashes of these images may be and still mean that they look the same.
+
+    Different images are rarely close, and the more often the larger the distance: ten times as
+    many pairs differ in twice as many bits. Copies of one image are close and no pairs are
+    missing between them and all others. So a distance says nothing where the pairs up to it are
+    few beside those up to twice as far.
+
+    Args:
+        hashes: (n,) hashes.
+        most: The largest distance to consider.
+
+    Returns:
+        The largest that says something, or None if none does.
+    """
+    counts = _distances(_drawn(np.unique(hashes), _COMPARED), 2 * most + 1)
+    for distance in range(most, -1, -1):
+        near, beyond = counts[: distance + 1].sum(), counts[distance + 1 : 2 * distance + 2].sum()
+        if beyond <= _CHANCE_FACTOR * near + _CHANCE_PAIRS:
+            return distance
+    return None
+
+
+def _drawn(hashes: Words, count: int) -> Words:
+    """At most `count` of distinct hashes, always the same ones, near ones as likely as others."""
+    if len(hashes) <= count:
+        return hashes
+    mixed = hashes * np.uint64(0x9E3779B97F4A7C15)  # the finalizer of splitmix64, shortened
+    mixed = (mixed ^ (mixed >> np.uint64(31))) * np.uint64(0xBF58476D1CE4E5B9)
+    return hashes[np.argsort(mixed ^ (mixed >> np.uint64(29)), kind="stable")[:count]]
+
+
+def _distances(hashes: Words, most: int) -> Indices:
+    """(most + 1,) how many pairs of hashes differ in 0, 1, … `most` bits."""
+    counts = np.zeros(65, np.int64)
+    for place in range(1, len(hashes)):
+        counts += np.bincount(_bits(hashes[:place] ^ hashes[place]).astype(np.int64), minlength=65)
+    return counts[: most + 1]
 
 
 def _near_pairs(hashes: Words, distance: int) -> Iterator[tuple[Indices, Indices]]:

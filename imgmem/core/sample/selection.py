@@ -10,7 +10,7 @@ from imgmem.core.errors import InputError, UsageError
 from imgmem.core.messages import option
 from imgmem.core.read.dataset import Dataset
 from imgmem.core.read.orders import permutation
-from imgmem.core.rows.duplicates import duplicate_groups, load_facts
+from imgmem.core.rows.duplicates import duplicate_groups, in_force, load_facts
 from imgmem.core.specs import SAMPLE_COUNT, SampleSpec, Thresholds
 
 Rows = NDArray[np.int64]
@@ -152,7 +152,8 @@ def _duplicates(dataset: Dataset, spec: SampleSpec) -> list[Group]:
     """Whole groups of rows that look the same, as many as `count` has room for."""
     count = SAMPLE_COUNT if spec.count is None else spec.count
     groups, shown = [], set[int]()
-    for group in reversed(duplicate_groups(load_facts(dataset), Thresholds())):
+    facts = load_facts(dataset)
+    for group in reversed(duplicate_groups(facts, in_force(facts, Thresholds()))):
         rows = group.rows
         if shown.isdisjoint(rows.tolist()) and _has_class(dataset, rows, spec.classes):
             groups.append(Group("same bytes" if group.exact else "look the same", rows))

@@ -94,10 +94,12 @@ _HOMES = {
 __all__ = ["__version__", *_HOMES]  # noqa: PLE0604
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'imgmem' has no attribute {name!r}")
-    return getattr(import_module(f"imgmem.core.{_HOMES[name]}"), name)
+if not TYPE_CHECKING:  # or type checkers would believe in any name
+
+    def __getattr__(name: str) -> Any:
+        if name not in _HOMES:
+            raise AttributeError(f"module 'imgmem' has no attribute {name!r}")
+        return getattr(import_module(f"imgmem.core.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:

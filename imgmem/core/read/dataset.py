@@ -290,6 +290,9 @@ def open(path: str | os.PathLike[str], split: SplitChoice = None) -> Dataset:
             is a fold's, "!fold3" takes the other folds and no other split); or None for all
             rows. Rows keep the order of the file.
 
+    Returns:
+        The dataset, which keeps a shared lock until it is closed.
+
     Raises:
         InputError: If there is no dataset at `path`, or no such split.
         DatasetError: If it is damaged, partially normalized, or being written to.

@@ -71,10 +71,18 @@ def write_report(
     run: RunSpec = RunSpec(),
     progress: ProgressCallback = no_progress,
 ) -> None:
-    """Write the page about a dataset whose statistics are known to `out`, which is replaced.
+    """Write the HTML page about a dataset whose statistics are known.
 
-    Raises UsageError as `check_report`, ResourceError where it cannot be written, and what
-    `stats` raises for a dataset that has changed since.
+    Args:
+        stats: What `stats` returned.
+        out: The file, which is replaced.
+        run: Workers and memory budget.
+        progress: Called with a `Progress` now and then.
+
+    Raises:
+        UsageError: `out` is a folder or inside the dataset, or Jinja2 is not installed.
+        ResourceError: The page cannot be written.
+        InputError, DatasetError: The dataset has changed since, as `stats` says.
     """
     check_report(out, stats.path)
     with open_dataset(stats.path, stats.split) as dataset:

@@ -155,6 +155,9 @@ def pair(lines: Sequence[Named], files: Sequence[Named], *, depth: int = 1) -> I
         lines, files: All of one weak key of `depth` parts, those `taken` too.
         depth: Least parts of a key.
     """
+    if len(lines) == len(files) == 1:
+        yield from _lone_pair(lines[0], files[0], depth)
+        return
     left, right = _Side.of(lines), _Side.of(files)
     longest = min(MAX_DEPTH, max(len(one.parts) for one in (*lines, *files)))
     for cut in _cuts(depth, longest):
@@ -168,3 +171,28 @@ def pair(lines: Sequence[Named], files: Sequence[Named], *, depth: int = 1) -> I
                     left.open.discard(line)
                     right.open.discard(file)
                     yield Match(line, file, ", ".join(filter(None, (spelled, cut.phrase))))
+
+
+def _lone_pair(line: Named, file: Named, depth: int) -> Iterator[Match]:
+    """The same for a group of one line and one file, whose keys are all unique."""
+    pairs = list(zip(_forms(line.parts), _forms(file.parts), strict=True))
+    common = [_common_end(a, b) for a, b in pairs]
+    longest = common[-1]  # the last form is the loosest
+    if longest < depth or line.taken or file.taken:
+        return
+    if longest == len(file.parts):
+        placed = "" if len(line.parts) == longest else "less leading folders"
+    else:
+        placed = "by the end of the path" if longest > 1 else "by the base name"
+    spelled = _SPELLED[common.index(longest)]
+    yield Match(line.id, file.id, ", ".join(filter(None, (spelled, placed))))
+
+
+def _common_end(these: _Parts, those: _Parts) -> int:
+    """How many parts two paths have in common, from the last."""
+    count = 0
+    for a, b in zip(reversed(these), reversed(those), strict=False):
+        if a != b:
+            break
+        count += 1
+    return count

@@ -28,7 +28,7 @@ CREATE TABLE lines (
     split TEXT, extra TEXT, file INTEGER
 );
 CREATE TABLE files (id INTEGER PRIMARY KEY, name BLOB, line INTEGER);
-CREATE TABLE matches (line INTEGER, file INTEGER)"""
+CREATE TABLE matches (line INTEGER PRIMARY KEY, file INTEGER)"""
 _REPEATED = """
 CREATE TEMP TABLE repeated AS
     SELECT path, MIN(id) AS first FROM lines GROUP BY path HAVING COUNT(*) > 1"""

@@ -87,6 +87,7 @@ RejectReason = Literal[
     "wrong-size",  # native size is wanted and this image's is another
     "missing",  # a line of the label table names it, but the source has no such image
     "unreadable",  # the source could not be read: permissions, a dangling link, an I/O error
+    "no-label",  # nothing in its name or path is the label that was asked for
     "changed",  # the source is not what it was when it was listed
 ]
 REJECT_REASONS: tuple[str, ...] = get_args(RejectReason)

@@ -94,7 +94,7 @@ def test_a_class_whose_images_are_all_rejected_keeps_its_number_and_is_named(tmp
     (source / "b" / "00.png").write_bytes(b"")
     result = imgmem.build(source, tmp_path / "out", spec=SPEC, policy=SKIP)
     assert result.class_counts == {"a": 1, "b": 0, "c": 1}
-    assert "class b has no rows" in result.notes
+    assert "class without rows: b" in result.notes
 
 
 def test_allowing_rejects_and_stopping_at_the_first_contradict_each_other(tmp_path, source):

@@ -74,7 +74,7 @@ def test_changed_sources_are_refused(tmp_path, source, change):
 
 def test_another_decoder_is_refused(tmp_path, source, monkeypatch):
     interrupt(source, tmp_path / "out", spec=SPEC)
-    monkeypatch.setattr("imgmem.core.build.operation.decoder_versions", lambda: {"pillow": "1.1.7"})
+    monkeypatch.setattr("imgmem.core.build.prepare.decoder_versions", lambda: {"pillow": "1.1.7"})
     with pytest.raises(DatasetError, match=r"pillow: .* → 1\.1\.7"):
         imgmem.build(source, tmp_path / "out", spec=SPEC)
 

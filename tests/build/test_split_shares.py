@@ -10,7 +10,7 @@ from support.images import photo, write
 from support.trees import class_folders
 
 import imgmem
-from imgmem.core.build.splits import plan_splits, share_out
+from imgmem.core.build.splits import apportion, plan_splits
 from imgmem.core.errors import UsageError
 from imgmem.core.specs import BuildSpec, ImageSpec
 
@@ -28,7 +28,7 @@ def split_of(out):
 )
 def test_shares_add_up_and_are_within_one_unit(count, weights):
     fractions = tuple(weight / sum(weights) for weight in weights)
-    shares = share_out(count, fractions)
+    shares = apportion(count, fractions)
     assert sum(shares) == count
     assert all(abs(s - count * f) < 1 for s, f in zip(shares, fractions, strict=True))
 

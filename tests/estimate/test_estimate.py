@@ -140,7 +140,7 @@ def test_image_options_are_refused_beside_a_dataset(tmp_path):
 
 
 def test_a_source_without_images_is_an_error(tmp_path):
-    with pytest.raises(InputError, match="holds no image"):
+    with pytest.raises(InputError, match="no images found"):
         estimate(tmp_path)
     with pytest.raises(InputError):
         estimate(tmp_path / "missing")

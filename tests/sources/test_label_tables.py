@@ -5,7 +5,6 @@ from support.sources import exhausted, placed
 from support.trees import plant
 
 from imgmem.core.errors import InputError
-from imgmem.core.sources import TableSpec
 from imgmem.core.sources.labeling import require_certain
 
 TABLES = {
@@ -326,14 +325,14 @@ def test_each_remedy_settles_which_column_is_meant(name, tmp_path):
     (doubt,) = doubts_of(images, str(file))
     for remedy in doubt["remedies"]:
         pairs = [part.split("=") for part in remedy["options"]["columns"].split(",")]
-        spec = TableSpec(tuple((role, column) for role, column in pairs))
-        assert "which-label" not in {d["name"] for d in doubts_of(images, str(file), table=spec)}
+        spec = tuple((role, column) for role, column in pairs)
+        assert "which-label" not in {d["name"] for d in doubts_of(images, str(file), columns=spec)}
 
 
 def test_target_class_makes_every_value_a_class(tmp_path):
     images = planted(tmp_path / "images", ["1.jpg", "2.jpg"])
     (tmp_path / "l.csv").write_text("file,label\n1.jpg,a|b\n2.jpg,3.25\n")
-    found = placed(images, labels=str(tmp_path / "l.csv"), table=TableSpec(as_class=True))
+    found = placed(images, labels=str(tmp_path / "l.csv"), target="class")
     assert found == {"1.jpg": ("a|b", None), "2.jpg": ("3.25", None)}
 
 
@@ -409,7 +408,7 @@ def test_columns_that_the_user_names_are_taken(tmp_path, columns):
     images = planted(tmp_path / "images", ["1.jpg", "2.jpg"])
     file = tmp_path / "l.csv"
     file.write_text("nest,fotos,teil,art\nn1,1.jpg,Usage 1,cat\nn2,2.jpg,Private,dog\n")
-    assert placed(images, labels=str(file), table=TableSpec(columns)) == {
+    assert placed(images, labels=str(file), columns=columns) == {
         "1.jpg": ("cat", "Usage 1"),
         "2.jpg": ("dog", "Private"),
     }

@@ -186,9 +186,18 @@ def test_an_archive_and_a_folder_of_any_tree_agree(tmp_path_factory, tree, auto_
 
 def test_what_is_no_image_is_passed_over_and_counted(packed):
     members = dict.fromkeys(["a/1.jpg", "__MACOSX/a/._1.jpg", "a/.hidden", "a/x.txt", "b/2"], b"x")
-    path = packed(members)
-    assert set(contents(path)) == {"a/1.jpg", "b/2"}
+    path = packed(members | {"b/3": b"GIF89a"})
+    assert set(contents(path)) == {"a/1.jpg", "b/2", "b/3"}
     assert exhausted(path).ignored == {"system folder": 1, "hidden file": 1, ".txt file": 1}
+
+
+def test_without_an_extension_the_first_bytes_of_a_member_decide(packed):
+    path = packed({"a/1.jpg": b"x", "b/2": b"x", "c/3.jpg?w=640": b"GIF89a", "d/4.odd": b"x"})
+    assert set(contents(path)) == {"a/1.jpg", "c/3.jpg?w=640"}
+    assert exhausted(path).ignored == {
+        "file without an extension that is not an image": 1,
+        ".odd file": 1,
+    }
 
 
 def test_dot_and_double_slashes_in_names_are_taken_out(packed):
@@ -687,5 +696,5 @@ def test_memory_does_not_grow_with_the_number_of_members(tmp_path, pack):
     assert peak(4_000) < peak(500) + 50_000
 
 
-def test_every_ending_is_known_once():
-    assert not names.IMAGE_ENDINGS & names.OTHER_ENDINGS
+def test_every_extension_is_known_once():
+    assert not names.IMAGE_EXTENSIONS & names.OTHER_EXTENSIONS

@@ -3,6 +3,8 @@
 from contextlib import closing
 
 from imgmem.core.sources import open_source
+from imgmem.core.sources.settle import settle
+from imgmem.core.specs import LabelSpec
 
 
 def listed(path, **options):
@@ -30,3 +32,11 @@ def exhausted(path, **options):
     """The listing of the source at `path`, which is closed: for what it reports."""
     with closing(open_source(str(path), **options)) as source:
         return source.listing()
+
+
+def doubted(path, **options):
+    """The doubts about the source at `path`, those about its labels too, and its labeling."""
+    spec = LabelSpec(**options)
+    with closing(open_source(str(path), spec)) as source:
+        _, labeling = settle(source.listing(), spec)
+        return labeling.doubts, labeling

@@ -9,7 +9,7 @@ from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from math import prod
-from typing import Any, Unpack
+from typing import Unpack
 
 import numpy as np
 
@@ -20,9 +20,14 @@ from imgmem.core.build.freshness import require_unchanged
 from imgmem.core.build.manifest import BuildInputs, BuildManifest
 from imgmem.core.build.native_size import common_size
 from imgmem.core.build.plan import Plan
+from imgmem.core.build.prepare import (
+    build_inputs,
+    open_and_list,
+    require_all_there,
+    require_filled_classes,
+)
 from imgmem.core.build.unfinished import UnfinishedBuild
 from imgmem.core.chunks import rows_per_chunk
-from imgmem.core.decode.images import decoder_versions
 from imgmem.core.errors import DatasetError, InputError, Interrupted, UsageError
 from imgmem.core.forecast import BuildDemand, BuildMemory
 from imgmem.core.machine import memory, process
@@ -31,8 +36,9 @@ from imgmem.core.messages import option
 from imgmem.core.options.option import applied
 from imgmem.core.options.tables import BuildOptions
 from imgmem.core.progress import Progress, ProgressCallback, no_progress
-from imgmem.core.sources import Source, TableSpec, open_source
-from imgmem.core.sources.grammar import roles
+from imgmem.core.sources import Source
+from imgmem.core.sources.labeling import require_certain
+from imgmem.core.sources.resolve import listed
 from imgmem.core.specs import BuildSpec, OutPolicy, RejectPolicy, RunSpec
 from imgmem.core.storage import durable, store
 from imgmem.core.storage.record import Record
@@ -57,6 +63,7 @@ class BuildResult:
     shape: tuple[int, ...]
     dtype: str
     images: int
+    rule: str
     splits: dict[str, int]
     class_counts: dict[str, int] | None
     rejected: dict[str, int]
@@ -155,60 +162,16 @@ def _job(
     run: RunSpec, progress: ProgressCallback,
 ) -> _Job:  # fmt: skip
     """List the source and settle what is to be done; nothing is written yet."""
-    images = open_source(
-        source,
-        labels=spec.labels,
-        table=TableSpec.of(spec),
-        auto_split=spec.auto_split,
-        spool=os.path.dirname(out) or ".",
-    )
-    stack.callback(images.close)
-    plan = Plan(images, spec, progress=progress)
+    images, listing, labeling = open_and_list(stack, source, out, spec, progress)
+    require_certain(labeling.doubts)
+    plan = Plan.make(images, listing, labeling, spec)
     stack.callback(plan.close)
-    if policy.on_error == "stop" and plan.empty_classes:
-        raise InputError(
-            f"classes without any image: {', '.join(plan.empty_classes)}",
-            hint="Fill or remove their folders, or keep them as empty classes with "
-            f"{option('on_error', 'skip')}.",
-            classes=plan.empty_classes,
-        )
-    _require_images(plan, policy)
-    listing, listing_now = plan.digests()
-    inputs = BuildInputs(
-        options=_options(spec), decoders=decoder_versions(),
-        listing=listing, listing_now=listing_now,
-    )  # fmt: skip
+    require_filled_classes(plan, policy)
+    require_all_there(plan, policy)
     return _Job(
-        source=images, plan=plan, inputs=inputs, spec=spec, policy=policy, run=run,
+        source=images, plan=plan, inputs=build_inputs(plan), spec=spec, policy=policy, run=run,
         budget=memory.budget(run.memory), progress=progress,
     )  # fmt: skip
-
-
-def _require_images(plan: Plan, policy: RejectPolicy) -> None:
-    """InputError where a label table names images that are not there, and none may be."""
-    count, first = plan.missing()
-    if count and policy.on_error == "stop":
-        raise InputError(
-            f"{count} lines of the label table name an image that the source does not have: "
-            f"{', '.join(first)}{', …' if count > len(first) else ''}",
-            hint=f"Add the images or remove the lines, or use {option('on_error', 'skip')}.",
-            missing=count,
-        )
-
-
-def _options(spec: BuildSpec) -> dict[str, Any]:
-    """The options that decide a dataset's bytes, as JSON has them and without paths."""
-    options = asdict(spec) | asdict(spec.image)
-    del options["image"], options["classes_from"]
-    labels = spec.labels if spec.labels in ("folder", "none") else "file"
-    plain = options | {
-        "labels": labels,
-        "splits": dict(spec.splits),
-        "columns": roles(spec.columns, "columns"),
-    }
-    return {
-        name: list(value) if isinstance(value, tuple) else value for name, value in plain.items()
-    }
 
 
 def _is_done(record: Record, out: str, job: _Job, *, overwrite: bool) -> bool:
@@ -373,13 +336,17 @@ def _result(out: str, job: _Job) -> BuildResult:
     record = store.read_record(out)
     counts = _class_counts(out, record)
     notes = list(job.plan.listing.notes)
-    notes += [f"class {name} has no rows" for name, rows in (counts or {}).items() if not rows]
+    empty = [name for name, rows in (counts or {}).items() if not rows]
+    if empty:
+        what = "class" if len(empty) == 1 else f"{len(empty)} classes"
+        notes.append(f"{what} without rows: {listed(empty)}")
     notes += [f"split {name} has no rows" for name, (a, b) in record.splits.items() if a == b]
     return BuildResult(
         path=out,
         shape=record.shape,
         dtype=record.dtype,
         images=record.build["source"]["images"],
+        rule=job.plan.labeling.rule,
         splits={name: stop - start for name, (start, stop) in record.splits.items()},
         class_counts=counts,
         rejected=record.build["rejected"],

@@ -8,19 +8,15 @@ Random order is a sort by sha256(seed, path): the same on every machine, for eve
 import hashlib
 import json
 import os
-import sqlite3
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from typing import Any
 
 from imgmem.core.build.planned import PlannedImage
-from imgmem.core.build.splits import carve, plan_splits
-from imgmem.core.errors import InputError, UsageError
-from imgmem.core.messages import option
-from imgmem.core.progress import ProgressCallback, no_progress
-from imgmem.core.sources import Entry, Source
+from imgmem.core.build.splits import assign_splits, plan_splits
+from imgmem.core.sources import Entry, Listing, Source
 from imgmem.core.sources.files import MISSING
-from imgmem.core.sources.labeling import require_certain
+from imgmem.core.sources.labeling import Labeling
+from imgmem.core.sources.scratch import scratch_database
 from imgmem.core.specs import BuildSpec
 
 _CACHE_KIB = 16 * 1024
@@ -38,28 +34,39 @@ class Plan:
 
     classes: names by index, None if unlabeled. empty_classes: those without a source.
     splits: names in row order, () for none. total: how many sources. mean_bytes: of a source.
-    Raises InputError for sources that cannot be used as asked, UsageError for splits that
-    contradict them.
     """
 
     def __init__(
-        self, source: Source, spec: BuildSpec, *, progress: ProgressCallback = no_progress
+        self, source: Source, listing: Listing, labeling: Labeling, spec: BuildSpec
     ) -> None:
+        """An empty plan; `Plan.make` fills it."""
         self.source = source
+        self.listing = listing
+        self.labeling = labeling
         self.spec = spec
-        self.listing = source.listing(progress)
-        require_certain(self.listing.doubts)
-        self._order = "files.rowid" if self.listing.ordered else "name"
-        self._database = sqlite3.connect("", check_same_thread=False)
-        self._database.executescript(
-            f"PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-{_CACHE_KIB};"
-            + _SCHEMA
-        )
-        self._list()
-        self.classes, self.empty_classes = self._classes()
-        self._limit()
-        self.splits = self._split()
-        self.total, self.mean_bytes = self._count()
+        self.classes = labeling.classes
+        self.empty_classes = _empty_classes(listing, labeling)
+        self.splits: tuple[str, ...] = ()
+        self.total, self.mean_bytes = 0, 1
+        self._order = "files.rowid" if listing.ordered else "name"
+        self._database = scratch_database(_SCHEMA, cache_kib=_CACHE_KIB)
+
+    @classmethod
+    def make(cls, source: Source, listing: Listing, labeling: Labeling, spec: BuildSpec) -> "Plan":
+        """The plan for what `source` listed, settled as `labeling`.
+
+        Raises UsageError for splits that contradict those of the source.
+        """
+        plan = cls(source, listing, labeling, spec)
+        try:
+            plan._insert(listing.entries)
+            plan._limit()
+            plan._assign_splits()
+            plan._count()
+        except BaseException:
+            plan.close()
+            raise
+        return plan
 
     def close(self) -> None:
         self._database.close()
@@ -110,19 +117,25 @@ class Plan:
         ).fetchone()
         return f"{os.fsdecode(row[0])} {row[1]}" if row else "the classes or splits of the source"
 
-    def _list(self) -> None:
+    def counts(self) -> dict[str | None, dict[str | None, int]]:
+        """Images by class and by split; None for no class, no split."""
+        found: dict[str | None, dict[str | None, int]] = {}
+        query = "SELECT label, split, COUNT(*) FROM files GROUP BY label, split"
+        for label, split, count in self._database.execute(query):
+            name = None if label is None else os.fsdecode(label)
+            found.setdefault(name, {})[split] = count
+        return found
+
+    def missing(self) -> tuple[int, list[str]]:
+        """How many sources a label table names that are not there, and the first of them."""
+        where = f"""WHERE locator LIKE '["{MISSING}"%'"""
+        count = self._database.execute(f"SELECT COUNT(*) FROM files {where}").fetchone()[0]
+        query = f"SELECT name FROM files {where} ORDER BY rowid LIMIT {SHOWN_MISSING}"
+        return count, [os.fsdecode(name) for (name,) in self._database.execute(query)]
+
+    def _insert(self, entries: Iterable[Entry]) -> None:
         insert = "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)"
-        rows = (self._row(entry) for entry in self.listing.entries)
-        listed = 0
-        while batch := list(islice(rows, _BATCH)):
-            self._database.executemany(insert, batch)
-            listed += len(batch)
-        if not listed:
-            raise InputError(
-                "the source holds no images",
-                hint="Image files end in .jpg, .png, .webp and the like, or have no ending.",
-                ignored=dict(self.listing.ignored),
-            )
+        self._database.executemany(insert, map(self._row, entries))
 
     def _row(self, entry: Entry) -> tuple[Any, ...]:
         name = os.fsencode(entry.name)
@@ -139,48 +152,10 @@ class Plan:
             return b""
         return hashlib.sha256(b"%d\0%s" % (spec.seed, name)).digest()[:16]
 
-    def _count(self) -> tuple[int, int]:
-        """How many sources there are, and their mean size in bytes, at least 1."""
+    def _count(self) -> None:
+        """Note how many sources there are, and their mean size in bytes, at least 1."""
         count, size = self._database.execute("SELECT COUNT(*), SUM(size) FROM files").fetchone()
-        return count, max(1, size // count)
-
-    def _classes(self) -> tuple[tuple[str, ...] | None, list[str]]:
-        """(names by index, those of them that have a folder but no image).
-
-        The names are the sorted ones found, a dataset's in its own order, or the pinned ones,
-        which must cover those found.
-        """
-        labels = self._database.execute("SELECT DISTINCT label FROM files WHERE label NOT NULL")
-        filled = {os.fsdecode(label) for (label,) in labels}
-        found = filled | set(self.listing.class_names)
-        if not self.listing.labeled:
-            self._require_no_classes()
-            return None, []
-        unknown = sorted(found - set(self.spec.classes or found), key=os.fsencode)
-        if unknown:
-            raise InputError(
-                f"classes that {option('classes')} does not know: {', '.join(unknown[:10])}",
-                hint="Correct their names, or add them to the list.",
-                classes=unknown,
-            )
-        if filled <= set(self.listing.class_names):  # a dataset: its classes keep their numbers
-            return self.spec.classes or self.listing.class_names, []
-        names = self.spec.classes or tuple(sorted(found, key=os.fsencode))
-        return names, sorted(found - filled, key=os.fsencode)
-
-    def missing(self) -> tuple[int, list[str]]:
-        """How many sources a label table names that are not there, and the first of them."""
-        where = f"""WHERE locator LIKE '["{MISSING}"%'"""
-        count = self._database.execute(f"SELECT COUNT(*) FROM files {where}").fetchone()[0]
-        query = f"SELECT name FROM files {where} ORDER BY rowid LIMIT {SHOWN_MISSING}"
-        return count, [os.fsdecode(name) for (name,) in self._database.execute(query)]
-
-    def _require_no_classes(self) -> None:
-        if self.spec.classes:
-            raise UsageError(
-                f"{option('classes')} was given, but the source has no labels",
-                hint=f"Drop {option('classes')}, or put the images into class folders.",
-            )
+        self.total, self.mean_bytes = count, max(1, (size or 0) // max(1, count))
 
     def _limit(self) -> None:
         """Keep `limit` sources, spread evenly over the classes (and the author's splits)."""
@@ -196,19 +171,26 @@ class Plan:
             (self.spec.limit,),
         )
 
-    def _split(self) -> tuple[str, ...]:
-        """Give every source its split; the names in row order."""
+    def _assign_splits(self) -> None:
+        """Give every source its split; note the names in row order."""
         query = "SELECT DISTINCT split FROM files WHERE split NOT NULL"
         authors = {str(split) for (split,) in self._database.execute(query)}
         plan = plan_splits(self.spec.splits, authors)
-        if plan.carved:
-            carve(self._database, self.source, plan)
-        return plan.names
+        if plan.fractions:
+            assign_splits(self._database, self.source, plan)
+        self.splits = plan.names
 
     def _make_positions(self, positions: dict[str, int]) -> None:
         self._database.execute("CREATE TEMP TABLE IF NOT EXISTS positions (split, position)")
         self._database.execute("DELETE FROM positions")
         self._database.executemany("INSERT INTO positions VALUES (?, ?)", positions.items())
+
+
+def _empty_classes(listing: Listing, labeling: Labeling) -> list[str]:
+    """Class folders without an image; a dataset may have classes without rows."""
+    if listing.rule == "dataset":
+        return []
+    return sorted(set(listing.class_names) - set(labeling.counts), key=os.fsencode)
 
 
 def _json(values: tuple[Any, ...]) -> str:

@@ -18,31 +18,34 @@ from imgmem.core.sources import Source
 from imgmem.core.specs import TRAIN
 
 _AUTHORS_ORDER = ("train", "val", "test")
+ALL = "all"
+"""What all rows are called where a split may be named."""
 _HEAD_BYTES = 4096
 
 
 @dataclass(frozen=True)
 class SplitPlan:
-    """names: all splits in row order. carved: (name, fraction) that share out the sources
-    of the author's split `carve_from` (None: those without one)."""
+    """names: all splits in row order. fractions: (name, fraction) by which the images of the
+    author's split `divided` (None: those without one) are assigned."""
 
     names: tuple[str, ...]
-    carved: tuple[tuple[str, float], ...] = ()
-    carve_from: str | None = None
+    fractions: tuple[tuple[str, float], ...] = ()
+    divided: str | None = None
 
 
 def plan_splits(wanted: tuple[tuple[str, float], ...], authors: set[str]) -> SplitPlan:
-    """Put the splits asked for beside those that the author's folders make.
+    """Combine the splits asked for with those that the source has.
 
     What the fractions leave goes to "train". Raises UsageError for fractions that do not
     add up, for a split that the author's folders already are, and where these have no train.
     """
+    _require_names(authors)
     others = sorted(authors.difference(_AUTHORS_ORDER))  # a dataset's own names
     by_author = (*(name for name in _AUTHORS_ORDER if name in authors), *others)
     if not wanted:
         return SplitPlan(by_author)
-    carved = _completed(wanted)
-    names = tuple(name for name, _ in carved)
+    fractions = _completed(wanted)
+    names = tuple(name for name, _ in fractions)
     taken = [name for name in names if name in authors and name != TRAIN]
     if taken:
         raise UsageError(
@@ -57,7 +60,7 @@ def plan_splits(wanted: tuple[tuple[str, float], ...], authors: set[str]) -> Spl
             f"{option('auto_split', False)}.",
         )
     rest = tuple(name for name in by_author if name not in names)
-    return SplitPlan(names + rest, carved, TRAIN if authors else None)
+    return SplitPlan(names + rest, fractions, TRAIN if authors else None)
 
 
 def _completed(wanted: tuple[tuple[str, float], ...]) -> tuple[tuple[str, float], ...]:
@@ -78,10 +81,10 @@ def _completed(wanted: tuple[tuple[str, float], ...]) -> tuple[tuple[str, float]
 def _check_fractions(wanted: tuple[tuple[str, float], ...]) -> None:
     names = [name for name, _ in wanted]
     for name, fraction in wanted:
-        if not name or not name.replace("-", "").replace("_", "").isalnum():
+        if not name or not name.replace("-", "").replace("_", "").isalnum() or name == ALL:
             raise UsageError(
                 f"{option('split')}: invalid split name {name!r}",
-                hint="Use letters, digits, - and _.",
+                hint=f"Use letters, digits, - and _; {ALL!r} means all rows.",
             )
         if not 0 < fraction <= 1:
             raise UsageError(
@@ -95,8 +98,17 @@ def _check_fractions(wanted: tuple[tuple[str, float], ...]) -> None:
         )
 
 
-def share_out(count: int, fractions: tuple[float, ...]) -> list[int]:
-    """`count` units shared by `fractions` (sum 1), each within one unit of its exact share.
+def _require_names(authors: set[str]) -> None:
+    """Raises UsageError for a split of the source that could not be told from all rows."""
+    if ALL in authors:
+        raise UsageError(
+            f"the source has a split called {ALL!r}, which is the name for all rows",
+            hint=f"Rename it: {option('split_map', f'{ALL}=train')}.",
+        )
+
+
+def apportion(count: int, fractions: tuple[float, ...]) -> list[int]:
+    """`count` units divided by `fractions` (sum 1), each within one unit of its exact share.
 
     Largest remainder (Hamilton's method); of equal remainders the earlier split gets the unit.
     """
@@ -108,33 +120,34 @@ def share_out(count: int, fractions: tuple[float, ...]) -> list[int]:
     return shares
 
 
-def carve(database: sqlite3.Connection, source: Source, plan: SplitPlan) -> None:
-    """Give each source of `plan.carve_from` in the table `files` its split, class by class."""
-    _find_units(database, source, plan.carve_from)
+def assign_splits(database: sqlite3.Connection, source: Source, plan: SplitPlan) -> None:
+    """Give each source of `plan.divided` in the table `files` its split, class by class."""
+    _find_units(database, source, plan.divided)
     database.execute("CREATE TEMP TABLE units (unit PRIMARY KEY, label, place, split)")
     database.execute(
         """
         INSERT INTO units SELECT unit, label, ROW_NUMBER() OVER (PARTITION BY label ORDER BY first)
         - 1, NULL FROM (SELECT unit, MIN(label) AS label, MIN(rank) AS first FROM files
                         WHERE split IS ? GROUP BY unit)""",
-        (plan.carve_from,),
+        (plan.divided,),
     )
+    database.execute("CREATE INDEX by_label ON units (label, place)")
     counts = database.execute("SELECT label, COUNT(*) FROM units GROUP BY label").fetchall()
     for label, count in counts:
-        _carve_class(database, plan, label, count)
+        _divide_class(database, plan, label, count)
     database.execute(
         """
         UPDATE files SET split = (SELECT split FROM units WHERE units.unit = files.unit)
         WHERE split IS ?""",
-        (plan.carve_from,),
+        (plan.divided,),
     )
 
 
-def _carve_class(database: sqlite3.Connection, plan: SplitPlan, label: Any, count: int) -> None:
-    """Share the units of one class out to the splits, in their random order."""
-    shares = share_out(count, tuple(fraction for _, fraction in plan.carved))
+def _divide_class(database: sqlite3.Connection, plan: SplitPlan, label: Any, count: int) -> None:
+    """Assign the units of one class to the splits, in their random order."""
+    shares = apportion(count, tuple(fraction for _, fraction in plan.fractions))
     start = 0
-    for (name, _), share in zip(plan.carved, shares, strict=True):
+    for (name, _), share in zip(plan.fractions, shares, strict=True):
         database.execute(
             "UPDATE units SET split = ? WHERE label IS ? AND place >= ? AND place < ?",
             (name, label, start, start + share),

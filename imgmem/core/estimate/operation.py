@@ -29,7 +29,9 @@ from imgmem.core.messages import option
 from imgmem.core.options.option import applied
 from imgmem.core.options.tables import EstimateOptions
 from imgmem.core.progress import ProgressCallback, no_progress
-from imgmem.core.sources import Listing, Source, TableSpec, open_source
+from imgmem.core.sources import Listing, Source, open_source
+from imgmem.core.sources.labeling import Labeling, class_counts, split_counts
+from imgmem.core.sources.settle import require_images, settle
 from imgmem.core.specs import NAIVE_DTYPES, EstimateSpec, ImageSpec, NaiveDtype, RunSpec
 from imgmem.core.storage import store
 from imgmem.core.storage.record import Record
@@ -44,7 +46,8 @@ class Images:
     row_shape: (H, W, C), or None where native sizes differ. values: array elements of all
     rows; error: half its 95 % interval, relative (0 unless sampled). sizes: how many
     different upright sizes there are; smallest, largest: (height, width) by area.
-    rejected, ignored: counts by reason.
+    rejected, ignored: counts by reason. rule: how labels were found. class_counts, splits:
+    images (rows of a dataset) of each; class_counts is None without labels.
     """
 
     listed: int
@@ -59,6 +62,9 @@ class Images:
     rejected: dict[str, int]
     ignored: dict[str, int]
     notes: list[str]
+    rule: str
+    class_counts: dict[str, int] | None
+    splits: dict[str, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +123,7 @@ def estimate(
 def _estimate(path: str, spec: EstimateSpec, run: RunSpec, progress: ProgressCallback) -> Estimate:
     if os.path.isfile(os.path.join(path, store.RECORD)):
         return _of_dataset(path, spec, run, available_here(path))
-    source = open_source(path, labels=spec.labels, table=TableSpec.of(spec))
+    source = open_source(path, spec)
     try:
         return _of_source(path, source, spec, run, progress, available_here(spec.out))
     finally:
@@ -152,7 +158,8 @@ def _of_source(
     progress: ProgressCallback,
     here: Available,
 ) -> Estimate:
-    listing = source.listing(progress)
+    listing, labeling = settle(source.listing(progress), spec)
+    require_images(path, listing, labeling)
     found = scan_headers(source, listing.entries, spec.image, sample=spec.sample, progress=progress)
     if not found.usable:
         raise InputError(
@@ -161,7 +168,7 @@ def _of_source(
             rejected=dict(found.rejected),
             ignored=dict(listing.ignored),
         )
-    images = _images(found, listing, spec.image)
+    images = _images(found, listing, labeling, spec.image)
     build = _build(found, images, source, listing, spec, run, here) if images.row_shape else None
     normalize = None
     if build and images.row_shape:
@@ -174,7 +181,7 @@ def _of_source(
     )  # fmt: skip
 
 
-def _images(found: HeaderStats, listing: Listing, image: ImageSpec) -> Images:
+def _images(found: HeaderStats, listing: Listing, labeling: Labeling, image: ImageSpec) -> Images:
     by_area = sorted(found.sizes, key=prod)
     size = image.size or (by_area[0] if len(by_area) == 1 else None)
     rows, error = found.rows.total(found.listed)
@@ -186,8 +193,13 @@ def _images(found: HeaderStats, listing: Listing, image: ImageSpec) -> Images:
         listed=found.listed, examined=found.examined, rows=round(rows),
         row_shape=size and (*size, image.depth), values=values, error=error,
         sizes=len(by_area), smallest=by_area[0], largest=by_area[-1],
-        rejected=dict(found.rejected), ignored=dict(listing.ignored), notes=list(listing.notes),
+        rejected=dict(found.rejected), ignored=dict(listing.ignored), notes=_notes(listing),
+        rule=labeling.rule, class_counts=class_counts(labeling), splits=split_counts(labeling),
     )  # fmt: skip
+
+
+def _notes(listing: Listing) -> list[str]:
+    return [*listing.notes, *(f"build would stop: {doubt.evidence}" for doubt in listing.doubts)]
 
 
 def _converting(images: Images, dtype: NaiveDtype) -> Stages:
@@ -256,7 +268,7 @@ def _of_dataset(path: str, spec: EstimateSpec, run: RunSpec, here: Available) ->
             hint="Leave these options out, or estimate the source.",
         )
     record = store.read_record(path)
-    images = _stored(record)
+    images = _stored(path, record)
     stages = _loading(record)
     return Estimate(
         path=path, kind="dataset", images=images, available=here,
@@ -267,12 +279,22 @@ def _of_dataset(path: str, spec: EstimateSpec, run: RunSpec, here: Available) ->
     )  # fmt: skip
 
 
-def _stored(record: Record) -> Images:
+def _rows_by_class(path: str, record: Record) -> dict[str, int] | None:
+    if record.classes is None:
+        return None
+    labels = np.load(os.path.join(path, store.LABELS), mmap_mode="r")
+    counts = np.bincount(labels, minlength=len(record.classes))
+    return dict(zip(record.classes, counts.tolist(), strict=True))
+
+
+def _stored(path: str, record: Record) -> Images:
     rows, height, width, depth = record.shape
     return Images(
         listed=rows, examined=0, rows=rows, row_shape=(height, width, depth),
         values=prod(record.shape), error=0.0, sizes=1, smallest=(height, width),
-        largest=(height, width), rejected={}, ignored={}, notes=[],
+        largest=(height, width), rejected={}, ignored={}, notes=[], rule="dataset",
+        class_counts=_rows_by_class(path, record),
+        splits={name: stop - start for name, (start, stop) in record.splits.items()},
     )  # fmt: skip
 
 

@@ -4,74 +4,93 @@ The members are listed once into scratch space, for what folders mean shows only
 of a list; then they are entries, labeled by WebDataset pairs or else by folders.
 """
 
-import marshal
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import groupby, islice
 
-from imgmem.core.errors import InputError
+from imgmem.core.errors import InputError, RejectedImage
 from imgmem.core.messages import option
 from imgmem.core.progress import ProgressCallback, no_progress
+from imgmem.core.sources import files
+from imgmem.core.sources.archive_doubts import archive_doubts
+from imgmem.core.sources.arrange import DOUBTFUL, arranged
 from imgmem.core.sources.base import Container, Entry, Listing, Locator, Member
-from imgmem.core.sources.catalog import Catalogs
-from imgmem.core.sources.layout import SHOWN, Layout, decide
-from imgmem.core.sources.names import ignored_path
+from imgmem.core.sources.catalog import Catalog, Catalogs
+from imgmem.core.sources.grammar import label_rule
+from imgmem.core.sources.layout import SHOWN
+from imgmem.core.sources.names import (
+    HEAD_BYTES,
+    NO_EXTENSION,
+    TO_LOOK_AT,
+    confirmed,
+    ignored_path,
+)
 from imgmem.core.sources.pairs import is_label, label_of, sample_key
-from imgmem.core.sources.scratch import explained, scratch_database
-from imgmem.core.sources.survey import Surveyor
+from imgmem.core.sources.selection import NOT_SELECTED, Selection
+from imgmem.core.sources.tree import Tree
+from imgmem.core.specs import LabelSpec
 
 SAMPLE_MEMBERS = 64
 """Neighbors of one key that are looked at together; a WebDataset sample has a handful."""
 
 
 class ArchiveSource:
-    """The images in a container, labeled by pairs or class folders if `labels`."""
+    """The images in a container; `spec` says which, and what their labels are.
+
+    archives: names of the archives in a folder that the container reads, () for one archive;
+    each is the first part of its members' names.
+    """
 
     def __init__(
         self,
         path: str,
         container: Container,
+        spec: LabelSpec = LabelSpec(),
         *,
-        labels: bool = True,
-        auto_split: bool = True,
+        archives: tuple[str, ...] = (),
     ) -> None:
         self.path = path
         self._catalogs = Catalogs()
         self._container = container
-        self._labels = labels
-        self._auto_split = auto_split
+        self._spec = spec
+        self._selection = Selection(spec.include, spec.exclude)
+        self._archives = archives
 
     @property
     def spool_bytes(self) -> int:
         return self._container.spool_bytes
 
     def listing(self, progress: ProgressCallback = no_progress) -> Listing:
-        members = _Members()
-        try:
-            self._fill(members)
-            entries = self._catalogs.filled(members.entries(), progress)
-        finally:
-            members.close()
-        return Listing(
-            entries=entries,
-            rule=members.rule,
-            labeled=members.labeled,
-            ignored=members.ignored,
-            notes=tuple(members.notes),
-        )
+        automatic = label_rule(self._spec.labels).kind == "folder"
+        members = _Members(self.path, self._container, self._selection, pairs=automatic)
+        raw = self._catalogs.filled(members.entries(), progress)
+        self._require_unique(raw)
+        members.require_all_or_none_paired()
+        spec = replace(self._spec, labels="none") if members.paired else self._spec
+        skip = 1 if self._archives else 0
+        listing = arranged(raw, members.tree, spec, ignored=members.ignored, skip=skip)
+        if members.paired:
+            note = "classes from the .cls or .json next to each image"
+            return replace(listing, rule="pairs", labeled=True, notes=(*listing.notes, note))
+        if automatic and not listing.doubts:
+            return replace(listing, doubts=archive_doubts(listing, self._archives, self._spec))
+        return listing
 
-    def _fill(self, members: "_Members") -> None:
-        for sample in _samples(self._container.members()):
-            label = label_of(sample, self._container, self.path) if self._labels else None
-            for member in sample:
-                members.add(member, label)
-        members.finish(self.path, labels=self._labels, auto_split=self._auto_split)
+    def _require_unique(self, raw: Catalog) -> None:
+        if (name := raw.first_repeated()) is not None:
+            raise InputError(
+                f"{self.path} holds {name} more than once",
+                hint="Repack the archive with only one of them.",
+                path=self.path,
+            )
 
     def read(self, name: str, locator: Locator) -> bytes:
+        files.require_usable(locator)
         return self._container.read(locator, None)
 
     def read_head(self, name: str, locator: Locator, length: int) -> bytes:
+        files.require_usable(locator)
         return self._container.read(locator, length)
 
     def close(self) -> None:
@@ -87,92 +106,71 @@ def _samples(members: Iterable[Member]) -> Iterator[list[Member]]:
 
 
 class _Members:
-    """The candidates of an archive on disk, and what their folders and pairs mean."""
+    """The members of an archive while they are listed, and what they say together.
 
-    def __init__(self) -> None:
-        self.notes: list[str] = []
+    paired: images whose class is in a .cls or .json next to them.
+    """
+
+    def __init__(
+        self, path: str, container: Container, selection: Selection, *, pairs: bool
+    ) -> None:
+        self.tree = Tree()
         self.ignored: Counter[str] = Counter()
-        self._database = scratch_database("CREATE TABLE members (name BLOB, record BLOB)")
-        self._surveyor = Surveyor()
-        self._paired = 0
+        self.paired = 0
+        self._path = path
+        self._container = container
+        self._selection = selection
+        self._pairs = pairs
         self._unpaired: list[str] = []
-        self._layout = Layout()
 
-    @property
-    def labeled(self) -> bool:
-        return self._paired > 0 or self._layout.labeled
+    def entries(self) -> Iterator[Entry]:
+        """Every candidate, with the label that its pair has."""
+        for sample in _samples(self._container.members()):
+            label = label_of(sample, self._container, self._path) if self._pairs else None
+            for member in sample:
+                if entry := self._entry(member, label):
+                    yield entry
 
-    @property
-    def rule(self) -> str:
-        if self._paired:
-            return "pairs"
-        return "folder" if self._layout.labeled else "none"
-
-    def add(self, member: Member, label: str | None) -> None:
-        """Take one member down, with the label that its pair gives."""
+    def _entry(self, member: Member, label: str | None) -> Entry | None:
+        *folder, name = member.path.split("/")
         reason = ignored_path(member.path)
-        if reason is None:
-            *folder, name = member.path.split("/")
-            self._surveyor.add(folder, name)
-            self._count_pair(member.name, label)
-            record = (*member[:-1], tuple(member.locator), label)  # marshal takes plain tuples only
-            row = os.fsencode(member.name), marshal.dumps(record)
-            with explained(None):
-                self._database.execute("INSERT INTO members VALUES (?, ?)", row)
-        elif label is None or not is_label(member.path):
-            self.ignored[reason] += 1
+        looked_at = reason in TO_LOOK_AT
+        if not self._selection.takes(member.name):
+            reason = reason if reason and not looked_at else NOT_SELECTED
+        elif reason and looked_at:
+            reason = self._confirmed(reason, name, member)
+        locator = tuple(member.locator)
+        if reason == NO_EXTENSION:
+            self.tree.folder(folder).doubtful += 1
+            return Entry(member.name, member.size, member.mtime_ns, None, None, locator, DOUBTFUL)
+        if reason:
+            if label is None or not is_label(member.path):
+                self.ignored[reason] += 1
+                self.tree.folder(folder).add_other(reason)
+            return None
+        self.tree.folder(folder).add_image(name, bare="." not in name)
+        self._count_pair(member.name, label)
+        return Entry(member.name, member.size, member.mtime_ns, label, None, locator)
+
+    def _confirmed(self, reason: str, name: str, member: Member) -> str | None:
+        try:
+            return confirmed(reason, name, self._container.read(member.locator, HEAD_BYTES))
+        except RejectedImage:
+            return None  # it is rejected by name when it is read
 
     def _count_pair(self, name: str, label: str | None) -> None:
         if label is not None:
-            self._paired += 1
+            self.paired += 1
         elif len(self._unpaired) < SHOWN:
             self._unpaired.append(name)
 
-    def finish(self, path: str, *, labels: bool, auto_split: bool) -> None:
-        """Decide what it all means. Raises InputError where that cannot be."""
-        if self._paired and self._unpaired:
+    def require_all_or_none_paired(self) -> None:
+        """Raises InputError where only some images have their class next to them."""
+        if self.paired and self._unpaired:
             raise InputError(
-                f"{path}: some images have a .cls or .json with their class beside them, "
+                f"{self._path}: some images have a .cls or .json with their class next to them, "
                 f"others have none: {', '.join(self._unpaired)}",
                 hint="Put x.jpg and x.cls next to each other in the archive, or use "
                 f"{option('labels', 'none')}.",
-                path=path,
+                path=self._path,
             )
-        survey = self._surveyor.survey()
-        self._layout = decide(survey, labels=labels and not self._paired, auto_split=auto_split)
-        self.notes = self._layout.notes()
-        if self._paired:
-            self.notes.append("took the classes from the .cls or .json beside each image")
-        self._require_unique(path)
-
-    def _require_unique(self, path: str) -> None:
-        query = "SELECT name FROM members GROUP BY name HAVING COUNT(*) > 1 LIMIT 1"
-        with explained(None):
-            twice = self._database.execute(query).fetchone()
-        if twice is not None:
-            raise InputError(
-                f"{path} holds {os.fsdecode(twice[0])} more than once",
-                hint="Pack it again with the one that counts.",
-                path=path,
-            )
-
-    def entries(self) -> Iterator[Entry]:
-        folder, place = "", self._layout.place(())
-        for member, paired in self._records():
-            above = member.path.rpartition("/")[0]
-            if above != folder:
-                folder, place = above, self._layout.place(above.split("/"))
-            if place.ignored:
-                self.ignored[place.ignored] += 1
-                continue
-            label = place.label if paired is None else paired
-            name, _, size, mtime_ns, locator = member
-            yield Entry(name, size, mtime_ns, label, place.split, locator)
-
-    def _records(self) -> Iterator[tuple[Member, str | None]]:
-        for (record,) in self._database.execute("SELECT record FROM members ORDER BY rowid"):
-            *member, label = marshal.loads(record)
-            yield Member(*member), label
-
-    def close(self) -> None:
-        self._database.close()

@@ -6,7 +6,7 @@ import stat
 from collections.abc import Callable
 from typing import Final
 
-from imgmem.core.errors import RejectedImage, ResourceError
+from imgmem.core.errors import RejectedImage, RejectReason, ResourceError
 from imgmem.core.messages import option
 from imgmem.core.storage.system import pread_into
 
@@ -18,9 +18,23 @@ _FLAGS = (
     | getattr(os, "O_BINARY", 0)
 )
 _OURS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+_NAMES = (
+    "EIO", "ESTALE", "ENOTCONN", "ETIMEDOUT", "EREMOTEIO", "EHOSTDOWN", "EHOSTUNREACH",
+    "ENETDOWN", "ENETUNREACH", "ESHUTDOWN", "ENODEV", "ENXIO", "ENOMEDIUM",
+)  # fmt: skip
+UNREACHABLE = frozenset(getattr(errno, name) for name in _NAMES if hasattr(errno, name))
+"""What a disk or share answers that is failing or has gone: no fault of the file that is read."""
 
-UNREADABLE: Final = "unreadable"
-MISSING: Final = "missing"
+UNREADABLE: Final[RejectReason] = "unreadable"
+MISSING: Final[RejectReason] = "missing"
+NO_LABEL: Final[RejectReason] = "no-label"
+
+
+def require_usable(locator: tuple[int | str, ...]) -> None:
+    """Raises RejectedImage for what the listing found to be unreadable, or without a label."""
+    for reason in (UNREADABLE, MISSING, NO_LABEL):
+        if locator and locator[0] == reason:
+            raise RejectedImage(reason, str(locator[1]))
 
 
 def open_regular(path: str, dir_fd: int | None = None) -> tuple[int, int]:
@@ -73,5 +87,11 @@ def rejection(error: OSError) -> RejectedImage | ResourceError:
         return ResourceError(
             f"cannot open more files: {error.strerror}",
             hint=f"Raise the limit (ulimit -n) or use fewer {option('workers')}.",
+        )
+    if error.errno in UNREACHABLE:
+        where = os.fsdecode(error.filename or "") or "the source"
+        return ResourceError(
+            f"{where} cannot be read: {error.strerror}",
+            hint="Check that the disk or share is there, then run the same command again.",
         )
     return RejectedImage(UNREADABLE, error.strerror or str(error))

@@ -7,26 +7,30 @@ from collections.abc import Iterator
 from imgmem.core.errors import InputError, RejectedImage
 from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.sources import files
+from imgmem.core.sources.arrange import DOUBTFUL, arranged
 from imgmem.core.sources.base import Entry, Listing, Locator
 from imgmem.core.sources.catalog import Catalogs
-from imgmem.core.sources.layout import SHOWN, Child, Layout, Place, Survey, decide, split_name
-from imgmem.core.sources.names import ignored_file, ignored_folder
-from imgmem.core.sources.walk import Candidate, has_images, is_folder, scan, walk
+from imgmem.core.sources.names import HEAD_BYTES, NO_EXTENSION, confirmed
+from imgmem.core.sources.selection import Selection
+from imgmem.core.sources.tree import Folder, Tree
+from imgmem.core.sources.walk import Candidate, Passed, walk
+from imgmem.core.specs import LabelSpec
 
-_NOT_FILES = {"hidden file", "hidden folder", "system file", "system folder"}
+_INVISIBLE = frozenset({"hidden file", "hidden folder", "system file", "system folder"})
+"""What a folder may hold and still be empty."""
 
 
 class FolderSource:
-    """The images in the folder `path`, labeled by class folders if `labels`."""
+    """The images in the folder `path`; `spec` says which, and what their labels are."""
 
     spool_bytes = 0
 
-    def __init__(self, path: str, *, labels: bool = True, auto_split: bool = True) -> None:
+    def __init__(self, path: str, spec: LabelSpec = LabelSpec()) -> None:
         """Raises InputError if there is no readable folder at `path`."""
         self.path = os.path.abspath(path)
+        self._spec = spec
+        self._selection = Selection(spec.include, spec.exclude)
         self._catalogs = Catalogs()
-        self._labels = labels
-        self._auto_split = auto_split
         try:
             os.scandir(self.path).close()
             self._fd = _open_folder(self.path)
@@ -38,44 +42,44 @@ class FolderSource:
             ) from None
 
     def listing(self, progress: ProgressCallback = no_progress) -> Listing:
-        survey = survey_folder(self.path)
-        layout = decide(survey, labels=self._labels, auto_split=self._auto_split)
-        ignored: Counter[str] = Counter()
-        entries = self._catalogs.filled(self._entries(layout, ignored), progress)
-        return Listing(
-            entries=entries,
-            rule="folder" if layout.labeled else "none",
-            labeled=layout.labeled,
-            class_names=self._class_names(layout),
-            ignored=ignored,
-            notes=tuple(layout.notes()),
-        )
+        tree, ignored = Tree(), Counter[str]()
+        raw = self._catalogs.filled(self._entries(tree, ignored), progress)
+        return arranged(raw, tree, self._spec, ignored=ignored)
 
-    def _class_names(self, layout: Layout) -> tuple[str, ...]:
-        if not layout.labeled:
-            return ()
-        base = "".join(f"{folder}/" for folder in layout.base)
-        above = [f"{base}{folder}/" for folder in layout.splits] or [base]
-        empty = {name for folder in above for name in _empty_folders(self.path, folder)}
-        return tuple(sorted(empty, key=os.fsencode))
+    def _entries(self, tree: Tree, ignored: Counter[str]) -> Iterator[Entry]:
+        """Every candidate, without label; what is passed over is counted."""
+        path, folder = "", tree.root
+        for found in walk(self.path, self._selection):
+            if isinstance(found, str):
+                tree.folder(found.split("/")[:-1])
+                continue
+            if found.folder != path:
+                path, folder = found.folder, tree.folder(found.folder.split("/")[:-1])
+            if isinstance(found, Passed):
+                _pass_over(found.reason, folder, ignored)
+            elif entry := self._entry(found, folder, ignored):
+                yield entry
 
-    def _entries(self, layout: Layout, ignored: Counter[str]) -> Iterator[Entry]:
-        folder, place = "", layout.place(())
-        for found in walk(self.path, "", ignored):
-            if found.folder != folder:
-                folder = found.folder
-                place = layout.place(folder.split("/")[:-1])
-            if place.ignored:
-                ignored[place.ignored] += 1
-            else:
-                yield self._entry(found, place)
-
-    def _entry(self, found: Candidate, place: Place) -> Entry:
+    def _entry(self, found: Candidate, folder: Folder, ignored: Counter[str]) -> Entry | None:
         name = found.folder + found.name
-        if not found.failure:
-            return Entry(name, found.size, found.mtime_ns, place.label, place.split)
-        locator = (files.UNREADABLE, found.failure)
-        return Entry(name, 0, 0, place.label, place.split, locator)
+        if found.failure:
+            return Entry(name, 0, 0, locator=(files.UNREADABLE, found.failure))
+        reason = self._confirmed(found) if found.look else None
+        if reason == NO_EXTENSION:
+            folder.doubtful += 1
+            return Entry(name, found.size, found.mtime_ns, extra=DOUBTFUL)
+        if reason:
+            _pass_over(reason, folder, ignored)
+            return None
+        folder.add_image(found.name, bare=found.look == NO_EXTENSION)
+        return Entry(name, found.size, found.mtime_ns)
+
+    def _confirmed(self, found: Candidate) -> str | None:
+        try:
+            head = self._read(found.folder + found.name, (), HEAD_BYTES)
+        except RejectedImage:
+            return None  # it is rejected by name when it is read
+        return confirmed(found.look, found.name, head)
 
     def read(self, name: str, locator: Locator) -> bytes:
         return self._read(name, locator, None)
@@ -84,8 +88,7 @@ class FolderSource:
         return self._read(name, locator, length)
 
     def _read(self, name: str, locator: Locator, length: int | None) -> bytes:
-        if locator:
-            raise RejectedImage(files.UNREADABLE, str(locator[1]))
+        files.require_usable(locator)
         if self._fd is None:
             name = os.path.join(self.path, name)
         return files.read_regular(name, dir_fd=self._fd, length=length)
@@ -97,55 +100,14 @@ class FolderSource:
             self._fd = None
 
 
+def _pass_over(reason: str, folder: Folder, ignored: Counter[str]) -> None:
+    ignored[reason] += 1
+    if reason not in _INVISIBLE:
+        folder.add_other(reason)
+
+
 def _open_folder(path: str) -> int | None:
     """A descriptor that names may be relative to, which saves the way there each time."""
     if os.open not in os.supports_dir_fd:
         return None
     return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-
-
-def survey_folder(top: str) -> Survey:
-    """What lies at the top of a folder, wrapping folders descended."""
-    survey = _look(top, ())
-    while len(survey.children) == 1 and not survey.loose:
-        name, child = next(iter(survey.children.items()))
-        if split_name(name) == "train" or child.loose or not child.folders:
-            break
-        survey = _look(top, (*survey.base, name))
-    return survey
-
-
-def _look(top: str, base: tuple[str, ...]) -> Survey:
-    """The survey of one folder; what is inside its sub-folders only where it can matter."""
-    survey = Survey(base)
-    folder = "".join(f"{name}/" for name in base)
-    with os.scandir(os.path.join(top, folder)) as items:
-        for item in items:
-            if is_folder(item):
-                if not ignored_folder(item.name) and has_images(top, f"{folder}{item.name}/"):
-                    survey.children[item.name] = Child()
-            elif len(survey.loose) < SHOWN and not ignored_file(item.name):
-                survey.loose.append(item.name)
-    if len(survey.children) == 1 or all(split_name(name) for name in survey.children):
-        for name in survey.children:
-            survey.children[name] = _look_into(top, f"{folder}{name}/")
-    return survey
-
-
-def _look_into(top: str, folder: str) -> Child:
-    child = Child()
-    for found in scan(top, folder, Counter()):
-        if isinstance(found, Candidate):
-            child.loose |= not found.failure
-        elif not child.folders:
-            child.folders = has_images(top, found)
-    return child
-
-
-def _empty_folders(top: str, folder: str) -> Iterator[str]:
-    """Sub-folders of `folder` that hold no file, hidden ones aside, at any depth."""
-    for found in scan(top, folder, Counter()):
-        if isinstance(found, str):
-            ignored: Counter[str] = Counter()
-            if next(walk(top, found, ignored), None) is None and not ignored.keys() - _NOT_FILES:
-                yield found.split("/")[-2]

@@ -73,6 +73,33 @@ def folder_level(text: str, option: str) -> int:
     return level
 
 
+def split_level(text: str) -> int | None:
+    """The N of `folder:N` as a value of the option `split`; None for `like:DATASET`."""
+    prefix, _, rest = text.partition(":")
+    return folder_level(rest, "split") if prefix == "folder" else None
+
+
+def as_texts(value: MapValue) -> tuple[str, ...]:
+    """A list or map as the texts that say the same, for a longer one to begin with."""
+    if isinstance(value, str):
+        return (value,) if value else ()
+    pairs = value.items() if isinstance(value, Mapping) else value
+    return tuple(
+        part if isinstance(part, str) else as_part(f"{part[0]}={part[1] or ''}") for part in pairs
+    )
+
+
+def as_part(text: str) -> str:
+    """A part of a list, quoted where it has to be."""
+    return '"' + text.replace('"', '""') + '"' if re.search('[,"\r\n]', text) else text
+
+
+def as_glob(path: str) -> str:
+    """The part of a list that matches this path, and what is in it, and nothing else."""
+    escaped = re.sub(r"([*?\[])", r"[\1]", path)
+    return as_part(escaped if "/" in path else f"./{escaped}")
+
+
 def pattern(text: str, option: str) -> re.Pattern[str]:
     """A regular expression with at least one group, or a group called `label`.
 
@@ -117,13 +144,24 @@ def roles(value: MapValue, option: str) -> Pairs:
     )
 
 
-def paths(value: ListValue, option: str) -> tuple[str, ...]:
-    """Globs or paths of a list, with every `@FILE` replaced by its lines."""
-    found: list[str] = []
+class Paths(NamedTuple):
+    """A list of paths. globs: as given. literal: the lines of its files, which are no globs."""
+
+    globs: tuple[str, ...]
+    literal: tuple[str, ...]
+
+
+def paths(value: ListValue, option: str) -> Paths:
+    """The globs of a list, and the paths in the files that it names by `@FILE`."""
+    globs: list[str] = []
+    literal: list[str] = []
     for part in _parts(value, option):
         assert isinstance(part, str)
-        found += _lines_of(part[1:]) if part.startswith("@") else [part]
-    return tuple(found)
+        if part.startswith("@"):
+            literal += _lines_of(part[1:])
+        else:
+            globs.append(part)
+    return Paths(tuple(globs), tuple(literal))
 
 
 def mapping(value: MapValue, option: str) -> dict[str, str]:

@@ -203,7 +203,7 @@ class ListSource(_Ruled):
     ) -> None:
         """Raises InputError if the table cannot be used."""
         self._top = os.path.dirname(os.path.abspath(path))
-        folder = FolderSource(self._top, labels=False)
+        folder = FolderSource(self._top, LabelSpec(labels="none"))
         super().__init__(path, folder, spec, labels=labels, auto_split=auto_split)
 
     def listing(self, progress: ProgressCallback = no_progress) -> Listing:

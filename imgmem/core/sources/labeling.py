@@ -58,6 +58,21 @@ class Labeling:
     notes: tuple[str, ...] = ()
 
 
+def class_counts(labeling: Labeling) -> dict[str, int] | None:
+    """Images of each class, by number; None without labels."""
+    if labeling.classes is None:
+        return None
+    return {name: sum(labeling.counts.get(name, {}).values()) for name in labeling.classes}
+
+
+def split_counts(labeling: Labeling) -> dict[str, int]:
+    """Images of each split that the source itself has."""
+    return {
+        split: sum(by_split.get(split, 0) for by_split in labeling.counts.values())
+        for split in labeling.splits
+    }
+
+
 def require_certain(doubts: Iterable[Doubt]) -> None:
     """Raises InputError with every doubt as a fact ("doubts") where there is one."""
     found = tuple(doubts)

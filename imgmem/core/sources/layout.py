@@ -1,22 +1,14 @@
-"""What a tree of folders means: classes, the author's splits, or neither.
+"""A layout: what the folders of a path say about label and split, by one rule.
 
-Decided from the top levels alone, so that a listing can stream afterwards:
-
-- Folders that wrap everything else (one folder, no image beside it) are descended.
-- `train`, `val` and `test` folders (and their other spellings), `train` among them and
-  nothing else, are the author's splits; the class folders are inside them. A `test` whose
-  images lie loose has no classes and is left out. Where none has class folders, the splits
-  stand and there are no labels.
-- Other sub-folders with images are the classes; deeper folders count to their class.
-- No sub-folder with images: no labels. Images loose beside class folders: refused, as is a
-  single folder that holds both images and folders: a class, or a wrapper with a stray image?
+The rule is one that a user can give (`folder:2`, `parent`, `path`, `name:REGEX`, `none`); the
+automatic one (`folder`) chooses a rule from the tree, see `resolve.py`.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from imgmem.core.errors import InputError
-from imgmem.core.messages import option
+from imgmem.core.sources.grammar import LabelRule, pattern
 
 SPLIT_NAMES = {
     "train": "train",
@@ -31,7 +23,7 @@ SPLIT_NAMES = {
 
 TEST_LEFT_OUT = "test image without a class"
 SHOWN = 5
-"""How many names an error or a note gives."""
+"""How many names an error or a note lists."""
 
 
 def split_name(folder: str) -> str | None:
@@ -39,143 +31,94 @@ def split_name(folder: str) -> str | None:
     return SPLIT_NAMES.get(folder.lower())
 
 
-@dataclass(slots=True)
-class Child:
-    """What lies in a folder: images right in it, sub-folders with images."""
-
-    loose: bool = False
-    folders: bool = False
-
-
-@dataclass(slots=True)
-class Survey:
-    """The top of a tree: the folders that wrap it, and what lies in the innermost of them.
-
-    base: wrapping folders, outermost first. loose: some names of images right inside.
-    children: sub-folders that hold images.
-    """
-
-    base: tuple[str, ...] = ()
-    loose: list[str] = field(default_factory=list)
-    children: dict[str, Child] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Label and split of the images in one folder; `ignored` is why they are left out."""
+class Place(NamedTuple):
+    """Label and split of an image. ignored: why it is left out. unlabeled: why the rule finds
+    no label in its path, which makes it a reject."""
 
     label: str | None = None
     split: str | None = None
-    ignored: str | None = None
+    ignored: str = ""
+    unlabeled: str = ""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How folders become labels and splits.
+    """How paths become labels and splits.
 
-    base: wrapping folders. labeled: folders below them are classes.
-    splits: folder right in `base` → split, or None to pool it; empty where there are no splits.
-    left_out: such a folder whose images are passed over. remarks: what looks odd.
+    rule: never the automatic one. base: folders that wrap all others. splits: folder right in
+    `base` → split, or None to pool it. split_level: the folder that is the split instead, as
+    `folder:N` counts. left_out: such a folder whose images are passed over.
     """
 
+    rule: LabelRule
     base: tuple[str, ...] = ()
-    labeled: bool = False
     splits: dict[str, str | None] = field(default_factory=dict)
+    split_level: int | None = None
     left_out: frozenset[str] = frozenset()
-    remarks: tuple[str, ...] = ()
 
-    def place(self, folder: Sequence[str]) -> Place:
-        """Label and split of the images in `folder` (path components)."""
-        inner = folder[len(self.base) :]
-        if not inner:
-            return Place()
-        if inner[0] in self.left_out:
+    @property
+    def labeled(self) -> bool:
+        return self.rule.kind != "none"
+
+    @property
+    def by_folder(self) -> bool:
+        """Whether all images in one folder have one place."""
+        return self.rule.kind not in ("name", "path-pattern")
+
+    def place(self, path: str) -> Place:
+        """Label and split of the image at `path`, "/"-separated."""
+        *folders, name = path.split("/")
+        inner = folders[len(self.base) :]
+        if inner and inner[0] in self.left_out:
             return Place(ignored=TEST_LEFT_OUT)
-        split = None
-        if inner[0] in self.splits:
-            split = self.splits[inner[0]]
+        split = self._split(folders, inner)
+        try:
+            return Place(self._label(folders, name, path), split)
+        except LookupError as error:
+            return Place(None, split, unlabeled=str(error.args[0]))
+
+    def _split(self, folders: Sequence[str], inner: Sequence[str]) -> str | None:
+        if self.split_level is None:
+            return self.splits.get(inner[0]) if inner else None
+        name = level(folders, self.split_level)
+        return None if name is None else split_name(name) or name
+
+    def _label(self, folders: Sequence[str], name: str, path: str) -> str | None:
+        match self.rule.kind:
+            case "none":
+                return None
+            case "level":
+                return self._folder(folders)
+            case "path":
+                return self._below(folders)
+        return searched(self.rule.value, name if self.rule.kind == "name" else path)
+
+    def _folder(self, folders: Sequence[str]) -> str:
+        found = level(folders, self.rule.level)
+        if found is None:
+            raise LookupError(f"it is in no folder {self.rule.level}")
+        return found
+
+    def _below(self, folders: Sequence[str]) -> str:
+        inner = folders[len(self.base) :]
+        if inner and inner[0] in self.splits:
             inner = inner[1:]
-        return Place(inner[0] if self.labeled and inner else None, split)
-
-    def notes(self) -> list[str]:
-        """What a user should be told about it."""
-        said = list(self.remarks)
-        if self.base:
-            said.append(f"descended into {'/'.join(self.base)}/, which wraps all the images")
-        names = [f"{folder}/ as {split}" for folder, split in self.splits.items() if split]
-        if names:
-            said.append(f"took the folders {', '.join(sorted(names))} as the splits")
-        elif self.splits:
-            said.append(f"pooled the folders {_listed(f'{name}/' for name in self.splits)}")
-        return said
+        if not inner:
+            raise LookupError("it is in no folder")
+        return "/".join(inner)
 
 
-def decide(survey: Survey, *, labels: bool, auto_split: bool) -> Layout:
-    """The layout of a tree. Raises InputError where images lie loose beside class folders."""
-    splits = _author_splits(survey)
-    if splits and not auto_split:
-        splits = dict.fromkeys(splits) if _any_folders(survey) else {}
-    if not labels:
-        return Layout(survey.base, splits={k: v for k, v in splits.items() if v})
-    if not survey.children:
-        return Layout(survey.base)
-    if survey.loose:
-        beside = f"({_listed(survey.loose)}) beside class folders ({_listed(survey.children)})"
-        raise _loose(survey.base, f"images lie loose {beside}")
-    if not splits:
-        _require_clear(survey)
-        return Layout(survey.base, labeled=True, remarks=_doubts(survey, auto_split))
-    if not _any_folders(survey):
-        return Layout(survey.base, splits=splits)
-    return _with_classes_inside(Layout(survey.base, labeled=True, splits=splits), survey)
+def level(folders: Sequence[str], number: int) -> str | None:
+    """The N-th folder of a path, from 1, or from the file if negative; None if there is none."""
+    index = number - 1 if number > 0 else len(folders) + number
+    return folders[index] if 0 <= index < len(folders) else None
 
 
-def _author_splits(survey: Survey) -> dict[str, str | None]:
-    named = {child: split_name(child) for child in survey.children}
-    if survey.loose or None in named.values() or "train" not in named.values():
-        return {}
-    return named
-
-
-def _doubts(survey: Survey, auto_split: bool) -> tuple[str, ...]:
-    """A word about `train` as a class, where other folders keep it from being a split."""
-    others = [name for name in survey.children if split_name(name) is None]
-    for name in sorted(survey.children):
-        if auto_split and split_name(name) == "train":
-            return (f"took {name}/ as a class, not as a split, for there is {_listed(others)} too",)
-    return ()
-
-
-def _any_folders(survey: Survey) -> bool:
-    return any(child.folders for child in survey.children.values())
-
-
-def _with_classes_inside(layout: Layout, survey: Survey) -> Layout:
-    left_out = set()
-    for name, child in sorted(survey.children.items()):
-        if child.loose and not child.folders and split_name(name) == "test":
-            left_out.add(name)
-        elif child.loose:
-            raise _loose(survey.base, f"{name}/ holds images outside of any class folder")
-    kept = {name: split for name, split in layout.splits.items() if name not in left_out}
-    return replace(layout, splits=kept, left_out=frozenset(left_out))
-
-
-def _require_clear(survey: Survey) -> None:
-    name, child = next(iter(survey.children.items()))
-    if len(survey.children) == 1 and child.loose and child.folders:
-        what = f"{name}/, the only folder, holds images and folders of images"
-        raise _loose(survey.base, what)
-
-
-def _loose(base: Sequence[str], what: str) -> InputError:
-    return InputError(
-        f"{'/'.join(base)}{': ' if base else ''}{what}",
-        hint="Move them into class folders, or take all images unlabeled: "
-        f"{option('labels', 'none')}.",
-    )
-
-
-def _listed(names: Iterable[str]) -> str:
-    ordered = sorted(names)
-    return ", ".join(ordered[:SHOWN]) + (", …" if len(ordered) > SHOWN else "")
+def searched(regular: str, text: str) -> str:
+    """What the group `label`, or the first, matches. Raises LookupError for no match."""
+    compiled = pattern(regular, "labels")
+    match = compiled.search(text)
+    label = match and (match["label"] if "label" in compiled.groupindex else match[1])
+    if not label:
+        raise LookupError(f"{text!r} does not match {regular}")
+    return label

@@ -2,13 +2,15 @@
 
 import re
 
+from imgmem.core.errors import RejectedImage
+
 _IMAGES = """
     jpg jpeg jpe jfif pjpeg png apng webp gif bmp dib tif tiff avif
     jp2 j2k j2c jpc jpf jpx ppm pgm pbm pnm
     heic heif hif jxl jxr wdp tga ico psd exr hdr pcx qoi pfm pam
 """
-IMAGE_ENDINGS = frozenset(_IMAGES.split())
-"""Endings that make a file a candidate, in lower case; so does having no ending at all.
+IMAGE_EXTENSIONS = frozenset(_IMAGES.split())
+"""Extensions that make a file a candidate, in lower case.
 
 Those of the last line are not decoded: such files are rejected by name, not passed over.
 """
@@ -20,8 +22,8 @@ _OTHERS = """
     svg ai eps cls lnk url exe dll tmp part crdownload
     dng cr2 cr3 nef arw orf rw2 raf raw
 """
-OTHER_ENDINGS = frozenset(_OTHERS.split())
-"""Endings that are passed over, each counted by itself. Camera raw files (the last line) are
+OTHER_EXTENSIONS = frozenset(_OTHERS.split())
+"""Extensions that are passed over, each counted by itself. Camera raw files (the last line) are
 among them, because a TIFF reader finds a thumbnail in many."""
 
 SYSTEM_FILES = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"})
@@ -31,26 +33,60 @@ _TEXTS = """
     dockerfile md5sums sha1sums sha256sums checksums version
 """
 TEXT_FILES = frozenset(_TEXTS.split())
-"""Names without an ending that are documents by custom."""
+"""Names without an extension that are documents by custom."""
 
-UNKNOWN_ENDING = "unknown ending"
+UNKNOWN_EXTENSION = "unknown extension"
+NO_EXTENSION = "file without an extension that is not an image"
+TO_LOOK_AT = frozenset({UNKNOWN_EXTENSION, NO_EXTENSION})
+"""Reasons that only stand if the first bytes of the file agree."""
+
+HEAD_BYTES = 512
+"""First bytes that tell whether a file is an image."""
+_EXTENSION = re.compile(r"[a-z0-9_+-]{1,12}")
 
 
 def ignored_file(name: str) -> str | None:
-    """Why a file of this base name is passed over, or None for a candidate."""
+    """Why a file of this base name is passed over, or None for a candidate.
+
+    Reasons in TO_LOOK_AT are to be confirmed by `confirmed`.
+    """
     if name[0] == ".":
         return "hidden file"
     if name[-1] == "~":
         return "backup file"
-    stem, dot, ending = name.rpartition(".")
-    lowered = ending.lower()
-    if dot and lowered in IMAGE_ENDINGS:
+    stem, dot, extension = name.rpartition(".")
+    lowered = extension.lower()
+    if dot and lowered in IMAGE_EXTENSIONS:
         return None
     if name.lower() in SYSTEM_FILES:
         return "system file"
-    if not dot or not ending or not stem:
-        return "text file" if lowered in TEXT_FILES else None
-    return f".{lowered} file" if lowered in OTHER_ENDINGS else UNKNOWN_ENDING
+    if not dot or not extension or not stem:
+        return "text file" if lowered in TEXT_FILES else NO_EXTENSION
+    return f".{lowered} file" if lowered in OTHER_EXTENSIONS else UNKNOWN_EXTENSION
+
+
+def confirmed(reason: str, name: str, head: bytes) -> str | None:
+    """A reason in TO_LOOK_AT after a look at the first bytes; None for what is an image.
+
+    Files without an extension count as images of formats that are not read, too: they are
+    rejected by name, not passed over.
+    """
+    from imgmem.core.decode.formats import sniff
+
+    try:
+        sniff(head)
+    except RejectedImage as reject:
+        if reason == NO_EXTENSION:
+            return None if reject.reason == "unsupported" else reason
+        extension = name.rpartition(".")[2].lower()
+        return f".{extension} file" if _EXTENSION.fullmatch(extension) else reason
+    return None
+
+
+def may_be_image(path: str) -> bool:
+    """Whether a file of this path may be an image, by its name alone."""
+    reason = ignored_path(path)
+    return reason is None or reason in TO_LOOK_AT
 
 
 def ignored_folder(name: str) -> str | None:

@@ -12,7 +12,7 @@ from typing import Any
 from imgmem.core.errors import InputError, RejectedImage
 from imgmem.core.messages import option
 from imgmem.core.sources.base import Container, Member
-from imgmem.core.sources.names import ignored_path
+from imgmem.core.sources.names import may_be_image
 
 CLASS_KEYS = ("class_name", "label_name", "class", "label", "cls")
 """What a sample's JSON object may call its class; the first of these that is there is it."""
@@ -36,7 +36,7 @@ def label_of(sample: Sequence[Member], container: Container, archive: str) -> st
     Raises InputError for one that is damaged, or gives several.
     """
     labels = [member for member in sample if is_label(member.path)]
-    if not labels or all(ignored_path(member.path) for member in sample):
+    if not labels or not any(may_be_image(member.path) for member in sample):
         return None
     for member in sorted(labels, key=lambda member: not member.path.lower().endswith(".cls")):
         try:

@@ -1,85 +1,121 @@
-"""Listing a tree of folders: candidates one by one, in memory that does not grow.
+"""Listing a tree of folders: what it holds one by one, in memory that does not grow.
 
 One directory is open for each level. Links to files and to folders are followed, as
 `find -L` does, but not a link back to a folder above itself. FIFOs, sockets and devices
-are never opened. What cannot be listed or looked at is a candidate with a `failure`, so
-that nothing is lost in silence.
+are never opened. A file that cannot be looked at is a candidate with a `failure`. A folder
+that cannot be listed ends everything: nobody knows how many images are missing.
 """
 
 import errno
 import os
 import stat
-from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from imgmem.core.sources.names import ignored_file, ignored_folder
+from imgmem.core.errors import InputError, ResourceError
+from imgmem.core.sources.files import UNREACHABLE
+from imgmem.core.sources.names import NO_EXTENSION, TO_LOOK_AT, ignored_file, ignored_folder
+from imgmem.core.sources.selection import NOT_SELECTED, Selection
 
 MAX_DEPTH = 100
-"""Levels of folders that are descended: as many open directories and nested calls."""
+"""Levels of folders that are descended: as many open directories."""
 
 FOLDER_LOOP = "link to a folder above it"
 SPECIAL_FILE = "FIFO, socket or device"
 
 
 class Candidate(NamedTuple):
-    """A file that may be an image; `folder` is its path from the top, "" or "a/b/"."""
+    """A file that may be an image; `folder` is its path from the top, "" or "a/b/".
+
+    look: why it is no image unless its first bytes say otherwise, or "".
+    """
 
     folder: str
     name: str
     size: int
     mtime_ns: int
     failure: str = ""
+    look: str = ""
 
 
-def walk(top: str, folder: str, ignored: Counter[str]) -> Iterator[Candidate]:
-    """Every candidate in `folder` (a path in `top`) and below; counts what it passes over."""
-    if folder.count("/") > MAX_DEPTH:
-        yield _failed(folder, f"more than {MAX_DEPTH} folders deep")
-        return
-    for found in scan(top, folder, ignored):
-        if isinstance(found, Candidate):
-            yield found
-        else:
-            yield from walk(top, found, ignored)
+class Passed(NamedTuple):
+    """A file or folder that is passed over, in `folder`, and why."""
+
+    folder: str
+    reason: str
 
 
-def scan(top: str, folder: str, ignored: Counter[str]) -> Iterator[Candidate | str]:
-    """Candidates right in `folder`, and its sub-folders ("a/b/")."""
+Found = Candidate | Passed | str
+
+
+def walk(top: str, selection: Selection) -> Iterator[Found]:
+    """What is in the folder `top` and below: candidates, what is passed over, and the path of
+    each folder ("a/b/") before what is in it.
+
+    Raises InputError or ResourceError for a folder that cannot be listed.
+    """
+    waiting = [_scan(top, "", selection)]
+    while waiting:
+        found = next(waiting[-1], None)
+        if found is None:
+            waiting.pop()
+            continue
+        yield found
+        if isinstance(found, str):
+            if found.count("/") > MAX_DEPTH:
+                raise _unlistable(top, found, f"more than {MAX_DEPTH} folders deep")
+            waiting.append(_scan(top, found, selection))
+
+
+def holds_candidates(top: str) -> bool:
+    """Whether there is a file that may be an image in the folder `top` or below."""
+    found = (each for each in walk(top, Selection()) if isinstance(each, Candidate))
+    return any(each.look != NO_EXTENSION for each in found)
+
+
+def _scan(top: str, folder: str, selection: Selection) -> Iterator[Found]:
+    """What is right in `folder`; sub-folders as "a/b/"."""
     try:
         with os.scandir(os.path.join(top, folder)) as items:
             for item in items:
-                if is_folder(item):
-                    if reason := _ignored_folder(top, folder, item):
-                        ignored[reason] += 1
-                    else:
-                        yield f"{folder}{item.name}/"
-                elif reason := ignored_file(item.name):
-                    ignored[reason] += 1
-                elif candidate := _candidate(folder, item):
-                    yield candidate
+                if _is_folder(top, folder, item):
+                    yield _folder(top, folder, item, selection)
                 else:
-                    ignored[SPECIAL_FILE] += 1
+                    yield _file(folder, item, selection)
     except OSError as error:
-        yield _failed(folder, explain(error))
+        raise _unlistable(top, folder, explain(error), error.errno) from error
 
 
-def has_images(top: str, folder: str) -> bool:
-    """Whether there is a candidate in `folder` or below."""
-    return next(walk(top, folder, Counter()), None) is not None
+def _unlistable(top: str, folder: str, why: str, code: int | None = None) -> Exception:
+    """The failure of a folder: the source's own fault, or that of the system that holds it."""
+    kind = ResourceError if code in UNREACHABLE else InputError
+    path = os.path.join(top, folder.rstrip("/"))
+    return kind(
+        f"the folder {path} cannot be listed: {why}",
+        hint="Its images would be missing. Check it and its permissions, then try again."
+        if kind is InputError
+        else "Check that the disk or share is there, then try again.",
+        path=path,
+    )
 
 
-def is_folder(item: os.DirEntry[str]) -> bool:
+def _is_folder(top: str, folder: str, item: os.DirEntry[str]) -> bool:
     try:
         return item.is_dir()
-    except OSError:  # a link that leads in circles, or to where we may not look
+    except OSError as error:  # a link that leads in circles, or to where we may not look
+        if error.errno in UNREACHABLE:
+            raise _unlistable(top, f"{folder}{item.name}", explain(error), error.errno) from error
         return False
 
 
-def _ignored_folder(top: str, folder: str, item: os.DirEntry[str]) -> str | None:
+def _folder(top: str, folder: str, item: os.DirEntry[str], selection: Selection) -> Found:
     if item.is_symlink() and _leads_up(top, folder, item):
-        return FOLDER_LOOP
-    return ignored_folder(item.name)
+        return Passed(folder, FOLDER_LOOP)
+    if reason := ignored_folder(item.name):
+        return Passed(folder, reason)
+    if selection.leaves_out(f"{folder}{item.name}"):
+        return Passed(folder, NOT_SELECTED)
+    return f"{folder}{item.name}/"
 
 
 def _leads_up(top: str, folder: str, item: os.DirEntry[str]) -> bool:
@@ -91,25 +127,24 @@ def _leads_up(top: str, folder: str, item: os.DirEntry[str]) -> bool:
     return any(os.path.samestat(target, os.stat(path)) for path in above)
 
 
-def _candidate(folder: str, item: os.DirEntry[str]) -> Candidate | None:
-    """The file with its facts, or None for what is no regular file."""
+def _file(folder: str, item: os.DirEntry[str], selection: Selection) -> Candidate | Passed:
+    """The file with its facts, or why it is passed over."""
+    reason = ignored_file(item.name) or ""
+    if reason and reason not in TO_LOOK_AT:
+        return Passed(folder, reason)
+    if not selection.everything and not selection.takes(folder + item.name):
+        return Passed(folder, NOT_SELECTED)
     try:
         facts = item.stat()
     except OSError as error:
         return Candidate(folder, item.name, 0, 0, explain(error))
     if not stat.S_ISREG(facts.st_mode):
-        return None
-    return Candidate(folder, item.name, facts.st_size, facts.st_mtime_ns)
-
-
-def _failed(folder: str, why: str) -> Candidate:
-    """A folder that cannot be listed, under its own name."""
-    above, _, name = folder[:-1].rpartition("/")
-    return Candidate(f"{above}/" if above else "", name, 0, 0, why)
+        return Passed(folder, SPECIAL_FILE)
+    return Candidate(folder, item.name, facts.st_size, facts.st_mtime_ns, "", reason)
 
 
 def explain(error: OSError) -> str:
-    """What to tell about a file that cannot be looked at."""
+    """Why a file cannot be looked at."""
     if error.errno == errno.ENOENT:
         return "no such file (a dangling link?)"
     if error.errno == errno.ELOOP:

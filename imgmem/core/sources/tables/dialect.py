@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from imgmem.core.sources.names import IMAGE_ENDINGS
+from imgmem.core.sources.names import IMAGE_EXTENSIONS
 from imgmem.core.sources.tables.names import PATH_NAMES, folded
 
 BLANKS = " "
@@ -40,7 +40,7 @@ class Dialect(NamedTuple):
 def looks_like_image(cell: str) -> bool:
     """Whether a cell ends as the name of an image does."""
     head, dot, ending = cell.strip().rpartition(".")
-    return bool(dot and head) and ending.lower() in IMAGE_ENDINGS
+    return bool(dot and head) and ending.lower() in IMAGE_EXTENSIONS
 
 
 def cells_of(

@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from imgmem.core.sources.names import IMAGE_ENDINGS
+from imgmem.core.sources.names import IMAGE_EXTENSIONS
 from imgmem.core.sources.tables.text import latin1
 
 MAX_DEPTH = 32
@@ -59,7 +59,7 @@ def file_parts(name: str) -> tuple[str, ...]:
 def stem(name: str) -> str:
     """A base name without the extension of an image."""
     head, dot, ending = name.rpartition(".")
-    return head if dot and head and ending.lower() in IMAGE_ENDINGS else name
+    return head if dot and head and ending.lower() in IMAGE_EXTENSIONS else name
 
 
 def weak_key(parts: Sequence[str], depth: int = 1) -> str:

@@ -1,0 +1,110 @@
+"""What a build does before it writes: the source listed, what it means settled, the plan made."""
+
+import hashlib
+import json
+import os
+from contextlib import ExitStack
+from dataclasses import asdict
+from typing import Any
+
+from imgmem.core.build.manifest import BuildInputs
+from imgmem.core.build.plan import Plan
+from imgmem.core.decode.images import decoder_versions
+from imgmem.core.errors import InputError
+from imgmem.core.messages import option
+from imgmem.core.progress import ProgressCallback
+from imgmem.core.sources import Listing, Source, open_source
+from imgmem.core.sources.grammar import label_rule, mapping, paths, roles
+from imgmem.core.sources.labeling import Labeling
+from imgmem.core.sources.settle import require_images, settle
+from imgmem.core.specs import BuildSpec, LabelSpec, RejectPolicy
+
+
+def open_and_list(
+    stack: ExitStack, source: str, out: str, spec: BuildSpec, progress: ProgressCallback
+) -> tuple[Source, Listing, Labeling]:
+    """The source, open until `stack` ends, with its listing and what that means.
+
+    Raises InputError where it holds no images.
+    """
+    images = open_source(source, spec, spool=os.path.dirname(out) or ".")
+    stack.callback(images.close)
+    listing, labeling = settle(images.listing(progress), spec, spec.classes)
+    require_images(source, listing, labeling)
+    return images, listing, labeling
+
+
+def require_filled_classes(plan: Plan, policy: RejectPolicy) -> None:
+    """Raises InputError for class folders without an image, unless they may be rejected."""
+    if policy.on_error == "stop" and plan.empty_classes:
+        raise InputError(
+            f"classes without any image: {', '.join(plan.empty_classes)}",
+            hint="Fill or remove their folders, or keep them as empty classes with "
+            f"{option('on_error', 'skip')}.",
+            classes=plan.empty_classes,
+        )
+
+
+def require_all_there(plan: Plan, policy: RejectPolicy) -> None:
+    """Raises InputError where a label table names images that are not there, and none may be."""
+    count, first = plan.missing()
+    if count and policy.on_error == "stop":
+        raise InputError(
+            f"{count} lines of the label table name an image that the source does not have: "
+            f"{', '.join(first)}{', …' if count > len(first) else ''}",
+            hint=f"Add the images or remove the lines, or use {option('on_error', 'skip')}.",
+            missing=count,
+        )
+
+
+def build_inputs(plan: Plan) -> BuildInputs:
+    """What must not change between two runs of one build."""
+    listing, listing_now = plan.digests()
+    return BuildInputs(
+        options=recorded_options(plan.spec),
+        decoders=decoder_versions(),
+        listing=listing,
+        listing_now=listing_now,
+    )
+
+
+def recorded_options(spec: BuildSpec) -> dict[str, Any]:
+    """The options that decide a dataset's bytes, as JSON has them and without paths.
+
+    What a file said is recorded by its content; what was not given is left out, for datasets
+    that were built before there was such an option.
+    """
+    options = asdict(spec) | asdict(spec.image)
+    for name in ("image", "classes_from", *LATER_OPTIONS):
+        del options[name]
+    plain = options | {"splits": dict(spec.splits)} | _recorded_labels(spec)
+    return {
+        name: list(value) if isinstance(value, tuple) else value for name, value in plain.items()
+    }
+
+
+LATER_OPTIONS = ("columns", "target", "class_map", "split_from", "split_map", "include", "exclude")
+
+
+def _recorded_labels(spec: LabelSpec) -> dict[str, Any]:
+    labels = "file" if label_rule(spec.labels).kind == "file" else spec.labels
+    given = {
+        "columns": [list(pair) for pair in roles(spec.columns, "columns")],
+        "class_map": mapping(spec.class_map, "class_map") if spec.class_map else {},
+        "target": spec.target,
+        "split_from": spec.split_from,
+        "split_map": mapping(spec.split_map, "split_map") if spec.split_map else {},
+        "include": _recorded_paths(spec.include, "include"),
+        "exclude": _recorded_paths(spec.exclude, "exclude"),
+    }
+    return {"labels": labels} | {name: value for name, value in given.items() if value}
+
+
+def _recorded_paths(value: str | tuple[str, ...], name: str) -> list[str]:
+    """Globs as they are; the paths in files by their digest, for there may be millions."""
+    if not value:
+        return []
+    found = paths(value, name)
+    text = json.dumps(sorted(found.literal)).encode()
+    digest = [f"sha256:{hashlib.sha256(text).hexdigest()}"] if found.literal else []
+    return [*found.globs, *digest]

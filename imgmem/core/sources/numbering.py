@@ -1,0 +1,54 @@
+"""Which number a class gets."""
+
+import os
+import re
+from collections.abc import Collection, Mapping
+
+_WHOLE = re.compile(r"[0-9]+")
+
+
+def numbered(found: Collection[str], class_map: Mapping[str, str]) -> tuple[str, ...]:
+    """The names of the classes by number, after `class_map`.
+
+    Names that are all whole numbers are in the order of their values, so 0 … n-1 are their own
+    numbers; others are in the order of their bytes. A one-to-one map does not move a number.
+    """
+    kept = {name: to for name in found if (to := class_map.get(name, name))}
+    if len(set(kept.values())) == len(kept):
+        return tuple(kept[name] for name in in_order(kept))
+    return tuple(in_order(set(kept.values())))
+
+
+def in_order(names: Collection[str]) -> list[str]:
+    """Names in the order of their numbers."""
+    if are_whole(names):
+        return sorted(names, key=lambda name: (int(name), name))
+    return sorted(names, key=os.fsencode)
+
+
+def are_whole(names: Collection[str]) -> bool:
+    """Whether all names are whole numbers."""
+    return bool(names) and all(map(_WHOLE.fullmatch, names))
+
+
+def number_notes(found: Collection[str], class_map: Mapping[str, str]) -> list[str]:
+    """What is not as expected in the numbers of classes whose names are whole numbers."""
+    kept = [name for name in found if class_map.get(name, name)]
+    if not are_whole(kept) or len({class_map.get(name, name) for name in kept}) < len(kept):
+        return []
+    by_value, said = in_order(kept), []
+    moved = [(name, number) for number, name in enumerate(by_value) if int(name) != number]
+    if moved:
+        name, number = moved[0]
+        said.append(
+            f"class {name} has number {number}: the classes are whole numbers, but not 0 to "
+            f"{len(kept) - 1}, and are numbered by value"
+        )
+    by_bytes = sorted(kept, key=os.fsencode)
+    if by_bytes != by_value:
+        at = next(i for i, (a, b) in enumerate(zip(by_bytes, by_value, strict=True)) if a != b)
+        said.append(
+            f"classes are numbered by value ({by_value[at]} before {by_bytes[at]}), unlike "
+            "torchvision's ImageFolder, which sorts names as text"
+        )
+    return said

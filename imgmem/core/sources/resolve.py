@@ -1,0 +1,169 @@
+"""What a tree of folders means: the one place where the automatic rule is chosen.
+
+- Folders that wrap everything else (one folder, no image next to it) are descended.
+- `train`, `val` and `test` folders (and their other spellings), `train` among them and
+  nothing else, are the author's splits; the class folders are inside them. A `test` whose
+  images lie loose has no classes and is left out. Where none has class folders, the splits
+  stand and there are no labels.
+- Other sub-folders with images are the classes; deeper folders count to their class.
+- No sub-folder with images: no labels.
+
+What may mean something else too is a doubt, see `doubts.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from imgmem.core.sources.grammar import LabelRule, label_rule, split_level
+from imgmem.core.sources.layout import SHOWN, Layout, split_name
+from imgmem.core.sources.tree import Folder
+from imgmem.core.sources.words import is_images
+from imgmem.core.specs import LabelSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """The top of a tree, read by the automatic rule.
+
+    base: folders that wrap all images. root: the folder at `base`. splits: folders right in it
+    that are the author's splits. left_out: those whose images are passed over.
+    kids: sub-folders of images where classes are, by name: in `root`, or in every split.
+    """
+
+    base: tuple[str, ...]
+    root: Folder
+    splits: dict[str, str | None] = field(default_factory=dict)
+    left_out: frozenset[str] = frozenset()
+    kids: dict[str, list[Folder]] = field(default_factory=dict)
+
+    @property
+    def class_level(self) -> int:
+        """The number of the folder that `kids` are, as `folder:N` counts."""
+        return len(self.base) + (2 if self.splits else 1)
+
+    @property
+    def class_roots(self) -> list[Folder]:
+        """The folders that classes are right in."""
+        if not self.splits:
+            return [self.root]
+        return [self.root.children[name] for name in self.splits if name not in self.left_out]
+
+    def path(self, *folders: str) -> str:
+        """The path below the source of a folder in `root`."""
+        return "/".join((*self.base, *folders))
+
+
+def read_tree(top: Folder, *, auto_split: bool = True) -> Reading:
+    """The top of the tree whose folders are weighed."""
+    base, root = _descended(top)
+    splits = _author_splits(root)
+    nested = any(root.children[name].kids for name in splits)
+    if splits and not auto_split:
+        splits = dict.fromkeys(splits) if nested else {}
+    left_out = _left_out(root, splits) if nested else frozenset()
+    reading = Reading(base=base, root=root, splits=splits, left_out=left_out)
+    for folder in reading.class_roots:
+        for name, child in folder.kids.items():
+            reading.kids.setdefault(name, []).append(child)
+    return reading
+
+
+def choose(top: Folder, spec: LabelSpec) -> tuple[Layout, Reading]:
+    """The layout by the rule that `spec` names, and the reading that the automatic one has."""
+    rule = label_rule(spec.labels)
+    reading = read_tree(top, auto_split=spec.auto_split)
+    kept = reading.splits if spec.split_from is None else {}
+    if rule.kind == "folder":
+        layout = _automatic(reading, kept)
+    else:
+        layout = Layout(_plain(rule), reading.base, _splits_under(rule, reading, kept))
+    if spec.split_from is not None and (number := split_level(spec.split_from)) is not None:
+        layout = Layout(layout.rule, layout.base, {}, number)
+    return layout, reading
+
+
+def class_names(layout: Layout, reading: Reading) -> tuple[str, ...]:
+    """Class folders without any file."""
+    if layout.rule != LabelRule("level", str(reading.class_level)):
+        return ()
+    found = {
+        name
+        for folder in reading.class_roots
+        for name, child in folder.children.items()
+        if child.is_empty
+    }
+    return tuple(sorted(found))
+
+
+def notes(layout: Layout) -> list[str]:
+    """What the user should know about a layout."""
+    said = []
+    if layout.base:
+        said.append(f"using {'/'.join(layout.base)}/ as the root")
+    names = [f"{folder}/ as {split}" for folder, split in layout.splits.items() if split]
+    if names:
+        said.append(f"splits from folders: {', '.join(sorted(names))}")
+    elif layout.splits:
+        said.append(f"merged the folders {listed(f'{name}/' for name in layout.splits)}")
+    return said
+
+
+def listed(names: Iterable[str]) -> str:
+    """The first of some names, in order."""
+    ordered = sorted(names)
+    return ", ".join(ordered[:SHOWN]) + (", …" if len(ordered) > SHOWN else "")
+
+
+def _descended(top: Folder) -> tuple[tuple[str, ...], Folder]:
+    base: tuple[str, ...] = ()
+    while not top.images and len(kids := top.kids) == 1:
+        name, child = next(iter(kids.items()))
+        flat = child.images and not child.kids
+        if split_name(name) == "train" or (child.images and not (flat and is_images(name))):
+            break
+        base, top = (*base, name), child
+    return base, top
+
+
+def _author_splits(root: Folder) -> dict[str, str | None]:
+    named = {name: split_name(name) for name in root.kids}
+    if root.images or None in named.values() or "train" not in named.values():
+        return {}
+    return named
+
+
+def _left_out(root: Folder, splits: dict[str, str | None]) -> frozenset[str]:
+    """The `test` folders whose images lie loose."""
+    return frozenset(
+        name
+        for name in splits
+        if split_name(name) == "test"
+        and root.children[name].images
+        and not root.children[name].kids
+    )
+
+
+def _automatic(reading: Reading, splits: dict[str, str | None]) -> Layout:
+    if not reading.kids:
+        return Layout(LabelRule("none"), reading.base, splits)
+    rule = LabelRule("level", str(reading.class_level))
+    return Layout(rule, reading.base, splits, None, reading.left_out)
+
+
+def _plain(rule: LabelRule) -> LabelRule:
+    return LabelRule("level", "-1") if rule.kind == "parent" else rule
+
+
+def _splits_under(
+    rule: LabelRule, reading: Reading, splits: dict[str, str | None]
+) -> dict[str, str | None]:
+    """The splits, unless their folders are what the rule takes for labels."""
+    rule = _plain(rule)
+    if rule.kind == "none":
+        return {name: split for name, split in splits.items() if split}
+    taken = rule.kind == "path" and not reading.kids
+    if rule.kind == "level":
+        taken = 0 < rule.level <= len(reading.base) + 1 or (rule.level < 0 and not reading.kids)
+    return {} if taken else splits

@@ -1,0 +1,193 @@
+"""A listing with the maps of classes and splits applied, and its labeling: counted, numbered,
+doubted.
+"""
+
+from __future__ import annotations
+
+import os
+from bisect import insort
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from imgmem.core.errors import InputError, UsageError
+from imgmem.core.messages import option
+from imgmem.core.sources.base import Entry, Listing
+from imgmem.core.sources.grammar import mapping
+from imgmem.core.sources.label_doubts import Labels, label_doubts
+from imgmem.core.sources.labeling import Labeling
+from imgmem.core.sources.numbering import number_notes, numbered
+from imgmem.core.specs import LabelSpec
+
+CLASS_DROPPED = "class dropped by class_map"
+SPLIT_DROPPED = "split dropped by split_map"
+EXAMPLES = 3
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """Entries under their new names, as often as they are iterated."""
+
+    entries: Iterable[Entry]
+    classes: Mapping[str, str]
+    splits: Mapping[str, str]
+
+    def __iter__(self) -> Iterator[Entry]:
+        for entry in self.entries:
+            label, split = self.named(entry)
+            if label != "" and split != "":
+                yield entry._replace(label=label, split=split)
+
+    def named(self, entry: Entry) -> tuple[str | None, str | None]:
+        """The label and split of an entry; "" for one that is dropped."""
+        label, split = entry.label, entry.split
+        if label is not None:
+            label = self.classes.get(label, label)
+        return label, split if split is None else self.splits.get(split, split)
+
+
+@dataclass
+class _Tally:
+    found: set[str] = field(default_factory=set)
+    counts: defaultdict[str | None, Counter[str | None]] = field(
+        default_factory=lambda: defaultdict(Counter)
+    )
+    examples: defaultdict[str | None, list[str]] = field(default_factory=lambda: defaultdict(list))
+    ignored: Counter[str] = field(default_factory=Counter)
+
+    def add(self, name: str, label: str | None, split: str | None) -> None:
+        if label == "" or split == "":
+            self.ignored[CLASS_DROPPED if label == "" else SPLIT_DROPPED] += 1
+            return
+        self.counts[label][split] += 1
+        kept = self.examples[label]
+        if len(kept) < EXAMPLES or name < kept[-1]:
+            insort(kept, name)
+            del kept[EXAMPLES:]
+
+
+def settle(
+    listing: Listing, spec: LabelSpec, classes: tuple[str, ...] | None = None
+) -> tuple[Listing, Labeling]:
+    """`listing` under the names that `spec` maps to, and what it all means.
+
+    classes: names by number, pinned by the user; None for those found.
+    Raises UsageError for malformed maps, and for `classes` without labels; InputError for
+    classes that are not among the pinned ones.
+    """
+    class_map = mapping(spec.class_map, "class_map") if spec.class_map else {}
+    split_map = mapping(spec.split_map, "split_map") if spec.split_map else {}
+    mapped = Mapped(listing.entries, class_map, split_map)
+    tally = _tallied(mapped)
+    labeling = _labeling(listing, spec, class_map, tally, classes)
+    names = {class_map.get(name, name) for name in listing.class_names} - {""}
+    settled = replace(
+        listing,
+        entries=mapped if class_map or split_map else listing.entries,
+        class_names=tuple(name for name in labeling.classes or () if name in names),
+        ignored=Counter(listing.ignored) + tally.ignored,
+        notes=labeling.notes,
+        doubts=labeling.doubts,
+    )
+    return settled, labeling
+
+
+def _tallied(mapped: Mapped) -> _Tally:
+    tally = _Tally()
+    for entry in mapped.entries:
+        label, split = mapped.named(entry)
+        if entry.label is not None and split != "":
+            tally.found.add(entry.label)
+        tally.add(entry.name, label, split)
+    return tally
+
+
+def _labeling(
+    listing: Listing,
+    spec: LabelSpec,
+    class_map: Mapping[str, str],
+    tally: _Tally,
+    pinned: tuple[str, ...] | None,
+) -> Labeling:
+    names, notes = _numbered(listing, class_map, tally, pinned)
+    labels = Labels(
+        rule=listing.rule, counts=tally.counts, class_map=class_map, pinned=pinned is not None
+    )
+    return Labeling(
+        rule=listing.rule,
+        classes=names,
+        counts={label: dict(by_split) for label, by_split in tally.counts.items()},
+        examples={label: tuple(paths) for label, paths in tally.examples.items()},
+        splits=tuple(sorted({s for c in tally.counts.values() for s in c if s is not None})),
+        doubts=(*listing.doubts, *(label_doubts(labels, spec) if listing.labeled else ())),
+        notes=(*listing.notes, *notes),
+    )
+
+
+def _numbered(
+    listing: Listing,
+    class_map: Mapping[str, str],
+    tally: _Tally,
+    pinned: tuple[str, ...] | None,
+) -> tuple[tuple[str, ...] | None, list[str]]:
+    """The classes by number, and what is to be said about their numbers."""
+    if not listing.labeled:
+        _require_not_pinned(pinned)
+        return None, []
+    if pinned is not None:
+        used = {name for name in tally.counts if name is not None}
+        _require_known(used | {class_map.get(n, n) for n in listing.class_names} - {""}, pinned)
+        return pinned, []
+    if listing.rule == "dataset" and tally.found <= set(listing.class_names):
+        return _renamed(listing.class_names, class_map), []
+    found = tally.found | set(listing.class_names)
+    return numbered(found, class_map), number_notes(found, class_map)
+
+
+def _renamed(classes: tuple[str, ...], class_map: Mapping[str, str]) -> tuple[str, ...]:
+    """A dataset's classes in its own order."""
+    return tuple(dict.fromkeys(to for name in classes if (to := class_map.get(name, name))))
+
+
+def _require_not_pinned(pinned: tuple[str, ...] | None) -> None:
+    if pinned:
+        raise UsageError(
+            f"{option('classes')} was given, but the source has no labels",
+            hint=f"Drop {option('classes')}, or put the images into class folders.",
+        )
+
+
+def _require_known(names: set[str], pinned: tuple[str, ...]) -> None:
+    unknown = sorted(names - set(pinned), key=os.fsencode)
+    if unknown:
+        raise InputError(
+            f"classes not in {option('classes')}: {', '.join(unknown[:10])}",
+            hint="Correct their names, or add them to the list.",
+            classes=unknown,
+        )
+
+
+def require_images(path: str, listing: Listing, labeling: Labeling) -> None:
+    """Raises InputError, with what there is instead, where a source holds no images."""
+    if labeling.counts:
+        return
+    held = [_kind(reason, count) for reason, count in sorted(listing.ignored.items()) if count]
+    archives = [reason for reason in listing.ignored if reason in _ARCHIVES]
+    raise InputError(
+        f"no images found in {path}" + (f"; it holds {', '.join(held)}" if held else ""),
+        hint="Give an archive itself as the source, or unpack them."
+        if archives
+        else "Image files have an extension such as .jpg, .png or .webp, or none.",
+        ignored=dict(listing.ignored),
+    )
+
+
+_EXTENSIONS = ("zip", "tar", "gz", "tgz", "bz2", "xz", "zst", "7z", "rar")
+_ARCHIVES = frozenset(f".{extension} file" for extension in _EXTENSIONS)
+
+
+def _kind(reason: str, count: int) -> str:
+    """`2 .zip archives`, `1 hidden file`."""
+    if reason in _ARCHIVES:
+        reason = reason.replace(" file", " archive")
+    return f"{count} {reason}{'s' if count > 1 and reason.endswith(('file', 'archive')) else ''}"

@@ -1,0 +1,234 @@
+"""Trees that can mean two things are doubted, and each remedy settles it. Plain trees are not."""
+
+import pytest
+from support.sources import doubted, placed
+from support.trees import plant
+
+from imgmem.core.specs import LabelSpec
+
+
+def files(*folders, count=3, ending=".jpg"):
+    """Names of `count` images in each folder, numbered on."""
+    numbers = iter(range(10**6))
+    return [f"{folder}/{next(numbers):04}{ending}" for folder in folders for _ in range(count)]
+
+
+def each(above, below, count=3):
+    return files(*(f"{a}/{b}" for a in above for b in below), count=count)
+
+
+CLASSES = ("airplane", "forest", "street")
+
+DOUBTED = {
+    "tiny-imagenet": (
+        "missing-in-train",
+        files("train/n01/images", "train/n02/images", "val/images", "test/images"),
+    ),
+    "typo-in-val": (
+        "missing-in-train",
+        files("train/cat", "train/dog", "val/cat", "val/dgo"),
+    ),
+    "twice": ("nested-copy", each((".", "cell_images"), ("Parasitized", "Uninfected"))),
+    "wrapped-twice": (
+        "nested-copy",
+        [f"data/{name}" for name in each((".", "data"), ("a", "b", "c"))],
+    ),
+    "split-tree-twice": (
+        "nested-copy",
+        each(("train", "test", "set/train", "set/test"), CLASSES),
+    ),
+    "train-test1": ("hidden-splits", files("train", "test1")),
+    "cats-and-dogs": (
+        "hidden-splits",
+        [*(f"train/{k}.{n}.jpg" for k in ("cat", "dog") for n in range(5)), *files("test1")],
+    ),
+    "intel": (
+        "hidden-splits",
+        [*each(("seg_train/seg_train", "seg_test/seg_test"), CLASSES), *files("seg_pred/seg_pred")],
+    ),
+    "training-set": ("hidden-splits", each(("training_set", "test_set"), CLASSES)),
+    "Train-Valid-Holdout": ("hidden-splits", each(("TrainSet", "DevSet"), CLASSES)),
+    "val-and-test-only": ("hidden-splits", each(("val", "test"), CLASSES)),
+    "splits-and-extra": ("hidden-splits", [*each(("train", "val"), CLASSES), *files("plane")]),
+    "office-31": ("same-folders", each(("amazon", "dslr", "webcam"), CLASSES)),
+    "office-31-images": (
+        "same-folders",
+        each(("amazon/images", "dslr/images", "webcam/images"), CLASSES),
+    ),
+    "idc-patients": ("same-folders", each(("8863", "10253", "12242"), ("0", "1"))),
+    "class-then-split": ("same-folders", each(("cat", "dog"), ("train", "test"))),
+    "domains-in-splits": (
+        "same-folders",
+        each(("train/photo", "train/sketch", "val/photo", "val/sketch"), CLASSES),
+    ),
+    "patients": ("people", files("patient_001", "patient_002", "patient_010")),
+    "p017": ("people", files("p017", "p018", "p021")),
+    "videos": ("people", files("video1", "video2", "video3")),
+    "parts": ("parts", files("part_1", "part_2", "part_3")),
+    "parts-of-classes": ("parts", each(("batch1", "batch2"), CLASSES)),
+    "nih": ("parts", files("images_001/images", "images_002/images")),
+    "years": ("parts", each(("2019", "2020", "2021"), CLASSES)),
+    "days": ("parts", files("2021-03-04", "2021-03-05")),
+    "masks": ("masks", files("images", "masks")),
+    "voc": ("masks", files("JPEGImages", "SegmentationClass", "SegmentationObject")),
+    "pets": ("masks", files("images", "annotations/trimaps")),
+    "carvana": ("masks", files("train", "train_masks")),
+    "masks-in-classes": ("masks", each(("COVID", "Normal"), ("images", "masks"))),
+    "masks-by-name": (
+        "masks-by-name",
+        [f"{k}/{n}{m}.png" for k in ("benign", "normal") for n in range(4) for m in ("", "_mask")],
+    ),
+    "yolo": (
+        "annotations",
+        [
+            *files("train/images", "valid/images", "test/images"),
+            *files("train/labels", "valid/labels", "test/labels", ending=".txt"),
+        ],
+    ),
+    "loose": ("loose-images", [*files("cat", "dog"), "logo.jpg"]),
+    "many-loose": ("loose-images", [*files("cat", "dog"), *(f"{n}.jpg" for n in range(9))]),
+    "loose-in-train": ("loose-images", [*each(("train", "val"), CLASSES), "train/x.jpg"]),
+    "val-without-classes": ("loose-images", [*each(("train",), CLASSES), *files("val")]),
+    "one-folder-of-both": ("loose-images", [*files("data/cat", "data/dog"), "data/x.jpg"]),
+    "case": ("alike", files("train/Cat", "train/Dog", "val/cat", "val/dog")),
+    "blank": ("alike", files("cat", "cat ", "dog")),
+    "unicode": ("alike", files("caf\u00e9", "cafe\u0301", "bar")),
+    "seven": ("same-number", files("7", "007", "8")),
+    "dogs-vs-cats-flat": (
+        "name-prefixes",
+        [f"{k}.{n}.jpg" for k in ("cat", "dog") for n in range(5)],
+    ),
+    "pets-flat": (
+        "name-prefixes",
+        [f"images/{k}_{n}.jpg" for k in ("Abyssinian", "great_pyrenees") for n in range(5)],
+    ),
+    "prefixes-in-splits": (
+        "name-prefixes",
+        [f"{s}/{k}-{n}.png" for s in ("train", "val") for k in ("happy", "sad") for n in range(4)],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", DOUBTED)
+def test_what_can_mean_two_things_is_doubted_by_name(tmp_path, case):
+    name, tree = DOUBTED[case]
+    plant(tmp_path, *tree)
+    assert [doubt.name for doubt in doubted(tmp_path)[0]] == [name]
+
+
+@pytest.mark.parametrize("case", DOUBTED)
+def test_every_remedy_settles_the_doubt(tmp_path, case):
+    plant(tmp_path, *DOUBTED[case][1])
+    (doubt,), _ = doubted(tmp_path)
+    assert doubt.remedies
+    for remedy in doubt.remedies:
+        again, labeling = doubted(tmp_path, **as_spec(remedy.options))
+        assert again == (), (remedy, again)
+        assert labeling.counts
+        rejects = labeling.counts.get(None, {}) if labeling.rule != "none" else {}
+        assert not rejects, remedy
+
+
+def as_spec(options):
+    """A remedy's options as the fields of a spec."""
+    return {{"split": "split_from"}.get(name, name): value for name, value in options.items()}
+
+
+PLAIN = {
+    "classes": files("cat", "dog"),
+    "one-class": files("cat"),
+    "flat": [f"{n}.jpg" for n in range(9)],
+    "flat-cameras": [*(f"IMG_{n:04}.jpg" for n in range(9)), *(f"DSC{n:05}.JPG" for n in range(9))],
+    "flat-frames": [f"frame_{n}.png" for n in range(9)],
+    "people-with-one-image": files(*(f"Person_{chr(65 + n)}" for n in range(20)), count=1),
+    "people-by-name": files("Aaron_Eckhart", "Abel_Pacheco", "Zhang_Ziyi", count=2),
+    "orl-faces": files("s1", "s2", "s3", "s40"),
+    "train-among-vehicles": files("bus", "car", "plane", "train", "truck"),
+    "class-images": files("cat/images", "dog/images"),
+    "digits": files(*map(str, range(11))),
+    "padded-digits": files(*(f"{n:05}" for n in range(43))),
+    "one-to-102": files(*map(str, range(1, 103)), count=1),
+    "good-bad": files("good", "bad"),
+    "good-bad-images": files("good/images", "bad/images"),
+    "state-farm": files(*(f"c{n}" for n in range(10))),
+    "wordnet": files("n01440764", "n01443537", "n02979186"),
+    "cub": files("001.Black_footed_Albatross", "002.Laysan_Albatross", "200.Common_Yellowthroat"),
+    "sub-folders-that-differ": files("cat/persian", "cat/siamese", "dog/beagle", "dog/poodle"),
+    "years-below-classes": each(("cat", "dog"), ("2019", "2020")),
+    "batches-below-classes": each(("cat", "dog"), ("batch1", "batch2")),
+    "deep": files("cat/2021/may", "cat/2021/june", "dog"),
+    "wrapped": files("data/photos/cat", "data/photos/dog"),
+    "splits": each(("train", "val", "test"), CLASSES),
+    "Splits": each(("Train", "Test"), CLASSES),
+    "splits-wrapped": each(("set/train", "set/validation"), CLASSES),
+    "train-only": each(("train",), CLASSES),
+    "loose-test": [*each(("train", "val"), CLASSES), *files("test")],
+    "flat-splits": files("train", "val"),
+    "splits-that-lack-a-class": [*each(("train",), CLASSES), *files("val/forest")],
+    "splits-with-years": each(("train/cat", "train/dog", "val/cat", "val/dog"), ("2019", "2020")),
+    "images-wrapper": files("images/cat", "images/dog"),
+    "flat-images": files("images"),
+    "face-masks": files("with_mask", "without_mask"),
+    "mask-no-mask": files("mask", "no_mask"),
+    "emotions": files("angry", "happy", "sad", "neutral"),
+    "plant-village": files("Tomato___healthy", "Tomato___Late_blight", "Apple___Apple_scab"),
+    "textures": [f"{k}/{k}_{n:04}.jpg" for k in ("banded", "blotchy") for n in range(4)],
+    "with-documents": [*files("cat", "dog"), "LICENSE", "readme.txt", "labels.csv", "docs/a.pdf"],
+    "macos": [*files("cat", "dog"), "__MACOSX/cat/._1.jpg", ".DS_Store", "cat/Thumbs.db"],
+    "empty-class": [*files("cat", "dog"), "emu/"],
+    "satellite": files("AnnualCrop", "Forest", "SeaLake"),
+    "ages": files(*map(str, (1, 2, 7, 26, 99))),
+    "ranges": files("0-10", "11-20", "21-30"),
+    "positive-negative": files("Positive", "Negative"),
+    "yes-no": files("yes", "no"),
+    "types": files("type_1", "type_2", "type_3"),
+    "class-numbers": files("class_1", "class_2"),
+    "sets-of-classes": each(("train", "test"), ("class1", "class2", "class3")),
+    "leaf-numbers": files("leaf1", "leaf2"),
+    "test-station": files("test_station", "bus_station", "train_station"),
+}
+
+
+@pytest.mark.parametrize("case", PLAIN)
+def test_a_plain_tree_is_not_doubted(tmp_path, case):
+    plant(tmp_path, *PLAIN[case])
+    assert doubted(tmp_path)[0] == ()
+
+
+def test_there_are_plain_trees_enough():
+    assert len(PLAIN) >= 30
+
+
+def test_an_explicit_rule_is_never_doubted_for_the_tree(tmp_path):
+    plant(tmp_path, *DOUBTED["office-31"][1])
+    assert doubted(tmp_path, labels="folder:1")[0] == ()
+    assert {label for label, _ in placed(tmp_path, labels="parent").values()} == set(CLASSES)
+
+
+@pytest.mark.parametrize(
+    ("case", "classes"),
+    [
+        ("twice", ("Parasitized", "Uninfected")),
+        ("intel", CLASSES),
+        ("office-31", CLASSES),
+        ("office-31-images", CLASSES),
+        ("cats-and-dogs", ("cat", "dog")),
+        ("typo-in-val", ("cat", "dog")),
+        ("case", ("Cat", "Dog")),
+        ("pets-flat", ("Abyssinian", "great_pyrenees")),
+        ("masks-in-classes", ("COVID", "Normal")),
+        ("tiny-imagenet", ("n01", "n02")),
+    ],
+)
+def test_the_first_remedy_is_the_likely_one(tmp_path, case, classes):
+    plant(tmp_path, *DOUBTED[case][1])
+    (doubt,), _ = doubted(tmp_path)
+    _, labeling = doubted(tmp_path, **as_spec(doubt.remedies[0].options))
+    assert labeling.classes == classes
+
+
+def test_a_remedy_keeps_what_was_given(tmp_path):
+    plant(tmp_path, *DOUBTED["twice"][1], "x/1.jpg")
+    (doubt,), _ = doubted(tmp_path, exclude="x,y")
+    assert doubt.remedies[0].options["exclude"][0] == "x,y"
+    assert LabelSpec(exclude="x,y").exclude == "x,y"

@@ -182,7 +182,8 @@ class Listed:
     def read_head(self, name, locator, length):
         height, width, _ = self.facts[name]
         frame = struct.pack(">BHHB", 8, height, width, 3) + bytes((1, 17, 0, 2, 17, 1, 3, 17, 1))
-        return b"\xff\xd8\xff\xc0" + struct.pack(">H", 17) + frame
+        scan = b"\xff\xda\0\x0c\3" + bytes((1, 0, 2, 0, 3, 0, 0, 63, 0))
+        return b"\xff\xd8\xff\xc0" + struct.pack(">H", 17) + frame + scan
 
 
 def population(seed, count=2000):

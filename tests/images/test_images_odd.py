@@ -10,10 +10,12 @@ import pytest
 from PIL import Image, PngImagePlugin
 from support.images import encode, oriented, photo
 
+from imgmem.core.decode.foreign import UNRECOGNIZED, named
 from imgmem.core.decode.headers import read_header
 from imgmem.core.decode.images import NOTES, decode_into
 from imgmem.core.decode.memory_cost import decode_cost
 from imgmem.core.errors import RejectedImage
+from imgmem.core.sources.names import ignored_file
 from imgmem.core.specs import ImageSpec
 
 PICTURE = photo(48, 64)
@@ -549,3 +551,42 @@ def test_zeros_in_metadata_are_no_holes():
     exif = oriented(1) + bytes(5000)
     for format in ("WEBP", "AVIF"):
         read(encode(PICTURE, format, exif=exif, icc_profile=bytes(3000), xmp=bytes(2000)))
+
+
+# What is not read ------------------------------------------------------------------------
+
+NIFTI = struct.pack("<i", 348) + bytes(340) + b"n+1\0"
+NAMED = {
+    "DICOM": bytes(128) + b"DICM" + bytes(2000),
+    "NIfTI": NIFTI,
+    "CZI": b"ZISRAWFILE" + bytes(100),
+    "a Canon raw": b"II*\0\x10\0\0\0CR\2\0" + bytes(100),
+    "Fujifilm raw": b"FUJIFILMCCD-RAW 0201" + bytes(100),
+    "TGA": encode(PICTURE, "TGA"),
+    "PCX": encode(PICTURE, "PCX"),
+    "FITS": b"SIMPLE  =                    T" + bytes(100),
+    "JPEG XL": b"\xff\x0a" + bytes(100),
+    "SVG": b"<?xml version='1.0'?>\n<svg xmlns='http://www.w3.org/2000/svg'/>",
+    "HEIC": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(500),
+}
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_formats_that_are_not_read_are_named_with_how_to_convert(name):
+    data = NAMED[name]
+    said = reject(data)
+    assert said.startswith("unsupported: ")
+    assert name in said
+    assert "first" in said
+
+
+def test_the_extension_names_what_the_bytes_do_not():
+    noise = RejectedImage("not-an-image", UNRECOGNIZED)
+    assert str(named(noise, "a/b.tga")) == "unsupported: TGA is not read; convert it to PNG first"
+    assert named(noise, "a/b.png") is noise
+    assert named(RejectedImage("corrupt", "?"), "b.tga").reason == "corrupt"
+
+
+@pytest.mark.parametrize("name", ["x.dcm", "x.IMA", "x.nii.gz", "x.svs", "x.CR3", "x.dng"])
+def test_files_that_are_passed_over_are_named_with_how_to_convert(name):
+    assert "first" in (ignored_file(name) or "")

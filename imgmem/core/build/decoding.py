@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imgmem.core.build.planned import PlannedImage, planned_images
+from imgmem.core.decode.foreign import named
 from imgmem.core.decode.format import Header
 from imgmem.core.decode.headers import read_header
 from imgmem.core.decode.images import Decoded, check_size, decode_into
@@ -119,7 +120,8 @@ class Decoder:
         row = chunk.buffer[len(chunk.rows)]
         try:
             digest, decoded = self._read_and_decode(image, row)
-        except RejectedImage as reject:
+        except RejectedImage as rejected:
+            reject = named(rejected, image.name)
             return self._reject(chunk, Reject(image.name, reject.reason, reject.detail))
         except ImgmemError as failure:
             chunk.failure = failure
@@ -192,10 +194,10 @@ def _out_of_memory(image: PlannedImage) -> ResourceError:
 
 
 def _stopped_at(reject: Reject) -> InputError:
+    larger = f"give a larger {option('max_pixels')}, " if reject.reason == "too-large" else ""
     return InputError(
-        f"{reject.name} cannot be used ({reject.reason}): {reject.detail}",
-        hint=f"Mend or remove it, or run the same command with {option('on_error', 'skip')}, "
-        "which goes on.",
+        f"{reject.name} rejected ({reject.reason}): {reject.detail}",
+        hint=f"Fix or remove the file, {larger}or rerun with {option('on_error', 'skip')}.",
         path=reject.name,
         reason=reject.reason,
     )

@@ -62,7 +62,7 @@ _ROWS = (
     ),
     Format(
         name="TIFF",
-        matches=partial(_begins, signatures=tiff.SIGNATURES),
+        matches=tiff.is_tiff,
         open=_opener(tiff.StrictTiffFile),
         check=tiff.check_tiff_start,
         check_image=tiff.check_tiff,

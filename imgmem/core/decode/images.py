@@ -94,7 +94,8 @@ def check_size(header: Header, spec: ImageSpec, target: Size) -> None:
     Raises RejectedImage: "too-large" or "wrong-size".
     """
     if header.height * header.width > spec.max_pixels:
-        detail = f"{header.height}×{header.width} is more than {spec.max_pixels} pixels"
+        pixels = header.height * header.width
+        detail = f"{header.height}×{header.width} = {pixels} pixels, more than {spec.max_pixels}"
         raise RejectedImage("too-large", detail)
     if spec.size is None and header.size != target:
         detail = f"{header.height}×{header.width}, not {target[0]}×{target[1]}"

@@ -16,7 +16,9 @@ from imgmem.core.errors import RejectedImage
 if TYPE_CHECKING:
     from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_CANON_RAW = b"CR"
+_DNG_VERSION = 50706
 _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _PLANAR, _SUBSAMPLING = 258, 259, 262, 277, 284, 530
 _PARTS = ((273, 279), (324, 325))
 """Tags of the offsets and lengths of strips and of tiles (sections 8 and 15)."""
@@ -49,6 +51,11 @@ _NAMES = {
 _LEAST_TILE_PIXELS = 2**20
 _TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
 """Bytes of one value (section 2)."""
+
+
+def is_tiff(data: bytes) -> bool:
+    """Whether `data` begins as a TIFF does, and not as a raw photograph made like one."""
+    return data.startswith(_SIGNATURES) and data[8:10] != _CANON_RAW
 
 
 class StrictTiffFile(TiffImageFile):
@@ -102,6 +109,9 @@ def check_tiff_start(data: bytes) -> set[str]:
         length = values * _TYPE_BYTES.get(kind, 0)
         if length > 4 and at + length > len(data):
             raise IndexError
+        if tag == _DNG_VERSION:
+            detail = "a raw photograph (DNG) is not read; develop it to PNG or TIFF first"
+            raise RejectedImage("unsupported", detail)
         if tag == _COMPRESSION and kind == 3:
             _check_compression(struct.unpack_from(order + "H", data, entry + 8)[0])
     return set()

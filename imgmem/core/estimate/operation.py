@@ -150,6 +150,17 @@ def _wanted(conversions: dict[str, NaiveForecast], dtype: str) -> tuple[str, Nai
     return (dtype, conversions[dtype]) if dtype in conversions else list(conversions.items())[-1]
 
 
+def _rejects(found: HeaderStats) -> str:
+    said = [f"{count} rejected ({reason})" for reason, count in sorted(found.rejected.items())]
+    return f": {', '.join(said)}" if said else ""
+
+
+def _no_images_hint(found: HeaderStats) -> str:
+    if found.rejected["too-large"]:
+        return f"Give a larger {option('max_pixels')} for images that are too large."
+    return "Image files end in .jpg, .png, .webp and the like, or have no extension."
+
+
 def _of_source(
     path: str,
     source: Source,
@@ -163,8 +174,8 @@ def _of_source(
     found = scan_headers(source, listing.entries, spec.image, sample=spec.sample, progress=progress)
     if not found.usable:
         raise InputError(
-            f"{path} holds no image with a header that can be read",
-            hint="Image files end in .jpg, .png, .webp and the like, or have no ending.",
+            f"no image in {path} can be used{_rejects(found)}",
+            hint=_no_images_hint(found),
             rejected=dict(found.rejected),
             ignored=dict(listing.ignored),
         )

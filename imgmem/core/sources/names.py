@@ -2,6 +2,7 @@
 
 import re
 
+from imgmem.core.decode.foreign import remedy_for
 from imgmem.core.errors import RejectedImage
 
 _IMAGES = """
@@ -20,11 +21,11 @@ _OTHERS = """
     pdf doc docx xls xlsx ppt pptx zip tar gz tgz bz2 xz zst 7z rar npy npz pkl pt pth h5 hdf5
     mat parquet arrow db sqlite mp4 mov avi mkv webm mpg mpeg wmv m4v mp3 wav flac ogg
     svg ai eps cls lnk url exe dll tmp part crdownload
-    dng cr2 cr3 nef arw orf rw2 raf raw
 """
 OTHER_EXTENSIONS = frozenset(_OTHERS.split())
-"""Extensions that are passed over, each counted by itself. Camera raw files (the last line) are
-among them, because a TIFF reader finds a thumbnail in many."""
+"""Extensions that are passed over, each counted by itself; so are those that `remedy_for` knows
+and that are not in IMAGE_EXTENSIONS, such as camera raw files: a TIFF reader finds a thumbnail in
+many."""
 
 SYSTEM_FILES = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"})
 SYSTEM_FOLDERS = frozenset({"__macosx", "@eadir", "$recycle.bin", "system volume information"})
@@ -62,7 +63,8 @@ def ignored_file(name: str) -> str | None:
         return "system file"
     if not dot or not extension or not stem:
         return "text file" if lowered in TEXT_FILES else NO_EXTENSION
-    return f".{lowered} file" if lowered in OTHER_EXTENSIONS else UNKNOWN_EXTENSION
+    known = f".{lowered} file" if lowered in OTHER_EXTENSIONS else UNKNOWN_EXTENSION
+    return remedy_for(name) or known
 
 
 def confirmed(reason: str, name: str, head: bytes) -> str | None:

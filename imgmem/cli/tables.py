@@ -37,7 +37,7 @@ def show_stats(console: "Console", stats: DatasetStats) -> None:
     if stats.standardize:
         rows = stats.standardize.split or ALL
         console.print(f"normalize would use the mean and std of {printable(rows)}", soft_wrap=True)
-    for line in _findings(stats.findings):
+    for line in (*_findings(stats.findings), *(f"\nnote: {note}" for note in stats.notes)):
         console.print(line, soft_wrap=True)
 
 
@@ -187,7 +187,7 @@ def _of_channels(stats: DatasetStats, figure: str) -> str:
 
 def _findings(findings: list[Finding]) -> Iterator[str]:
     if not findings:
-        yield "\nNothing to look at: no leaks, no duplicates, no blank or blurred pictures."
+        yield "\nNo problems found: no leaks, no duplicates, no blank or blurred images."
     for finding in findings:
         limits = "".join(f" ({name}={value:g})" for name, value in finding.threshold.items())
         yield f"\n{finding.kind} {finding.count}: {_TITLES[finding.kind]}{limits}"
@@ -204,8 +204,10 @@ def _item(item: Item) -> str:
         return value + _row(item.rows[0])
     rest = len(item.rows) - ROWS_SHOWN
     more = f" and {rest} more" if rest > 0 else ""
-    sign = " = " if item.exact else " ~ "
-    return sign.join(map(_row, item.rows[:ROWS_SHOWN])) + more
+    if item.exact:
+        return " = ".join(map(_row, item.rows[:ROWS_SHOWN])) + more
+    bits = "1 bit" if item.distance == 1 else f"{item.distance} bits"
+    return " ~ ".join(map(_row, item.rows[:ROWS_SHOWN])) + f"{more}  [{bits}]"
 
 
 def _row(source: RowOrigin) -> str:

@@ -6,7 +6,7 @@ Only what is in `BuildSpec` (with its `ImageSpec`) can change the bytes of a dat
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypedDict, get_args
+from typing import Any, Literal, NamedTuple, TypedDict, get_args
 
 Fit = Literal["stretch", "crop", "pad"]
 Channels = Literal["rgb", "gray"]
@@ -320,13 +320,25 @@ LISTED = 1000
 """Findings of a kind that are listed with their rows; all are counted."""
 
 
+class Check(NamedTuple):
+    """What `stats` fails on: more of something than is allowed.
+
+    kind: a finding, "rejected" or "imbalance". most: allowed; None for the default. percent: most
+    is a percentage of the rows (of the images that were tried, for "rejected").
+    """
+
+    kind: str
+    most: float | None = None
+    percent: bool = False
+
+
 @dataclass(frozen=True, kw_only=True)
 class StatsSpec:
     """What `stats` describes and checks.
 
     split: of this split only. by_class: also the pixel values of each class.
     verify: compare all data with its checksums first.
-    fail_on: (kind of finding or "imbalance", most allowed; None for the default) pairs.
+    fail_on: the checks to make.
     report: write an HTML page here.
     """
 
@@ -334,7 +346,7 @@ class StatsSpec:
     by_class: bool = False
     verify: bool = False
     thresholds: Thresholds = Thresholds()
-    fail_on: tuple[tuple[str, float | None], ...] = ()
+    fail_on: tuple[Check, ...] = ()
     report: str | None = None
 
 

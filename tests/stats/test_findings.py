@@ -104,6 +104,7 @@ def test_digits_are_no_near_duplicates_of_each_other(tmp_path):
     path = write_dataset(
         tmp_path / "set", drawn_digits(count), splits={"train": (0, 500), "val": (500, count)}
     )
+    assert any("near duplicates" in note for note in imgmem.stats(path).notes)
     named = found(path)
     assert sum(len(item.rows) for item in named["near-duplicates"].items) < 30
     assert named["leaks"].count < 10
@@ -156,6 +157,13 @@ def test_small_and_elongated_sources_are_found_by_their_size(tmp_path):
     assert rows(found(tmp_path / "set")["small"]) == [(1,)]
     assert found(tmp_path / "set")["small"].items[0].value == 20
     assert rows(found(tmp_path / "set")["elongated"]) == [(2,), (3,)]
+
+
+def test_a_threshold_that_most_rows_exceed_is_noted(tmp_path):
+    path = write_dataset(tmp_path / "set", photos(12) // 12)
+    assert (
+        "100% of the rows are dark: dark=20 does not fit this dataset" in imgmem.stats(path).notes
+    )
 
 
 @pytest.mark.parametrize("kind", ["dark", "bright", "blurred", "small", "elongated", "blank"])

@@ -157,13 +157,13 @@ def thresholds(value: Any) -> Thresholds:
     if isinstance(value, Thresholds):
         return value
     kinds = {field.name: type(getattr(Thresholds(), field.name)) for field in fields(Thresholds)}
-    values = {}
+    values: dict[str, Any] = {}
     for name, each in _threshold_pairs(value):
         if name not in kinds:
             raise ValueError(f"invalid threshold {name!r}; choose from {', '.join(kinds)}")
-        values[name] = kinds[name](each)
-    if not 0 <= values.get("near", 0) <= MAX_NEAR:
-        raise ValueError(f"near is a number of bits from 0 to {MAX_NEAR}")
+        values[name] = None if name == "near" and each in (None, "off") else kinds[name](each)
+    if not 0 <= (values.get("near") or 0) <= MAX_NEAR:
+        raise ValueError(f"near is a number of bits from 0 to {MAX_NEAR}, or off")
     return replace(Thresholds(), **values)
 
 
@@ -176,7 +176,8 @@ def _threshold_pairs(value: Any) -> Iterable[tuple[str, Any]]:
 
 def thresholds_text(values: Thresholds) -> str:
     """Thresholds as they are written."""
-    return ", ".join(f"{field.name}={getattr(values, field.name):g}" for field in fields(values))
+    named = ((field.name, getattr(values, field.name)) for field in fields(values))
+    return ", ".join(f"{name}={'off' if each is None else f'{each:g}'}" for name, each in named)
 
 
 def path(value: Any) -> str:

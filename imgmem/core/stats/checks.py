@@ -3,53 +3,78 @@
 from collections.abc import Iterator, Sequence
 
 from imgmem.core.errors import CheckFailed, UsageError
-from imgmem.core.specs import MAX_IMBALANCE
+from imgmem.core.messages import option
+from imgmem.core.specs import MAX_IMBALANCE, Check, StatsSpec
 from imgmem.core.stats.describe import DatasetStats
-from imgmem.core.stats.kinds import IMBALANCE
+from imgmem.core.stats.kinds import FINDINGS, IMBALANCE, REJECTED
 from imgmem.core.storage import store
+from imgmem.core.storage.record import Record
 
-Limit = tuple[str, float | None]
+_NEEDS = {kind.name: kind.needs for kind in FINDINGS} | {IMBALANCE: "labels", REJECTED: "build"}
 
 
-def require_possible(path: str, limits: Sequence[Limit]) -> None:
-    """Look, before any work, whether the dataset at `path` can be checked like that.
+def require_possible(path: str, spec: StatsSpec) -> None:
+    """Require, before any work, that a dataset can be checked as asked: no check passes unmade.
 
-    Raises UsageError for an imbalance where there are no labels, and as `store.read_record`.
+    Raises:
+        UsageError: The dataset lacks what a check needs, or the options leave it out.
+        DatasetError: The dataset cannot be read.
     """
-    kinds = [kind for kind, _ in limits]
-    if IMBALANCE in kinds and store.read_record(path).classes is None:
-        raise UsageError(
-            f"{path} has no labels that could be balanced", hint=f"Leave out {IMBALANCE}."
-        )
+    if not spec.fail_on:
+        return
+    record = store.read_record(path)
+    for check in spec.fail_on:
+        if missing := _missing(check, record, spec):
+            raise UsageError(
+                f"{check.kind} cannot be checked: {missing}",
+                hint=f"Remove {check.kind} from {option('fail_on')}.",
+                path=path,
+            )
 
 
-def failed_check(stats: DatasetStats, limits: Sequence[Limit]) -> CheckFailed | None:
-    """The failure to raise where a dataset has more of something than is allowed, else None.
+def _missing(check: Check, record: Record, spec: StatsSpec) -> str | None:
+    """What a check would need and does not have."""
+    needs = _NEEDS[check.kind]
+    if needs == "labels" and record.classes is None:
+        return "the dataset has no labels"
+    if needs == "splits" and sum(stop > start for start, stop in record.splits.values()) < 2:
+        return "the dataset has no two splits with rows"
+    if needs == "splits" and spec.split is not None:
+        return "it is about more than one split"
+    if needs == "build" and "rejected" not in record.build:
+        return "the dataset does not say what was rejected"
+    if check.kind == "near-duplicates" and spec.thresholds.near is None:
+        return "the threshold near is off"
+    return None
 
-    limits: (kind of FINDINGS or IMBALANCE, most allowed; None for the default: no finding at
-    all, and an imbalance of MAX_IMBALANCE).
-    """
-    failures = dict(_failures(stats, limits))
+
+def failed_check(stats: DatasetStats, checks: Sequence[Check]) -> CheckFailed | None:
+    """The error to raise where a dataset has more of something than is allowed, else None."""
+    failures = dict(_failures(stats, checks))
     if not failures:
         return None
     what = ", ".join(f"{kind} {_short(value)}" for kind, value in failures.items())
     return CheckFailed(
         f"{stats.path} failed the check: {what}",
-        hint="Look at the findings, mend the source and build again, or allow more.",
+        hint="Look at the findings, fix the source and rebuild, or raise the limit.",
         path=stats.path,
         failed=failures,
     )
 
 
-def _failures(stats: DatasetStats, limits: Sequence[Limit]) -> Iterator[tuple[str, float | None]]:
+def _failures(stats: DatasetStats, checks: Sequence[Check]) -> Iterator[tuple[str, float | None]]:
     """(kind, count or imbalance) of what is over its limit."""
-    counts = {finding.kind: finding.count for finding in stats.findings}
-    for kind, most in limits:
+    rejected = sum(stats.build.get("rejected", {}).values())
+    counts = {finding.kind: finding.count for finding in stats.findings} | {REJECTED: rejected}
+    for kind, most, percent in checks:
         if kind == IMBALANCE:
             allowed = MAX_IMBALANCE if most is None else most
             if stats.balance is None or stats.balance > allowed:
                 yield kind, stats.balance
-        elif counts.get(kind, 0) > (most or 0):
+            continue
+        total = stats.shape[0] + (rejected if kind == REJECTED else 0)
+        allowed = (most or 0) * total / 100 if percent else most or 0
+        if counts.get(kind, 0) > allowed:
             yield kind, counts[kind]
 
 

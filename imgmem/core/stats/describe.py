@@ -1,6 +1,7 @@
 """What is in a dataset, from one pass over its features."""
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +14,7 @@ from imgmem.core.machine import memory
 from imgmem.core.progress import ProgressCallback
 from imgmem.core.read.dataset import Dataset
 from imgmem.core.read.dataset import open as open_dataset
-from imgmem.core.rows.duplicates import load_facts
+from imgmem.core.rows.duplicates import in_force, load_facts
 from imgmem.core.rows.facts import Facts
 from imgmem.core.specs import TRAIN, RunSpec, StatsSpec, Thresholds
 from imgmem.core.stats.findings import Finding, find
@@ -85,7 +86,8 @@ class DatasetStats:
     largest class ÷ rows of the smallest; None without labels or with an empty class.
     splits: rows of each. channels: "all" or the split asked for, and each split, to its
     channels. histogram_step: 1 for all but large datasets. standardize: None for a normalized
-    dataset. verified: whether all checksums were compared (and found right).
+    dataset. notes: what the findings cannot tell, in sentences.
+    verified: whether all checksums were compared (and found right).
     peak_memory, memory: bytes of anonymous memory that this took, and its budget.
     """
 
@@ -104,6 +106,7 @@ class DatasetStats:
     sources: Sources
     findings: list[Finding]
     thresholds: Thresholds
+    notes: list[str] = field(default_factory=list)
     build: dict[str, Any] = field(default_factory=dict)
     verified: bool = False
     peak_memory: int = 0
@@ -124,7 +127,8 @@ def describe(
             for name, rows in _parts(dataset).items()
         }
         bad_rows = sorted(row for part in parts.values() for row in part.bad_rows)
-        found = find(dataset, facts, bad_rows, spec.thresholds)
+        limits = in_force(facts, spec.thresholds)
+        found = find(dataset, facts, bad_rows, limits)
         described = _described(dataset, parts)
         sources = _sources(facts)
     return DatasetStats(
@@ -132,10 +136,32 @@ def describe(
         sources=sources,
         findings=found,
         thresholds=spec.thresholds,
+        notes=[*_near_notes(spec.thresholds, limits), *_threshold_notes(found, len(facts))],
         verified=spec.verify,
         peak_memory=peak.peak,
         memory=budget,
     )
+
+
+def _near_notes(asked: Thresholds, used: Thresholds) -> Iterator[str]:
+    if used.near == asked.near:
+        return
+    alike = f"different images here are as close as copies are with near={asked.near}"
+    if used.near is None:
+        yield f"near duplicates cannot be told from other images: {alike}"
+    else:
+        yield f"near duplicates were searched with near={used.near}: {alike}"
+
+
+def _threshold_notes(findings: list[Finding], rows: int) -> Iterator[str]:
+    """Of findings of single rows that are more than half of all rows."""
+    for finding in findings:
+        if len(finding.items[0].rows) == 1 and finding.count > rows / 2 >= 5:
+            for name, value in finding.threshold.items():
+                yield (
+                    f"{finding.count / rows:.0%} of the rows are {finding.kind}: "
+                    f"{name}={value:g} does not fit this dataset"
+                )
 
 
 def _parts(dataset: Dataset) -> dict[str, tuple[int, int]]:

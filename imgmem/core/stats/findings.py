@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from imgmem.core.arrays import Indices, Labels
 from imgmem.core.read.dataset import Dataset
-from imgmem.core.rows.duplicates import DuplicateGroup, duplicate_groups, in_force
+from imgmem.core.rows.duplicates import DuplicateGroup, duplicate_groups
 from imgmem.core.rows.facts import Facts
 from imgmem.core.rows.origins import RowOrigin, sources_of
 from imgmem.core.specs import LISTED, Thresholds
@@ -196,7 +196,7 @@ def find(
         dataset: The dataset, or a split of it.
         facts: Its rows of `rows.npy`, (n,).
         bad_rows: Rows (of the whole dataset) with values that cannot be.
-        limits: From where on a row is a finding.
+        limits: From where on a row is a finding; as `in_force` returns them.
 
     Returns:
         The kinds that were found, in the order of their weight.
@@ -204,7 +204,6 @@ def find(
     Raises:
         DatasetError: `rows.csv` is damaged.
     """
-    limits = in_force(facts, limits)
     rows = InspectedRows(dataset, facts, bad_rows, limits)
     found = {kind: kind.rule(rows, _limit(kind, limits)) for kind in FINDINGS}
     wanted = {row + dataset.start for each in found.values() for i in each.items for row in i.rows}

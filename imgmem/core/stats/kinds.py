@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 IMBALANCE = "imbalance"
 """A check, not a finding: rows of the largest class divided by those of the smallest."""
+REJECTED = "rejected"
+"""A check, not a finding: images that `build` rejected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,3 +97,6 @@ FINDINGS = (
     ),
 )
 """All kinds, in the order of their weight."""
+
+CHECKS = (*(kind.name for kind in FINDINGS), REJECTED, IMBALANCE)
+"""All that `stats` can fail on."""

@@ -46,7 +46,7 @@ def stats(
         UsageError: Options are unknown or do not fit the dataset; the budget is too small.
     """
     spec, run = applied(StatsOptions, options, spec, run)
-    require_possible(os.fspath(path), spec.fail_on)
+    require_possible(os.fspath(path), spec)
     if spec.report is not None:
         check_report(spec.report, os.fspath(path))
     found = describe(path, spec, run=run, progress=progress)

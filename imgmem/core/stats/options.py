@@ -1,29 +1,45 @@
 """The options of `stats` and `compare`: beside the kinds of findings, which they name."""
 
 from collections.abc import Iterable, Mapping
+from math import inf, nan
 from typing import Annotated, Any
 
 from imgmem.core import specs
 from imgmem.core.options import values
 from imgmem.core.options.option import Option
 from imgmem.core.options.tables import CHECKS, OUTPUT, ROWS, Path, ResourceOptions
-from imgmem.core.stats.kinds import FINDINGS, IMBALANCE
-
-_KINDS = (*(kind.name for kind in FINDINGS), IMBALANCE)
+from imgmem.core.stats import kinds
 
 
-def _checks(value: Any) -> tuple[tuple[str, float | None], ...]:
-    """ "leaks,blank>5" or {"leaks": None, "blank": 5} as (kind, most allowed or None) pairs."""
-    if isinstance(value, str):
-        parts = [part.partition(">") for part in value.split(",") if part.strip()]
-        limits = [(kind.strip(), float(most) if sign else None) for kind, sign, most in parts]
-    else:
-        pairs = value.items() if isinstance(value, Mapping) else value
-        limits = [(each, None) if isinstance(each, str) else tuple(each) for each in pairs]
-    for kind, _ in limits:
-        if kind not in _KINDS:
-            raise ValueError(f"invalid check {kind!r}; choose from {', '.join(_KINDS)}")
-    return tuple(limits)
+def _checks(value: Any) -> tuple[specs.Check, ...]:
+    """ "leaks,blank>5,rejected>1%" or {"leaks": None, "blank": 5, "rejected": "1%"} as checks."""
+    if isinstance(value, Mapping):
+        return tuple(_check(kind, most) for kind, most in value.items())
+    parts = value.split(",") if isinstance(value, str) else value
+    return tuple(_check_of(part) for part in parts if part)
+
+
+def _check_of(part: Any) -> specs.Check:
+    if not isinstance(part, str):
+        return specs.Check(*part)
+    kind, sign, most = part.partition(">")
+    return _check(kind.strip(), most.strip() if sign else None)
+
+
+def _check(kind: str, most: str | float | None) -> specs.Check:
+    if kind not in kinds.CHECKS:
+        raise ValueError(f"invalid check {kind!r}; choose from {', '.join(kinds.CHECKS)}")
+    if most is None:
+        return specs.Check(kind)
+    text = str(most)
+    percent = text.endswith("%") and kind != kinds.IMBALANCE
+    try:
+        limit = float(text.removesuffix("%") if percent else text)
+    except ValueError:
+        limit = nan
+    if not 0 <= limit < inf:
+        raise ValueError(f"invalid limit {text!r} of {kind}; use e.g. {kind}>10")
+    return specs.Check(kind, limit, percent)
 
 
 class CompareOptions(ResourceOptions, total=False):
@@ -38,14 +54,14 @@ class StatsOptions(CompareOptions, total=False):
     by_class: Annotated[bool, Option("Show the pixel values of each class.", ROWS)]
     verify: Annotated[bool, Option("Compare all data with its checksums first.", CHECKS)]
     fail_on: Annotated[
-        str | Iterable[str] | Mapping[str, float | None],
+        str | Iterable[str] | Mapping[str, float | str | None],
         Option(
             f"Exit 1 if there are more than N (default 0, imbalance {specs.MAX_IMBALANCE:g}): "
-            f"{', '.join(_KINDS)}.", CHECKS, parse=_checks, metavar="KIND[>N],…",
+            f"{', '.join(kinds.CHECKS)}.", CHECKS, parse=_checks, metavar="KIND[>N|>N%],…",
         ),
     ]  # fmt: skip
     threshold: Annotated[
-        str | Mapping[str, float] | specs.Thresholds,
+        str | Mapping[str, float | None] | specs.Thresholds,
         Option(
             "Override finding thresholds.", CHECKS, parse=values.thresholds,
             show=values.thresholds_text, metavar="NAME=VALUE,…", field="thresholds",

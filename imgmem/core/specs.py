@@ -249,7 +249,8 @@ class BatchSpec:
             returns the images to hand out instead.
         reuse: Hand out the same few arrays over and over: a batch is valid until the next one
             is asked for. (Otherwise an array is reused only when nothing refers to it.)
-        prefetch: Batches prepared in the background; 0 for none.
+        prefetch: Batches prepared in the background, each by its share of the threads; 0 for
+            none.
         threads: How many threads fill batches; None for the CPUs allowed, at most 4.
         memory: Bytes that the batches under way may take with batch_size="auto"; None for the
             smaller of 1 GiB and a quarter of what is available.
@@ -264,7 +265,7 @@ class BatchSpec:
     rows: bool = False
     transform: Callable[[Any], Any] | None = None
     reuse: bool = False
-    prefetch: int = 1
+    prefetch: int = 2
     threads: int | None = None
     memory: int | None = None
     block_rows: int | None = None

@@ -445,7 +445,7 @@ def test_auto_takes_the_largest_batch_that_the_memory_allows(numbered):
 
 
 def test_auto_without_room_for_one_image_says_how_much_it_takes(numbered):
-    with pytest.raises(ResourceError, match="one image takes 540 B"):
+    with pytest.raises(ResourceError, match="one image takes 720 B"):
         imgmem.open(numbered()).batches("auto", spec=BatchSpec(memory=100))
 
 

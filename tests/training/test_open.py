@@ -275,9 +275,28 @@ def test_a_read_that_overlaps_with_closing_never_returns(numbered, monkeypatch):
         dataset[3]
 
 
-def test_the_disk_is_asked_for_neighbors_in_one_request(numbered, monkeypatch):
+def hints(monkeypatch, *, is_cached):
+    """Where the disk is asked to read ahead, of a file that is in memory or is not."""
     asked = []
+
+    def preadv(fd, buffers, offset, flags=0):
+        if flags and not is_cached:
+            raise BlockingIOError
+        return len(buffers[0])
+
     monkeypatch.setattr(os, "posix_fadvise", lambda fd, start, size, _: asked.append((start, size)))
+    monkeypatch.setattr(os, "preadv", preadv)
+    return asked
+
+
+def test_the_disk_is_asked_for_nothing_that_is_in_memory(numbered, monkeypatch):
+    asked = hints(monkeypatch, is_cached=True)
+    imgmem.open(numbered())._reader.will_need(np.array([9, 3, 4, 5, 4]))
+    assert asked == []
+
+
+def test_the_disk_is_asked_for_neighbors_in_one_request(numbered, monkeypatch):
+    asked = hints(monkeypatch, is_cached=False)
     reader: RowReader = imgmem.open(numbered())._reader
     reader.will_need(np.array([9, 3, 4, 5, 4]))
     assert asked == [(128 + 3 * 180, 3 * 180), (128 + 9 * 180, 180)]

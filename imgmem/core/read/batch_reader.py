@@ -36,6 +36,10 @@ class BatchReader:
         return other
 
     @property
+    def threads(self) -> int:
+        return self._threads
+
+    @property
     def image_bytes(self) -> int:
         return int(np.prod(self.image_shape)) * self.dtype.itemsize
 
@@ -46,10 +50,15 @@ class BatchReader:
         """An array that `count` rows fit into."""
         return np.empty((count, *self.image_shape), self.dtype)
 
-    def __call__(self, rows: Indices, out: Images | None = None) -> Images:
-        """The images at `rows` of the file: (len(rows), *image_shape), in `out` if given."""
+    def __call__(
+        self, rows: Indices, out: Images | None = None, *, threads: int | None = None
+    ) -> Images:
+        """The images at `rows` of the file: (len(rows), *image_shape), in `out` if given.
+
+        threads: how many fill it, at most as many as the reader has; None for all of them.
+        """
         out = self.empty(len(rows)) if out is None else out
-        share = max(1, -(-len(rows) // self._threads))
+        share = max(1, -(-len(rows) // (threads or self._threads)))
         parts = list(row_ranges(len(rows), share))
         if len(parts) > 1:
             list(self._pool().map(lambda part: self._fill_part(rows, out, *part), parts))
@@ -67,7 +76,8 @@ class BatchReader:
 
     def _fill_part(self, rows: Indices, out: Images, start: int, stop: int) -> None:
         if self._conversion.is_copy:
-            self._read(rows[start:stop].tolist(), out[start:stop])
+            for _ in self._reader.blocks(rows[start:stop].tolist(), out[start:stop]):
+                pass
         else:
             self._convert_part(rows[start:stop].tolist(), out[start:stop])
 
@@ -75,14 +85,6 @@ class BatchReader:
         header = self._reader.header
         at_once = min(len(rows), rows_per_chunk(header.row_bytes, _BLOCK_BYTES))
         stored = np.empty((at_once, *header.shape[1:]), header.dtype)
-        for start, stop in row_ranges(len(rows), at_once):
-            block = stored[: stop - start]
-            self._read(rows[start:stop], block)
-            self._convert(block, out[start:stop])
-
-    def _read(self, rows: list[int], into: Images) -> None:
-        if rows == list(range(rows[0], rows[0] + len(rows))):
-            self._reader.read(rows[0], into)
-            return
-        for index, row in enumerate(rows):
-            self._reader.read(row, into[index])
+        fill = self._convert.from_block(stored)
+        for start, stop in self._reader.blocks(rows, stored):
+            fill(stop - start, out[start:stop])

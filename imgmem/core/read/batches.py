@@ -13,7 +13,7 @@ from imgmem.core.errors import ResourceError, UsageError
 from imgmem.core.machine.memory import allowed_cpus, budget
 from imgmem.core.machine.pipeline import in_order
 from imgmem.core.read.batch_reader import BatchReader
-from imgmem.core.read.buffers import Buffers
+from imgmem.core.read.buffers import Buffers, Ring
 from imgmem.core.read.orders import EpochOrder, check_order
 from imgmem.core.read.row_set import RowSet
 from imgmem.core.specs import BatchSpec, OrderSpec
@@ -79,12 +79,9 @@ class Batches:
         self.batch_size = self._largest() if batch_size == "auto" else batch_size
         self._position = _Position(0)
         self._resume_at = 0
-        self._buffers = self._new_buffers(reuse=False)
+        self._empty = partial(reader.empty, self.batch_size)
+        self._buffers = Buffers(self._empty, count=1 + spec.prefetch)
         self._ordered: tuple[int, EpochOrder] | None = None
-
-    def _new_buffers(self, *, reuse: bool) -> Buffers:
-        make = partial(self._reader.empty, self.batch_size)
-        return Buffers(make, count=1 + self._spec.prefetch, reuse=reuse)
 
     @property
     def epoch(self) -> int:
@@ -99,7 +96,8 @@ class Batches:
     def __getitem__(self, number: int) -> Batch:
         """Batch `number` of the current epoch. Raises IndexError if there is none."""
         number = range(len(self))[number]
-        return self._batch(self._epoch_order(self.epoch), number, self._buffers)
+        order = self._epoch_order(self.epoch)
+        return self._batch(order, number, self._buffers, self._reader.threads)
 
     def set_epoch(self, epoch: int) -> None:
         """Let the next iteration run this epoch, from its beginning."""
@@ -147,15 +145,24 @@ class Batches:
     def _prepare(self, epoch: int, first: int) -> Iterator[Batch]:
         """Batches from number `first` on, `prefetch` of them ahead of the caller."""
         order = self._epoch_order(epoch)
-        buffers = self._new_buffers(reuse=True) if self._spec.reuse else self._buffers
+        window = 1 + self._spec.prefetch
+        buffers = Ring(self._empty, count=window) if self._spec.reuse else self._buffers
+        workers = self._workers()
+        threads = self._reader.threads // max(1, workers)
         numbers = range(first, len(self))
 
         def make(number: int) -> Batch:
-            return self._batch(order, number, buffers)
+            return self._batch(order, number, buffers, threads)
 
-        if not self._spec.prefetch:
+        if not workers:
             return map(make, numbers)
-        return in_order(make, numbers, workers=1, window=1 + self._spec.prefetch)
+        return in_order(make, numbers, workers=workers, window=window)
+
+    def _workers(self) -> int:
+        """How many batches are made at the same time: threads that each fill a batch of their
+        own do not wait for each other. But a transform is called in order, from one thread."""
+        most = self._reader.threads if self._spec.transform is None else 1
+        return min(self._spec.prefetch, most)
 
     def _epoch_order(self, epoch: int) -> EpochOrder:
         """Kept until another epoch is asked for. (Two threads may both make it: no harm.)"""
@@ -164,13 +171,15 @@ class Batches:
             ordered = self._ordered = (epoch, self._rows.order(self._order, epoch))
         return ordered[1]
 
-    def _batch(self, order: EpochOrder, number: int, buffers: Buffers) -> Batch:
+    def _batch(
+        self, order: EpochOrder, number: int, buffers: Buffers | Ring, threads: int
+    ) -> Batch:
         start = number * self.batch_size
         stop = min(start + self.batch_size, order.length)
         self._reader.will_need(self._rows.file_rows(order.next_to_fetch(start, stop)))
         indices = order.rows(start, stop)
-        memory = buffers.acquire()[: len(indices)]
-        images = self._reader(self._rows.file_rows(indices), memory)
+        memory = buffers.acquire(number)[: len(indices)]
+        images = self._reader(self._rows.file_rows(indices), memory, threads=threads)
         if self._spec.transform is not None:
             images = self._spec.transform(images)
         return together(images, self._rows.labels, indices, rows=self._spec.rows)

@@ -30,30 +30,35 @@ def leased(memory: Images, release: Callable[[Images], None]) -> Images:
 
 
 class Buffers:
-    """Arrays for batches: `acquire` one for each.
+    """Arrays for batches: `acquire` one for each, from any thread.
 
-    reuse: hand out the same `count` arrays in turn, whether or not they are still in use.
-    Otherwise memory is reused only when nothing refers to it; at most `count` arrays are kept
-    for that.
+    Memory is reused only when nothing refers to it; at most `count` arrays are kept for that.
     """
 
-    def __init__(self, make: Callable[[], Images], *, count: int, reuse: bool = False) -> None:
+    def __init__(self, make: Callable[[], Images], *, count: int) -> None:
         self._make = make
         self._pool: deque[Images] = deque(maxlen=count)
-        self._reuse = reuse
 
-    def acquire(self) -> Images:
-        if self._reuse:
-            return self._in_turn()
+    def acquire(self, number: int = 0) -> Images:
+        """Memory for a batch, of whatever number."""
         try:
             memory = self._pool.popleft()
         except IndexError:
             memory = self._make()
         return leased(memory, self._pool.append)
 
-    def _in_turn(self) -> Images:
-        if len(self._pool) < (self._pool.maxlen or 1):
-            self._pool.append(self._make())
-        else:
-            self._pool.rotate(-1)
-        return self._pool[-1]
+
+class Ring:
+    """The same `count` arrays in turn, whether or not they are still in use."""
+
+    def __init__(self, make: Callable[[], Images], *, count: int) -> None:
+        self._make = make
+        self._arrays: list[Images | None] = [None] * count
+
+    def acquire(self, number: int) -> Images:
+        """The array of batch `number`, which is that of batch `number + count` too."""
+        place = number % len(self._arrays)
+        memory = self._arrays[place]
+        if memory is None:
+            memory = self._arrays[place] = self._make()
+        return memory

@@ -5,7 +5,7 @@ through the arithmetic that makes the table, so what is normalized on read equal
 what `normalize` would have written.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import gcd
 from typing import Any
@@ -22,6 +22,7 @@ from imgmem.core.messages import command
 from imgmem.core.specs import BATCH_DTYPES, LAYOUTS, BatchDtype, Layout
 from imgmem.core.storage.record import Normalization, Record
 
+Fill = Callable[[int, Images], None]
 Normalize = bool | tuple[Sequence[float], Sequence[float]]
 
 _TILES = 4
@@ -115,6 +116,7 @@ class Converter:
         self._conversion = conversion
         self._tables: list[Images] | None = None
         self._lines: tuple[Images, Images] | None = None
+        self._planes: tuple[Images, Images] | None = None
         normalization = conversion.normalization
         if normalization is None:
             return
@@ -126,6 +128,7 @@ class Converter:
             repeats = _line_rows(height, width) * width
             offset, scale = lookup.constants(normalization, np.float32)
             self._lines = np.tile(offset, repeats), np.tile(scale, repeats)
+            self._planes = offset[:, None, None], scale[:, None, None]
 
     def _is_faster_computed(self, normalization: Normalization) -> bool:
         """Whether to compute rather than look up: as exact, and faster (or there is no table)."""
@@ -144,20 +147,70 @@ class Converter:
         each = np.stack(self._tables, axis=1)
         return np.tile(each, gcd(pixels, _TILES))[:, np.newaxis].copy()
 
-    def __call__(self, rows: Images, out: Images) -> None:
-        """rows and out must be C-contiguous."""
-        if self._conversion.layout == "NHWC" or rows.shape[3] == 1:
-            self._fill(rows, out.reshape(rows.shape), None)
-            return
-        for channel, plane in enumerate(_planes(rows)):
-            self._fill(plane, out[:, channel], channel)
+    def from_block(self, block: Images) -> Fill:
+        """What fills `out` from the first rows of `block`, a buffer for stored rows.
 
-    def _fill(self, source: Images, out: Images, channel: int | None) -> None:
+        Made once for many blocks: what Python does between two calls of NumPy or OpenCV holds
+        up the other threads.
+
+        Returns:
+            fill(count, out), for `count` rows of `block` and C-contiguous `out`.
+        """
+        planar = self._conversion.layout == "NCHW" and block.shape[3] > 1
+        return self._planar(block) if planar else self._interleaved(block)
+
+    def _interleaved(self, block: Images) -> Fill:
+        if self._lines is None:
+            return lambda count, out: self._fill(block[:count], out.reshape(block[:count].shape))
+        offset, scale = self._lines
+        source = block.reshape(-1, len(offset))
+
+        def compute(count: int, out: Images) -> None:
+            """Three passes through the cache are faster than a table."""
+            lines = out.reshape(-1, len(offset))
+            np.copyto(lines, source[: len(lines)], casting="unsafe")
+            np.subtract(lines, offset, out=lines)
+            np.multiply(lines, scale, out=lines)
+
+        return compute
+
+    def _planar(self, block: Images) -> Fill:
+        count, height, width, depth = block.shape
+        pixels = _as_bits(block).reshape(count * height, width, depth)
+        planes = np.empty((depth, count, height, width), pixels.dtype)
+        into = list(planes.reshape(depth, count * height, width))
+        channels_second = planes.view(block.dtype).transpose(1, 0, 2, 3)
+
+        def split(count: int) -> Images:
+            cv2.split(pixels[: count * height], [plane[: count * height] for plane in into])
+            return channels_second[:count]
+
+        def copy(count: int, out: Images) -> None:
+            if count == 1 and out.dtype == block.dtype:
+                cv2.split(pixels[:height], list(_as_bits(out[0])))
+            else:
+                np.copyto(out, split(count), casting="unsafe")
+
+        def compute(count: int, out: Images) -> None:
+            assert self._planes is not None
+            offset, scale = self._planes
+            np.copyto(out, split(count), casting="unsafe")
+            np.subtract(out, offset, out=out)
+            np.multiply(out, scale, out=out)
+
+        def look_up(count: int, out: Images) -> None:
+            rows = split(count)
+            for channel in range(depth):
+                self._fill(rows[:, channel], out[:, channel], channel)
+
+        if self._conversion.normalization is None:
+            return copy
+        return look_up if self._planes is None else compute
+
+    def _fill(self, source: Images, out: Images, channel: int | None = None) -> None:
         """All channels, or one of them."""
         if self._conversion.normalization is None:
             np.copyto(out, source, casting="unsafe")
-        elif channel is None and self._lines is not None:
-            _compute(source, *self._lines, out)
         elif self._tables is not None:
             _look_up(source, self._all if channel is None else self._tables[channel], out)
         else:
@@ -173,17 +226,6 @@ def _line_rows(height: int, width: int) -> int:
     return max(count for count in range(1, most + 1) if height % count == 0)
 
 
-def _compute(source: Images, offset: Images, scale: Images, out: Images) -> None:
-    """(source - offset) * scale: three passes through the cache are faster than a table.
-
-    offset, scale: for the values of one line; source and out are a number of lines.
-    """
-    lines = out.reshape(-1, len(offset))
-    np.copyto(lines, source.reshape(lines.shape), casting="unsafe")
-    np.subtract(lines, offset, out=lines)
-    np.multiply(lines, scale, out=lines)
-
-
 def _as_bits(array: Images) -> Images:
     """float16 as uint16, which OpenCV's tables and splits take everywhere; others as they are."""
     return array.view(np.uint16) if array.dtype == np.float16 else array
@@ -196,10 +238,3 @@ def _look_up(source: Images, table: Images, out: Images) -> None:
         cv2.LUT(source.reshape(1, *wide), table, dst=_as_bits(out).reshape(1, *wide))
     else:
         _as_bits(out)[...] = cv2.LUT(source.reshape(1, *wide), table).reshape(out.shape)
-
-
-def _planes(rows: Images) -> list[Images]:
-    """The channels of (k, H, W, C), each (k, H, W) and contiguous."""
-    count, height, width, depth = rows.shape
-    planes = cv2.split(_as_bits(rows).reshape(count * height, width, depth))
-    return [plane.view(rows.dtype).reshape(count, height, width) for plane in planes]

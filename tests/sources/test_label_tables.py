@@ -412,3 +412,14 @@ def test_columns_that_the_user_names_are_taken(tmp_path, columns):
         "1.jpg": ("cat", "Usage 1"),
         "2.jpg": ("dog", "Private"),
     }
+
+
+def test_keys_that_do_not_fit_are_settled_without_the_folders_that_have_no_line(tmp_path):
+    files = ["train/1.jpg", "train/2.jpg", *(f"test/x{number}.jpg" for number in range(5))]
+    images = planted(tmp_path / "images", files)
+    file = tmp_path / "l.csv"
+    file.write_text("id,label\n1,cat\n2,dog\n3,dog\n")
+    (doubt,) = doubts_of(images, str(file))
+    (remedy,) = doubt["remedies"]
+    assert remedy["options"] == {"exclude": ("./test",)}
+    assert doubts_of(images, str(file), **remedy["options"]) == []

@@ -8,7 +8,7 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 
 from imgmem.core.sources.grammar import as_part, as_texts
@@ -22,12 +22,14 @@ class Labels:
     """Labels as they were counted.
 
     counts: images by class (None: no label) and by split of the source's own (None: no split).
+    missing: those of them, by class, that a label table names and the source does not have.
     class_map: what the user renamed. pinned: whether the user gave the classes.
     """
 
     rule: str
     counts: Mapping[str | None, Counter[str | None]]
     class_map: Mapping[str, str]
+    missing: Mapping[str | None, int] = field(default_factory=dict)
     pinned: bool = False
 
     @property
@@ -138,6 +140,27 @@ def _remedies_for_new(
     return kept, _mapped(spec, dict.fromkeys(sorted(new), ""), "without their images")
 
 
+def _vanished(labels: Labels, spec: LabelSpec) -> Doubt | None:
+    """Classes of a label table of which the source has no image."""
+    gone = [
+        name
+        for name in labels.names
+        if name not in labels.settled
+        and labels.missing.get(name) == sum(labels.counts[name].values())
+    ]
+    if not gone:
+        return None
+    lines = sum(labels.missing[name] for name in gone)
+    return Doubt(
+        "",
+        f"the source has no image of {listed(gone)}, which {lines} lines of the label table name",
+        (
+            _mapped(spec, dict.fromkeys(sorted(gone), ""), "without these classes"),
+            _mapped(spec, {name: name for name in sorted(gone)}, "they are classes without rows"),
+        ),
+    )
+
+
 def _dropped_splits(spec: LabelSpec, splits: list[str]) -> Remedy:
     dropped = tuple(as_part(f"{split}=") for split in splits)
     options = {"split_map": (*as_texts(spec.split_map), *dropped)}
@@ -148,5 +171,6 @@ LABEL_DETECTORS: dict[str, Detector] = {
     "alike": _alike,
     "same-number": _same_number,
     "missing-in-train": _missing_in_train,
+    "no-image": _vanished,
 }
 """What may be wrong with labels, by name."""

@@ -14,8 +14,8 @@ from imgmem.core.sources.base import Entry, Listing, Locator, Source
 from imgmem.core.sources.catalog import Catalog, Catalogs
 from imgmem.core.sources.files import MISSING, UNREADABLE
 from imgmem.core.sources.folder import FolderSource
-from imgmem.core.sources.grammar import roles
-from imgmem.core.sources.labeling import Doubt
+from imgmem.core.sources.grammar import as_glob, roles
+from imgmem.core.sources.labeling import Doubt, Remedy
 from imgmem.core.sources.layout import SHOWN
 from imgmem.core.sources.tables.columns import Given, find_columns
 from imgmem.core.sources.tables.labels import Labels, no_labels
@@ -157,6 +157,7 @@ class LabeledSource(_Ruled):
             if number != file:
                 unnamed.add(entry.name)
                 continue
+            unnamed.add_named(entry.name)
             split = self._split(entry.split, facts)
             yield entry._replace(label=facts.label, split=split, extra=facts.extra)
             file, facts = next(named, _NO_MORE)
@@ -269,13 +270,24 @@ class _Unnamed:
         self.count = 0
         self.first = ""
         self._folders: Counter[str] = Counter()
+        self._named: set[str] = set()
 
     def add(self, name: str) -> None:
+        """Count an image without a line."""
         self.first = self.first or name
         self.count += 1
-        top, slash, _ = name.partition("/")
+        top = _top_folder(name)
         if top in self._folders or len(self._folders) < _MOST_FOLDERS:
-            self._folders[top + slash if slash else ""] += 1
+            self._folders[top] += 1
+
+    def add_named(self, name: str) -> None:
+        """Remember where an image with a line is."""
+        if len(self._named) < _MOST_FOLDERS:
+            self._named.add(_top_folder(name))
+
+    def apart(self) -> dict[str, int]:
+        """Images without a line in folders where no image has one, by folder."""
+        return {top: n for top, n in self._folders.items() if top and top not in self._named}
 
     def notes(self) -> list[str]:
         """A note with the folders right below the source that they are in."""
@@ -287,14 +299,25 @@ class _Unnamed:
         return [f"left out {self.count} images without a line in the table: {where}{more}"]
 
 
+def _top_folder(name: str) -> str:
+    top, slash, _ = name.partition("/")
+    return top + slash if slash else ""
+
+
 def _keys_do_not_fit(path: str, named: int, lines: Lines, unnamed: _Unnamed) -> Doubt:
+    """The doubt where most images have no line, and lines have no image."""
     cell = next(iter(lines.without_file()))[0]
     evidence = (
         f"the lines of {path} and the images do not fit: {lines.missing()} lines have no image "
         f"(the first: {cell!r}), {unnamed.count} images have no line (the first: "
         f"{unnamed.first!r}), and only {named} lines have one"
     )
-    return Doubt("keys-do-not-fit", evidence)
+    apart = unnamed.apart()
+    if unnamed.count - sum(apart.values()) > named or len(apart) > SHOWN:
+        return Doubt("keys-do-not-fit", evidence)
+    folders = tuple(as_glob(top.rstrip("/")) for top in sorted(apart))
+    remedy = Remedy({"exclude": folders}, f"without the images in {', '.join(sorted(apart))}")
+    return Doubt("keys-do-not-fit", evidence, (remedy,))
 
 
 def _base(path: str) -> str:

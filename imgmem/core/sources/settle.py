@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from imgmem.core.errors import InputError, UsageError
 from imgmem.core.messages import option
 from imgmem.core.sources.base import Entry, Listing
+from imgmem.core.sources.files import MISSING
 from imgmem.core.sources.grammar import mapping
 from imgmem.core.sources.label_doubts import Labels, label_doubts
 from imgmem.core.sources.labeling import Labeling
@@ -52,14 +53,17 @@ class _Tally:
     counts: defaultdict[str | None, Counter[str | None]] = field(
         default_factory=lambda: defaultdict(Counter)
     )
+    missing: Counter[str | None] = field(default_factory=Counter)
     examples: defaultdict[str | None, list[str]] = field(default_factory=lambda: defaultdict(list))
     ignored: Counter[str] = field(default_factory=Counter)
 
-    def add(self, name: str, label: str | None, split: str | None) -> None:
+    def add(self, entry: Entry, label: str | None, split: str | None) -> None:
         if label == "" or split == "":
             self.ignored[CLASS_DROPPED if label == "" else SPLIT_DROPPED] += 1
             return
         self.counts[label][split] += 1
+        self.missing[label] += entry.locator[:1] == (MISSING,)
+        name = entry.name
         kept = self.examples[label]
         if len(kept) < EXAMPLES or name < kept[-1]:
             insort(kept, name)
@@ -98,7 +102,7 @@ def _tallied(mapped: Mapped) -> _Tally:
         label, split = mapped.named(entry)
         if entry.label is not None and split != "":
             tally.found.add(entry.label)
-        tally.add(entry.name, label, split)
+        tally.add(entry, label, split)
     return tally
 
 
@@ -111,7 +115,11 @@ def _labeling(
 ) -> Labeling:
     names, notes = _numbered(listing, class_map, tally, pinned)
     labels = Labels(
-        rule=listing.rule, counts=tally.counts, class_map=class_map, pinned=pinned is not None
+        rule=listing.rule,
+        counts=tally.counts,
+        missing=tally.missing,
+        class_map=class_map,
+        pinned=pinned is not None,
     )
     return Labeling(
         rule=listing.rule,

@@ -9,7 +9,7 @@ from imgmem.core.rows.origins import RowOrigin
 from imgmem.core.specs import CHANNEL_NAMES
 from imgmem.core.stats.compare import Comparison
 from imgmem.core.stats.describe import ALL, Channel, ClassRows, DatasetStats
-from imgmem.core.stats.findings import Finding, Item
+from imgmem.core.stats.findings import Finding, Item, without_repeats
 from imgmem.core.stats.kinds import FINDINGS
 from imgmem.core.units import format_bytes
 
@@ -188,11 +188,15 @@ def _of_channels(stats: DatasetStats, figure: str) -> str:
 def _findings(findings: list[Finding]) -> Iterator[str]:
     if not findings:
         yield "\nNo problems found: no leaks, no duplicates, no blank or blurred images."
+    listed = without_repeats(findings)
     for finding in findings:
         limits = "".join(f" ({name}={value:g})" for name, value in finding.threshold.items())
         yield f"\n{finding.kind} {finding.count}: {_TITLES[finding.kind]}{limits}"
-        yield from (f"  {_item(item)}" for item in finding.items[:ITEMS_SHOWN])
-        rest = finding.count - ITEMS_SHOWN
+        items, repeated = listed[finding.kind]
+        yield from (f"  {_item(item)}" for item in items[:ITEMS_SHOWN])
+        if repeated:
+            yield f"  {repeated} listed above"
+        rest = finding.count - repeated - len(items[:ITEMS_SHOWN])
         if rest > 0:
             yield f"  and {rest} more (--json lists them)"
 

@@ -51,6 +51,18 @@ class Finding:
     items: tuple[Item, ...]
 
 
+class Listed(NamedTuple):
+    """The items of a kind to list: those that no earlier kind lists.
+
+    Attributes:
+        items: These, in their order.
+        repeated: How many of the kind's items are left out.
+    """
+
+    items: list[Item]
+    repeated: int
+
+
 class FoundItem(NamedTuple):
     """An item before its rows are looked up in `rows.csv`."""
 
@@ -185,6 +197,18 @@ def _listed(groups: list[DuplicateGroup]) -> Found:
     ordered = sorted(groups, key=lambda group: group.rows.tolist())[:LISTED]
     items = [FoundItem(g.rows.tolist(), None, g.exact, g.distance) for g in ordered]
     return Found(len(groups), items)
+
+
+def without_repeats(findings: Sequence[Finding]) -> dict[str, Listed]:
+    """Kind → its items to list, so that a leak is not shown again as a near duplicate."""
+    shown: set[tuple[int, ...]] = set()
+    listed = {}
+    for finding in findings:
+        groups = {tuple(row.row for row in item.rows): item for item in finding.items}
+        fresh = [item for rows, item in groups.items() if len(rows) == 1 or rows not in shown]
+        listed[finding.kind] = Listed(fresh, len(finding.items) - len(fresh))
+        shown |= set(groups)
+    return listed
 
 
 def find(

@@ -1,9 +1,12 @@
 """`stats --report`: everything about a dataset on one page that needs no other file."""
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from markupsafe import Markup, escape
 
 from imgmem._version import __version__
 from imgmem.core.errors import UsageError
@@ -15,7 +18,7 @@ from imgmem.core.rows.origins import RowOrigin, sources_of
 from imgmem.core.sample.selection import choose
 from imgmem.core.specs import CHANNEL_NAMES, RunSpec, SampleSpec
 from imgmem.core.stats.describe import Channel, ClassRows, DatasetStats
-from imgmem.core.stats.findings import Finding
+from imgmem.core.stats.findings import without_repeats
 from imgmem.core.stats.gallery import mean_images, thumbnails
 from imgmem.core.stats.kinds import FINDINGS
 from imgmem.core.stats.scan import plan_scan
@@ -30,6 +33,9 @@ ITEMS = 12
 """Findings of a kind that are shown."""
 ROWS = 6
 """Rows of a group that are shown."""
+FILES = 200
+"""Rejected files that are listed."""
+_MARKS = re.compile(r"([/_-])")
 _BINS = 64
 
 
@@ -42,20 +48,8 @@ class _Strip:
     sources: list[RowOrigin]
 
 
-def require_template_library() -> None:
-    """UsageError, with the remedy, where Jinja2 is missing."""
-    try:
-        import jinja2  # noqa: F401
-    except ImportError:
-        raise UsageError(
-            "a report needs Jinja2, which is not installed",
-            hint="Install it: pip install 'imgmem[report]'",
-        ) from None
-
-
 def check_report(out: str, dataset: str) -> None:
     """UsageError unless a report on the dataset can be written to `out`."""
-    require_template_library()
     inside, target = os.path.realpath(dataset), os.path.realpath(out)
     if os.path.commonpath([inside, target]) == inside:
         raise UsageError(f"{out} is inside the dataset", hint="Write it somewhere else.", path=out)
@@ -93,9 +87,10 @@ def write_report(
         )
         strips = list(_strips(dataset, largest, means))
         rows = [source.row for strip in strips for source in strip.sources]
-        rows += [source.row for finding in stats.findings for source in _shown(finding)]
+        rows += [source.row for source in _shown(stats)]
         images = thumbnails(dataset, rows)
-    page = _page(stats=stats, strips=strips, images=images, **_derived(stats))
+        rejected = dataset.rejected()
+    page = _page(stats=stats, strips=strips, images=images, rejected=rejected, **_derived(stats))
     durable.write_file(out, page.encode("utf-8", "backslashreplace"))
 
 
@@ -118,9 +113,11 @@ def _strips(dataset: Dataset, classes: list[ClassRows], means: dict[int, str]) -
         yield _Strip(each, means[each.label], sources)
 
 
-def _shown(finding: Finding) -> Iterator[RowOrigin]:
-    for item in finding.items[:ITEMS]:
-        yield from item.rows[:ROWS]
+def _shown(stats: DatasetStats) -> Iterator[RowOrigin]:
+    """The rows of findings that are shown."""
+    for listed in without_repeats(stats.findings).values():
+        for item in listed.items[:ITEMS]:
+            yield from item.rows[:ROWS]
 
 
 def _derived(stats: DatasetStats) -> dict[str, Any]:
@@ -135,8 +132,10 @@ def _derived(stats: DatasetStats) -> dict[str, Any]:
         "curves": {name: _curves(channels) for name, channels in stats.channels.items()},
         "thresholds": asdict(stats.thresholds),
         "titles": {kind.name: kind.title for kind in FINDINGS},
+        "listed": without_repeats(stats.findings),
         "items": ITEMS,
         "rows": ROWS,
+        "files": FILES,
     }
 
 
@@ -169,7 +168,7 @@ def _points(heights: list[float], step: int) -> str:
 
 def _page(**context: Any) -> str:
     """The template filled in; every name in it is escaped."""
-    import jinja2
+    import jinja2  # it takes a while, and most runs write no page
 
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("imgmem.core.stats"),
@@ -179,8 +178,14 @@ def _page(**context: Any) -> str:
         lstrip_blocks=True,
     )
     environment.filters["printable"] = printable
+    environment.filters["breakable"] = _breakable
     environment.filters["in_words"] = _in_words
     return environment.get_template("report.html.jinja").render(context)
+
+
+def _breakable(text: Any) -> Markup:
+    """Printable text that may be broken after the marks that names are made of."""
+    return Markup(_MARKS.sub("\\1<wbr>", str(escape(printable(str(text))))))
 
 
 def _in_words(value: Any) -> str:

@@ -25,7 +25,7 @@ NAME_WIDTH = 11
 """Columns of the names in front of facts."""
 
 WIDTH = 100
-"""Columns of the tables where stdout is no terminal."""
+"""Columns of the tables where stdout is not a terminal."""
 
 
 def print_result(command: str, body: Any, check: CheckFailed | None = None) -> None:

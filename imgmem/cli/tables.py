@@ -21,7 +21,7 @@ CLASSES_SHOWN = 40
 ITEMS_SHOWN = 3
 ROWS_SHOWN = 4
 BAR, SHORT_BAR = 24, 8
-"""Columns of the longest bar, and beside the gray levels of --by-class."""
+"""Columns of the longest bar, and next to the pixel values of --by-class."""
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
 _TITLES = {kind.name: kind.title for kind in FINDINGS}
 
@@ -64,7 +64,7 @@ def _facts(stats: DatasetStats) -> Iterator[tuple[str, str]]:
         empty = [each.name for each in stats.classes if not each.rows]
         yield "balance", f"without rows: {', '.join(map(printable, empty[:10]))}"
     if stats.verified:
-        yield "verified", "all data is as its checksums say"
+        yield "verified", "all checksums match"
     yield "memory", f"peak {format_bytes(stats.peak_memory)} of {format_bytes(stats.memory)}"
 
 
@@ -76,7 +76,7 @@ def _sizes(stats: DatasetStats) -> str:
 
 
 def _classes(stats: DatasetStats, fine: bool) -> "Table":
-    """A line a class: its rows, by split, and a bar; with --by-class its gray levels."""
+    """A line a class: its rows, by split, and a bar; with --by-class its pixel values."""
     classes, splits = stats.classes or [], list(stats.splits) if not stats.split else []
     levels = ("mean", "std") if any(each.mean for each in classes) else ()
     table = render.table(
@@ -124,7 +124,7 @@ def _bar(share: float, longest: int, fine: bool) -> str:
 def _channels(stats: DatasetStats, fine: bool) -> "Table":
     """A line for each channel of all rows and of each split."""
     some = f", every {stats.histogram_step}th row" if stats.histogram_step > 1 else ""
-    histogram = (f"gray levels 0 to 255{some}",) if fine else ()
+    histogram = (f"pixel values 0-255{some}",) if fine else ()
     columns = ("channel", "mean", "std", "min", "max", *histogram)
     table = render.table("rows", *columns, left=("rows", "channel", *histogram))
     for name, channels in stats.channels.items():

@@ -24,7 +24,7 @@ INDEX_BYTES = 8
 CHUNK_BYTES = 8 * 2**20
 """A chunk buffer's size where the budget is ample: more brings no speed."""
 DECODE_BYTES = 8 * 2**20
-"""What a worker needs to decode images of ordinary size: the least that is worth running with."""
+"""What a worker needs to decode images of ordinary size: less is not worth running with."""
 OUTCOME_BYTES = 1024
 """What is noted of a row while its chunk is under way: path, digest, facts (measured: 980)."""
 REWRITE_BYTES = 80 * 2**20

@@ -58,7 +58,7 @@ class ImageSpec:
     """How one image becomes one row.
 
     size: (height, width) in pixels, or None for the images' own ("native") size.
-    background: gray levels 0–255 (R, G, B) under transparent pixels and around `pad`.
+    background: pixel values 0–255 (R, G, B) under transparent pixels and around `pad`.
     max_pixels: an image whose header says more is rejected before it is decoded.
     """
 
@@ -293,7 +293,7 @@ class BatchOptions(TypedDict, total=False):
 
 @dataclass(frozen=True, kw_only=True)
 class Thresholds:
-    """From where on `stats` speaks of a row, or of two rows, as a finding.
+    """From which value on a row, or two rows, are a finding of `stats`.
 
     near: differing bits of two 64-bit perceptual hashes up to which images are near
     duplicates (0 to MAX_NEAR), or None to search none. blank: contrast (standard deviation
@@ -312,7 +312,7 @@ class Thresholds:
 
 
 MAX_NEAR = 16
-"""Beyond this, different pictures are near as often as not, and the search takes minutes."""
+"""Beyond this, different images are near as often as not, and the search takes minutes."""
 
 MAX_IMBALANCE = 10.0
 """Largest ÷ smallest class from which on `--fail-on imbalance` fails."""
@@ -361,7 +361,7 @@ class SampleSpec:
     """Which rows to show.
 
     count: how many at most; None for SAMPLE_COUNT. balanced: equally many of each class.
-    per_class: so many of each class. rows: these, in this order, and no others.
+    per_class: this many of each class. rows: these, in this order, and no others.
     split, classes: only rows of this split, of these classes (by name); empty for all.
     group: put rows of a class, of a split, or that look the same, side by side.
     seed: random order is a sort by a hash of seed and row.

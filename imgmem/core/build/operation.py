@@ -294,7 +294,7 @@ def _check_rejects(building: UnfinishedBuild, policy: RejectPolicy) -> None:
         building.commit()
         raise InputError(
             f"{rejected} images were rejected by an earlier run with {option('on_error', 'skip')}",
-            hint=f"Go on with {option('on_error', 'skip')}, or begin anew with "
+            hint=f"Resume with {option('on_error', 'skip')}, or start over with "
             f"{option('restart', True)}.",
             rejected=dict(building.state.reasons),
         )

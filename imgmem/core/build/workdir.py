@@ -48,7 +48,7 @@ def finished_record(out: str) -> Record | None:
         return None
     if not os.path.isfile(os.path.join(out, store.RECORD)):
         raise DatasetError(
-            f"{out} is there, and is no imgmem dataset",
+            f"{out} exists and is not an imgmem dataset",
             hint="Give another name for the result; imgmem replaces datasets only.",
             path=out,
         )
@@ -200,6 +200,6 @@ def _require_same(opened: UnfinishedBuild, now: BuildInputs, plan: Plan) -> None
 def _other_build(path: str, what: str) -> DatasetError:
     return DatasetError(
         f"{path} holds an unfinished build, and since then these changed: {what}",
-        hint=f"Go on with what it was begun with, or begin anew with {option('restart', True)}.",
+        hint=f"Restore them to resume, or start over with {option('restart', True)}.",
         path=path,
     )

@@ -157,7 +157,7 @@ class _Pieces(io.RawIOBase):
 
 
 def check_png_image(image: ImageFile, header: Header, data: bytes) -> None:
-    """Check an opened PNG, and scale its transparent gray level as Pillow scales its pixels.
+    """Check an opened PNG, and scale its transparent gray value as Pillow scales its pixels.
 
     Raises RejectedImage: "unsupported" or "corrupt".
     """

@@ -53,7 +53,7 @@ def require_reversible(normalization: Normalization) -> None:
 
 
 def _is_reversible(line: Values, normalization: Normalization, channel: int) -> bool:
-    """Whether the values of one channel's levels lead back to them."""
+    """Whether the values of one channel's levels can be inverted."""
     if not np.isfinite(line).all() or len(np.unique(line)) < PIXEL_VALUES:
         return False
     found = np.empty(PIXEL_VALUES, np.uint8)

@@ -128,7 +128,7 @@ def _avif_threads() -> Restore | None:
 
 
 def _pillow_warnings() -> Restore:
-    """Odd metadata is no concern: the pixels are judged here."""
+    """Odd metadata does not matter: the pixels are judged here."""
     warnings.filterwarnings("ignore", module=r"PIL\.")
     entry = warnings.filters[0]
 

@@ -34,7 +34,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class _Buffers:
-    """Arrays for one chunk: as it is read, its gray levels, and these channel by channel."""
+    """Arrays for one chunk: as it is read, its pixel values, and these channel by channel."""
 
     source: npt.NDArray[Any]
     gray: lookup.Gray
@@ -50,9 +50,9 @@ def measure(
     run: RunSpec,
     progress: ProgressCallback,
 ) -> Measured:
-    """Read all features, uint8 or whole gray levels in float, and sum the levels in `rows`.
+    """Read all features, uint8 or whole pixel values in float, and sum the levels in `rows`.
 
-    Raises DatasetError where the data is not as its checksums say, or holds other values.
+    Raises DatasetError where the checksums do not match, or holds other values.
     """
     reader = _Reader(features, side, chunking, rows)
     crcs = np.zeros(chunking.chunks, np.uint32)
@@ -81,7 +81,7 @@ def require_checksums(path: str, side: Record, blocks: list[int]) -> None:
     if bad:
         ranges = ", ".join(f"{start} to {stop - 1}" for start, stop in bad)
         raise DatasetError(
-            f"{path} is damaged: rows {ranges} are not as their checksums say",
+            f"{path} is damaged: the checksums of rows {ranges} do not match",
             hint="Restore it from a copy, or build the dataset again.",
             path=path,
             damaged_rows=bad,

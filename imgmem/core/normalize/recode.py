@@ -191,7 +191,7 @@ def window_of(cost: int, run: RunSpec) -> int:
 
 
 class _Buffers:
-    """Arrays for one chunk: as it is read, as it becomes, and its gray levels in between."""
+    """Arrays for one chunk: as it is read, as it becomes, and its pixel values in between."""
 
     def __init__(self, values: int, source: np.dtype[Any], result: np.dtype[Any]) -> None:
         self.source = np.empty(values, source)

@@ -46,10 +46,10 @@ def begin(path: str, rewrite: Rewrite, state: journal.RewriteState) -> None:
 
 
 def resume(path: str, direction: Direction, *, run: RunSpec, progress: ProgressCallback) -> Record:
-    """Take a dataset that is in transition to its end in `direction`; returns its new record.
+    """Take a partially normalized dataset to its end in `direction`; returns its new record.
 
     Raises DatasetError where the features or the journal are damaged, ResourceError where
-    the disk fails: the dataset then stays in transition.
+    the disk fails: the dataset then stays partially normalized.
     """
     with Journal(_require_journal(path)) as opened, _moved(path) as features:
         rewriting = _Rewriting(opened, features, run, progress)
@@ -59,7 +59,7 @@ def resume(path: str, direction: Direction, *, run: RunSpec, progress: ProgressC
 
 
 def rewrite_of(path: str) -> Rewrite:
-    """The rewrite that a dataset in transition is in."""
+    """The rewrite that a partially normalized dataset is in."""
     with Journal(_require_journal(path)) as opened:
         return opened.rewrite
 
@@ -78,7 +78,7 @@ def _require_journal(path: str) -> str:
 
 @contextmanager
 def _moved(path: str) -> Iterator[File]:
-    """The features, open, under the name that they have in transition."""
+    """The features, open, under the name that they have during the rewrite."""
     home, moved = (os.path.join(path, name) for name in (store.FEATURES, store.MOVED))
     at_home, is_moved = os.path.lexists(home), os.path.lexists(moved)
     if at_home and is_moved:

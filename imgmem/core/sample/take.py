@@ -60,7 +60,7 @@ def take(path: str | os.PathLike[str], spec: SampleSpec) -> Sample:
 
 
 def _require_room(dataset: Dataset, count: int) -> None:
-    """ResourceError where so many rows would not fit into the default memory budget."""
+    """ResourceError where `count` rows would not fit into the default memory budget."""
     needed = forecast.sample_bytes(
         rows=count,
         row_bytes=dataset.record.features_header.row_bytes,

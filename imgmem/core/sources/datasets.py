@@ -1,7 +1,7 @@
-"""A dataset as a source, to be split or resized anew: each row is an image.
+"""A dataset as a source, to be split or resized again: each row is an image.
 
 A row is handed out as a binary PPM or PGM file (netpbm.sourceforge.net/doc/ppm.html): a
-header of some bytes before the very gray levels, a normalization undone.
+header of some bytes before the very pixel values, a normalization undone.
 """
 
 import csv
@@ -39,7 +39,7 @@ class DatasetSource:
     spool_bytes = 0
 
     def __init__(self, path: str, *, labels: bool = True, auto_split: bool = True) -> None:
-        """Raises InputError or DatasetError if it is no dataset that is whole."""
+        """Raises InputError or DatasetError if it is not a dataset that is whole."""
         self._path = path
         self._auto_split = auto_split
         self._lock = Lock(path, exclusive=False)
@@ -147,7 +147,7 @@ class DatasetSource:
             lookup.apply(gray, lookup.table(normalization), 0, again)
             exact = np.array_equal(again, stored)
         if not exact:
-            raise RejectedImage("corrupt", "the row has values that stand for no gray level")
+            raise RejectedImage("corrupt", "the row has values that are not pixel values")
         return gray
 
     def read_head(self, name: str, locator: Locator, length: int) -> bytes:

@@ -118,5 +118,5 @@ def inner_path(path: str) -> str:
     if ".." in parts:
         raise ValueError(f"{path!r} leads upwards, which is never followed")
     if not parts or "\0" in path:
-        raise ValueError(f"{path!r} is no path")
+        raise ValueError(f"{path!r} is not a valid path")
     return "/".join(parts)

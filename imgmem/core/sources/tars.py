@@ -132,7 +132,7 @@ def tar_members(blob: Blob) -> Iterator[tuple[str, int, int]]:
 def _checked(blob: Blob, member: tarfile.TarInfo) -> str:
     """The path of a member that may be read; InputError for others."""
     if not member.isreg():
-        raise refused(blob.path, member.name, "which is no regular file (a link or a device?)")
+        raise refused(blob.path, member.name, "which is not a regular file (a link or a device?)")
     if member.issparse():
         raise refused(blob.path, member.name, "which is a sparse file")
     if member.size < 0 or member.offset_data + member.size > blob.size:

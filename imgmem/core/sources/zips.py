@@ -96,7 +96,7 @@ class ZipContainer:
     def _checked(self, record: _Record) -> str:
         kind = stat.S_IFMT(record.mode) if record.made_on == _MADE_ON_UNIX else 0
         if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-            what = "which is no regular file (a link or a device?)"
+            what = "which is not a regular file (a link or a device?)"
             raise refused(self._blob.path, record.name, what)
         if record.offset + record.packed > self._blob.size:
             raise damaged(self._blob.path, f"it ends before its member {record.name} does")

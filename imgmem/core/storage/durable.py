@@ -30,7 +30,7 @@ _relaxed = ContextVar("relaxed", default=False)
 
 @contextmanager
 def relaxed() -> Iterator[None]:
-    """Within, nothing is synced: for scratch disks, where a power cut may cost the result."""
+    """Within, nothing is synced: for scratch disks, where a power loss may cost the result."""
     token = _relaxed.set(True)
     try:
         yield

@@ -58,7 +58,7 @@ def require_whole(
     if bad:
         ranges = ", ".join(f"{rows.start} to {rows.stop - 1} of {rows.array}" for rows in bad)
         raise DatasetError(
-            f"{path} is damaged: rows {ranges} are not as their checksums say",
+            f"{path} is damaged: the checksums of rows {ranges} do not match",
             hint="Restore it from a copy, or build the dataset again.",
             path=path,
             damaged=[asdict(rows) for rows in bad],

@@ -136,7 +136,7 @@ def wrong(path: str, number: int, what: str, **facts: object) -> InputError:
 
 
 def doubtful(doubt: Doubt) -> InputError:
-    """The error for a doubt that leaves nothing to go on with."""
+    """The error for a doubt that leaves nothing to decide by."""
     try:
         require_certain([doubt])
     except InputError as error:

@@ -2,8 +2,9 @@
 
 import click
 
-from imgmem._version import __version__
 from imgmem.cli.program import Program
+from imgmem.cli.version import show_version
+from imgmem.core.errors import UsageError
 
 COMMANDS = {
     "build": "Stream the images of SOURCE into a dataset, in bounded memory.",
@@ -27,10 +28,16 @@ Examples:
   imgmem build photos flowers       photos/CLASS/*.jpg become flowers/X.npy
   imgmem normalize flowers          in place, in bounded memory""",
 )
-@click.version_option(__version__, prog_name="imgmem")
+@click.option("--version", is_flag=True, help="Show the version and exit.")
+@click.option("--json", "as_json", is_flag=True, help="With --version: also those of decoders.")
 @click.pass_context
-def main(context: click.Context) -> None:
+def main(context: click.Context, version: bool, as_json: bool) -> None:
     """Turn folders of images into memory-mapped NumPy datasets, in bounded memory."""
+    if version:
+        show_version(as_json=as_json)
+        context.exit()
+    if as_json:
+        raise UsageError("--json goes with --version here", hint="Write it after the command.")
     if context.invoked_subcommand is None:
         click.echo(context.get_help(), err=True)
         context.exit(2)

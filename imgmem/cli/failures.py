@@ -35,8 +35,8 @@ def translated(error: BaseException) -> ImgmemError:
             return Interrupted("interrupted", hint="Run the same command again.")
         case Exception() if _lacks_memory(error):
             return _out_of_memory()
-        case ImportError() if library := _MISSING_LIBRARY.search(str(error)):
-            return _missing_library(error.name or "a package", library[1])
+        case ImportError() | AttributeError() if lacking := _lacking_package(error):
+            return lacking
         case OSError():
             return _failed_file(error)
     return error if isinstance(error, ImgmemError) else _internal(error)
@@ -57,23 +57,59 @@ def _lacks_memory(error: Exception) -> bool:
 
 def _out_of_memory() -> ResourceError:
     return ResourceError(
-        "out of memory", hint="Lower --memory or --workers, or run where there is more."
+        "out of memory", hint="Lower --memory or --workers, or use a machine with more memory."
     )
 
 
-def _missing_library(package: str, library: str) -> ResourceError:
-    """A system library that a package needs and that minimal machines and containers lack."""
-    if package != "cv2":
-        return ResourceError(
-            f"{package} cannot be loaded: the system library {library} is missing",
-            hint="Install the system package that contains it.",
-        )
+def _lacking_package(error: ImportError | AttributeError) -> ResourceError | None:
+    """The answer to a package that cannot be loaded here, if that is what went wrong."""
+    if _opencv_is_broken(error):
+        return _broken_opencv(error)
+    library = _MISSING_LIBRARY.search(str(error))
+    if library is None:
+        return None
     return ResourceError(
-        f"OpenCV cannot be loaded: the system library {library} is missing",
-        hint="Install it (Debian, Ubuntu: apt-get install libgl1 libglib2.0-0), or use the "
-        "OpenCV that needs none: pip uninstall opencv-python, "
-        "then pip install opencv-python-headless.",
-        library=library,
+        f"{error.name or 'a package'} cannot be loaded: the system library {library[1]} is missing",
+        hint="Install the system package that contains it.",
+        library=library[1],
+    )
+
+
+_REPAIR = (
+    "pip uninstall -y opencv-python opencv-contrib-python opencv-python-headless "
+    "opencv-contrib-python-headless && pip install opencv-python-headless"
+)
+"""Tried in fresh environments. One uninstall alone is not enough: all these packages own the
+folder cv2, so removing one of two leaves a cv2 without its parts."""
+
+
+def _opencv_is_broken(error: Exception) -> bool:
+    """Whether `cv2` cannot be imported, or is a rest of a package without its functions."""
+    if isinstance(error, ImportError):
+        return (error.name or "").partition(".")[0] == "cv2" or _in_opencv(error)
+    return "'cv2'" in str(error) or "cv2." in str(error)
+
+
+def _in_opencv(error: BaseException) -> bool:
+    """Whether the error came out of the import of OpenCV: of NumPy for another one, say."""
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_globals.get("__name__", "").partition(".")[0] == "cv2":
+            return True
+        trace = trace.tb_next
+    return False
+
+
+def _broken_opencv(error: BaseException) -> ResourceError:
+    """OpenCV that is missing, half removed, or built for another NumPy, with its repair."""
+    library = _MISSING_LIBRARY.search(str(error))
+    said = f"the system library {library[1]} is missing" if library else str(error).splitlines()[0]
+    system = "Install it (Debian, Ubuntu: apt-get install libgl1 libglib2.0-0), or use the "
+    hint = f"{system}OpenCV that needs none: {_REPAIR}" if library else f"Repair it: {_REPAIR}"
+    return ResourceError(
+        f"OpenCV cannot be loaded: {said}",
+        hint=f"{hint} (then `pip check` reports packages that want another OpenCV).",
+        **({"library": library[1]} if library else {}),
     )
 
 
@@ -95,7 +131,7 @@ def _internal(error: BaseException) -> ImgmemError:
     traceback.print_exception(error)
     return ImgmemError(
         f"internal error: {type(error).__name__}: {error}",
-        hint="This is a fault of imgmem: please report it with the lines above.",
+        hint="This is a bug in imgmem; please report it with the traceback above.",
     )
 
 

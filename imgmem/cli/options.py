@@ -1,5 +1,6 @@
 """The options of a command, from the table of the core, and the form of its help page."""
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass
 from functools import wraps
@@ -10,9 +11,10 @@ import click
 from imgmem.cli.output import Output
 from imgmem.cli.spelling import flag, for_terminal
 from imgmem.cli.types import type_of
+from imgmem.core.errors import UsageError
 from imgmem.core.messages import Message
 from imgmem.core.options.option import Declared, declared
-from imgmem.core.options.tables import HEADINGS, OUTPUT
+from imgmem.core.options.tables import HEADINGS, OUTPUT, BuildOptions
 
 F = Callable[..., Any]
 
@@ -32,6 +34,14 @@ class TableOption(click.Option):
 class Command(click.Command):
     """A command whose help lists its options under headings."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the words; UsageError that helps where a shell made many files of a pattern."""
+        ctx.allow_extra_args = True
+        super().parse_args(ctx, args)
+        if ctx.args and not ctx.resilient_parsing:
+            raise _too_many([*map(str, _given_arguments(self, ctx)), *ctx.args], self.name)
+        return ctx.args
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, a section for each heading."""
         lines: dict[str, list[tuple[str, str]]] = {}
@@ -42,6 +52,27 @@ class Command(click.Command):
         for heading in filter(lines.__contains__, HEADINGS):
             with formatter.section(heading):
                 formatter.write_dl(lines[heading])
+
+
+def _given_arguments(command: click.Command, ctx: click.Context) -> list[Any]:
+    return [ctx.params[each.name] for each in command.params if isinstance(each, click.Argument)]
+
+
+def _too_many(words: list[str], command: str | None) -> UsageError:
+    """More arguments than the command has: an expanded pattern, most likely."""
+    files = [word for word in words if os.path.isfile(word)]
+    if len(files) < 2:
+        return UsageError(
+            f"too many arguments: {' '.join(words)}", hint=f"See `imgmem {command} --help`."
+        )
+    folder = os.path.dirname(files[0]) or "."
+    return UsageError(
+        f"{len(files)} files were given where one SOURCE is expected: "
+        "the shell has expanded a pattern",
+        hint=f"Give their folder, {folder}, instead"
+        + (f", with {flag('include')} 'PATTERN'." if "include" in declared(BuildOptions) else "."),
+        files=len(files),
+    )
 
 
 def command(

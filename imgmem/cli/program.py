@@ -1,6 +1,7 @@
 """The program around the commands: how it starts, which command it loads, and how it ends."""
 
 import os
+import shlex
 import signal
 import sys
 import warnings
@@ -12,7 +13,7 @@ import click
 
 from imgmem.cli import failures, render
 from imgmem.cli.stdout import ignore_broken_pipe
-from imgmem.core.errors import ImgmemError, ResourceError
+from imgmem.core.errors import ImgmemError, ResourceError, UsageError
 
 _COMPLETION = "_IMGMEM_COMPLETE"  # by which a shell asks Click for completions
 
@@ -38,6 +39,14 @@ class Program(click.Group):
         if cmd_name not in self.summaries:
             return super().get_command(ctx, cmd_name)
         return with_environment(import_module(f"imgmem.cli.{cmd_name}").command)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the first word names; UsageError with the one that was meant."""
+        if args and args[0] not in self.commands and args[0] not in self.summaries:
+            raise _unknown_command(args, list(self.summaries))
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -71,6 +80,19 @@ class Program(click.Group):
         except BaseException as error:
             _ignore_signals()
             return failures.translated(error)
+
+
+def _unknown_command(words: list[str], known: list[str]) -> UsageError:
+    from difflib import get_close_matches  # not before it is needed: commands start fast
+
+    close = get_close_matches(words[0], known, 1)
+    if close:
+        hint = f"Did you mean `imgmem {close[0]}`?"
+    elif len(words) > 1 and os.path.exists(words[0]):
+        hint = f"To build a dataset from it: `imgmem {shlex.join(['build', *words])}`."
+    else:
+        hint = f"Commands: {', '.join(known)}."
+    return UsageError(f"there is no command {words[0]!r}", hint=hint)
 
 
 def _warn(message: Warning | str, *_: Any, **__: Any) -> None:

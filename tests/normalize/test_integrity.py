@@ -173,7 +173,7 @@ def test_damaged_features_are_never_rewritten(dataset, operation):
         file.seek(-1, os.SEEK_END)
         file.write(b"\x05")
     before = (path / "X.npy").read_bytes()
-    with pytest.raises(DatasetError, match="the checksums of rows .* do not match"):
+    with pytest.raises(DatasetError, match=r"the checksums of rows .* do not match"):
         operation(path)
     assert (path / "X.npy").read_bytes() == before
 

@@ -35,6 +35,7 @@ from imgmem.core.machine.pipeline import MemoryGate, in_order
 from imgmem.core.messages import option
 from imgmem.core.options.option import applied
 from imgmem.core.options.tables import BuildOptions
+from imgmem.core.paths import local_path
 from imgmem.core.progress import Progress, ProgressCallback, no_progress
 from imgmem.core.sources import Source
 from imgmem.core.sources.labeling import require_certain
@@ -129,7 +130,7 @@ def build(
     spec, policy, existing, run = applied(BuildOptions, options, spec, policy, existing, run)
     if spec.classes_from is not None:
         spec = replace(spec, classes=read_classes(spec.classes_from), classes_from=None)
-    source, out = os.path.normpath(source), os.path.normpath(out)
+    source, out = os.path.normpath(local_path(source)), os.path.normpath(local_path(out))
     _require_consistent(policy)
     workdir.require_not_nested(source, out)
     workdir.clean_up(out)

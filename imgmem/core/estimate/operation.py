@@ -28,6 +28,7 @@ from imgmem.core.machine import memory, process
 from imgmem.core.messages import option
 from imgmem.core.options.option import applied
 from imgmem.core.options.tables import EstimateOptions
+from imgmem.core.paths import local_path
 from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.sources import Listing, Source, open_source
 from imgmem.core.sources.labeling import Labeling, class_counts, split_counts
@@ -114,7 +115,7 @@ def estimate(
             is a dataset.
     """
     spec, run = applied(EstimateOptions, options, spec, run)
-    result = _estimate(os.path.abspath(path), spec, run, progress)
+    result = _estimate(os.path.abspath(local_path(path)), spec, run, progress)
     if failure := limit_check(result, spec):
         raise failure
     return result

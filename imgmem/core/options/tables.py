@@ -156,7 +156,7 @@ class EstimateOptions(LabelOptions, ImageOptions, ResourceOptions, total=False):
     float_dtype: Annotated[specs.FloatDtype, Option("dtype after `normalize`.", PIXELS)]
     out: Annotated[
         Path | None,
-        Option("Where build would write.", OUTPUT, parse=values.path, metavar="PATH", default="."),
+        Option("Where build would write.", OUTPUT, parse=values.local, metavar="PATH", default="."),
     ]
     sample: Annotated[
         int | None,
@@ -180,7 +180,7 @@ class UndoOptions(ResourceOptions, total=False):
     to: Annotated[
         Path | None,
         Option(
-            "Write the result to NEW instead of in place.", OUTPUT, parse=values.path,
+            "Write the result to NEW instead of in place.", OUTPUT, parse=values.local,
             metavar="NEW",
         ),
     ]  # fmt: skip
@@ -220,7 +220,7 @@ class NormalizeOptions(UndoOptions, total=False):
     ]  # fmt: skip
     stats_from: Annotated[
         Path | None,
-        Option("Use another dataset's statistics.", METHOD, parse=values.path, metavar="OTHER"),
+        Option("Use another dataset's statistics.", METHOD, parse=values.local, metavar="OTHER"),
     ]
     dtype: Annotated[specs.FloatDtype, Option("Output dtype.", OUTPUT)]
     on_read: Annotated[bool, Option("Keep uint8 on disk; normalize on read.", OUTPUT)]
@@ -255,6 +255,6 @@ class SampleOptions(TypedDict, total=False):
         Path | None,
         Option(
             "A contact sheet (.png, .jpg), a batch (.npz, .npy), or a folder of images.", OUTPUT,
-            parse=values.path, metavar="PATH",
+            parse=values.local, metavar="PATH",
         ),
     ]  # fmt: skip

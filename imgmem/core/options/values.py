@@ -13,6 +13,7 @@ from typing import Any
 
 from imgmem.core.errors import UsageError
 from imgmem.core.options.option import Fields
+from imgmem.core.paths import local_path
 from imgmem.core.specs import MAX_NEAR, Thresholds
 from imgmem.core.units import parse_bytes
 
@@ -185,6 +186,14 @@ def path(value: Any) -> str:
     if not isinstance(value, str | os.PathLike):
         raise ValueError(f"{value!r} is not a path")
     return os.fsdecode(value)
+
+
+def local(value: Any) -> str:
+    """A path as text; ValueError for an address."""
+    try:
+        return local_path(path(value))
+    except UsageError as error:
+        raise ValueError(error.message) from None
 
 
 def classes(value: Any) -> Fields:

@@ -70,6 +70,6 @@ class StatsOptions(CompareOptions, total=False):
     report: Annotated[
         Path | None,
         Option(
-            "Write a self-contained HTML report.", OUTPUT, parse=values.path, metavar="FILE.html"
+            "Write a self-contained HTML report.", OUTPUT, parse=values.local, metavar="FILE.html"
         ),
     ]

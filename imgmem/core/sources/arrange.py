@@ -17,7 +17,7 @@ from imgmem.core.sources.tree import Folder, Tree
 from imgmem.core.specs import LabelSpec
 
 DOUBTFUL = ("no extension, no image",)
-"""The `extra` of a raw entry without an extension that is no image by its first bytes: it only
+"""The `extra` of a raw entry without an extension that is not an image by its first bytes: it only
 counts where other files without an extension are images."""
 
 

@@ -27,7 +27,7 @@ SPECIAL_FILE = "FIFO, socket or device"
 class Candidate(NamedTuple):
     """A file that may be an image; `folder` is its path from the top, "" or "a/b/".
 
-    look: why it is no image unless its first bytes say otherwise, or "".
+    look: why it is not an image unless its first bytes say otherwise, or "".
     """
 
     folder: str

@@ -18,6 +18,7 @@ GROUND = {
         "options.option",
         "options.tables",
         "options.values",
+        "paths",
         "progress",
         "specs",
         "stats",

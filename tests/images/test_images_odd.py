@@ -2,13 +2,13 @@
 
 import io
 import struct
-import zlib
 
 import cv2
 import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 from support.images import encode, oriented, photo
+from support.raw_files import bmp, chunk, png, png_header, png_pixels, raw_tags, tiff, with_depth
 
 from imgmem.core.decode.foreign import UNRECOGNIZED, named
 from imgmem.core.decode.headers import read_header
@@ -149,22 +149,6 @@ def test_an_arithmetic_jpeg_or_an_odd_subsampling_is_unsupported_in_words():
 # PNG -------------------------------------------------------------------------------------
 
 
-def chunk(name, body):
-    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-
-
-def png(*chunks):
-    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks) + chunk(b"IEND", b"")
-
-
-def header(width, height, depth, color):
-    return chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, 0))
-
-
-def pixels(rows):
-    return chunk(b"IDAT", zlib.compress(b"".join(b"\0" + row for row in rows)))
-
-
 @pytest.mark.parametrize("depth", [1, 2, 4, 8])
 def test_the_transparent_level_of_a_gray_png_is_one_of_its_own_levels(depth):
     levels = 2**depth - 1
@@ -173,7 +157,7 @@ def test_the_transparent_level_of_a_gray_png_is_one_of_its_own_levels(depth):
     bits = np.array([f"{v:0{depth}b}" for v in row])
     packed = int("".join(bits), 2).to_bytes(depth, "big")
     clear = chunk(b"tRNS", struct.pack(">H", transparent))
-    data = png(header(8, 1, depth, 0), clear, pixels([packed]))
+    data = png(png_header(8, 1, depth, 0), clear, png_pixels([packed]))
     shown, notes = read(data, background=(9, 8, 7))
     expected = [[9, 8, 7] if v == transparent else [v * 255 // levels] * 3 for v in row]
     assert shown[0].tolist() == expected
@@ -182,10 +166,10 @@ def test_the_transparent_level_of_a_gray_png_is_one_of_its_own_levels(depth):
 
 @pytest.mark.parametrize("palette", [b"", b"\1\2\3" * 2], ids=["empty", "short"])
 def test_colors_that_a_palette_does_not_have_are_corrupt(palette):
-    data = png(header(4, 1, 8, 3), chunk(b"PLTE", palette), pixels([bytes([0, 1, 2, 3])]))
+    data = png(png_header(4, 1, 8, 3), chunk(b"PLTE", palette), png_pixels([bytes([0, 1, 2, 3])]))
     assert reject(data).startswith("corrupt")
     assert "palette" in reject(data)
-    assert reject(png(header(4, 1, 8, 3), pixels([bytes(4)]))).startswith("corrupt")
+    assert reject(png(png_header(4, 1, 8, 3), png_pixels([bytes(4)]))).startswith("corrupt")
 
 
 def test_texts_and_profiles_of_any_size_or_damage_are_passed_over():
@@ -248,18 +232,6 @@ def reject_size(data):
 # BMP -------------------------------------------------------------------------------------
 
 
-def bmp(indices, palette, bits, colors=None):
-    height, width = indices.shape
-    table = b"".join(bytes((*color[::-1], 0)) for color in palette)
-    if bits == 4:
-        indices = indices[:, ::2] << 4 | indices[:, 1::2]
-    rows = b"".join(row.tobytes() + bytes(-len(row) % 4) for row in indices[::-1].astype(np.uint8))
-    start = 54 + len(table)
-    head = b"BM" + struct.pack("<IHHI", start + len(rows), 0, 0, start)
-    info = (40, width, height, 1, bits, 0, 0, 0, 0, colors or len(palette), 0)
-    return head + struct.pack("<IiiHHIIiiII", *info) + table + rows
-
-
 @pytest.mark.parametrize("bits", [4, 8])
 @pytest.mark.parametrize("colors", [2, 16])
 def test_indices_of_several_bits_are_not_taken_for_pixels(bits, colors):
@@ -288,46 +260,6 @@ def test_sixteen_bits_of_a_bmp_are_no_deep_channels_and_their_alpha_is_refused()
 # TIFF ------------------------------------------------------------------------------------
 
 
-def tiff(tags, strips, order="<"):
-    """A TIFF of these strips: tags is {number: (type, values)}, without offsets and lengths."""
-    sizes = {3: "H", 4: "I", 5: "II"}
-    tags = {**tags, 279: (4, [len(strip) for strip in strips]), 273: (4, [0] * len(strips))}
-    start = 8 + 2 + 12 * len(tags) + 4
-    values = {tag: [kind, body] for tag, (kind, body) in tags.items()}
-    room = sum(
-        struct.calcsize(order + sizes[kind] * len(body))
-        for kind, body in values.values()
-        if struct.calcsize(order + sizes[kind] * len(body)) > 4
-    )
-    at = start + room
-    values[273][1] = [at + sum(map(len, strips[:n])) for n in range(len(strips))]
-    entries, extra = b"", b""
-    for tag in sorted(values):
-        kind, body = values[tag]
-        packed = b"".join(struct.pack(order + sizes[kind], v) for v in body)
-        if len(packed) > 4:
-            entries += struct.pack(order + "HHII", tag, kind, len(body), start + len(extra))
-            extra += packed
-        else:
-            entries += struct.pack(order + "HHI", tag, kind, len(body)) + packed.ljust(4, b"\0")
-    magic = b"II*\0" if order == "<" else b"MM\0*"
-    head = magic + struct.pack(order + "IH", 8, len(values))
-    return head + entries + bytes(4) + extra + b"".join(strips)
-
-
-def raw_tags(height, width, *, bits=(8, 8, 8), photometric=2, rows=None, **more):
-    return {
-        256: (4, [width]),
-        257: (4, [height]),
-        258: (3, list(bits)),
-        259: (3, [1]),
-        262: (3, [photometric]),
-        277: (3, [len(bits)]),
-        278: (4, [rows or height]),
-        **{int(tag[1:]): value for tag, value in more.items()},
-    }
-
-
 @pytest.mark.parametrize("order", "<>")
 def test_deep_planes_of_a_tiff_keep_their_upper_eight_bits(order):
     deep = PICTURE.astype(np.uint16) * 256 + 77
@@ -338,10 +270,11 @@ def test_deep_planes_of_a_tiff_keep_their_upper_eight_bits(order):
     assert notes == ("16-bit",)
 
 
-def test_strips_beyond_the_last_row_are_not_read():
+@pytest.mark.parametrize("height", [8, 24, 40])
+def test_strips_beyond_the_last_row_are_not_read(height):
     strips = [PICTURE[top : top + 8].tobytes() for top in range(0, 48, 8)]
-    data = tiff(raw_tags(24, 64, rows=8), strips)
-    assert np.array_equal(read(data)[0], PICTURE[:24])
+    data = tiff(raw_tags(height, 64, rows=8), strips)
+    assert np.array_equal(read(data)[0], PICTURE[:height])
 
 
 def test_a_last_strip_whose_length_is_rounded_up_is_whole():
@@ -461,15 +394,6 @@ def test_deep_jpeg_2000_keeps_its_upper_eight_bits_also_where_it_is_white(bits, 
     assert np.abs(row - expected).max() <= 4  # OpenCV's encoder is not lossless
     assert row[:32].min() >= 251
     assert notes == ("16-bit",)
-
-
-def with_depth(data, bits):
-    """The same codestream, of components that have that many bits."""
-    at = data.index(b"\xff\x4f\xff\x51")
-    changed = bytearray(data)
-    for number in range(struct.unpack_from(">H", data, at + 40)[0]):
-        changed[at + 42 + 3 * number] = bits - 1
-    return bytes(changed)
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 5, 7])

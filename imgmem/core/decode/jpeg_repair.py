@@ -42,7 +42,10 @@ def repaired(data: bytes) -> bytes | None:
     head = b"\xff\xd8" + b"".join(_kept(data, parts))
     last = data[parts[-1].pixels : parts[-1].end]
     bare = last.rstrip(last[-1:])
-    return head + (bare if len(last) - len(bare) >= _LEAST_FILL else last) + b"\xff\xd9"
+    if len(last) - len(bare) < _LEAST_FILL:
+        return head + last + b"\xff\xd9"
+    stuffed = b"\0" if bare.endswith(b"\xff") else b""  # a zero that belongs to the FF (F.1.2.3)
+    return head + bare + stuffed + b"\xff\xd9"
 
 
 def _parts(data: bytes) -> Iterator[_Part]:

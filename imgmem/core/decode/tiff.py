@@ -3,7 +3,7 @@
 import struct
 import zlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from PIL.ImageFile import ImageFile
 from PIL.TiffImagePlugin import TiffImageFile
@@ -67,23 +67,29 @@ class StrictTiffFile(TiffImageFile):
         Pillow itself would read these planes as 8 bits, the chroma as if it were not
         subsampled, and let surplus strips overwrite the first.
         """
-        super()._setup()
         tags = self.tag_v2
         if tags.get(_COMPRESSION, _RAW) != _RAW:
-            return
-        deep_planes = tags.get(_PLANAR, 1) == 2 and max(_values(tags, _BITS, 1)) > 8
-        if deep_planes or (tags.get(_PHOTOMETRIC) == 6 and _subsampled(tags)):
-            tags[_COMPRESSION] = 8  # any but raw: libtiff itself reads the tag in the file
             super()._setup()
-            tags[_COMPRESSION] = _RAW
-        else:
-            planes = tags.get(_SAMPLES, 1) if tags.get(_PLANAR, 1) == 2 else 1
-            self.tile = _without_surplus(self.tile, planes)
+            return
+        _drop_surplus(tags)
+        deep_planes = tags.get(_PLANAR, 1) == 2 and max(_values(tags, _BITS, 1)) > 8
+        by_libtiff = deep_planes or (tags.get(_PHOTOMETRIC) == 6 and _subsampled(tags))
+        if by_libtiff:
+            tags[_COMPRESSION] = 8  # any but raw: libtiff itself reads the tag in the file
+        super()._setup()
+        tags[_COMPRESSION] = _RAW
 
 
-def _without_surplus(tiles: list[Any], planes: int) -> list[Any]:
-    starts = [number for number, tile in enumerate(tiles) if tile.extents[:2] == (0, 0)]
-    return tiles[: starts[planes]] if len(starts) > planes else tiles
+def _drop_surplus(tags: "ImageFileDirectory_v2") -> None:
+    """Leave out strips or tiles behind those that the image needs."""
+    width, height = int(tags.get(256, 0)), int(tags.get(257, 0))
+    planes = int(tags.get(_SAMPLES, 1)) if tags.get(_PLANAR, 1) == 2 else 1
+    across, down = int(tags.get(322, width)), int(tags.get(323, tags.get(278, height)))
+    needed = planes * -(-width // max(1, across)) * -(-height // max(1, down))
+    for part in _PARTS:
+        for tag in part:
+            if tag in tags and len(tags[tag]) > needed > 0:
+                tags[tag] = tags[tag][:needed]
 
 
 def _subsampled(tags: "ImageFileDirectory_v2") -> bool:

@@ -36,7 +36,10 @@ def show_stats(console: "Console", stats: DatasetStats) -> None:
     console.print(_channels(stats, _fine(console)))
     if stats.standardize:
         rows = stats.standardize.split or ALL
-        console.print(f"normalize would use the mean and std of {printable(rows)}", soft_wrap=True)
+        line = f": {stats.standardize.line}" if stats.standardize.line else ""
+        console.print(
+            f"normalize would use the mean and std of {printable(rows)}{line}", soft_wrap=True
+        )
     for line in (*_findings(stats.findings), *(f"\nnote: {note}" for note in stats.notes)):
         console.print(line, soft_wrap=True)
 

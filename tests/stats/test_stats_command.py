@@ -59,7 +59,8 @@ def test_json_is_one_object_with_the_documented_keys(document):
     assert set(document) == {
         "command", "schema", "path", "split", "shape", "dtype", "bytes", "classes", "balance",
         "splits", "channels", "histogram_step", "standardize", "normalization", "sources",
-        "findings", "thresholds", "notes", "build", "verified", "peak_memory", "memory",
+        "findings", "thresholds", "notes", "background", "build", "verified", "peak_memory",
+        "memory",
     }  # fmt: skip
     assert set(document["channels"]) == {"all", "train", "val"}
     assert set(document["channels"]["all"][0]) == {

@@ -37,6 +37,8 @@ from imgmem.core.options.option import applied
 from imgmem.core.options.tables import BuildOptions
 from imgmem.core.paths import local_path
 from imgmem.core.progress import Progress, ProgressCallback, no_progress
+from imgmem.core.rows.background import background_note, background_share
+from imgmem.core.rows.facts import read_facts
 from imgmem.core.sources import Source
 from imgmem.core.sources.labeling import require_certain
 from imgmem.core.sources.resolve import listed
@@ -342,6 +344,9 @@ def _result(out: str, job: _Job) -> BuildResult:
         what = "class" if len(empty) == 1 else f"{len(empty)} classes"
         notes.append(f"{what} without rows: {listed(empty)}")
     notes += [f"split {name} has no rows" for name, (a, b) in record.splits.items() if a == b]
+    if record.image.get("fit") == "pad":
+        facts = read_facts(out, record.shape[0])
+        notes += background_note(background_share(facts, record.image))
     return BuildResult(
         path=out,
         shape=record.shape,

@@ -18,6 +18,8 @@ from imgmem.core.normalize.write_new import write_copy
 from imgmem.core.options.option import applied
 from imgmem.core.options.tables import NormalizeOptions, UndoOptions
 from imgmem.core.progress import ProgressCallback, no_progress
+from imgmem.core.rows.background import background_note, background_share
+from imgmem.core.rows.facts import read_facts
 from imgmem.core.specs import NormalizeSpec, RunSpec
 from imgmem.core.storage import store
 from imgmem.core.storage.record import Normalization, Record
@@ -146,11 +148,20 @@ def _normalized(job: Job, spec: NormalizeSpec) -> Outcome:
     found, measured = find_constants(job, record, spec)
     normalization = normalization_of(record, spec, found)
     lookup.require_reversible(normalization)
+    warnings = (*found.warnings, *_background(job, record, normalization))
     if spec.on_read:
         new = _write_record(job, replace(record, normalization=normalization))
-        return "normalized", new, found.warnings
+        return "normalized", new, warnings
     new = _carry_out(job, *plan_apply(record, normalization, measured))
-    return "normalized", new, found.warnings
+    return "normalized", new, warnings
+
+
+def _background(job: Job, record: Record, normalization: Normalization) -> list[str]:
+    """A note, where the constants are of rows that padding is a part of."""
+    if normalization.rows is None or record.image.get("fit") != "pad":
+        return []
+    facts = read_facts(job.path, record.shape[0])[slice(*normalization.rows)]
+    return background_note(background_share(facts, record.image))
 
 
 def _undone(job: Job) -> Outcome:

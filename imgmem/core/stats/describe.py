@@ -14,10 +14,11 @@ from imgmem.core.machine import memory
 from imgmem.core.progress import ProgressCallback
 from imgmem.core.read.dataset import Dataset
 from imgmem.core.read.dataset import open as open_dataset
+from imgmem.core.rows.background import background_note, background_share
 from imgmem.core.rows.duplicates import in_force, load_facts
 from imgmem.core.rows.facts import Facts
 from imgmem.core.specs import TRAIN, RunSpec, StatsSpec, Thresholds
-from imgmem.core.stats.findings import Finding, find
+from imgmem.core.stats.findings import Figures, Finding, find
 from imgmem.core.stats.scan import ScanResult, histogram_step, plan_scan, scan
 from imgmem.core.storage.record import Normalization
 from imgmem.core.storage.verify import require_whole
@@ -71,11 +72,15 @@ class Sources:
 
 @dataclass(frozen=True, slots=True)
 class Standardize:
-    """What `normalize` would use: from which split (None: all rows), in pixel values."""
+    """What `normalize` would use: from which split (None: all rows), in pixel values 0-255.
+
+    line: the same for torchvision, on the scale 0 to 1; None where a channel is constant.
+    """
 
     split: str | None
     mean: list[float]
     std: list[float]
+    line: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +91,8 @@ class DatasetStats:
     largest class ÷ rows of the smallest; None without labels or with an empty class.
     splits: rows of each. channels: "all" or the split asked for, and each split, to its
     channels. histogram_step: 1 for all but large datasets. standardize: None for a normalized
-    dataset. notes: what the findings cannot tell, in sentences.
+    dataset. background: share of the pixels that fit=pad added, None for another fit.
+    notes: what to know about the figures and the findings, in sentences.
     verified: whether all checksums were compared (and found right).
     peak_memory, memory: bytes of anonymous memory that this took, and its budget.
     """
@@ -106,6 +112,7 @@ class DatasetStats:
     sources: Sources
     findings: list[Finding]
     thresholds: Thresholds
+    background: float | None = None
     notes: list[str] = field(default_factory=list)
     build: dict[str, Any] = field(default_factory=dict)
     verified: bool = False
@@ -131,12 +138,18 @@ def describe(
         found = find(dataset, facts, bad_rows, limits)
         described = _described(dataset, parts)
         sources = _sources(facts)
+        background = background_share(facts, dataset.record.image)
     return DatasetStats(
         **described,
         sources=sources,
         findings=found,
         thresholds=spec.thresholds,
-        notes=[*_near_notes(spec.thresholds, limits), *_threshold_notes(found, len(facts))],
+        notes=[
+            *background_note(background),
+            *_near_notes(spec.thresholds, limits),
+            *_threshold_notes(found, len(facts)),
+        ],
+        background=background,
         verified=spec.verify,
         peak_memory=peak.peak,
         memory=budget,
@@ -247,7 +260,15 @@ def _standardize(
         return None
     split = TRAIN if TRAIN in named else dataset.split
     mean, std = named.get(split or "", whole).sums.mean_std()
-    return Standardize(split, mean.tolist(), std.tolist())
+    return Standardize(split, mean.tolist(), std.tolist(), _line(mean, std))
+
+
+def _line(mean: Figures, std: Figures) -> str | None:
+    """The constants as people paste them."""
+    if not (std > 0).all():
+        return None
+    means, stds = (", ".join(f"{each / 255:.4f}" for each in figures) for figures in (mean, std))
+    return f"Normalize(mean=[{means}], std=[{stds}])"
 
 
 def _classes(dataset: Dataset, sums: dict[int, PixelSums]) -> list[ClassRows] | None:

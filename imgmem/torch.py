@@ -8,7 +8,16 @@ Needs the extra `torch` (PyTorch 2 or newer).
 """
 
 from imgmem._torch.dataset import ImageDataset, collate
+from imgmem._torch.device import Normalize
 from imgmem._torch.loader import Loader, LoaderOptions, loader
 from imgmem._torch.sampler import RowSampler
 
-__all__ = ["ImageDataset", "Loader", "LoaderOptions", "RowSampler", "collate", "loader"]
+__all__ = [
+    "ImageDataset",
+    "Loader",
+    "LoaderOptions",
+    "Normalize",
+    "RowSampler",
+    "collate",
+    "loader",
+]

@@ -2,12 +2,13 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from multiprocessing.context import get_spawning_popen
 from multiprocessing.reduction import ForkingPickler
 from typing import Any, Literal, TypeAlias
 
+import numpy as np
 import torch
 from torch.utils.data import default_collate, get_worker_info
 
@@ -15,6 +16,7 @@ from imgmem._torch.shared_batches import Batch, SharedBatch
 from imgmem.core.arrays import Images, Indices
 from imgmem.core.errors import UsageError
 from imgmem.core.read import dataset as core
+from imgmem.core.read.augment import Keys, Step
 from imgmem.core.read.batches import threads_to_fill, together
 from imgmem.core.read.buffers import Buffers
 from imgmem.core.read.convert import Normalize
@@ -46,6 +48,7 @@ class ImageDataset(torch.utils.data.Dataset[Any]):
         dtype: BatchDtype | None = None,
         channels_last: bool = False,
         rows: bool = False,
+        augment: Sequence[Step] = (),
         transform: Transform | None = None,
     ) -> None:
         """Open the dataset at `path`; raises as `imgmem.open` and `Dataset.batches` do.
@@ -60,6 +63,8 @@ class ImageDataset(torch.utils.data.Dataset[Any]):
                 (N, C, H, W).
             rows: Return the row number too, as the last item: `dataset.data.paths(rows)` knows
                 the file.
+            augment: Steps of `imgmem.augment`, as for `Dataset.batches`. With `RowSampler`, and so
+                in `loader`, a resumed run draws the same; else PyTorch's own seed decides.
             transform: Called with each batch of images (N, C, H, W), in a DataLoader's worker
                 if it has any; a single image is a batch of one.
         """
@@ -71,6 +76,7 @@ class ImageDataset(torch.utils.data.Dataset[Any]):
             "dtype": dtype,
             "channels_last": channels_last,
             "rows": rows,
+            "augment": augment,
         }
         layout: Layout = "NHWC" if channels_last else "NCHW"
         on_read = False if isinstance(normalize, str) else normalize
@@ -78,7 +84,9 @@ class ImageDataset(torch.utils.data.Dataset[Any]):
             raise UsageError(
                 f"invalid normalize {normalize!r}", hint='Pass a bool, (mean, std), or "device".'
             )
-        reader = core.reader_for(self.data, normalize=on_read, dtype=dtype, layout=layout)
+        reader = core.reader_for(
+            self.data, normalize=on_read, dtype=dtype, layout=layout, augment=augment
+        )
         self._in_worker = reader
         self._here = reader.with_threads(threads_to_fill(None))
         self._rows = core.row_set(self.data)
@@ -89,6 +97,18 @@ class ImageDataset(torch.utils.data.Dataset[Any]):
         path, split = self._path_and_split
         changed = {"transform": self.transform} | self._options | options
         return ImageDataset(path, split, **changed)
+
+    @property
+    def normalize(self) -> Normalize | Literal["device"]:
+        """As given."""
+        given: Normalize | Literal["device"] = self._options["normalize"]
+        return given
+
+    @property
+    def dtype(self) -> BatchDtype | None:
+        """As given."""
+        given: BatchDtype | None = self._options["dtype"]
+        return given
 
     @property
     def classes(self) -> list[str] | None:
@@ -116,6 +136,11 @@ class ImageDataset(torch.utils.data.Dataset[Any]):
         return self.samples
 
     @property
+    def augments(self) -> bool:
+        """Whether images are augmented, so that rows are better asked for as `KeyedRow`."""
+        return self._here.augments
+
+    @property
     def image_bytes(self) -> int:
         """Bytes of an image in a batch."""
         return self._here.image_bytes
@@ -136,7 +161,7 @@ class ImageDataset(torch.utils.data.Dataset[Any]):
 
     def _batch(self, rows: list[int]) -> Batch:
         indices = core.resolve(self.data, rows)
-        images = self._images(indices)
+        images = self._images(indices, _keys(rows) if self._here.augments else None)
         if self.transform is not None:
             images = self.transform(images)
         batch = together(images, self.data.labels, indices, rows=self._options["rows"])
@@ -144,10 +169,10 @@ class ImageDataset(torch.utils.data.Dataset[Any]):
             return batch
         return (images, *map(torch.from_numpy, batch[1:]))
 
-    def _images(self, indices: Indices) -> torch.Tensor:
+    def _images(self, indices: Indices, keys: Keys | None) -> torch.Tensor:
         reader = self._here if get_worker_info() is None else self._in_worker
         out = self._buffer(len(indices))
-        images = torch.from_numpy(reader(self._rows.file_rows(indices), out))
+        images = torch.from_numpy(reader(self._rows.file_rows(indices), out, keys=keys))
         return images.permute(0, 3, 1, 2) if self._options["channels_last"] else images
 
     def _buffer(self, count: int) -> Images:
@@ -160,6 +185,27 @@ class ImageDataset(torch.utils.data.Dataset[Any]):
         if get_spawning_popen() is not None:  # on its way to a worker that is being started
             require_picklable(self.transform)
         return _reopen, (*self._path_and_split, self.transform, self._options)
+
+
+class KeyedRow(int):
+    """A row number, with what decides the random draws for this visit of the row."""
+
+    key: int
+
+    def __new__(cls, row: int, key: int) -> "KeyedRow":
+        keyed = super().__new__(cls, row)
+        keyed.key = key
+        return keyed
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return KeyedRow, (int(self), self.key)
+
+
+def _keys(rows: list[int]) -> Keys:
+    """(n,) the rows' own keys, or new ones from PyTorch's generator."""
+    if all(isinstance(row, KeyedRow) for row in rows):
+        return np.array([row.key for row in rows], np.uint64)  # type: ignore[attr-defined]
+    return torch.randint(2**63 - 1, (len(rows),)).numpy().view(np.uint64)
 
 
 def _reopen(

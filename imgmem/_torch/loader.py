@@ -2,19 +2,23 @@
 
 import multiprocessing
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, TypedDict, Unpack
+from functools import partial
+from typing import Any, Literal, TypeAlias, TypedDict, Unpack
 
 import torch
-from torch.utils.data import DataLoader, DistributedSampler, Sampler
+from torch.utils.data import DataLoader, DistributedSampler, Sampler, Subset
 
-from imgmem._torch.dataset import hand_over, require_picklable
+from imgmem._torch.dataset import ImageDataset, hand_over, require_picklable
+from imgmem._torch.device import Normalize, on_device
 from imgmem._torch.sampler import RowSampler, image_datasets
 from imgmem._torch.shared_batches import SHARED_MEMORY, shared_memory_left
 from imgmem.core.errors import UsageError
 from imgmem.core.specs import Balance, Order, OrderSpec
 from imgmem.core.units import format_bytes
+
+ToDevice: TypeAlias = Callable[[Iterator[Any]], Iterator[Any]]
 
 
 class LoaderOptions(TypedDict, total=False):
@@ -53,16 +57,23 @@ class Loader(DataLoader[Any]):
     one that was started last.
     """
 
-    def __init__(self, dataset: Any, batch_size: int, **options: Any) -> None:
+    def __init__(
+        self, dataset: Any, batch_size: int, to_device: ToDevice | None = None, **options: Any
+    ) -> None:
+        """options: those of DataLoader. to_device: what moves and normalizes the batches."""
         super().__init__(dataset, batch_size, **options)
         self._position = _Position(0, 0)
+        self._to_device = to_device
 
     def __iter__(self) -> Any:
-        if not isinstance(self.sampler, RowSampler):
-            return super().__iter__()
-        first = self.sampler.first // (self.batch_size or 1)
-        self._position = _Position(self.sampler.epoch, first)
-        return _Counted(super().__iter__(), self._position)
+        """The batches of an epoch."""
+        position = _Position(0, 0)
+        if isinstance(self.sampler, RowSampler):
+            first = self.sampler.first // (self.batch_size or 1)
+            position = self._position = _Position(self.sampler.epoch, first)
+        batches = super().__iter__()
+        moved = self._to_device(batches) if self._to_device else batches
+        return _Counted(moved, position, len(self))
 
     def set_epoch(self, epoch: int) -> None:
         """Let the next iteration run this epoch, from its beginning."""
@@ -114,12 +125,13 @@ class Loader(DataLoader[Any]):
 class _Counted(Iterator[Any]):
     """Batches, counted as they are handed out."""
 
-    def __init__(self, batches: Any, position: _Position) -> None:
+    def __init__(self, batches: Any, position: _Position, length: int) -> None:
         self._batches = batches
         self._position = position
+        self._length = length
 
     def __len__(self) -> int:
-        return len(self._batches)
+        return self._length
 
     def __next__(self) -> Any:
         position = self._position
@@ -139,6 +151,8 @@ def loader(
     order: Order | None = None,
     seed: int = OrderSpec.seed,
     balanced: bool | Balance = OrderSpec.balanced,
+    normalize: Literal["device"] | None = None,
+    device: str | torch.device | None = None,
     **options: Unpack[LoaderOptions],
 ) -> Loader:
     """A DataLoader of (images, labels) batches, or of images alone without labels.
@@ -151,6 +165,9 @@ def loader(
         order: As for `Dataset.batches`; "random" unless `shuffle` says otherwise.
         seed: As for `Dataset.batches`; the same in all processes.
         balanced: As for `Dataset.batches`.
+        normalize: "device" for uint8 batches, for `Normalize(dataset)` where the model is.
+        device: Move the batches there and normalize them there, one batch ahead and on a GPU
+            in a stream of its own. A `transform` gets uint8 images then, before that.
         options: `shuffle`: True for the order "random", False for "sequential". `rank` and
             `world_size`: this process's share of the rows; found from torch.distributed where
             it is initialized (pass 0 and 1 for all rows). Shares are equally long, by repeating
@@ -164,6 +181,14 @@ def loader(
             that workers cannot have.
     """
     own: dict[str, Any] = dict(options)
+    if normalize is not None and normalize != "device":
+        raise UsageError(f"invalid normalize {normalize!r}", hint='Pass "device", or omit it.')
+    if normalize is not None or device is not None:
+        dataset, normalization = _as_stored(dataset)
+    if device is not None:
+        target = torch.device(device)
+        own["to_device"] = partial(on_device, device=target, normalize=normalization.to(target))
+        own.setdefault("pin_memory", target.type == "cuda")
     sharing = {name: own.pop(name, None) for name in ("rank", "world_size")}
     order = _order(order, own.pop("shuffle", None))
     if "sampler" in own:
@@ -180,6 +205,21 @@ def loader(
     if own.get("num_workers"):
         _check_workers(dataset, batch_size, own)
     return Loader(dataset, batch_size, **{"collate_fn": hand_over} | own)
+
+
+def _as_stored(dataset: Any) -> tuple[Any, Normalize]:
+    """The same images as stored, and what normalizes them."""
+    if isinstance(dataset, Subset):
+        stored, normalization = _as_stored(dataset.dataset)
+        return Subset(stored, dataset.indices), normalization
+    if not isinstance(dataset, ImageDataset):
+        raise UsageError(
+            "only images of an ImageDataset, or of a Subset of one, are normalized on a device",
+            hint="Use imgmem.torch.Normalize in the model.",
+        )
+    dtypes = {None: torch.float32, "float32": torch.float32, "float16": torch.float16}
+    normalization = Normalize(dataset, dtypes.get(dataset.dtype, torch.float32))
+    return dataset.with_options(normalize="device", dtype=None), normalization
 
 
 def _order(order: Order | None, shuffle: bool | None) -> Order:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch.utils.data import ConcatDataset, Sampler, Subset
 
-from imgmem._torch.dataset import ImageDataset
+from imgmem._torch.dataset import ImageDataset, KeyedRow
 from imgmem.core.arrays import Labels
 from imgmem.core.errors import UsageError
 from imgmem.core.read.dataset import row_set
@@ -27,6 +27,7 @@ class RowSampler(Sampler[int]):
     Attributes:
         epoch: The epoch that the next iteration runs.
         first: How many of its rows the next iteration skips; 0 again for the one after.
+        is_keyed: Whether the rows come with what decides the draws of `augment`.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class RowSampler(Sampler[int]):
         self.epoch = self.first = 0
         rank, world_size = _ranks(rank, world_size)
         self._rows = _rows_of(dataset)
+        self.is_keyed = any(each.augments for each in image_datasets(dataset))
         self.spec = OrderSpec(
             order=order,
             seed=seed,
@@ -99,7 +101,10 @@ class RowIterator(Iterator[int]):
 
     def _numbers(self, order: EpochOrder, first: int) -> Iterator[int]:
         for start in range(first, order.length, ROWS_AT_ONCE):
-            yield from order.rows(start, min(start + ROWS_AT_ONCE, order.length)).tolist()
+            stop = min(start + ROWS_AT_ONCE, order.length)
+            rows = order.rows(start, stop).tolist()
+            keyed = self._sampler.is_keyed
+            yield from map(KeyedRow, rows, order.keys(start, stop).tolist()) if keyed else rows
 
     def __next__(self) -> int:
         row = next(self._rows)

@@ -4,7 +4,7 @@ Only what is in `BuildSpec` (with its `ImageSpec`) can change the bytes of a dat
 `RunSpec` and `RejectPolicy` can not.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, TypedDict, get_args
 
@@ -245,6 +245,8 @@ class BatchSpec:
         drop_last: Omit a last batch that is not full.
         rows: Hand out the row numbers too, as the last item of each batch: (n,) int64,
             counted from 0 within what was opened, so `dataset.paths(rows)` knows them.
+        augment: Steps of `imgmem.augment` that are applied to each stored row, before it is
+            normalized: at most one crop and one flip.
         transform: Called with each batch of images, in order and from one background thread;
             returns the images to hand out instead.
         reuse: Hand out the same few arrays over and over: a batch is valid until the next one
@@ -263,6 +265,7 @@ class BatchSpec:
     layout: Layout = "NHWC"
     drop_last: bool = False
     rows: bool = False
+    augment: Sequence[Any] = ()
     transform: Callable[[Any], Any] | None = None
     reuse: bool = False
     prefetch: int = 2
@@ -280,6 +283,7 @@ class BatchOptions(TypedDict, total=False):
     layout: Layout
     drop_last: bool
     rows: bool
+    augment: Sequence[Any]
     transform: Callable[[Any], Any] | None
     reuse: bool
     prefetch: int

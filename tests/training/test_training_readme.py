@@ -74,6 +74,17 @@ def test_the_first_lines_run(folder):
     run(example("", 0) + "assert image.shape == (32, 32, 3) and len(batches) > 1\n", folder)
 
 
+def test_the_lines_that_augment_run(folder):
+    check = "assert next(iter(batches))[0].shape[1:] == (176, 176, 3)\n"
+    run(example("", 0) + example("", 1) + check, folder)
+
+
+def test_the_lines_that_normalize_on_a_device_run(folder):
+    need("torch")
+    code = example("PyTorch", 0) + example("PyTorch", 1).replace("cuda", "cpu")
+    run(code + "assert next(iter(batches))[0].dtype == torch.float32\n", folder)
+
+
 def test_the_example_of_the_readme_runs(folder):
     need("torch")
     section = (ROOT / "README.md").read_text().split("## Train from it\n")[1]
@@ -97,7 +108,7 @@ def test_a_small_network_learns_in_pytorch(folder):
 def test_predictions_are_written_with_their_file_names(folder):
     need("torch")
     (folder / "flowers/rejected.csv").write_text("path,reason,detail\nbad.jpg,truncated,\n")
-    run(example("PyTorch", 2), folder)
+    run(example("PyTorch", 3), folder)
     with open(folder / "predictions.csv", newline="") as file:
         (_, *lines) = csv.reader(file)
     assert sorted(path for path, _ in lines[:-1]) == sorted(f"{row}.png" for row in range(600, 900))
@@ -112,7 +123,7 @@ def test_a_small_network_learns_in_keras(folder):
 
 def test_the_augmentation_with_opencv_changes_each_image_and_keeps_its_kind(folder):
     names = {}
-    exec(example("", 1), names)
+    exec(example("", 2), names)
     train = imgmem.open(folder / "flowers", "train")
     plain = train.batches(64, order="sequential")
     spec = imgmem.BatchSpec(transform=names["augment"])

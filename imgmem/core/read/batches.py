@@ -179,7 +179,8 @@ class Batches:
         self._reader.will_need(self._rows.file_rows(order.next_to_fetch(start, stop)))
         indices = order.rows(start, stop)
         memory = buffers.acquire(number)[: len(indices)]
-        images = self._reader(self._rows.file_rows(indices), memory, threads=threads)
+        keys = order.keys(start, stop) if self._reader.augments else None
+        images = self._reader(self._rows.file_rows(indices), memory, threads=threads, keys=keys)
         if self._spec.transform is not None:
             images = self._spec.transform(images)
         return together(images, self._rows.labels, indices, rows=self._spec.rows)

@@ -2,6 +2,7 @@
 
 import operator
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any, Literal, NamedTuple, Unpack
@@ -11,6 +12,7 @@ import numpy.typing as npt
 
 from imgmem.core.arrays import Images, Indices, Labels
 from imgmem.core.errors import UsageError
+from imgmem.core.read.augment import Augmenter, Step
 from imgmem.core.read.batch_reader import BatchReader
 from imgmem.core.read.batches import Batches, threads_to_fill
 from imgmem.core.read.convert import Normalize, plan_conversion
@@ -262,7 +264,9 @@ class Dataset:
         visiting = OrderSpec(order=order, seed=seed, balanced=balanced, **shared)
         conversion: dict[str, Any] = {"normalize": normalize, "dtype": dtype}
         threads = threads_to_fill(spec.threads)
-        reader = reader_for(self, **conversion, layout=spec.layout, threads=threads)
+        reader = reader_for(
+            self, **conversion, layout=spec.layout, augment=spec.augment, threads=threads
+        )
         asked = {"order": order, "seed": seed, "balanced": balanced, "spec": spec} | conversion
         make_again = partial(self.batches, **asked)
         return Batches(row_set(self), reader, batch_size, visiting, spec, make_again)
@@ -330,7 +334,10 @@ def reader_for(
     dtype: BatchDtype | None = None,
     layout: Layout = "NHWC",
     threads: int = 1,
+    augment: Sequence[Step] = (),
 ) -> BatchReader:
     """What fills batches from rows of the file; options as for `Dataset.batches`."""
     conversion = plan_conversion(dataset.record, normalize=normalize, dtype=dtype, layout=layout)
-    return BatchReader(dataset._reader, conversion, threads)
+    _, *shape = dataset.record.shape
+    augmenter = Augmenter(augment, tuple(shape), conversion.stored) if augment else None
+    return BatchReader(dataset._reader, conversion, threads, augmenter)

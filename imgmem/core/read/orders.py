@@ -5,7 +5,7 @@ whose stream may change from one version to the next.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 
@@ -21,6 +21,9 @@ BLOCK_PIXELS = 4 * 2**20
 """Bytes of uint8 pixels in a block of the order "blocks": a disk reads them in about the
 time of two seeks."""
 
+_DRAWS = -2
+"""Sets the key of random draws apart from those of orders."""
+
 _HASHED_AT_ONCE = 2**14
 """Numbers hashed at a time: 128 KiB, so that the steps stay in the processor's cache."""
 
@@ -30,11 +33,19 @@ class EpochOrder:
     """The rows that an epoch visits: `rows(start, stop)` returns those at these positions.
 
     window: positions that are best fetched from the disk together; 0 where it does not matter.
+    first: position in the order of all ranks where this one's begins. key: (seed, epoch).
     """
 
     length: int
     rows: Callable[[int, int], Indices]
     window: int = 0
+    first: int = 0
+    key: tuple[int, int] = (0, 0)
+
+    def keys(self, start: int, stop: int) -> npt.NDArray[np.uint64]:
+        """(stop - start,) what decides random draws for the rows at these positions."""
+        positions = np.arange(self.first + start, self.first + stop, dtype=np.uint64)
+        return hashed(positions, stream_start((*self.key, _DRAWS)))
 
     def next_to_fetch(self, start: int, stop: int) -> Indices:
         """What the disk should fetch while the rows at these positions are used.
@@ -93,7 +104,8 @@ def epoch_order(
     Takes 8 bytes of memory a row, twice that for a moment where classes are balanced.
     """
     whole = _whole_order(spec, epoch, count, labels=labels, pixels=pixels)
-    return whole if spec.world_size == 1 else _share_of(whole, *_share(spec, whole.length))
+    share = whole if spec.world_size == 1 else _share_of(whole, *_share(spec, whole.length))
+    return replace(share, key=(spec.seed, epoch))
 
 
 def _share(spec: OrderSpec, length: int) -> tuple[int, int]:
@@ -118,7 +130,7 @@ def _share_of(whole: EpochOrder, first: int, last: int) -> EpochOrder:
             start += end - begin
         return np.concatenate(parts) if parts else np.empty(0, np.int64)
 
-    return EpochOrder(last - first, rows_at, whole.window)
+    return EpochOrder(last - first, rows_at, whole.window, first)
 
 
 def _whole_order(
@@ -146,26 +158,27 @@ def permutation(count: int, *key: int) -> Indices:
     """
     words = np.arange(count, dtype=np.uint64)
     low = np.uint64((1 << max(count - 1, 0).bit_length()) - 1)
-    start = _start(key)
+    start = stream_start(key)
     for first, last in row_ranges(count, _HASHED_AT_ONCE):
         part = words[first:last]
-        part |= _splitmix64(part, start) & ~low
+        part |= hashed(part, start) & ~low
     words.sort()
     words &= low
     return words.view(np.int64)
 
 
-def _start(key: tuple[int, ...]) -> np.uint64:
+def stream_start(key: tuple[int, ...]) -> np.uint64:
     text = ":".join(str(int(part)) for part in key)
     return np.uint64(int.from_bytes(sha256(text.encode()).digest()[:8], "little"))
 
 
-def _splitmix64(numbers: npt.NDArray[np.uint64], start: np.uint64) -> npt.NDArray[np.uint64]:
+def hashed(numbers: npt.NDArray[np.uint64], start: Any) -> npt.NDArray[np.uint64]:
     """The outputs number 1, 2, … of the generator that begins at `start`."""
     z = (numbers + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15) + start
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))
+    result: npt.NDArray[np.uint64] = z ^ (z >> np.uint64(31))
+    return result
 
 
 def _listed(rows: Indices, window: int = 0) -> EpochOrder:
@@ -227,5 +240,5 @@ def _rounds(rounds: Indices, classes: int, key: tuple[int, ...]) -> npt.NDArray[
     if not len(rounds):
         return np.empty((0, classes), np.int64)
     numbers = np.arange(rounds[0] * classes, (rounds[-1] + 1) * classes, dtype=np.uint64)
-    hashes = _splitmix64(numbers, _start((*key, classes, -1)))
+    hashes = hashed(numbers, stream_start((*key, classes, -1)))
     return np.argsort(hashes.reshape(-1, classes), axis=1)

@@ -62,6 +62,26 @@ class RowReader:
             yield start, stop
         self.require_open()  # the descriptor may have been another file's
 
+    def lines(
+        self, rows: Sequence[int], parts: Sequence[Sequence[int]], into: Images
+    ) -> Iterator[Images]:
+        """Some lines of each row in turn, read into `into` (H, W, C).
+
+        parts: (first line, lines) of each row. Yields (lines, W, C), until the next is asked
+        for. As for `blocks`, all must be taken.
+        """
+        self.require_open()
+        size, line = self.header.row_bytes, self.header.row_bytes // len(into)
+        whole = memoryview(into.data).cast("B")
+        for row, (first, count) in zip(rows, parts, strict=True):
+            try:
+                self._fill(whole[: count * line], HEADER_BYTES + row * size + first * line)
+            except OSError as error:
+                self.require_open()
+                raise self._failed(error.strerror or str(error)) from error
+            yield into[:count]
+        self.require_open()
+
     def _fill(self, view: memoryview, offset: int) -> None:
         """Read as many bytes as there is room for, in as many pieces as it takes."""
         while view:

@@ -24,7 +24,6 @@ class ImgmemError(Exception):
         self.message = Message(message)
         self.hint = Message(hint)
         self.facts = facts
-        self.in_result = False
 
     def __str__(self) -> str:
         return f"{self.message}\n{self.hint}" if self.hint else self.message
@@ -87,6 +86,7 @@ RejectReason = Literal[
     "too-large",  # more pixels than max_pixels
     "wrong-size",  # native size is wanted and this image's is another
     "missing",  # a line of the label table names it, but the source has no such image
+    "crashes-decoder",  # its decoder ends the process that it runs in
     "unreadable",  # the source could not be read: permissions, a dangling link, an I/O error
     "no-label",  # nothing in its name or path is the label that was asked for
     "changed",  # the source is not what it was when it was listed

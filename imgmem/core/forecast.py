@@ -1,14 +1,16 @@
 """What `build` and `normalize` take, in memory and on disk: the one formula for planning, for
 the check against `--memory`, and for `estimate`. Pure arithmetic.
 
-    memory of build = BASE_BYTES + 8 × rows + slots × chunk_bytes + decode_bytes
+    memory of build = BASE_BYTES + 8 × rows + workers × worker_bytes
+                      + slots × chunk_bytes + decode_bytes
 
 `slots` chunk buffers circulate between the workers and the writer; `decode_bytes` is the pool
-from which every image's decoding cost is reserved before it is decoded.
+from which every image's decoding cost is reserved before it is decoded; `worker_bytes` is what
+a worker process takes at rest, and 0 for threads.
 """
 
 from bisect import bisect_left
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from imgmem.core.chunks import rows_per_chunk
 from imgmem.core.errors import UsageError
@@ -23,6 +25,15 @@ INDEX_BYTES = 8
 """A row's share of what grows with the dataset."""
 CHUNK_BYTES = 8 * 2**20
 """A chunk buffer's size where the budget is ample: more brings no speed."""
+WORKER_BYTES = 44 * 2**20
+"""A worker process at rest, with the allocator's slack (measured: 28 MiB)."""
+SLOTS_OF_PROCESS = 3
+"""Chunks of a worker process that are under way: one it decodes, two with the writer."""
+PROCESS_ROWS = 20_000
+"""Below so many images starting processes costs more time than it saves."""
+PROCESS_FILE_BYTES = 8 * 2**10
+PROCESS_ROW_BYTES = 24 * 2**10
+"""Files and rows up to here are tiny: most of their time goes into Python."""
 DECODE_BYTES = 8 * 2**20
 """What a worker needs to decode images of ordinary size: less is not worth running with."""
 OUTCOME_BYTES = 1024
@@ -54,23 +65,25 @@ SOURCE_TEXT_BYTES = 60
 class BuildMemory:
     """How a build divides its memory, in bytes; `total` is what it stays under.
 
-    slots: chunk buffers of `rows_per_chunk` rows, one a worker and one for the writer.
-    decode_bytes: the pool for decoding; an image that costs more than all of it cannot be built.
+    slots: chunk buffers of `rows_per_chunk` rows: one a thread and one for the writer, or
+    SLOTS_OF_PROCESS a worker process. worker_bytes: of a worker process at rest.
+    decode_bytes: the pool for decoding, which threads share and processes divide.
+    image_bytes: what one image may cost; one that costs more cannot be built.
     """
 
     workers: int
+    slots: int
     rows_per_chunk: int
     chunk_bytes: int
     decode_bytes: int
+    image_bytes: int
     fixed_bytes: int
-
-    @property
-    def slots(self) -> int:
-        return self.workers + 1
+    worker_bytes: int = 0
 
     @property
     def total(self) -> int:
-        return self.fixed_bytes + self.slots * self.chunk_bytes + self.decode_bytes
+        chunks = self.slots * self.chunk_bytes
+        return self.fixed_bytes + self.workers * self.worker_bytes + chunks + self.decode_bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,13 +91,14 @@ class BuildDemand:
     """What a build is to do, as far as its memory goes.
 
     rows: at most. row_bytes: of a row while its chunk is under way. workers: as asked for;
-    None for as many as `cpus` and the budget allow.
+    None for as many as `cpus` and the budget allow. processes: whether workers are processes.
     """
 
     rows: int
     row_bytes: int
     workers: int | None
     cpus: int
+    processes: bool = False
 
     @classmethod
     def of(
@@ -94,15 +108,42 @@ class BuildDemand:
         row_bytes = OUTCOME_BYTES + values * (1 if itemsize == 1 else 1 + itemsize)
         return cls(rows=rows, row_bytes=row_bytes, workers=workers, cpus=cpus)
 
+    def by_processes(self, executor: str, *, budget: int, mean_bytes: int) -> "BuildDemand | None":
+        """The same by worker processes; None where they do not fit, or ("auto") do not pay.
+
+        mean_bytes: of an image's file. Tiny images keep threads waiting for the interpreter's
+        lock, which processes do not share; but starting them has its price.
+        """
+        demand = replace(self, processes=True)
+        if executor == "auto" and not (
+            (self.workers or self.cpus) > 1
+            and self.rows >= PROCESS_ROWS
+            and mean_bytes <= PROCESS_FILE_BYTES
+            and self.row_bytes <= PROCESS_ROW_BYTES
+        ):
+            return None
+        return demand if budget >= demand.floor else None
+
     @property
     def fixed_bytes(self) -> int:
         return BASE_BYTES + INDEX_BYTES * self.rows
 
     @property
+    def worker_bytes(self) -> int:
+        return WORKER_BYTES if self.processes else 0
+
+    def slots(self, workers: int) -> int:
+        return workers * SLOTS_OF_PROCESS if self.processes else workers + 1
+
+    @property
     def floor(self) -> int:
         """The least budget that a build runs in: one row for each slot."""
         workers = self.workers or 1
-        return self.fixed_bytes + (workers + 1) * self.row_bytes + workers * DECODE_BYTES
+        return (
+            self.fixed_bytes
+            + workers * (self.worker_bytes + DECODE_BYTES)
+            + self.slots(workers) * self.row_bytes
+        )
 
     def divide(self, budget: int) -> BuildMemory:
         """Divide `budget`: more never means fewer workers, rows in a chunk or bytes to decode.
@@ -115,37 +156,40 @@ class BuildDemand:
             raise _below_floor(budget, self.floor, workers=self.workers)
         spare = budget - self.floor
         wanted = 0 if self.workers else self.cpus - 1
-        each = self.row_bytes + DECODE_BYTES
+        slots_of_each = self.slots(2) - self.slots(1)
+        each = self.worker_bytes + slots_of_each * self.row_bytes + DECODE_BYTES
         more = min(wanted, spare // each)
         workers = (self.workers or 1) + more
         spare -= more * each
         if more < wanted:  # on the way to the next worker
-            return self._memory(workers, 1, min(spare, DECODE_BYTES))
-        row_of_each = (workers + 1) * self.row_bytes
+            return self._memory(workers, 1, 0 if self.processes else min(spare, DECODE_BYTES))
+        row_of_each = self.slots(workers) * self.row_bytes
         most = min(rows_per_chunk(self.row_bytes, CHUNK_BYTES), max(self.rows, 1)) - 1
         for_chunks = min(spare // 2, most * row_of_each)
         return self._memory(workers, 1 + for_chunks // row_of_each, spare - for_chunks)
 
     def _memory(self, workers: int, rows: int, decode_bytes: int) -> BuildMemory:
+        pool = workers * DECODE_BYTES + decode_bytes
         return BuildMemory(
             workers=workers,
+            slots=self.slots(workers),
             rows_per_chunk=rows,
             chunk_bytes=rows * self.row_bytes,
-            decode_bytes=workers * DECODE_BYTES + decode_bytes,
+            decode_bytes=pool,
+            image_bytes=pool // workers if self.processes else pool,
             fixed_bytes=self.fixed_bytes,
+            worker_bytes=self.worker_bytes,
         )
 
-    def budget_for(self, decode_bytes: int) -> int:
-        """The least budget, in bytes, whose pool holds an image that costs `decode_bytes`."""
-        budgets = range(self.floor, self.floor + self._most_for_chunks + 2 * decode_bytes + 1)
-        enough = bisect_left(budgets, decode_bytes, key=lambda b: self.divide(b).decode_bytes)
-        return budgets[enough]
-
-    @property
-    def _most_for_chunks(self) -> int:
-        """What workers and chunks take at most."""
+    def budget_for(self, image_bytes: int) -> int:
+        """The least budget, in bytes, with which an image may cost `image_bytes` to decode."""
         workers = self.workers or self.cpus
-        return (workers + 1) * max(CHUNK_BYTES, self.row_bytes) + workers * DECODE_BYTES
+        for_chunks = self.slots(workers) * max(CHUNK_BYTES, self.row_bytes)
+        for_decoding = 2 * image_bytes * (workers if self.processes else 1)
+        most = for_chunks + for_decoding + workers * (self.worker_bytes + DECODE_BYTES)
+        budgets = range(self.floor, self.floor + most + 1)
+        enough = bisect_left(budgets, image_bytes, key=lambda b: self.divide(b).image_bytes)
+        return budgets[enough]
 
 
 def _below_floor(budget: int, floor: int, *, workers: int | None = None) -> UsageError:
@@ -164,7 +208,7 @@ def _below_floor(budget: int, floor: int, *, workers: int | None = None) -> Usag
 def expected_bytes(plan: BuildMemory, *, decode_bytes: int) -> int:
     """What a build will take at most where the dearest image costs `decode_bytes`."""
     pool = min(plan.decode_bytes, plan.workers * decode_bytes)
-    return plan.fixed_bytes + plan.slots * plan.chunk_bytes + pool
+    return plan.total - plan.decode_bytes + pool
 
 
 def build_disk(*, rows: int, row_bytes: int, labeled: bool, name_bytes: int) -> int:

@@ -6,7 +6,7 @@ Only what is in `BuildSpec` (with its `ImageSpec`) can change the bytes of a dat
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, TypedDict, get_args
+from typing import Any, Literal, NamedTuple, Protocol, TypedDict, get_args, runtime_checkable
 
 Fit = Literal["stretch", "crop", "pad"]
 Channels = Literal["rgb", "gray"]
@@ -22,6 +22,7 @@ Layout = Literal["NHWC", "NCHW"]
 Target = Literal["class"]
 BatchDtype = Literal["uint8", "float32", "float16"]
 
+EXECUTORS = ("auto", "threads", "processes")
 FITS: tuple[str, ...] = get_args(Fit)
 CHANNELS: tuple[str, ...] = get_args(Channels)
 BUILD_DTYPES: tuple[str, ...] = get_args(BuildDtype)
@@ -91,8 +92,8 @@ class LabelSpec:
     target: "class" makes every distinct value of the label a class, whatever it looks like; by
     default what looks like a number or a list is a doubt.
     class_map, split_map: new names, found=name: renames, joins, and drops (to nothing).
-    split_from: "folder:N", the folder that is the split; None for the source's own splits.
-    include, exclude: globs of paths below the source, or "@FILE".
+    split_from: "folder:N" or "like:DATASET": where splits are taken from; None for the source's
+    own. include, exclude: globs of paths below the source, or "@FILE".
     auto_split: take `train`, `val` and `test` folders as splits.
     """
 
@@ -192,6 +193,14 @@ class EstimateSpec(LabelSpec):
     out: str = "."
 
 
+@runtime_checkable
+class ExecutorLike(Protocol):
+    """What a `concurrent.futures.Executor` offers, as far as imgmem uses it."""
+
+    def submit(self, work: Callable[..., Any], /, *arguments: Any) -> Any:
+        """Call `work(*arguments)` some time; returns a `concurrent.futures.Future`."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunSpec:
     """How hard to work; never changes the result.
@@ -199,11 +208,14 @@ class RunSpec:
     workers: threads; None for the CPUs that affinity and cgroup allow.
     memory: bytes of anonymous memory for the whole process tree; None for the default.
     fsync: False leaves durability to the operating system (scratch disks).
+    executor: what decodes in `build`: "threads", "processes", "auto" for what is likely to be
+    faster, or an executor that stays the caller's.
     """
 
     workers: int | None = None
     memory: int | None = None
     fsync: bool = True
+    executor: str | ExecutorLike = "auto"
 
 
 @dataclass(frozen=True, kw_only=True)

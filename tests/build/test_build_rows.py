@@ -12,7 +12,7 @@ from support.images import photo, write
 from support.trees import class_folders, snapshot
 
 import imgmem
-from imgmem.core.build.decoding import Decoder
+from imgmem.core.build.decoding import LineDecoder
 from imgmem.core.errors import DatasetError, InputError, UsageError
 from imgmem.core.specs import BuildSpec, ImageSpec, RunSpec
 
@@ -39,9 +39,11 @@ def test_workers_take_few_large_sources_at_once_and_many_small(
     tmp_path, monkeypatch, task_bytes, most
 ):
     source, taken = class_folders(tmp_path / "src", {"a": 5}), []
-    decode = Decoder.__call__
+    decode = LineDecoder.decode
     monkeypatch.setattr(
-        Decoder, "__call__", lambda self, x: taken.append(len(x)) or decode(self, x)
+        LineDecoder,
+        "decode",
+        lambda self, x, buffer: taken.append(len(x)) or decode(self, x, buffer),
     )
     monkeypatch.setattr("imgmem.core.build.operation.TASK_BYTES", task_bytes)
     imgmem.build(source, tmp_path / "out", spec=BuildSpec(image=SMALL))

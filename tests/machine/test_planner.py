@@ -18,6 +18,7 @@ demands = st.builds(
     row_bytes=st.integers(1025, 300 * MIB),
     workers=st.none() | st.integers(1, 64),
     cpus=st.integers(1, 64),
+    processes=st.booleans(),
 )
 extra = st.integers(0, 100 * MIB) | st.integers(0, 100 * 2**30)
 photos = BuildDemand(rows=10**4, row_bytes=1024 + 224 * 224 * 3, workers=4, cpus=4)
@@ -76,25 +77,25 @@ def test_more_memory_never_gives_fewer_workers_fewer_rows_or_less_to_decode_with
     plan = demand.divide(demand.floor + more + still_more)
     assert plan.workers >= less.workers
     assert plan.rows_per_chunk >= less.rows_per_chunk
-    assert plan.decode_bytes >= less.decode_bytes
+    assert plan.image_bytes >= less.image_bytes
 
 
 @given(demands, st.integers(0, 10 * 2**30))
 def test_the_budget_for_an_image_is_the_least_that_decodes_it(demand, cost):
     budget = demand.budget_for(cost)
-    assert demand.divide(budget).decode_bytes >= cost
-    assert budget == demand.floor or demand.divide(budget - 1).decode_bytes < cost
+    assert demand.divide(budget).image_bytes >= cost
+    assert budget == demand.floor or demand.divide(budget - 1).image_bytes < cost
 
 
 @given(demands, extra, st.integers(1, 10 * 2**30))
 @example(photos, 10 * MIB, int(52.8 * MIB))
 def test_the_hint_for_an_image_that_needs_more_is_enough(demand, more, beyond):
     plan = demand.divide(demand.floor + more)
-    cost = plan.decode_bytes + beyond
-    gate = MemoryGate(plan.decode_bytes, demand.budget_for)
+    cost = plan.image_bytes + beyond
+    gate = MemoryGate(plan.image_bytes, demand.budget_for)
     with pytest.raises(ResourceError) as caught, gate.reserved(cost, "large.jpg"):
         pass
-    assert demand.divide(hinted(str(caught.value.hint))).decode_bytes >= cost
+    assert demand.divide(hinted(str(caught.value.hint))).image_bytes >= cost
 
 
 @given(st.integers(1, 2**40), st.sampled_from([1, 2, 4]), st.sampled_from([2, 4]))

@@ -3,32 +3,56 @@
 import csv
 import io
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from imgmem.core.build.decoding import Reject, Row
-from imgmem.core.build.manifest import BuildManifest
+if TYPE_CHECKING:
+    from imgmem.core.build.decoding import Chunk
+    from imgmem.core.build.manifest import BuildManifest
 
 REJECT_COLUMNS = ("path", "reason", "detail")
 _NONE = ("", "")
+_END = "\0\n"
 
 
-def rows_text(manifest: BuildManifest, rows: Iterable[Row], first: int) -> bytes:
-    """Lines of rows.csv for `rows`, of which the first has the number `first`."""
-    splits, classes = manifest.splits or ("",), manifest.classes
-    return csv_lines(
-        (
-            number, splits[row.image.split],
-            *((row.image.label, classes[row.image.label]) if classes else _NONE),
-            row.image.name, row.decoded.width, row.decoded.height, row.digest.hex(),
-            *row.image.extra,
-        )
-        for number, row in enumerate(rows, first)
-    )  # fmt: skip
+class RowLines:
+    """Lines of rows.csv, whose first columns repeat: number, split, label and class."""
+
+    def __init__(self, manifest: "BuildManifest") -> None:
+        self._splits = manifest.splits or ("",)
+        self._classes = manifest.classes
+        self._beginnings: dict[tuple[int, int], str] = {}
+
+    def __call__(self, chunk: "Chunk", first: int) -> bytes:
+        """The lines of a chunk, of which the first row has the number `first`."""
+        rows = enumerate(zip(chunk.splits, chunk.labels, chunk.texts, strict=True), first)
+        lines = [
+            f"{number},{self._beginning(at, label)}{text}" for number, (at, label, text) in rows
+        ]
+        return "".join(lines).encode("utf-8", "backslashreplace")
+
+    def _beginning(self, split: int, label: int) -> str:
+        """Split, label and class as CSV, with the comma behind them."""
+        if (split, label) not in self._beginnings:
+            names = (label, self._classes[label]) if self._classes else _NONE
+            [line] = csv_texts([(self._splits[split], *names, "")])
+            self._beginnings[split, label] = line.removesuffix("\n")
+        return self._beginnings[split, label]
 
 
-def rejects_text(rejects: Iterable[Reject]) -> bytes:
-    """Lines of rejected.csv."""
-    return csv_lines((reject.name, reject.reason, reject.detail) for reject in rejects)
+def csv_texts(rows: Iterable[tuple[Any, ...]]) -> list[str]:
+    """Each row as a line of CSV."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator=_END).writerows(rows := list(rows))
+    lines = text.getvalue().split(_END)[:-1]
+    if len(lines) != len(rows):  # a cell holds such an end itself
+        return [_one_line(row) for row in rows]
+    return [f"{line}\n" for line in lines]
+
+
+def _one_line(row: tuple[Any, ...]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(row)
+    return text.getvalue()
 
 
 def csv_lines(rows: Iterable[tuple[Any, ...]]) -> bytes:

@@ -1,13 +1,21 @@
-"""What the workers of a build do: a few sources in, rows of pixels and facts out."""
+"""The task of a build's workers: some lines of the plan in, rows of pixels and facts out.
+
+`decode_task` is a pure, picklable function, so anything can run it: threads of this process
+(`LineDecoder`, with shared buffers and memory), worker processes, any executor.
+"""
 
 import hashlib
+import threading
+import time
+from collections import Counter
 from dataclasses import dataclass, field
-from queue import SimpleQueue
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from imgmem.core.build.csv_text import csv_lines, csv_texts
 from imgmem.core.build.planned import PlannedImage, planned_images
 from imgmem.core.decode.foreign import named
 from imgmem.core.decode.format import Header
@@ -15,10 +23,12 @@ from imgmem.core.decode.headers import read_header
 from imgmem.core.decode.images import Decoded, check_size, decode_into
 from imgmem.core.decode.memory_cost import decode_cost
 from imgmem.core.errors import ImgmemError, InputError, RejectedImage, ResourceError
+from imgmem.core.forecast import BuildDemand
+from imgmem.core.machine import process, worker
 from imgmem.core.machine.pipeline import MemoryGate
 from imgmem.core.messages import option
 from imgmem.core.rows.measures import measure
-from imgmem.core.sources import Source
+from imgmem.core.sources import Address, Source, open_address
 from imgmem.core.sources.source_headers import read_source_header
 from imgmem.core.specs import ImageSpec
 
@@ -29,115 +39,152 @@ TINY_PIXELS = 128 * 128
 """Images and rows up to here are not worth the 5 µs of reserving memory: 1 MiB is the most."""
 
 
-@dataclass(slots=True)
-class Row:
-    """One image that became a row; digest: sha256 of the source bytes."""
+@dataclass(frozen=True, kw_only=True)
+class DecodeSpec:
+    """What all tasks of one build have in common. shape: (H, W, C) of a row."""
 
-    image: PlannedImage
-    decoded: Decoded
-    digest: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Reject:
-    """One image that did not."""
-
-    name: str
-    reason: str
-    detail: str
+    image: ImageSpec
+    shape: tuple[int, int, int]
+    dtype: str
+    stop_at_reject: bool
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Chunk:
-    """What became of the sources of one task, in their order.
+    """What became of the images of one task, in their order: columns, one element a row.
 
-    rows, rejects: of the `done` first lines. features: (n, H, W, C) in the dataset's dtype,
-    facts: (n,) ROW_FACTS, for the n rows; features may be a view of `buffer`, which goes back
-    with `Decoder.recycle`. done_bytes: of the plan. failure: what the chunk ended at, if it
-    did not end well.
+    features: (n, H, W, C) in the dataset's dtype. facts: (n,) ROW_FACTS. labels, splits: of
+    the plan. texts: the columns of rows.csv from the path on. rejects: lines of rejected.csv;
+    reasons, notes: counts. done, done_bytes: of the plan, how many lines and bytes of them.
+    failure: what the chunk ended at, if it did not end well. buffer: what holds the features,
+    if it is to be used again.
     """
 
-    buffer: npt.NDArray[np.uint8]
-    rows: list[Row] = field(default_factory=list)
-    rejects: list[Reject] = field(default_factory=list)
+    features: npt.NDArray[Any]
+    facts: npt.NDArray[np.void]
+    labels: list[int]
+    splits: list[int]
+    texts: list[str]
+    rejects: bytes = b""
+    reasons: dict[str, int] = field(default_factory=dict)
+    notes: dict[str, int] = field(default_factory=dict)
+    done: int = 0
     done_bytes: int = 0
     failure: ImgmemError | None = None
-    features: npt.NDArray[Any] = field(init=False)
-    facts: npt.NDArray[np.void] = field(init=False)
-
-    @property
-    def done(self) -> int:
-        """How many sources became rows or rejects."""
-        return len(self.rows) + len(self.rejects)
+    buffer: npt.NDArray[np.uint8] | None = None
 
 
-class Decoder:
-    """Decodes tasks (lists of plan lines) in worker threads, into a fixed set of buffers."""
+class Watch:
+    """Which image each thread is at, and since when."""
 
-    def __init__(
-        self,
-        source: Source,
-        spec: ImageSpec,
-        *,
-        shape: tuple[int, ...],
-        dtype: str,
-        slots: int,
-        gate: MemoryGate,
-        stop_at_reject: bool,
-    ) -> None:
+    def __init__(self) -> None:
+        self._begun: dict[int, tuple[str, float]] = {}
+
+    def begin(self, name: str) -> None:
+        self._begun[threading.get_ident()] = (name, time.monotonic())
+
+    def end(self) -> None:
+        self._begun.pop(threading.get_ident(), None)
+
+    def overdue(self, seconds: float) -> str | None:
+        """An image that has been worked at for longer than that."""
+        since = time.monotonic() - seconds
+        late = [name for name, begun in list(self._begun.values()) if begun < since]
+        return late[0] if late else None
+
+
+class _Rows:
+    """The images of one task so far, as they become rows and rejects."""
+
+    def __init__(self) -> None:
+        self.images: list[PlannedImage] = []
+        self.decoded: list[Decoded] = []
+        self.digests: list[bytes] = []
+        self.rejects: list[tuple[str, str, str]] = []
+        self.done_bytes = 0
+        self.failure: ImgmemError | None = None
+
+    def chunk(self, buffer: npt.NDArray[np.uint8], dtype: str) -> Chunk:
+        pixels = buffer[: len(self.images)]
+        return Chunk(
+            features=pixels.astype(dtype, copy=False),
+            facts=self._facts(pixels),
+            labels=[image.label for image in self.images],
+            splits=[image.split for image in self.images],
+            texts=csv_texts(
+                (image.name, decoded.width, decoded.height, digest.hex(), *image.extra)
+                for image, decoded, digest in zip(
+                    self.images, self.decoded, self.digests, strict=True
+                )
+            ),
+            rejects=csv_lines(self.rejects),
+            reasons=Counter(reason for _, reason, _ in self.rejects),
+            notes=Counter(note for decoded in self.decoded for note in decoded.notes),
+            done=len(self.images) + len(self.rejects),
+            done_bytes=self.done_bytes,
+            failure=self.failure,
+        )
+
+    def _facts(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.void]:
+        """What the pixels say and what only the source knows."""
+        facts = measure(pixels)
+        digests = b"".join(digest[:16] for digest in self.digests)
+        facts["digest"] = np.frombuffer(digests, "<u8").reshape(-1, 2)
+        facts["height"] = [decoded.height for decoded in self.decoded]
+        facts["width"] = [decoded.width for decoded in self.decoded]
+        facts["format"] = [decoded.format for decoded in self.decoded]
+        return facts
+
+
+class LineDecoder:
+    """Decodes lines of the plan; may be called from several threads."""
+
+    def __init__(self, source: Source, spec: DecodeSpec, gate: MemoryGate) -> None:
+        self.watch = Watch()
         self._source = source
         self._spec = spec
-        self._dtype = np.dtype(dtype)
         self._gate = gate
-        self._stop_at_reject = stop_at_reject
-        self._tiny_rows = shape[1] * shape[2] <= TINY_PIXELS
+        self._tiny_rows = spec.shape[0] * spec.shape[1] <= TINY_PIXELS
         self._stopped = False
-        self._buffers: SimpleQueue[npt.NDArray[np.uint8]] = SimpleQueue()
-        for _ in range(slots):
-            self._buffers.put(np.empty(shape, np.uint8))
 
     def stop(self) -> None:
-        """Let the workers end at their next image."""
+        """Let all threads end at their next image."""
         self._stopped = True
 
-    def recycle(self, chunk: Chunk) -> None:
-        """Give a chunk's buffer back; its features must not be used any more."""
-        self._buffers.put(chunk.buffer)
-
-    def __call__(self, lines: list[bytes]) -> Chunk:
-        chunk = Chunk(self._buffers.get())
+    def decode(self, lines: list[bytes], buffer: npt.NDArray[np.uint8]) -> Chunk:
+        """Decode `lines` into `buffer`, (at least as many, H, W, C): the chunk is a view of it."""
+        rows = _Rows()
         for line, image in zip(lines, planned_images(lines), strict=True):
-            if self._stopped or not self._decode_into(chunk, image):
+            self.watch.begin(image.name)
+            if self._stopped or not self._decode_into(rows, image, buffer[len(rows.images)]):
                 break
-            chunk.done_bytes += len(line)
-        pixels = chunk.buffer[: len(chunk.rows)]
-        chunk.features = pixels.astype(self._dtype, copy=False)
-        chunk.facts = _facts(pixels, chunk.rows)
-        return chunk
+            rows.done_bytes += len(line)
+        self.watch.end()
+        return rows.chunk(buffer, self._spec.dtype)
 
-    def _decode_into(self, chunk: Chunk, image: PlannedImage) -> bool:
-        """Decode one image into the chunk's next row or reject; False where it ends there."""
-        row = chunk.buffer[len(chunk.rows)]
+    def _decode_into(self, rows: _Rows, image: PlannedImage, row: npt.NDArray[np.uint8]) -> bool:
+        """Decode one image into `row`, or reject it; False where the chunk ends there."""
         try:
             digest, decoded = self._read_and_decode(image, row)
-        except RejectedImage as rejected:
-            reject = named(rejected, image.name)
-            return self._reject(chunk, Reject(image.name, reject.reason, reject.detail))
+        except RejectedImage as reject:
+            return self._reject(rows, image, named(reject, image.name))
         except ImgmemError as failure:
-            chunk.failure = failure
+            rows.failure = failure
             return False
         except MemoryError:
-            chunk.failure = _out_of_memory(image)
+            rows.failure = _out_of_memory(image)
             return False
-        chunk.rows.append(Row(image, decoded, digest))
+        rows.images.append(image)
+        rows.decoded.append(decoded)
+        rows.digests.append(digest)
         return True
 
-    def _reject(self, chunk: Chunk, reject: Reject) -> bool:
+    def _reject(self, rows: _Rows, image: PlannedImage, reject: RejectedImage) -> bool:
         """Note the reject, or end at it: then it is not done, and the next run meets it again."""
-        if self._stop_at_reject:
-            chunk.failure = _stopped_at(reject)
+        if self._spec.stop_at_reject:
+            rows.failure = _stopped_at(image, reject)
             return False
-        chunk.rejects.append(reject)
+        rows.rejects.append((image.name, reject.reason, reject.detail))
         return True
 
     def _read_and_decode(
@@ -147,13 +194,13 @@ class Decoder:
         data = self._read(image) if image.size <= SMALL_BYTES else None
         header = read_header(data) if data is not None else self._header(image)
         if data is not None and self._tiny_rows and header.height * header.width <= TINY_PIXELS:
-            decoded = decode_into(data, self._spec, row, header=header)
+            decoded = decode_into(data, self._spec.image, row, header=header)
             return hashlib.sha256(data).digest(), decoded
-        check_size(header, self._spec, (row.shape[0], row.shape[1]))
-        cost = decode_cost(header, self._spec, image.size)
+        check_size(header, self._spec.image, (row.shape[0], row.shape[1]))
+        cost = decode_cost(header, self._spec.image, image.size)
         with self._gate.reserved(cost, image.name):
             data = data or self._read(image)
-            decoded = decode_into(data, self._spec, row, header=header)
+            decoded = decode_into(data, self._spec.image, row, header=header)
             return hashlib.sha256(data).digest(), decoded
 
     def _read(self, image: PlannedImage) -> bytes:
@@ -174,15 +221,80 @@ class Decoder:
             return read_source_header(self._source, image.name, image.size, image.locator)
 
 
-def _facts(pixels: npt.NDArray[np.uint8], rows: list[Row]) -> npt.NDArray[np.void]:
-    """The rows of the inspection table: what the pixels say and what only the source knows."""
-    facts = measure(pixels)
-    digests = b"".join(row.digest[:16] for row in rows)
-    facts["digest"] = np.frombuffer(digests, "<u8").reshape(-1, 2)
-    facts["height"] = [row.decoded.height for row in rows]
-    facts["width"] = [row.decoded.width for row in rows]
-    facts["format"] = [row.decoded.format for row in rows]
-    return facts
+@dataclass(frozen=True, kw_only=True)
+class DecodeJob:
+    """What `decode_task` needs to know besides the lines; small, picklable, the same for all.
+
+    decode_bytes: memory for decoding that one process has. demand: says how much more would do.
+    patience: seconds that an image may take, unless the machine is stuck.
+    """
+
+    address: Address
+    spec: DecodeSpec
+    demand: BuildDemand
+    decode_bytes: int
+    patience: float
+
+
+def decode_task(job: DecodeJob, lines: list[bytes]) -> Chunk:
+    """Decode `lines` in any process that can reach the source."""
+    with process.settings():
+        buffer = np.empty((len(lines), *job.spec.shape), np.uint8)
+        return _decoder(job).decode(lines, buffer)
+
+
+@lru_cache(maxsize=1)
+def _decoder(job: DecodeJob) -> LineDecoder:
+    """This process's decoder for a job; the one before is let go."""
+    gate = MemoryGate(job.decode_bytes, job.demand.budget_for)
+    decoder = LineDecoder(open_address(job.address), job.spec, gate)
+    threading.Thread(target=_guard, args=(decoder.watch, job.patience), daemon=True).start()
+    return decoder
+
+
+def _guard(watch: Watch, patience: float) -> None:
+    """Give up where an image takes too long; its decoding cannot be ended otherwise."""
+    while (name := watch.overdue(patience)) is None:
+        time.sleep(min(1.0, patience / 4))
+    worker.give_up(hung(f"{name} is"))
+
+
+def crashed(job: DecodeJob, line: bytes, how: str) -> Chunk:
+    """The chunk of one image that ends whatever process decodes it."""
+    rows, image = _Rows(), PlannedImage.from_line(line)
+    reject = RejectedImage("crashes-decoder", f"its decoder ends by {how}")
+    if job.spec.stop_at_reject:
+        rows.failure = _stopped_at(image, reject)
+    else:
+        rows.rejects.append((image.name, reject.reason, reject.detail))
+        rows.done_bytes = len(line)
+    return rows.chunk(np.empty((0, *job.spec.shape), np.uint8), job.spec.dtype)
+
+
+def joined(chunks: list[Chunk]) -> Chunk:
+    """One chunk of several that follow one another."""
+    return Chunk(
+        features=np.concatenate([chunk.features for chunk in chunks]),
+        facts=np.concatenate([chunk.facts for chunk in chunks]),
+        labels=[label for chunk in chunks for label in chunk.labels],
+        splits=[split for chunk in chunks for split in chunk.splits],
+        texts=[text for chunk in chunks for text in chunk.texts],
+        rejects=b"".join(chunk.rejects for chunk in chunks),
+        reasons=sum((Counter(chunk.reasons) for chunk in chunks), Counter()),
+        notes=sum((Counter(chunk.notes) for chunk in chunks), Counter()),
+        done=sum(chunk.done for chunk in chunks),
+        done_bytes=sum(chunk.done_bytes for chunk in chunks),
+        failure=chunks[-1].failure,
+    )
+
+
+def hung(what: str) -> ResourceError:
+    """The error for images that are worked at for too long: never a reject, for it may be the
+    machine's fault."""
+    return ResourceError(
+        f"{what} being decoded for so long that it seems stuck",
+        hint="Check the disk, or the file; what is done is kept. Run the same command again.",
+    )
 
 
 def _out_of_memory(image: PlannedImage) -> ResourceError:
@@ -193,11 +305,11 @@ def _out_of_memory(image: PlannedImage) -> ResourceError:
     )
 
 
-def _stopped_at(reject: Reject) -> InputError:
+def _stopped_at(image: PlannedImage, reject: RejectedImage) -> InputError:
     larger = f"give a larger {option('max_pixels')}, " if reject.reason == "too-large" else ""
     return InputError(
-        f"{reject.name} rejected ({reject.reason}): {reject.detail}",
+        f"{image.name} rejected ({reject.reason}): {reject.detail}",
         hint=f"Fix or remove the file, {larger}or rerun with {option('on_error', 'skip')}.",
-        path=reject.name,
+        path=image.name,
         reason=reject.reason,
     )

@@ -4,6 +4,7 @@ plan.json      what is being built: options, digests, classes, splits, row shape
 sources.jsonl  the images in row order, a line each
 progress       two alternating slots: how far everything is durable
 blocks         CRC-32 of each full 16 MiB block of X.npy's data, 4 bytes each
+crash          where the process was when its own code ended it, or nothing
 X.npy y.npy rows.npy rows.csv rejected.csv    the dataset so far
 """
 
@@ -31,6 +32,7 @@ PLAN = "plan.json"
 SOURCES = "sources.jsonl"
 PROGRESS = "progress"
 BLOCKS = "blocks"
+CRASH = "crash"
 _LINES_PER_WRITE = 4096
 
 DATA_STARTS = {store.LABELS: HEADER_BYTES, store.FACTS: row_facts.HEADER_BYTES}
@@ -47,6 +49,7 @@ def create_files(path: str, manifest: BuildManifest, images: Iterable[PlannedIma
     header = manifest.header(manifest.sources)
     _create(path, PROGRESS, bytes(SLOTS_BYTES))
     _create(path, BLOCKS)
+    _create(path, CRASH)
     _create(path, store.FEATURES, allocate=header.file_bytes)
     written = {BLOCKS: Written(), store.FACTS: Written()}
     if manifest.classes is not None:
@@ -76,7 +79,7 @@ def remove_build_files(path: str) -> None:
     `plan.json` goes last: while it is there, the work is not over.
     """
     durable.sync_directory(path)  # `dataset.json` must be there for good
-    for name in (SOURCES, PROGRESS, BLOCKS):
+    for name in (SOURCES, PROGRESS, BLOCKS, CRASH):
         durable.unlink(os.path.join(path, name))
     if not store.read_record(path).build["rejected"]:
         durable.unlink(os.path.join(path, store.REJECTED))

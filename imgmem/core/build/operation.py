@@ -5,6 +5,7 @@ that the result depends neither on the workers nor on the chunks.
 """
 
 import os
+from collections.abc import Iterator
 from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
@@ -15,7 +16,8 @@ import numpy as np
 
 from imgmem.core.build import files, workdir
 from imgmem.core.build.classes import read_classes
-from imgmem.core.build.decoding import Chunk, Decoder
+from imgmem.core.build.decoding import Chunk, DecodeSpec
+from imgmem.core.build.execution import Execution, executions
 from imgmem.core.build.freshness import require_unchanged
 from imgmem.core.build.manifest import BuildInputs, BuildManifest
 from imgmem.core.build.native_size import common_size
@@ -24,15 +26,13 @@ from imgmem.core.build.prepare import (
     build_inputs,
     open_and_list,
     require_all_there,
-    require_consistent,
     require_filled_classes,
 )
 from imgmem.core.build.unfinished import UnfinishedBuild
 from imgmem.core.chunks import rows_per_chunk
-from imgmem.core.errors import DatasetError, InputError, Interrupted
-from imgmem.core.forecast import BuildDemand, BuildMemory
+from imgmem.core.errors import DatasetError, InputError, Interrupted, UsageError
+from imgmem.core.forecast import BuildDemand
 from imgmem.core.machine import memory, process
-from imgmem.core.machine.pipeline import MemoryGate, in_order
 from imgmem.core.messages import option
 from imgmem.core.options.option import applied
 from imgmem.core.options.tables import BuildOptions
@@ -91,6 +91,7 @@ class _Job:
     policy: RejectPolicy
     run: RunSpec
     budget: int
+    peak: memory.PeakMemory
     progress: ProgressCallback
 
 
@@ -134,14 +135,14 @@ def build(
     if spec.classes_from is not None:
         spec = replace(spec, classes=read_classes(spec.classes_from), classes_from=None)
     source, out = os.path.normpath(local_path(source)), os.path.normpath(local_path(out))
-    require_consistent(policy)
+    _require_consistent(policy)
     workdir.require_not_nested(source, out)
     workdir.clean_up(out)
     with ExitStack() as stack:
         stack.enter_context(process.settings())
         peak = stack.enter_context(memory.PeakMemory())
         stack.enter_context(nullcontext() if run.fsync else durable.relaxed())
-        job = _job(stack, source, out, spec, policy, run, progress)
+        job = _job(stack, peak, source, out, spec, policy, run, progress)
         record = workdir.finished_record(out)
         if record is not None and _is_done(record, out, job, overwrite=existing.overwrite):
             return replace(_result(out, job), already_done=True)
@@ -151,9 +152,19 @@ def build(
         )
 
 
+def _require_consistent(policy: RejectPolicy) -> None:
+    """UsageError for options that contradict each other."""
+    if policy.on_error == "stop" and policy.max_rejects is not None:
+        raise UsageError(
+            f"{option('max_rejects')} allows rejects, and {option('on_error', 'stop')} ends at "
+            "the first",
+            hint=f"Add {option('on_error', 'skip')}.",
+        )
+
+
 def _job(
-    stack: ExitStack, source: str, out: str, spec: BuildSpec, policy: RejectPolicy,
-    run: RunSpec, progress: ProgressCallback,
+    stack: ExitStack, peak: memory.PeakMemory, source: str, out: str, spec: BuildSpec,
+    policy: RejectPolicy, run: RunSpec, progress: ProgressCallback,
 ) -> _Job:  # fmt: skip
     """List the source and settle what is to be done; nothing is written yet."""
     images, listing, labeling = open_and_list(stack, source, out, spec, progress)
@@ -164,7 +175,7 @@ def _job(
     require_all_there(plan, policy)
     return _Job(
         source=images, plan=plan, inputs=build_inputs(plan), spec=spec, policy=policy, run=run,
-        budget=memory.budget(run.memory), progress=progress,
+        budget=memory.budget(run.memory), peak=peak, progress=progress,
     )  # fmt: skip
 
 
@@ -183,8 +194,7 @@ def _work(out: str, job: _Job, *, restart: bool) -> int:
     """Build in `.OUT.partial` and publish; how many images earlier runs had done."""
     size = job.spec.image.size or common_size(job.source, job.plan.images())
     manifest = _manifest(job, size)
-    demand = _demand(manifest, job)
-    plan = demand.divide(job.budget)
+    _demand(manifest, job).divide(job.budget)  # before anything is written
     work = workdir.WorkDir(out, restart=restart)
     try:
         building = work.open(
@@ -194,7 +204,7 @@ def _work(out: str, job: _Job, *, restart: bool) -> int:
         )
         resumed_at = building.state.sources if building else job.plan.total
         if building:
-            _fill(building, job, plan, MemoryGate(plan.decode_bytes, demand.budget_for))
+            _fill(building, job)
             _require_rows(building, work)
             building.finish()
         work.publish()
@@ -219,55 +229,78 @@ def _manifest(job: _Job, size: tuple[int, int]) -> BuildManifest:
     )
 
 
-def _fill(building: UnfinishedBuild, job: _Job, plan: BuildMemory, gate: MemoryGate) -> None:
-    """Decode what is left, append it in order, and make it durable every few chunks."""
+def _fill(building: UnfinishedBuild, job: _Job) -> None:
+    """Decode what is left by the first execution that has the memory that it takes."""
     _check_rejects(building, job.policy)
-    decoder = _decoder(building.manifest, job, plan, gate)
+    _tell(building, job)
+    for execution in _executions(building, job):
+        job.peak.processes = execution.pids
+        try:
+            with building.noting_crashes():
+                if _filled(building, job, execution):
+                    return
+        except KeyboardInterrupt:
+            building.commit()
+            done, total = building.state.sources, building.manifest.sources
+            raise _interrupted(f"{done} of {total} images are done and kept") from None
+        finally:
+            execution.close()
+
+
+def _filled(building: UnfinishedBuild, job: _Job, execution: Execution) -> bool:
+    """Append all chunks in order, and make them durable every few chunks' worth of rows.
+
+    False where another execution has to go on.
+    """
     lines = building.lines_to_do()
-    at_once = min(plan.rows_per_chunk, rows_per_chunk(job.plan.mean_bytes, TASK_BYTES))
-    tasks = iter(lambda: list(islice(lines, at_once)), [])
-    chunks = in_order(decoder, tasks, workers=plan.workers, window=plan.slots)
+    at_once = min(execution.rows_per_chunk, rows_per_chunk(job.plan.mean_bytes, TASK_BYTES))
     waiting = 0
-    try:
-        _tell(building, job)
-        for chunk in chunks:
-            _take(building, chunk, job)
-            decoder.recycle(chunk)
-            waiting += chunk.done
-            if waiting >= CHUNKS_PER_COMMIT * plan.rows_per_chunk:
-                building.commit()
-                waiting = 0
-    except KeyboardInterrupt:
-        building.commit()
-        done, total = building.state.sources, building.manifest.sources
-        raise _interrupted(f"{done} of {total} images are done and kept") from None
-    finally:
-        decoder.stop()
+    for chunk in execution.chunks(iter(lambda: list(islice(lines, at_once)), [])):
+        if not _take(building, chunk, job, final=execution.final):
+            return False
+        waiting += chunk.done
+        if waiting >= CHUNKS_PER_COMMIT * execution.rows_per_chunk:
+            building.commit()
+            process.return_freed_memory()
+            waiting = 0
+    return True
 
 
 def _tell(building: UnfinishedBuild, job: _Job) -> None:
     job.progress(Progress("build", building.state.sources, building.manifest.sources, "images"))
 
 
-def _take(building: UnfinishedBuild, chunk: Chunk, job: _Job) -> None:
-    """Append a chunk; where it ends the build, keep what was done before saying why."""
+def _take(building: UnfinishedBuild, chunk: Chunk, job: _Job, *, final: bool) -> bool:
+    """Append a chunk; where it ends the build, keep what was done before saying why.
+
+    False where it ends for want of memory, and this execution is not the final one.
+    """
     building.append(chunk)
     _tell(building, job)
     if chunk.failure:
         building.commit()
+        if not final and "needed_bytes" in chunk.failure.facts:
+            return False
         raise chunk.failure
     _check_rejects(building, job.policy)
+    return True
 
 
-def _decoder(manifest: BuildManifest, job: _Job, plan: BuildMemory, gate: MemoryGate) -> Decoder:
-    return Decoder(
-        job.source,
-        job.spec.image,
-        shape=(plan.rows_per_chunk, *manifest.shape),
+def _executions(building: UnfinishedBuild, job: _Job) -> Iterator[Execution]:
+    manifest = building.manifest
+    spec = DecodeSpec(
+        image=job.spec.image,
+        shape=manifest.shape,
         dtype=manifest.dtype,
-        slots=plan.slots,
-        gate=gate,
         stop_at_reject=job.policy.on_error == "stop",
+    )
+    return executions(
+        job.source,
+        spec,
+        _demand(manifest, job),
+        budget=job.budget,
+        executor="processes" if building.crashed else job.run.executor,
+        mean_bytes=job.plan.mean_bytes,
     )
 
 

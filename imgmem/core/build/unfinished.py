@@ -4,9 +4,11 @@ Everything beyond the progress record is ignored, and cut off or overwritten on 
 it counts is checked against its checksums first.
 """
 
+import faulthandler
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import accumulate
 
@@ -14,10 +16,11 @@ import numpy as np
 
 from imgmem._version import __version__
 from imgmem.core.build import blocks
-from imgmem.core.build.csv_text import rejects_text, rows_text
+from imgmem.core.build.csv_text import RowLines
 from imgmem.core.build.decoding import Chunk
 from imgmem.core.build.files import (
     BLOCKS,
+    CRASH,
     PLAN,
     PROGRESS,
     SOURCES,
@@ -57,6 +60,7 @@ class UnfinishedBuild:
         self.state = BuildState.from_fields(self._slots.body)
         self.manifest = read_manifest(path, self.state.written[PLAN])
         self._row_bytes = self.manifest.header(0).row_bytes
+        self._row_lines = RowLines(self.manifest)
         self._features = self._open(store.FEATURES)
         growing = [store.FACTS, store.ROWS, store.REJECTED, BLOCKS]
         if self.manifest.classes is not None:
@@ -67,6 +71,30 @@ class UnfinishedBuild:
     @property
     def _data_files(self) -> list[File]:
         return [self._features, *self._growing.values()]
+
+    @property
+    def crashed(self) -> bool:
+        """Whether an earlier run was ended by its own code, as by a bug in a decoder."""
+        try:
+            return os.path.getsize(os.path.join(self.path, CRASH)) > 0
+        except OSError:
+            return False
+
+    @contextmanager
+    def noting_crashes(self) -> Iterator[None]:
+        """Within, a crash of this process leaves a note for the next run.
+
+        Not where the program has a handler for crashes of its own.
+        """
+        if faulthandler.is_enabled():
+            yield
+            return
+        with open(os.path.join(self.path, CRASH), "ab") as file:
+            faulthandler.enable(file, all_threads=False)
+            try:
+                yield
+            finally:
+                faulthandler.disable()
 
     def lines_to_do(self) -> Iterator[bytes]:
         """The lines of `sources.jsonl` that are still to do."""
@@ -85,25 +113,23 @@ class UnfinishedBuild:
         crcs, open_block = blocks.append_checksums(data, start, state.open_block)
         additions = {
             BLOCKS: np.array(crcs, "<u4").tobytes(),
-            store.LABELS: np.array([row.image.label for row in chunk.rows], np.int64).tobytes(),
+            store.LABELS: np.array(chunk.labels, np.int64).tobytes(),
             store.FACTS: chunk.facts.tobytes(),
-            store.ROWS: rows_text(self.manifest, chunk.rows, state.rows),
-            store.REJECTED: rejects_text(chunk.rejects),
+            store.ROWS: self._row_lines(chunk, state.rows),
+            store.REJECTED: chunk.rejects,
         }
         for name, file in self._growing.items():
             file.pwrite(additions[name], data_start(name) + state.written[name].length)
         self.state = BuildState(
             sources=state.sources + chunk.done,
             sources_bytes=state.sources_bytes + chunk.done_bytes,
-            rows=state.rows + len(chunk.rows),
+            rows=state.rows + len(chunk.features),
             written=state.written
             | {name: state.written[name].plus(additions[name]) for name in self._growing},
             open_block=open_block,
-            splits=_added(
-                state.splits, (row.image.split for row in chunk.rows), len(self.manifest.splits)
-            ),
-            reasons=_counted(state.reasons, (reject.reason for reject in chunk.rejects)),
-            notes=_counted(state.notes, (n for row in chunk.rows for n in row.decoded.notes)),
+            splits=_added(state.splits, chunk.splits, len(self.manifest.splits)),
+            reasons=_counted(state.reasons, chunk.reasons),
+            notes=_counted(state.notes, chunk.notes),
         )
 
     def commit(self) -> None:
@@ -195,7 +221,7 @@ class UnfinishedBuild:
         ]
 
 
-def _counted(before: dict[str, int], more: Iterable[str]) -> dict[str, int]:
+def _counted(before: dict[str, int], more: dict[str, int]) -> dict[str, int]:
     return dict(Counter(before) + Counter(more))
 
 

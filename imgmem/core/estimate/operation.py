@@ -246,7 +246,11 @@ def _build(
         cpus=memory.allowed_cpus(),
     )  # fmt: skip
     budget, needed = memory.budget(run.memory), demand.budget_for(found.decode_bytes)
-    if budget < needed:
+    mean_bytes = max(1, found.file_bytes // found.listed)
+    by_processes = demand.by_processes("auto", budget=budget, mean_bytes=mean_bytes)
+    if by_processes and by_processes.divide(budget).image_bytes >= found.decode_bytes:
+        demand = by_processes
+    elif budget < needed:
         why = "" if budget < demand.floor else "the largest image needs more to decode"
         return below_floor(budget, needed, disk, why=why)
     takes = forecast.expected_bytes(demand.divide(budget), decode_bytes=found.decode_bytes)

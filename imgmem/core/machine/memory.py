@@ -8,7 +8,7 @@ import os
 import re
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from math import ceil
 from typing import Self
@@ -112,18 +112,20 @@ class PeakMemory:
     """Within `with`, watches this process's anonymous memory; `peak` is the most it has seen.
 
     The kernel's own peak (VmHWM) counts the pages of mapped files too, so a thread samples.
-    It sees any allocation that lives longer than SAMPLE_SECONDS. imgmem works in threads,
-    so there are no children to watch.
+    It sees any allocation that lives longer than SAMPLE_SECONDS. `processes` says which other
+    processes count.
     """
 
     def __init__(self) -> None:
         self.peak = 0
+        self.processes: Callable[[], Iterable[int]] = tuple
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="imgmem-memory", daemon=True)
 
     def sample(self) -> int:
         """Look now; gives what it saw, in bytes."""
-        now = _own_anonymous_bytes(os.getpid())
+        pids = (os.getpid(), *self.processes())
+        now = sum(_own_anonymous_bytes(pid) for pid in pids)
         self.peak = max(self.peak, now)
         return now
 

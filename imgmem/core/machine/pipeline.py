@@ -1,4 +1,4 @@
-"""Tasks through threads, results in order, in a bounded window."""
+"""Tasks through threads or any executor, results in order, in a bounded window."""
 
 import threading
 from collections import deque
@@ -9,32 +9,55 @@ from typing import TypeVar
 
 from imgmem.core.errors import ResourceError
 from imgmem.core.messages import option
+from imgmem.core.specs import ExecutorLike
 from imgmem.core.units import format_bytes, in_mib
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 
+def _result(_: Task, future: "Future[Result]") -> Result:
+    return future.result()
+
+
 def in_order(
-    work: Callable[[Task], Result], tasks: Iterable[Task], *, workers: int, window: int
+    work: Callable[[Task], Result],
+    tasks: Iterable[Task],
+    *,
+    window: int,
+    workers: int = 1,
+    executor: ExecutorLike | None = None,
+    result_of: Callable[[Task, "Future[Result]"], Result] = _result,
 ) -> Iterator[Result]:
     """`work(task)` for each task, in the order of the tasks, at most `window` under way.
 
-    Threads are enough: the decoders, OpenCV and hashlib release the interpreter's lock.
     A result counts as under way until the caller asks for the next one. Where the caller
     stops early, what has not begun is dropped, and nobody waits for the rest.
+
+    Args:
+        work: Picklable, if the executor needs that; so are tasks and results.
+        tasks: They are taken when there is room for them.
+        window: How many tasks are under way at most.
+        workers: Threads, where there is no executor: the decoders, OpenCV and hashlib release
+            the interpreter's lock.
+        executor: What runs the work; it stays open.
+        result_of: Waits for the result of a task.
     """
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="imgmem")
-    waiting: deque[Future[Result]] = deque()
+    threads = ThreadPoolExecutor(workers, "imgmem") if executor is None else None
+    pool: ExecutorLike = executor or threads  # type: ignore[assignment]
+    waiting: deque[tuple[Task, Future[Result]]] = deque()
     try:
         for task in tasks:
-            waiting.append(pool.submit(work, task))
+            waiting.append((task, pool.submit(work, task)))
             if len(waiting) == window:
-                yield waiting.popleft().result()
+                yield result_of(*waiting.popleft())
         while waiting:
-            yield waiting.popleft().result()
+            yield result_of(*waiting.popleft())
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        for _, future in waiting:
+            future.cancel()
+        if threads:
+            threads.shutdown(wait=False, cancel_futures=True)
 
 
 class MemoryGate:

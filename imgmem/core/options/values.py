@@ -14,7 +14,7 @@ from typing import Any
 from imgmem.core.errors import UsageError
 from imgmem.core.options.option import Fields
 from imgmem.core.paths import local_path
-from imgmem.core.specs import MAX_NEAR, Thresholds
+from imgmem.core.specs import EXECUTORS, MAX_NEAR, ExecutorLike, Thresholds
 from imgmem.core.units import parse_bytes
 
 _LEAST_BYTES = 2**20
@@ -49,15 +49,8 @@ def numbers_text(values: Iterable[Any]) -> str:
     return ",".join(map(str, values))
 
 
-def splits(value: Any) -> Fields:
-    """ "train=0.8,val=0.2" or {"train": 0.8, "val": 0.2} as pairs, in that order; "folder:2" as
-    the place where splits are taken from."""
-    if isinstance(value, str) and value.startswith("folder:"):
-        return Fields(split_from=value)
-    return Fields(splits=_fractions(value))
-
-
-def _fractions(value: Any) -> tuple[tuple[str, float], ...]:
+def splits(value: Any) -> tuple[tuple[str, float], ...]:
+    """ "train=0.8,val=0.2" or {"train": 0.8, "val": 0.2} as pairs, in that order."""
     pairs = value.items() if isinstance(value, Mapping) else value
     if isinstance(value, str):
         pairs = [part.split("=") for part in value.split(",") if part.strip()]
@@ -92,6 +85,15 @@ def max_rejects(value: Any) -> int | float:
 
 def _limit(text: str) -> int | float:
     return float(text.removesuffix("%")) / 100 if text.endswith("%") else int(text)
+
+
+def executor(value: Any) -> str | ExecutorLike:
+    """A kind of workers, or an executor of the caller's."""
+    if isinstance(value, ExecutorLike):
+        return value
+    if value in EXECUTORS:
+        return str(value)
+    raise ValueError(f"invalid executor {value!r}; expected one of {', '.join(EXECUTORS)}")
 
 
 def byte_count(value: Any) -> int:

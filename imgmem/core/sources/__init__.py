@@ -2,12 +2,13 @@
 
 import os
 import stat
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from imgmem.core.errors import InputError
 from imgmem.core.sources.archive import ArchiveSource
-from imgmem.core.sources.base import Container, Entry, Listing, Locator, Source
+from imgmem.core.sources.base import Address, Container, Entry, Listing, Locator, Source
 from imgmem.core.sources.datasets import DatasetSource, is_dataset
 from imgmem.core.sources.folder import FolderSource
 from imgmem.core.sources.grammar import label_rule
@@ -19,7 +20,16 @@ from imgmem.core.sources.walk import holds_candidates
 from imgmem.core.sources.zips import ZipContainer
 from imgmem.core.specs import LabelSpec
 
-__all__ = ["Entry", "Listing", "Locator", "Source", "TableSpec", "open_source"]
+__all__ = [
+    "Address",
+    "Entry",
+    "Listing",
+    "Locator",
+    "Source",
+    "TableSpec",
+    "open_address",
+    "open_source",
+]
 
 
 def open_source(
@@ -44,6 +54,20 @@ def open_source(
     except BaseException:
         source.close()
         raise
+
+
+def open_address(address: Address) -> Source:
+    """The source at an address, to read the images that another process has listed.
+
+    Raises InputError if it is not there, or is not as it was.
+    """
+    if address.size and _stamp(address.path) != (address.size, address.mtime_ns):
+        raise InputError(
+            f"{address.path} changed during the build",
+            hint="Make sure that nothing writes to the source.",
+            path=address.path,
+        )
+    return _READERS[address.kind](address.path)
 
 
 def _open(path: str, spec: LabelSpec, spool: str | None) -> Source:
@@ -78,6 +102,24 @@ def _open_folder(path: str, spec: LabelSpec) -> Source:
         container = ShardsContainer(path, shards)
         return ArchiveSource(path, container, spec, archives=tuple(shards))
     return source
+
+
+_READERS: dict[str, Callable[[str], Source]] = {
+    "folder": FolderSource,
+    "dataset": DatasetSource,
+    "tar": lambda path: ArchiveSource(path, TarContainer(path)),
+    "shards": lambda path: ArchiveSource(path, ShardsContainer(path, [])),
+    "zip": lambda path: ArchiveSource(path, ZipContainer(path)),
+}
+"""How to open each kind of address."""
+
+
+def _stamp(path: str) -> tuple[int, int]:
+    try:
+        facts = os.stat(path)
+    except OSError:
+        return 0, 0
+    return facts.st_size, facts.st_mtime_ns
 
 
 def _mode(path: str) -> int:

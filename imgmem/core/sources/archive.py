@@ -15,7 +15,7 @@ from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.sources import files
 from imgmem.core.sources.archive_doubts import archive_doubts
 from imgmem.core.sources.arrange import DOUBTFUL, arranged
-from imgmem.core.sources.base import Container, Entry, Listing, Locator, Member
+from imgmem.core.sources.base import Address, Container, Entry, Listing, Locator, Member
 from imgmem.core.sources.catalog import Catalog, Catalogs
 from imgmem.core.sources.grammar import label_rule
 from imgmem.core.sources.layout import SHOWN
@@ -60,6 +60,10 @@ class ArchiveSource:
     @property
     def spool_bytes(self) -> int:
         return self._container.spool_bytes
+
+    @property
+    def address(self) -> Address | None:
+        return self._container.address
 
     def listing(self, progress: ProgressCallback = no_progress) -> Listing:
         automatic = label_rule(self._spec.labels).kind == "folder"

@@ -56,6 +56,19 @@ class Listing:
     doubts: tuple[Doubt, ...] = ()
 
 
+class Address(NamedTuple):
+    """Where another process finds the bytes of a source's images; see `open_address`.
+
+    kind: "folder", "tar", "shards", "zip" or "dataset". size, mtime_ns: of an archive, which
+    must not have changed; 0 for what is no single file.
+    """
+
+    kind: str
+    path: str
+    size: int = 0
+    mtime_ns: int = 0
+
+
 class Source(Protocol):
     """A place that images come from; it is only ever read.
 
@@ -65,6 +78,10 @@ class Source(Protocol):
     @property
     def spool_bytes(self) -> int:
         """Bytes of scratch disk that reading takes; 0 where it takes none."""
+
+    @property
+    def address(self) -> Address | None:
+        """Where other processes on this machine find it; None where they cannot."""
 
     def listing(self, progress: ProgressCallback = no_progress) -> Listing:
         """List everything. Raises InputError where the source as a whole cannot be used."""
@@ -95,6 +112,10 @@ class Container(Protocol):
     @property
     def spool_bytes(self) -> int:
         """Bytes of scratch disk in use."""
+
+    @property
+    def address(self) -> Address | None:
+        """As of a source."""
 
     def members(self) -> Iterator[Member]:
         """The regular files. Raises InputError for a damaged archive or a refused member."""

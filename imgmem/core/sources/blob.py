@@ -3,6 +3,7 @@
 import os
 
 from imgmem.core.errors import InputError, RejectedImage
+from imgmem.core.sources.base import Address
 from imgmem.core.sources.files import open_regular, pread, rejection
 
 
@@ -56,6 +57,11 @@ def open_blob(path: str) -> Blob:
             path=path,
         ) from None
     return Blob(fd, path)
+
+
+def address_of(blob: Blob, kind: str) -> Address:
+    """Where other processes find an archive as it is now."""
+    return Address(kind, os.path.abspath(blob.path), blob.size, blob.mtime_ns)
 
 
 def damaged(path: str, what: str) -> InputError:

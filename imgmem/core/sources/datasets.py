@@ -15,7 +15,7 @@ from imgmem.core.errors import DatasetError, RejectedImage
 from imgmem.core.messages import Message, option
 from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.rows.origins import ROW_COLUMNS
-from imgmem.core.sources.base import Entry, Listing, Locator
+from imgmem.core.sources.base import Address, Entry, Listing, Locator
 from imgmem.core.sources.blob import open_blob
 from imgmem.core.sources.catalog import Catalogs
 from imgmem.core.storage import store
@@ -61,6 +61,10 @@ class DatasetSource:
     @property
     def _extra_columns(self) -> tuple[str, ...]:
         return self._columns[len(ROW_COLUMNS) :]
+
+    @property
+    def address(self) -> Address:
+        return Address("dataset", os.path.abspath(self._path))
 
     def listing(self, progress: ProgressCallback = no_progress) -> Listing:
         classes = (self._record.classes or ()) if self._labeled else ()

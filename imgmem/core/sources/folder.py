@@ -8,7 +8,7 @@ from imgmem.core.errors import InputError, RejectedImage
 from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.sources import files
 from imgmem.core.sources.arrange import DOUBTFUL, arranged
-from imgmem.core.sources.base import Entry, Listing, Locator
+from imgmem.core.sources.base import Address, Entry, Listing, Locator
 from imgmem.core.sources.catalog import Catalogs
 from imgmem.core.sources.names import HEAD_BYTES, NO_EXTENSION, confirmed
 from imgmem.core.sources.selection import Selection
@@ -40,6 +40,10 @@ class FolderSource:
                 hint="Check the path and its permissions.",
                 path=path,
             ) from None
+
+    @property
+    def address(self) -> Address:
+        return Address("folder", self.path)
 
     def listing(self, progress: ProgressCallback = no_progress) -> Listing:
         tree, ignored = Tree(), Counter[str]()

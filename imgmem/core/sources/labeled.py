@@ -10,7 +10,7 @@ from typing import NamedTuple
 from imgmem.core.errors import InputError, RejectedImage
 from imgmem.core.messages import option
 from imgmem.core.progress import ProgressCallback, no_progress
-from imgmem.core.sources.base import Entry, Listing, Locator, Source
+from imgmem.core.sources.base import Address, Entry, Listing, Locator, Source
 from imgmem.core.sources.catalog import Catalog, Catalogs
 from imgmem.core.sources.files import MISSING, UNREADABLE
 from imgmem.core.sources.folder import FolderSource
@@ -65,6 +65,10 @@ class _Ruled:
     @property
     def spool_bytes(self) -> int:
         return self._source.spool_bytes
+
+    @property
+    def address(self) -> Address | None:
+        return self._source.address
 
     def _read_lines(self) -> tuple[Lines, Labels]:
         labels = Labels(self._table, self._columns, as_class=self._spec.as_class)

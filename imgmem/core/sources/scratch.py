@@ -51,13 +51,8 @@ class _Cursor(sqlite3.Cursor):
 
 
 class _Database(sqlite3.Connection):
-    """A connection whose cursors explain their failures."""
-
-    def execute(self, *arguments: Any) -> _Cursor:
-        return self.cursor(_Cursor).execute(*arguments)
-
-    def executemany(self, *arguments: Any) -> _Cursor:
-        return self.cursor(_Cursor).executemany(*arguments)
+    def cursor(self, factory: Any = _Cursor) -> Any:
+        return super().cursor(factory)
 
 
 def scratch_database(schema: str, *, cache_kib: int = _CACHE_KIB) -> sqlite3.Connection:

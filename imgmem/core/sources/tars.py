@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import IO, NamedTuple, cast
 
 from imgmem.core.errors import RejectedImage
-from imgmem.core.sources.base import Locator, Member
-from imgmem.core.sources.blob import Blob, damaged, open_blob, refused
+from imgmem.core.sources.base import Address, Locator, Member
+from imgmem.core.sources.blob import Blob, address_of, damaged, open_blob, refused
 from imgmem.core.sources.files import open_regular, rejection
 from imgmem.core.sources.names import inner_path
 from imgmem.core.sources.spool import compressed_ending, decompressed
@@ -44,6 +44,7 @@ class TarContainer:
         self._mtime_ns = archive.mtime_ns
         self._blob = archive if ending is None else decompressed(archive, ending, spool)
         self.spool_bytes = 0 if ending is None else self._blob.size
+        self.address = address_of(archive, "tar") if ending is None else None
 
     def members(self) -> Iterator[Member]:
         for path, offset, size in tar_members(self._blob):
@@ -66,6 +67,7 @@ class ShardsContainer:
     spool_bytes = 0
 
     def __init__(self, path: str, shards: list[str]) -> None:
+        self.address = Address("shards", os.path.abspath(path))
         self._path = path
         self._shards = shards
 

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from imgmem.core.errors import RejectedImage
 from imgmem.core.sources.base import Locator, Member
-from imgmem.core.sources.blob import Blob, damaged, open_blob, refused
+from imgmem.core.sources.blob import Blob, address_of, damaged, open_blob, refused
 from imgmem.core.sources.names import inner_path
 
 _LOCAL = struct.Struct("<4s22x2H")  # [4.3.7]
@@ -81,6 +81,7 @@ class ZipContainer:
     def __init__(self, path: str) -> None:
         """Raises InputError if it cannot be opened."""
         self._blob = open_blob(path)
+        self.address = address_of(self._blob, "zip")
 
     def members(self) -> Iterator[Member]:
         """Raises InputError for a damaged archive, and for members that are never read."""

@@ -1,0 +1,245 @@
+"""Who runs the decoding of a build: threads, worker processes, or an executor from outside.
+
+Each hands out the chunks of some tasks in their order; the rows are the same whoever decodes.
+"""
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import BrokenExecutor, Future
+from contextlib import suppress
+from functools import partial
+from queue import SimpleQueue
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from imgmem.core.build.decoding import (
+    Chunk,
+    DecodeJob,
+    DecodeSpec,
+    LineDecoder,
+    crashed,
+    decode_task,
+    hung,
+    joined,
+)
+from imgmem.core.build.planned import PlannedImage
+from imgmem.core.errors import ResourceError
+from imgmem.core.forecast import BuildDemand, BuildMemory
+from imgmem.core.machine.pipeline import MemoryGate, in_order
+from imgmem.core.machine.processes import ProcessExecutor, WorkerDied
+from imgmem.core.sources import Address, Source
+from imgmem.core.specs import ExecutorLike
+
+PATIENCE_SECONDS = 600.0
+"""How long one image may take. A slow disk is no fault, but a file that hangs must not be waited
+for without end."""
+_LOOK_SECONDS = 1.0
+
+Lines = list[bytes]
+
+
+class Execution(Protocol):
+    """Decodes tasks, each some lines of the plan.
+
+    rows_per_chunk: the most lines of a task. final: whether there is no other to go on where
+    this one lacks memory.
+    """
+
+    rows_per_chunk: int
+    final: bool
+
+    def pids(self) -> Iterable[int]:
+        """The processes whose memory counts besides this one's."""
+
+    def chunks(self, tasks: Iterable[Lines]) -> Iterator[Chunk]:
+        """Their chunks, in order; each is valid until the next one is asked for."""
+
+    def close(self) -> None:
+        """End; what has not begun is dropped."""
+
+
+class InThreads:
+    """Decodes in threads of this process, into a fixed set of buffers."""
+
+    def __init__(
+        self, source: Source, spec: DecodeSpec, plan: BuildMemory, gate: MemoryGate
+    ) -> None:
+        self.rows_per_chunk = plan.rows_per_chunk
+        self.final = True
+        self._decoder = LineDecoder(source, spec, gate)
+        self._plan = plan
+        self._buffers: SimpleQueue[npt.NDArray[np.uint8]] = SimpleQueue()
+        for _ in range(plan.slots):
+            self._buffers.put(np.empty((plan.rows_per_chunk, *spec.shape), np.uint8))
+
+    def pids(self) -> Iterable[int]:
+        return ()
+
+    def chunks(self, tasks: Iterable[Lines]) -> Iterator[Chunk]:
+        plan = self._plan
+        results = in_order(
+            self._decode, tasks, workers=plan.workers, window=plan.slots, result_of=self._result
+        )
+        for buffer, chunk in results:
+            yield chunk
+            self._buffers.put(buffer)
+
+    def _decode(self, lines: Lines) -> tuple[npt.NDArray[np.uint8], Chunk]:
+        buffer = self._buffers.get()
+        return buffer, self._decoder.decode(lines, buffer)
+
+    def _result(
+        self, _: Lines, future: "Future[tuple[npt.NDArray[np.uint8], Chunk]]"
+    ) -> tuple[npt.NDArray[np.uint8], Chunk]:
+        while True:
+            with suppress(TimeoutError):
+                return future.result(timeout=_LOOK_SECONDS)
+            if name := self._decoder.watch.overdue(PATIENCE_SECONDS):
+                raise hung(f"{name} is")
+
+    def close(self) -> None:
+        self._decoder.stop()
+
+
+class InExecutor:
+    """Decodes by `decode_task` in an executor, which need not share memory with this process."""
+
+    def __init__(
+        self,
+        executor: ExecutorLike,
+        job: DecodeJob,
+        *,
+        rows_per_chunk: int,
+        window: int,
+        final: bool = True,
+    ) -> None:
+        self.rows_per_chunk = rows_per_chunk
+        self.final = final
+        self._executor = executor
+        self._job = job
+        self._window = window
+
+    def pids(self) -> Iterable[int]:
+        return ()
+
+    def chunks(self, tasks: Iterable[Lines]) -> Iterator[Chunk]:
+        work = partial(decode_task, self._job)
+        return in_order(
+            work, tasks, window=self._window, executor=self._executor, result_of=self._result
+        )
+
+    def _result(self, lines: Lines, future: "Future[Chunk]") -> Chunk:
+        try:
+            return future.result(timeout=2 * self._job.patience * len(lines))
+        except TimeoutError:
+            raise hung(f"{_names(lines)} are") from None
+        except WorkerDied as died:
+            if died.crashed:
+                return self._one_by_one(lines)
+            raise _lost(died, lines) from None
+        except BrokenExecutor as error:
+            raise _lost(error, lines) from error
+
+    def _one_by_one(self, lines: Lines) -> Chunk:
+        """Decode each image in a process that it alone may crash."""
+        chunks = []
+        with ProcessExecutor(1) as alone:
+            for line in lines:
+                chunks.append(self._alone(alone, line))
+                if chunks[-1].failure:
+                    break
+        return joined(chunks)
+
+    def _alone(self, alone: ProcessExecutor, line: bytes) -> Chunk:
+        try:
+            return alone.submit(decode_task, self._job, [line]).result()  # type: ignore[no-any-return]
+        except WorkerDied as died:
+            if died.crashed:
+                return crashed(self._job, line, str(died))
+            raise _lost(died, [line]) from None
+
+    def close(self) -> None:
+        """The executor is its owner's."""
+
+
+class InProcesses(InExecutor):
+    """Decodes in worker processes of our own."""
+
+    def __init__(self, job: DecodeJob, plan: BuildMemory, *, final: bool) -> None:
+        self._own = ProcessExecutor(plan.workers)
+        super().__init__(
+            self._own,
+            job,
+            rows_per_chunk=plan.rows_per_chunk,
+            window=2 * plan.workers,
+            final=final,
+        )
+
+    def pids(self) -> Iterable[int]:
+        return self._own.pids()
+
+    def close(self) -> None:
+        self._own.shutdown(wait=True, cancel_futures=True)
+
+
+def executions(
+    source: Source,
+    spec: DecodeSpec,
+    demand: BuildDemand,
+    *,
+    budget: int,
+    executor: str | ExecutorLike,
+    mean_bytes: int,
+) -> Iterator[Execution]:
+    """Who is to decode a build, in this order; each but the last may lack memory.
+
+    Args:
+        source: Of the images.
+        spec: What all tasks have in common.
+        demand: What the build is to do, by threads.
+        budget: The memory budget, in bytes.
+        executor: "threads", "processes", "auto" for what is likely to be faster, or an executor
+            that belongs to the caller. Threads stand in for processes that have no room in the
+            budget or do not reach the source.
+        mean_bytes: Of an image's file.
+    """
+    plan = demand.divide(budget)
+    if source.address is not None and executor != "threads":
+        if not isinstance(executor, str):
+            job = _decode_job(source.address, spec, demand, plan)
+            yield InExecutor(executor, job, rows_per_chunk=plan.rows_per_chunk, window=plan.slots)
+            return
+        by_processes = demand.by_processes(executor, budget=budget, mean_bytes=mean_bytes)
+        if by_processes is not None:
+            final = executor == "processes"
+            divided = by_processes.divide(budget)
+            job = _decode_job(source.address, spec, by_processes, divided)
+            yield InProcesses(job, divided, final=final)
+            if final:
+                return
+    yield InThreads(source, spec, plan, MemoryGate(plan.image_bytes, demand.budget_for))
+
+
+def _decode_job(
+    address: Address, spec: DecodeSpec, demand: BuildDemand, plan: BuildMemory
+) -> DecodeJob:
+    return DecodeJob(
+        address=address,
+        spec=spec,
+        demand=demand,
+        decode_bytes=plan.image_bytes,
+        patience=PATIENCE_SECONDS,
+    )
+
+
+def _names(lines: Lines) -> str:
+    first, last = (PlannedImage.from_line(line).name for line in (lines[0], lines[-1]))
+    return f"{len(lines)} images from {first} to {last}"
+
+
+def _lost(error: Exception, lines: Lines) -> ResourceError:
+    return ResourceError(
+        f"a worker process was lost ({error}) while it decoded {_names(lines)}",
+        hint="What is done is kept: run the same command again.",
+    )

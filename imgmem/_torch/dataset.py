@@ -205,7 +205,8 @@ def _keys(rows: list[int]) -> Keys:
     """(n,) the rows' own keys, or new ones from PyTorch's generator."""
     if all(isinstance(row, KeyedRow) for row in rows):
         return np.array([row.key for row in rows], np.uint64)  # type: ignore[attr-defined]
-    return torch.randint(2**63 - 1, (len(rows),)).numpy().view(np.uint64)
+    keys: Keys = torch.randint(2**63 - 1, (len(rows),)).numpy().view(np.uint64)
+    return keys
 
 
 def _reopen(

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from imgmem.cli import render
 from imgmem.cli.render import format_counts, printable
+from imgmem.cli.spelling import for_terminal
 from imgmem.core.rows.origins import RowOrigin
 from imgmem.core.specs import CHANNEL_NAMES
 from imgmem.core.stats.compare import Comparison
@@ -40,7 +41,10 @@ def show_stats(console: "Console", stats: DatasetStats) -> None:
         console.print(
             f"normalize would use the mean and std of {printable(rows)}{line}", soft_wrap=True
         )
-    for line in (*_findings(stats.findings), *(f"\nnote: {note}" for note in stats.notes)):
+    for line in (
+        *_findings(stats.findings),
+        *(f"\nnote: {for_terminal(note)}" for note in stats.notes),
+    ):
         console.print(line, soft_wrap=True)
 
 

@@ -15,6 +15,8 @@ _PAIRS_AT_ONCE = 2**16
 """Candidate pairs compared at a time: they stay in the second-level cache."""
 _COMPARED = 4096
 """Hashes that are compared pair by pair to learn what a distance says."""
+_RARE = 0.05
+"""Near pairs for each row up to which it does not matter that some are chance."""
 _CHANCE_FACTOR, _CHANCE_PAIRS = 3, 30
 """Beyond this many times the near pairs, and some more, it is chance. Measured: 10 to 40 for
 digits, X-rays and pages of text; below 2 for photographs with copies and for bursts of them."""
@@ -94,12 +96,24 @@ def telling_distance(hashes: Words, most: int) -> int | None:
     Returns:
         The largest that says something, or None if none does.
     """
-    counts = _distances(_drawn(np.unique(hashes), _COMPARED), 2 * most + 1)
-    for distance in range(most, -1, -1):
-        near, beyond = counts[: distance + 1].sum(), counts[distance + 1 : 2 * distance + 2].sum()
-        if beyond <= _CHANCE_FACTOR * near + _CHANCE_PAIRS:
+    distinct = np.unique(hashes)
+    drawn = _drawn(distinct, _COMPARED)
+    counts = _distances(drawn, 2 * most + 1)
+    near, beyond = _around(counts, most)
+    is_rare = near * len(distinct) <= _RARE * len(drawn) ** 2  # pairs a row, in all of them
+    if is_rare or beyond <= _CHANCE_FACTOR * near + _CHANCE_PAIRS:
+        return most
+    for distance in range(most - 1, -1, -1):
+        near, beyond = _around(counts, distance)
+        if beyond <= near:  # where chance is known to be at work, only copies explain this
             return distance
     return None
+
+
+def _around(counts: Indices, distance: int) -> tuple[int, int]:
+    """How many pairs differ in at most so many bits, and how many in up to twice as many."""
+    near, beyond = counts[: distance + 1], counts[distance + 1 : 2 * distance + 2]
+    return int(near.sum()), int(beyond.sum())
 
 
 def _drawn(hashes: Words, count: int) -> Words:

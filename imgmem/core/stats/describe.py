@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from imgmem.core.levels.histograms import PixelSums
 from imgmem.core.levels.moments import combined
 from imgmem.core.machine import memory
+from imgmem.core.messages import Message, option
 from imgmem.core.progress import ProgressCallback
 from imgmem.core.read.dataset import Dataset
 from imgmem.core.read.dataset import open as open_dataset
@@ -148,6 +149,7 @@ def describe(
             *background_note(background),
             *_near_notes(spec.thresholds, limits),
             *_threshold_notes(found, len(facts)),
+            *_transparency_note(found, dataset.record.build),
         ],
         background=background,
         verified=spec.verify,
@@ -175,6 +177,14 @@ def _threshold_notes(findings: list[Finding], rows: int) -> Iterator[str]:
                     f"{finding.count / rows:.0%} of the rows are {finding.kind}: "
                     f"{name}={value:g} does not fit this dataset"
                 )
+
+
+def _transparency_note(findings: list[Finding], build: dict[str, Any]) -> Iterator[str]:
+    """Where rows are blank, for drawings in black on transparency are."""
+    transparent = build.get("converted", {}).get("alpha")
+    if transparent and any(finding.kind == "blank" for finding in findings):
+        color = option("background")
+        yield Message(f"{transparent} images were transparent: {color} of build is the color below")
 
 
 def _parts(dataset: Dataset) -> dict[str, tuple[int, int]]:

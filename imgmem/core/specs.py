@@ -8,12 +8,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol, TypedDict, get_args, runtime_checkable
 
+from imgmem.core.errors import UsageError
+from imgmem.core.messages import option
+
 Fit = Literal["stretch", "crop", "pad"]
 Channels = Literal["rgb", "gray"]
 BuildDtype = Literal["uint8", "float32"]
 FloatDtype = Literal["float32", "float16"]
 Method = Literal["standardize", "rescale", "minmax", "given"]
-Resize = Literal["auto", "area"]
+Resize = Literal["auto", "area", "pillow"]
 OnError = Literal["stop", "skip"]
 NaiveDtype = Literal["uint8", "float32", "float64"]
 Order = Literal["sequential", "random", "blocks"]
@@ -59,6 +62,8 @@ class ImageSpec:
     """How one image becomes one row.
 
     size: (height, width) in pixels, or None for the images' own ("native") size.
+    shorter: with fit="crop", the shorter side of the whole image before its center is cropped to
+        `size`; None to crop as much as the shape of `size` allows.
     background: pixel values 0–255 (R, G, B) under transparent pixels and around `pad`.
     max_pixels: an image whose header says more is rejected before it is decoded.
     """
@@ -66,6 +71,7 @@ class ImageSpec:
     size: tuple[int, int] | None = (224, 224)
     fit: Fit = "stretch"
     channels: Channels = "rgb"
+    shorter: int | None = None
     resize: Resize = "auto"
     background: tuple[int, int, int] = (0, 0, 0)
     max_pixels: int = MAX_PIXELS
@@ -73,6 +79,19 @@ class ImageSpec:
     def __post_init__(self) -> None:
         if self.channels == "grey":  # type: ignore[comparison-overlap]  # the British spelling
             object.__setattr__(self, "channels", "gray")
+        if self.shorter is None:
+            return
+        if self.fit != "crop" or self.size is None:
+            raise UsageError(
+                f"{option('shorter')} is the side before a crop",
+                hint=f"Add {option('fit', 'crop')} and {option('size')}.",
+            )
+        if self.shorter < max(self.size):
+            raise UsageError(
+                f"{option('shorter', self.shorter)} is smaller than the crop of "
+                f"{self.size[0]}x{self.size[1]}",
+                hint=f"Give {option('shorter', max(self.size))} or more.",
+            )
 
     @property
     def depth(self) -> int:

@@ -118,6 +118,7 @@ OPTIONS = (
     {"size": None},
     {"size": [1000, 1300], "channels": "gray"},
     {"size": [448, 300], "fit": "crop", "resize": "area"},
+    {"size": [448, 448], "fit": "crop", "shorter": 900, "resize": "pillow"},
 )
 
 

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from imgmem.core.decode.format import Header
+from imgmem.core.decode.format import Header, Pixels
 from imgmem.core.specs import ImageSpec
 
 Size = tuple[int, int]
@@ -29,56 +29,102 @@ class Box(NamedTuple):
         """(height, width)."""
         return self.height, self.width
 
+    def of(self, pixels: Pixels) -> Pixels:
+        """The view of `pixels` (H, W, …) inside the rectangle."""
+        return pixels[self.top : self.top + self.height, self.left : self.left + self.width]
+
 
 def _share(length: int, numerator: int, denominator: int) -> int:
     """length × numerator ÷ denominator, rounded half up, at least 1."""
     return max(1, (2 * length * numerator + denominator) // (2 * denominator))
 
 
-def _centered(inner: Size, outer: Size) -> Box:
-    height, width = inner
-    return Box((outer[0] - height) // 2, (outer[1] - width) // 2, height, width)
+def _best(size: Size, target: Size) -> Size:
+    """The size of the largest part of an image of `size` that has the shape of `target`.
 
-
-def crop_box(size: Size, target: Size) -> Box:
-    """The largest centered part of an image of `size` that has the shape of `target`.
-
-    One side is kept whole, the other is rounded half up; an odd remainder leaves the
-    larger part at the bottom or right.
+    One side is kept whole, the other is rounded half up.
     """
     height, width = size
     if width * target[0] > height * target[1]:
-        width = min(width, _share(height, target[1], target[0]))
-    else:
-        height = min(height, _share(width, target[0], target[1]))
-    return _centered((height, width), size)
+        return height, min(width, _share(height, target[1], target[0]))
+    return min(height, _share(width, target[0], target[1])), width
+
+
+def crop_box(size: Size, target: Size) -> Box:
+    """The largest centered part of an image of `size` that has the shape of `target`."""
+    return center_box(size, _best(size, target))
+
+
+def center_box(size: Size, inner: Size) -> Box:
+    """The center of an image of `size`: half of what is cut, rounded to the even neighbor, lies
+    above and to the left, as in torchvision's CenterCrop."""
+    return Box(round((size[0] - inner[0]) / 2), round((size[1] - inner[1]) / 2), *inner)
 
 
 def pad_box(size: Size, target: Size) -> Box:
     """Where in a row of `target` an image of `size` lies, whole, undistorted and centered.
 
-    The rounding is that of `crop_box`.
+    An odd remainder leaves the larger part at the bottom or right.
     """
-    return crop_box(target, size)
+    height, width = _best(target, size)
+    return Box((target[0] - height) // 2, (target[1] - width) // 2, height, width)
 
 
-def target_box(size: Size, spec: ImageSpec, target: Size) -> Box:
-    """The part of a row of `target` that an upright image of `size` fills."""
-    return pad_box(size, target) if spec.fit == "pad" else Box(0, 0, *target)
+class Fitting(NamedTuple):
+    """How an image fills a row: its `part` is resized to the size `becomes`, of which `window`
+    lies at `place` in the row."""
+
+    part: Box
+    becomes: Size
+    window: Box
+    place: Box
 
 
-def source_box(size: Size, spec: ImageSpec, target: Size) -> Box:
-    """The part of an upright image of `size` that goes into a row of `target`."""
-    return crop_box(size, target) if spec.fit == "crop" else Box(0, 0, *size)
+def fitting(pixels: Size, size: Size, spec: ImageSpec, target: Size) -> Fitting:
+    """How upright pixels fill a row of `target`.
+
+    Args:
+        pixels: Of the image as it was decoded, perhaps at a smaller scale.
+        size: Of the image itself.
+        spec: What the row is to be.
+        target: Size of the row.
+    """
+    row, whole = Box(0, 0, *target), Box(0, 0, *pixels)
+    if _resized_whole(spec):
+        becomes = _covering(size, spec.shorter, target)
+        return Fitting(whole, becomes, center_box(becomes, target), row)
+    part = crop_box(pixels, target) if spec.fit == "crop" else whole
+    place = pad_box(size, target) if spec.fit == "pad" else row
+    return Fitting(part, place.size, Box(0, 0, *place.size), place)
+
+
+def _resized_whole(spec: ImageSpec) -> bool:
+    """Whether an image is resized first and cropped then, as torchvision's transforms do."""
+    return spec.fit == "crop" and (spec.shorter is not None or spec.resize == "pillow")
+
+
+def _covering(size: Size, shorter: int | None, target: Size) -> Size:
+    """The size of an image whose shorter side is `shorter` (None: that just covers `target`).
+
+    The other side is rounded down, as torchvision's Resize does.
+    """
+    height, width = size
+    if shorter:
+        across_first = width <= height
+        target = shorter, shorter
+    else:
+        across_first = width * target[0] <= height * target[1]
+    if across_first:
+        return int(target[1] * height / width), target[1]
+    return target[0], int(target[0] * width / height)
 
 
 def resized(size: Size, spec: ImageSpec, target: Size) -> Size:
     """What an upright image of `size` as a whole becomes before it is cropped or padded."""
-    part = source_box(size, spec, target)
-    filled = target_box(size, spec, target)
+    fit = fitting(size, size, spec, target)
     return (
-        -(-filled.height * size[0] // part.height),
-        -(-filled.width * size[1] // part.width),
+        -(-fit.becomes[0] * size[0] // fit.part.height),
+        -(-fit.becomes[1] * size[1] // fit.part.width),
     )
 
 
@@ -87,9 +133,9 @@ def jpeg_eighths(size: Size, spec: ImageSpec, target: Size) -> int:
 
     The smallest that leaves at least twice what the row needs on both sides. The other
     eighths are slower than a full decode or close to it (no SIMD in libjpeg-turbo: 7/8
-    takes twice the time of 8/8), and the area filter is promised all pixels.
+    takes twice the time of 8/8), and the other filters are promised all pixels.
     """
-    if spec.resize == "area":
+    if spec.resize != "auto":
         return 8
     height, width = resized(size, spec, target)
     for eighths in (1, 2, 4):

@@ -20,7 +20,7 @@ from imgmem.core.decode.resize import apply_orientation, fit_into, plane
 from imgmem.core.errors import RejectedImage
 from imgmem.core.specs import ImageSpec
 
-RECIPE = 1
+RECIPE = 2
 """Raised whenever the same file would become different bytes."""
 
 

@@ -20,12 +20,11 @@ from imgmem.core.decode.geometry import (
     BAND_PIXELS,
     Size,
     area_first,
+    fitting,
     halfway,
     jpeg_eighths,
     jpeg_fills,
     jpeg_scaled,
-    source_box,
-    target_box,
 )
 from imgmem.core.specs import ImageSpec
 
@@ -95,11 +94,17 @@ def _band_bytes(size: Size) -> int:
 
 def _resize_bytes(header: Header, size: Size, depth: int, spec: ImageSpec, target: Size) -> int:
     """Of what lies between pixels of `size` and the row."""
-    part = source_box(size, spec, target).size
-    box = target_box(header.size, spec, target).size
-    middle = halfway(part, box, area=area_first(part, box, spec))
-    between = depth * _area(middle) if middle not in (part, box) else 0
-    return between + (_area(box) if depth < spec.depth else 0)
+    fit = fitting(size, header.size, spec, target)
+    cropped = spec.depth * _area(fit.becomes) if fit.window.size != fit.becomes else 0
+    gray = _area(fit.becomes) if depth < spec.depth else 0
+    if spec.resize == "pillow":  # its images: before, half-way and after
+        halfway_pixels = fit.part.height * fit.becomes[1]
+        pixels = _area(fit.part.size) + halfway_pixels + _area(fit.becomes)
+        return pixels * (1 if min(depth, spec.depth) == 1 else 4) + cropped + gray
+    part = fit.part.size
+    middle = halfway(part, fit.becomes, area=area_first(part, fit.becomes, spec))
+    between = depth * _area(middle) if middle not in (part, fit.becomes) else 0
+    return between + cropped + gray
 
 
 def _area(size: Size) -> int:

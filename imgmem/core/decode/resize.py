@@ -1,13 +1,14 @@
-"""Pixels into a row: turn upright, cut, convert, resize. All arithmetic is OpenCV's.
+"""Pixels into a row: turn upright, cut, convert, resize. All arithmetic is OpenCV's or Pillow's.
 
 Only linear interpolation and area means: their bytes do not depend on the CPU.
 """
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from imgmem.core.decode.format import Pixels
-from imgmem.core.decode.geometry import Size, area_first, halfway, source_box, target_box
+from imgmem.core.decode.geometry import Size, area_first, fitting, halfway
 from imgmem.core.specs import ImageSpec
 
 
@@ -33,13 +34,17 @@ def fit_into(pixels: Pixels, spec: ImageSpec, row: Pixels, size: Size) -> None:
     size: of the image itself, of which `pixels` may be a smaller version.
     """
     target = row.shape[0], row.shape[1]
-    part = source_box((pixels.shape[0], pixels.shape[1]), spec, target)
-    box = target_box(size, spec, target)
-    if box.size != target:
+    fit = fitting((pixels.shape[0], pixels.shape[1]), size, spec, target)
+    if fit.place.size != target:
         row[...] = background(spec)
-    pixels = pixels[part.top : part.top + part.height, part.left : part.left + part.width]
-    region = row[box.top : box.top + box.height, box.left : box.left + box.width]
-    _fill(pixels, region, spec)
+    pixels = fit.part.of(pixels)
+    region = fit.place.of(row)
+    if fit.window.size == fit.becomes:
+        _fill(pixels, region, spec)
+        return
+    whole = np.empty((*fit.becomes, row.shape[2]), np.uint8)
+    _fill(pixels, whole, spec)
+    region[...] = fit.window.of(whole)
 
 
 def background(spec: ImageSpec) -> Pixels:
@@ -86,6 +91,10 @@ def _resize_into(pixels: Pixels, out: Pixels, spec: ImageSpec) -> None:
     target = out.shape[0], out.shape[1]
     if size == target:
         out[...] = pixels
+        return
+    if spec.resize == "pillow":
+        image = Image.fromarray(pixels).resize(target[::-1], Image.Resampling.BILINEAR)
+        out[...] = np.asarray(image)
         return
     area = area_first(size, target, spec)
     first, second = (cv2.INTER_AREA, cv2.INTER_LINEAR)[:: 1 if area else -1]

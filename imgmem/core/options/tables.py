@@ -54,12 +54,23 @@ class ImageOptions(TypedDict, total=False):
         specs.Fit,
         Option("stretch: ignore aspect ratio; crop: center crop; pad: letterbox.", PIXELS),
     ]
+    shorter: Annotated[
+        int | None,
+        Option(
+            f"With {option('fit', 'crop')}: resize the shorter side to N, then crop the center.",
+            PIXELS, least=1,
+        ),
+    ]  # fmt: skip
     channels: Annotated[
         specs.Channels, Option("Output channels.", PIXELS, aliases={"grey": "gray"})
     ]
     resize: Annotated[
         specs.Resize,
-        Option("auto: fast, near-area quality; area: exact area averaging.", PIXELS),
+        Option(
+            "auto: fast, near-area quality; area: exact area averaging; pillow: antialiased "
+            "bilinear, as torchvision's Resize on PIL images.",
+            PIXELS,
+        ),
     ]
     background: Annotated[
         str | Sequence[int],

@@ -12,6 +12,8 @@ from imgmem._version import __version__
 if TYPE_CHECKING:
     from imgmem.core.build.operation import BuildResult as BuildResult
     from imgmem.core.build.operation import build as build
+    from imgmem.core.build.preview import BuildPreview as BuildPreview
+    from imgmem.core.build.preview import preview_build as preview_build
     from imgmem.core.errors import CheckFailed as CheckFailed
     from imgmem.core.errors import DatasetError as DatasetError
     from imgmem.core.errors import ImgmemError as ImgmemError
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "build": "build.operation",
+    "preview_build": "build.preview",
     "estimate": "estimate.operation",
     "normalize": "normalize.operation",
     "undo_normalize": "normalize.operation",
@@ -63,6 +66,7 @@ _HOMES = {
     "Dataset": "read.dataset",
     "Batches": "read.batches",
     "BuildResult": "build.operation",
+    "BuildPreview": "build.preview",
     "Comparison": "stats.compare",
     "DatasetStats": "stats.describe",
     "Estimate": "estimate.operation",

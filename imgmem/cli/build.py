@@ -1,12 +1,15 @@
 """`imgmem build`."""
 
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
+
+import click
 
 from imgmem.cli import options
 from imgmem.cli.output import Output
 from imgmem.core import specs
-from imgmem.core.options.tables import BuildOptions
+from imgmem.core.options.tables import OUTPUT, BuildOptions
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,20 +25,35 @@ if TYPE_CHECKING:
         "imgmem build photos flowers                           photos/CLASS/*.jpg",
         "imgmem build photos flowers --split train=0.8,val=0.2     stratified",
         "imgmem build photos flowers --size 180x320 --fit crop     height x width",
+        "imgmem build photos flowers --dry-run                 what would be built",
         "imgmem build photos try --limit 100                   quick test",
+        "imgmem build office out --labels parent               photos/any/CLASS/*.jpg",
         "imgmem build new more --classes flowers               reuse class indices",
         "imgmem build photos.tar flowers --on-error skip       skip bad images",
     ),
 )
 @options.path_argument("source")
 @options.path_argument("out")
-def command(source: str, out: str, output: Output, **given: Any) -> None:
+@click.option(
+    "--dry-run",
+    cls=options.TableOption,
+    heading=OUTPUT,
+    variable=False,
+    is_flag=True,
+    help="Show classes, splits and doubts; decode and write nothing.",
+)
+def command(source: str, out: str, output: Output, dry_run: bool = False, **given: Any) -> None:
     """Stream the images of SOURCE into a dataset, in bounded memory.
 
     SOURCE is a folder of class folders, a flat folder, a .csv or .tsv list, a .tar or .zip, or
     a dataset. Rerun the same command to resume after an interruption; if OUT is up to date, it
     does nothing.
     """
+    if dry_run:
+        from imgmem.cli.preview_build import preview
+
+        preview(source, out, output, sys.argv[1:], **given)
+        return
     from imgmem.core.build.operation import build
 
     output.run(lambda progress: build(source, out, progress=progress, **given), _show)
@@ -57,6 +75,7 @@ def _facts(result: "BuildResult", shape: str) -> Iterator[tuple[str, str]]:
     from imgmem.core.units import format_bytes
 
     yield "dataset", f"{printable(result.path)}: {shape}"
+    yield "labels", "" if result.class_counts is None else f"by {result.rule}"
     yield "classes", format_counts(result.class_counts or {}) or "none (no labels)"
     yield "splits", format_counts(result.splits)
     if result.resumed_at:

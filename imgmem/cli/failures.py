@@ -7,15 +7,17 @@ from itertools import takewhile
 
 import click
 
-from imgmem.cli import render
+from imgmem.cli import remedies, render
+from imgmem.cli.spelling import for_terminal
+from imgmem.core import text
 from imgmem.core.errors import (
-    CheckFailed,
     ImgmemError,
     InputError,
     Interrupted,
     ResourceError,
     UsageError,
 )
+from imgmem.core.messages import Message
 
 _ABOUT_A_PATH = {
     errno.EACCES, errno.EEXIST, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOENT,
@@ -137,12 +139,15 @@ def _internal(error: BaseException) -> ImgmemError:
 
 def report(error: ImgmemError, arguments: list[str]) -> int:
     """Tell an error on stderr in one or two lines, and with --json on stdout too."""
-    hint = render.printable(error.hint)
+    if doubts := error.facts.get("doubts"):
+        error.facts["doubts"] = remedies.with_commands(doubts, arguments)
+        error.hint = Message(remedies.as_text(error.facts["doubts"]))
+    hint = "\n        ".join(map(text.printable, for_terminal(error.hint).split("\n")))
     render.print_error(
         f"imgmem: {render.printable(error.message)}" + (hint and f"\n        {hint}")
     )
     command = next((word for word in arguments if not word.startswith("-")), "")
-    if _wants_json(command, arguments) and not isinstance(error, CheckFailed):
+    if _wants_json(command, arguments) and not error.in_result:
         render.print_json(command, {"error": render.error_facts(error)})
     return error.exit_code
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from imgmem.core.errors import CheckFailed
+from imgmem.core.errors import CheckFailed, ImgmemError
 from imgmem.core.progress import ProgressCallback
 
 if TYPE_CHECKING:
@@ -47,12 +47,12 @@ class Output:
         self.emit(body(result), lambda console: show(console, result), check)
 
     def emit(
-        self, body: Any, show: Callable[["Console"], None], check: CheckFailed | None = None
+        self, body: Any, show: Callable[["Console"], None], check: ImgmemError | None = None
     ) -> None:
         """Print a result as JSON, or let `show` draw it, or print nothing.
 
-        check: the failure of a check that was asked for; it joins the JSON object as "error" and
-        is raised once the result is printed.
+        check: the failure of a check that was asked for, or of what is previewed; it joins the
+        JSON object as "error" and is raised once the result is printed.
         """
         from imgmem.cli import render
         from imgmem.cli.stdout import ignore_broken_pipe
@@ -63,4 +63,5 @@ class Output:
             with ignore_broken_pipe():
                 show(render.console())
         if check:
+            check.in_result = self.as_json
             raise check

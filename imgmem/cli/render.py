@@ -12,7 +12,7 @@ from imgmem.cli import stdout
 from imgmem.cli.spelling import for_terminal
 from imgmem.cli.stdout import ReaderLeft, ignore_broken_pipe
 from imgmem.core import text
-from imgmem.core.errors import CheckFailed, ImgmemError
+from imgmem.core.errors import ImgmemError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,8 +28,8 @@ WIDTH = 100
 """Columns of the tables where stdout is not a terminal."""
 
 
-def print_result(command: str, body: Any, check: CheckFailed | None = None) -> None:
-    """A result, a dataclass or a dict, as JSON; a failed check of it joins it as "error"."""
+def print_result(command: str, body: Any, check: ImgmemError | None = None) -> None:
+    """A result, a dataclass or a dict, as JSON; what failed in it joins it as "error"."""
     import dataclasses
 
     plain = body if isinstance(body, dict) else dataclasses.asdict(body)

@@ -24,6 +24,7 @@ class ImgmemError(Exception):
         self.message = Message(message)
         self.hint = Message(hint)
         self.facts = facts
+        self.in_result = False
 
     def __str__(self) -> str:
         return f"{self.message}\n{self.hint}" if self.hint else self.message

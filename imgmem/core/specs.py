@@ -111,8 +111,8 @@ class LabelSpec:
     target: "class" makes every distinct value of the label a class, whatever it looks like; by
     default what looks like a number or a list is a doubt.
     class_map, split_map: new names, found=name: renames, joins, and drops (to nothing).
-    split_from: "folder:N" or "like:DATASET": where splits are taken from; None for the source's
-    own. include, exclude: globs of paths below the source, or "@FILE".
+    split_from: "folder:N", the folder that is the split; None for the source's own splits.
+    include, exclude: globs of paths below the source, or "@FILE".
     auto_split: take `train`, `val` and `test` folders as splits.
     """
 

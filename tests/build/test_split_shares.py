@@ -10,8 +10,9 @@ from support.images import photo, write
 from support.trees import class_folders
 
 import imgmem
-from imgmem.core.build.splits import apportion, plan_splits
+from imgmem.core.build.splits import apportion, assign_splits, plan_splits
 from imgmem.core.errors import UsageError
+from imgmem.core.sources.scratch import scratch_database
 from imgmem.core.specs import BuildSpec, ImageSpec
 
 SMALL = ImageSpec(size=(4, 4))
@@ -152,3 +153,39 @@ def test_an_unlabeled_source_splits_without_strata(tmp_path):
 def test_fractions_that_do_not_add_up_are_refused(splits):
     with pytest.raises(UsageError):
         plan_splits(splits, set())
+
+
+def steps_of_assigning(classes, images=4000):
+    """How many steps SQLite takes to split images of as many classes."""
+    database = scratch_database(
+        "CREATE TABLE files (name BLOB, size INTEGER, label BLOB, split TEXT, locator TEXT, "
+        "rank BLOB, unit BLOB)"
+    )
+    database.executemany(
+        "INSERT INTO files VALUES (?, ?, ?, NULL, '[]', ?, NULL)",
+        ((b"%d" % n, n, b"%d" % (n % classes), b"%08d" % n) for n in range(images)),
+    )
+    steps = 0
+
+    def count():
+        nonlocal steps
+        steps += 1
+
+    database.set_progress_handler(count, 1000)
+    assign_splits(database, None, plan_splits((("val", 0.2),), set()))
+    return steps
+
+
+def test_the_work_of_splitting_does_not_grow_with_the_number_of_classes():
+    assert steps_of_assigning(1000) < 3 * steps_of_assigning(10)
+
+
+@pytest.mark.parametrize("wanted", [(("all", 0.5),), (("all", 0.5), ("rest", 0.5))])
+def test_a_split_is_not_called_all(wanted):
+    with pytest.raises(UsageError, match="invalid split name 'all'"):
+        plan_splits(wanted, set())
+
+
+def test_a_split_of_the_source_that_is_called_all_has_to_be_renamed():
+    with pytest.raises(UsageError, match="called 'all'"):
+        plan_splits((), {"all", "train"})

@@ -26,11 +26,12 @@ from imgmem.core.build.prepare import (
     build_inputs,
     open_and_list,
     require_all_there,
+    require_consistent,
     require_filled_classes,
 )
 from imgmem.core.build.unfinished import UnfinishedBuild
 from imgmem.core.chunks import rows_per_chunk
-from imgmem.core.errors import DatasetError, InputError, Interrupted, UsageError
+from imgmem.core.errors import DatasetError, InputError, Interrupted
 from imgmem.core.forecast import BuildDemand
 from imgmem.core.machine import memory, process
 from imgmem.core.messages import option
@@ -135,7 +136,7 @@ def build(
     if spec.classes_from is not None:
         spec = replace(spec, classes=read_classes(spec.classes_from), classes_from=None)
     source, out = os.path.normpath(local_path(source)), os.path.normpath(local_path(out))
-    _require_consistent(policy)
+    require_consistent(policy)
     workdir.require_not_nested(source, out)
     workdir.clean_up(out)
     with ExitStack() as stack:
@@ -149,16 +150,6 @@ def build(
         resumed_at = _work(out, job, restart=existing.restart)
         return replace(
             _result(out, job), resumed_at=resumed_at, peak_memory=peak.peak, memory=job.budget
-        )
-
-
-def _require_consistent(policy: RejectPolicy) -> None:
-    """UsageError for options that contradict each other."""
-    if policy.on_error == "stop" and policy.max_rejects is not None:
-        raise UsageError(
-            f"{option('max_rejects')} allows rejects, and {option('on_error', 'stop')} ends at "
-            "the first",
-            hint=f"Add {option('on_error', 'skip')}.",
         )
 
 

@@ -126,6 +126,11 @@ class Plan:
             found.setdefault(name, {})[split] = count
         return found
 
+    def name_bytes(self) -> int:
+        """Bytes of all names together."""
+        query = "SELECT SUM(LENGTH(name)) FROM files"
+        return int(self._database.execute(query).fetchone()[0] or 0)
+
     def missing(self) -> tuple[int, list[str]]:
         """How many sources a label table names that are not there, and the first of them."""
         where = f"""WHERE locator LIKE '["{MISSING}"%'"""

@@ -10,7 +10,7 @@ from typing import Any
 from imgmem.core.build.manifest import BuildInputs
 from imgmem.core.build.plan import Plan
 from imgmem.core.decode.images import decoder_versions
-from imgmem.core.errors import InputError
+from imgmem.core.errors import InputError, UsageError
 from imgmem.core.messages import option
 from imgmem.core.progress import ProgressCallback
 from imgmem.core.sources import Listing, Source, open_source
@@ -18,6 +18,16 @@ from imgmem.core.sources.grammar import label_rule, mapping, paths, roles
 from imgmem.core.sources.labeling import Labeling
 from imgmem.core.sources.settle import require_images, settle
 from imgmem.core.specs import BuildSpec, LabelSpec, RejectPolicy
+
+
+def require_consistent(policy: RejectPolicy) -> None:
+    """UsageError for options that contradict each other."""
+    if policy.on_error == "stop" and policy.max_rejects is not None:
+        raise UsageError(
+            f"{option('max_rejects')} allows rejects, and {option('on_error', 'stop')} ends at "
+            "the first",
+            hint=f"Add {option('on_error', 'skip')}.",
+        )
 
 
 def open_and_list(

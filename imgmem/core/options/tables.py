@@ -93,8 +93,9 @@ class LabelOptions(TypedDict, total=False):
     labels: Annotated[
         Path,
         Option(
-            "Where labels come from; FILE is a label table (.csv, .tsv, .txt, .jsonl ...).", LABELS,
-            parse=values.path, metavar="folder|none|FILE",
+            "Where labels come from: folder (decided from the tree), parent, folder:N, path, "
+            "name:REGEX, path:REGEX, none, or FILE, a label table (.csv, .tsv, .txt, .jsonl ...).",
+            LABELS, parse=values.path, metavar="RULE|FILE",
         ),
     ]  # fmt: skip
     columns: Annotated[
@@ -104,10 +105,39 @@ class LabelOptions(TypedDict, total=False):
             LABELS, parse=values.as_given, metavar="ROLE=NAME,…", multiple=True,
         ),
     ]  # fmt: skip
+    class_map: Annotated[
+        str | Mapping[str, str] | Sequence[str],
+        Option(
+            "Rename classes, join them (two to one name) or drop them (to nothing); a file holds "
+            "JSON, CSV or lines of two names.",
+            LABELS, parse=values.as_given, metavar="FOUND=NAME,…|@FILE", multiple=True,
+        ),
+    ]  # fmt: skip
     target: Annotated[
         specs.Target | None,
         Option("class: every distinct value of the label column is a class.", LABELS),
     ]
+    include: Annotated[
+        str | Sequence[str],
+        Option(
+            "Only images with such a path below SOURCE; a file lists paths, one per line.",
+            LABELS, parse=values.as_given, metavar="GLOB,…|@FILE", multiple=True,
+        ),
+    ]  # fmt: skip
+    exclude: Annotated[
+        str | Sequence[str],
+        Option(
+            "No images with such a path.", LABELS, parse=values.as_given,
+            metavar="GLOB,…|@FILE", multiple=True,
+        ),
+    ]  # fmt: skip
+    split_map: Annotated[
+        str | Mapping[str, str] | Sequence[str],
+        Option(
+            "Rename the splits of the source, or drop them (to nothing).", SPLITS,
+            parse=values.as_given, metavar="FOUND=NAME,…|@FILE", multiple=True,
+        ),
+    ]  # fmt: skip
 
 
 class _OwnBuildOptions(TypedDict, total=False):
@@ -121,8 +151,8 @@ class _OwnBuildOptions(TypedDict, total=False):
     split: Annotated[
         str | Mapping[str, float],
         Option(
-            "Split fractions, e.g. train=0.8,val=0.2.", SPLITS, parse=values.splits,
-            metavar="name=fraction,…", field="splits",
+            "Split fractions, e.g. train=0.8,val=0.2; or folder:N, the folder that is the split.",
+            SPLITS, parse=values.splits, metavar="name=fraction,…|folder:N",
         ),
     ]  # fmt: skip
     auto_split: Annotated[bool, Option("Use train/val/test folders as splits.", SPLITS)]

@@ -49,8 +49,15 @@ def numbers_text(values: Iterable[Any]) -> str:
     return ",".join(map(str, values))
 
 
-def splits(value: Any) -> tuple[tuple[str, float], ...]:
-    """ "train=0.8,val=0.2" or {"train": 0.8, "val": 0.2} as pairs, in that order."""
+def splits(value: Any) -> Fields:
+    """ "train=0.8,val=0.2" or {"train": 0.8, "val": 0.2} as pairs, in that order; "folder:2" as
+    the place where splits are taken from."""
+    if isinstance(value, str) and value.startswith("folder:"):
+        return Fields(split_from=value)
+    return Fields(splits=_fractions(value))
+
+
+def _fractions(value: Any) -> tuple[tuple[str, float], ...]:
     pairs = value.items() if isinstance(value, Mapping) else value
     if isinstance(value, str):
         pairs = [part.split("=") for part in value.split(",") if part.strip()]

@@ -45,6 +45,8 @@ def arranged(
 
 def rule_text(rule: LabelRule) -> str:
     """A rule as the option `labels` says it."""
+    if rule == LabelRule("level", "-1"):
+        return "parent"
     prefix = {"level": "folder", "path-pattern": "path"}.get(rule.kind, rule.kind)
     return f"{prefix}:{rule.value}" if rule.value else prefix
 

@@ -73,10 +73,9 @@ def folder_level(text: str, option: str) -> int:
     return level
 
 
-def split_level(text: str) -> int | None:
-    """The N of `folder:N` as a value of the option `split`; None for `like:DATASET`."""
-    prefix, _, rest = text.partition(":")
-    return folder_level(rest, "split") if prefix == "folder" else None
+def split_level(text: str) -> int:
+    """The N of `folder:N` as a value of the option `split`. Raises UsageError."""
+    return folder_level(text.removeprefix("folder:"), "split")
 
 
 def as_texts(value: MapValue) -> tuple[str, ...]:

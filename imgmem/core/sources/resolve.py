@@ -79,8 +79,8 @@ def choose(top: Folder, spec: LabelSpec) -> tuple[Layout, Reading]:
         layout = _automatic(reading, kept)
     else:
         layout = Layout(_plain(rule), reading.base, _splits_under(rule, reading, kept))
-    if spec.split_from is not None and (number := split_level(spec.split_from)) is not None:
-        layout = Layout(layout.rule, layout.base, {}, number)
+    if spec.split_from is not None:
+        layout = Layout(layout.rule, layout.base, {}, split_level(spec.split_from))
     return layout, reading
 
 

@@ -51,8 +51,13 @@ class _Cursor(sqlite3.Cursor):
 
 
 class _Database(sqlite3.Connection):
-    def cursor(self, factory: Any = _Cursor) -> Any:
-        return super().cursor(factory)
+    """A connection whose cursors explain their failures."""
+
+    def execute(self, *arguments: Any) -> _Cursor:
+        return self.cursor(_Cursor).execute(*arguments)
+
+    def executemany(self, *arguments: Any) -> _Cursor:
+        return self.cursor(_Cursor).executemany(*arguments)
 
 
 def scratch_database(schema: str, *, cache_kib: int = _CACHE_KIB) -> sqlite3.Connection:

@@ -1,6 +1,7 @@
 """The label that a line gives, and whether the labels of a table are classes at all."""
 
 import os
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -112,6 +113,9 @@ class Labels:
         return [found] if found else []
 
 
+_WORD = re.compile(r"[^\W\d][\w.-]*")
+
+
 @dataclass
 class _Summary:
     """The labels of a table. whole: all numbers are; sample: some of the labels."""
@@ -137,7 +141,8 @@ def _doubt(labels: _Summary, file: str, column: str) -> Doubt | None:
     if labels.total and labels.numbers and (not labels.whole or key in known.NUMBER_NAMES):
         what = f"the labels of {file} are numbers ({column}: {few}, …)"
         return Doubt("number-labels", f"{what}: is this a number to predict?", (CLASS,))
-    if labels.total >= _FEW_LINES and labels.distinct >= _NEARLY * labels.total:
+    unique = labels.total >= _FEW_LINES and labels.distinct >= _NEARLY * labels.total
+    if unique and not all(map(_WORD.fullmatch, labels.sample)):  # one image per class may be
         differ = f"{labels.distinct} of {labels.total} labels of {file} differ ({column}: {few}, …)"
         return Doubt("unique-labels", f"{differ}: is this the column of the class?", (CLASS,))
     if example := lists_in(labels.sample, plural=key in known.PLURALS):

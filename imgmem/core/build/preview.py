@@ -1,0 +1,253 @@
+"""What a build would do: everything up to the first image that is decoded, and nothing written."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
+from math import prod
+from typing import Any, Unpack
+
+import numpy as np
+
+from imgmem.core.build import workdir
+from imgmem.core.build.classes import read_classes
+from imgmem.core.build.freshness import require_unchanged
+from imgmem.core.build.plan import Plan
+from imgmem.core.build.prepare import (
+    build_inputs,
+    open_and_list,
+    require_all_there,
+    require_consistent,
+    require_filled_classes,
+)
+from imgmem.core.errors import DatasetError, ImgmemError, ResourceError
+from imgmem.core.forecast import BuildDemand, build_disk
+from imgmem.core.machine import memory
+from imgmem.core.options.option import applied
+from imgmem.core.options.tables import BuildOptions
+from imgmem.core.paths import local_path
+from imgmem.core.progress import ProgressCallback, no_progress
+from imgmem.core.sources.labeling import require_certain
+from imgmem.core.specs import BuildSpec, OutPolicy, RejectPolicy, RunSpec
+from imgmem.core.storage import durable
+from imgmem.core.units import format_bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreviewedClass:
+    """One class: its name and number (None for images without a label), its images by split,
+    and the first paths that are in it."""
+
+    name: str | None
+    number: int | None
+    images: int
+    splits: dict[str, int]
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildPreview:
+    """What a build would do. Images are neither opened nor decoded.
+
+    Attributes:
+        path: The dataset that would be built.
+        source: What it would be built from.
+        rule: How labels are found: "folder:1", "none", "table" ….
+        images: How many would be decoded.
+        classes: Names, numbers and counts, by number; unlabeled images last.
+        splits: Images of each split, in row order.
+        ignored: What is passed over, counted by reason.
+        notes: What is odd.
+        doubts: What the source may mean instead, and the options that settle it.
+        changes: What would change at `path`: "new", "nothing", or what differs.
+        disk_bytes: Disk that it would take, about; None where sizes are not known yet.
+        problem: The error that would end the build before the first image; None for none.
+    """
+
+    path: str
+    source: str
+    rule: str
+    images: int
+    classes: tuple[PreviewedClass, ...]
+    splits: dict[str, int]
+    ignored: dict[str, int]
+    notes: tuple[str, ...]
+    doubts: tuple[dict[str, Any], ...]
+    changes: str
+    disk_bytes: int | None
+    problem: ImgmemError | None = None
+
+
+def preview_build(
+    source: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    spec: BuildSpec = BuildSpec(),
+    policy: RejectPolicy = RejectPolicy(),
+    existing: OutPolicy = OutPolicy(),
+    run: RunSpec = RunSpec(),
+    progress: ProgressCallback = no_progress,
+    **options: Unpack[BuildOptions],
+) -> BuildPreview:
+    """Show what `build` would do with the same arguments, without decoding or writing.
+
+    Args:
+        source: As for `build`.
+        out: As for `build`.
+        spec: As for `build`.
+        policy: As for `build`.
+        existing: As for `build`.
+        run: As for `build`.
+        progress: Called with a `Progress` while images are listed.
+        **options: The options of `build` by their names.
+
+    Returns:
+        Rule, classes, splits, examples, doubts, and as `problem` the error that `build` would
+        end with before it opens the first image.
+
+    Raises:
+        UsageError: Options are unknown, or contradict each other or the source.
+        InputError: The source cannot be listed, or holds no images.
+        ResourceError: There is no scratch space.
+    """
+    spec, policy, existing, run = applied(BuildOptions, options, spec, policy, existing, run)
+    if spec.classes_from is not None:
+        spec = replace(spec, classes=read_classes(spec.classes_from), classes_from=None)
+    source, out = os.path.normpath(local_path(source)), os.path.normpath(local_path(out))
+    require_consistent(policy)
+    workdir.require_not_nested(source, out)
+    with ExitStack() as stack:
+        images, listing, labeling = open_and_list(stack, source, out, spec, progress)
+        plan = Plan.make(images, listing, labeling, spec)
+        stack.callback(plan.close)
+        preview = _preview(source, out, plan)
+        checks = _checks(plan, out, policy, existing, run, preview.disk_bytes)
+        return _checked(preview, checks)
+
+
+def _preview(source: str, out: str, plan: Plan) -> BuildPreview:
+    counts = plan.counts()
+    return BuildPreview(
+        path=out,
+        source=source,
+        rule=plan.labeling.rule,
+        images=plan.total,
+        classes=tuple(_classes(plan, counts)),
+        splits={
+            name: sum(by_split.get(name, 0) for by_split in counts.values()) for name in plan.splits
+        },
+        ignored=dict(sorted(plan.listing.ignored.items())),
+        notes=plan.labeling.notes,
+        doubts=tuple(asdict(doubt) for doubt in plan.labeling.doubts),
+        changes="new",
+        disk_bytes=_disk(plan),
+    )
+
+
+def _classes(
+    plan: Plan, counts: Mapping[str | None, Mapping[str | None, int]]
+) -> Iterator[PreviewedClass]:
+    names: list[str | None] = [*(plan.classes or ()), *([None] if None in counts else [])]
+    for number, name in enumerate(names):
+        by_split = counts.get(name, {})
+        yield PreviewedClass(
+            name=name,
+            number=None if name is None else number,
+            images=sum(by_split.values()),
+            splits={split: by_split.get(split, 0) for split in plan.splits},
+            examples=plan.labeling.examples.get(name, ()),
+        )
+
+
+def _disk(plan: Plan) -> int | None:
+    spec = plan.spec
+    if spec.image.size is None:
+        return None
+    values = prod(spec.image.size) * spec.image.depth
+    return plan.source.spool_bytes + build_disk(
+        rows=plan.total,
+        row_bytes=values * np.dtype(spec.dtype).itemsize,
+        labeled=plan.classes is not None,
+        name_bytes=plan.name_bytes(),
+    )
+
+
+Check = Any
+
+
+def _checks(
+    plan: Plan,
+    out: str,
+    policy: RejectPolicy,
+    existing: OutPolicy,
+    run: RunSpec,
+    disk: int | None,
+) -> Iterator[Check]:
+    """What `build` checks before the first image, in its order; each is called."""
+    yield lambda: require_certain(plan.labeling.doubts)
+    yield lambda: require_filled_classes(plan, policy)
+    yield lambda: require_all_there(plan, policy)
+    yield lambda: _changes(plan, out, existing)
+    if plan.spec.image.size is not None:
+        yield lambda: _require_memory(plan, run)
+    yield lambda: _require_disk(out, disk or 0)
+
+
+def _checked(preview: BuildPreview, checks: Iterator[Check]) -> BuildPreview:
+    """The preview with the first problem, and with what would change."""
+    for check in checks:
+        try:
+            changes = check()
+        except DatasetError as error:
+            return replace(preview, problem=error, changes=error.message)
+        except ImgmemError as error:
+            return replace(preview, problem=error)
+        if changes == "nothing":
+            return replace(preview, changes=changes)
+        preview = replace(preview, changes=changes or preview.changes)
+    return preview
+
+
+def _changes(plan: Plan, out: str, existing: OutPolicy) -> str:
+    """What would change at `out`. Raises DatasetError where `build` would."""
+    record = workdir.finished_record(out)
+    if record is None:
+        return "resumes or discards an unfinished build" if _is_begun(out) else "new"
+    try:
+        require_unchanged(record, out, build_inputs(plan), plan)
+    except DatasetError as error:
+        if not existing.overwrite:
+            raise
+        return f"replaced: {error.message}"
+    return "nothing"
+
+
+def _is_begun(out: str) -> bool:
+    return os.path.isdir(workdir.partial_path(out))
+
+
+def _require_memory(plan: Plan, run: RunSpec) -> None:
+    """Raises UsageError for a memory budget that is too small."""
+    size = plan.spec.image.size or (1, 1)
+    BuildDemand.of(
+        rows=plan.total,
+        values=prod(size) * plan.spec.image.depth,
+        itemsize=np.dtype(plan.spec.dtype).itemsize,
+        workers=run.workers,
+        cpus=memory.allowed_cpus(),
+    ).divide(memory.budget(run.memory))
+
+
+def _require_disk(out: str, needed: int) -> None:
+    """Raises ResourceError where the disk of `out` has too little space."""
+    directory = os.path.abspath(out)
+    while not os.path.isdir(directory):
+        directory = os.path.dirname(directory)
+    free = durable.free_bytes(directory)
+    if needed > free:
+        raise ResourceError(
+            f"no space for {out}: it takes {format_bytes(needed)}, {directory} has "
+            f"{format_bytes(free)}",
+            hint="Free some space (or raise the quota), or write to another disk.",
+            path=out,
+        )

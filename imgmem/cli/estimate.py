@@ -83,6 +83,9 @@ def _facts(result: "Estimate") -> Iterator[tuple[str, str]]:
             "sampled",
             f"{images.examined} headers of {images.listed}: {images.error:.1%} either way",
         )
+    if images.class_counts:
+        yield "classes", f"by {images.rule}: {format_counts(images.class_counts)}"
+    yield "splits", format_counts(images.splits)
     yield "rejected", format_counts(images.rejected)
     yield "ignored", format_counts(images.ignored)
     yield from (("note", printable(note)) for note in images.notes)

@@ -30,6 +30,7 @@ class Reading:
     base: folders that wrap all images. root: the folder at `base`. splits: folders right in it
     that are the author's splits. left_out: those whose images are passed over.
     kids: sub-folders of images where classes are, by name: in `root`, or in every split.
+    wrapped: whether every split wraps its classes once more (`train/train/cat`).
     """
 
     base: tuple[str, ...]
@@ -37,18 +38,20 @@ class Reading:
     splits: dict[str, str | None] = field(default_factory=dict)
     left_out: frozenset[str] = frozenset()
     kids: dict[str, list[Folder]] = field(default_factory=dict)
+    wrapped: bool = False
 
     @property
     def class_level(self) -> int:
         """The number of the folder that `kids` are, as `folder:N` counts."""
-        return len(self.base) + (2 if self.splits else 1)
+        return len(self.base) + (2 if self.splits else 1) + self.wrapped
 
     @property
     def class_roots(self) -> list[Folder]:
         """The folders that classes are right in."""
         if not self.splits:
             return [self.root]
-        return [self.root.children[name] for name in self.splits if name not in self.left_out]
+        inside = [self.root.children[name] for name in self.splits if name not in self.left_out]
+        return [next(iter(each.kids.values())) for each in inside] if self.wrapped else inside
 
     def path(self, *folders: str) -> str:
         """The path below the source of a folder in `root`."""
@@ -63,7 +66,9 @@ def read_tree(top: Folder, *, auto_split: bool = True) -> Reading:
     if splits and not auto_split:
         splits = dict.fromkeys(splits) if nested else {}
     left_out = _left_out(root, splits) if nested else frozenset()
-    reading = Reading(base=base, root=root, splits=splits, left_out=left_out)
+    inside = {name: root.children[name] for name in splits if name not in left_out}
+    wrapped = bool(inside) and all(_wraps(name, folder) for name, folder in inside.items())
+    reading = Reading(base=base, root=root, splits=splits, left_out=left_out, wrapped=wrapped)
     for folder in reading.class_roots:
         for name, child in folder.kids.items():
             reading.kids.setdefault(name, []).append(child)
@@ -125,6 +130,12 @@ def _descended(top: Folder) -> tuple[tuple[str, ...], Folder]:
             break
         base, top = (*base, name), child
     return base, top
+
+
+def _wraps(split: str, folder: Folder) -> bool:
+    """Whether a split holds one folder, called like it, that holds folders."""
+    names = list(folder.kids)
+    return not folder.images and names == [split] and bool(folder.kids[split].kids)
 
 
 def _author_splits(root: Folder) -> dict[str, str | None]:

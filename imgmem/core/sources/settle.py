@@ -17,6 +17,7 @@ from imgmem.core.sources.files import MISSING
 from imgmem.core.sources.grammar import mapping
 from imgmem.core.sources.label_doubts import Labels, label_doubts
 from imgmem.core.sources.labeling import Labeling
+from imgmem.core.sources.layout import split_name
 from imgmem.core.sources.numbering import number_notes, numbered
 from imgmem.core.specs import LabelSpec
 
@@ -80,7 +81,7 @@ def settle(
     classes that are not among the pinned ones.
     """
     class_map = mapping(spec.class_map, "class_map") if spec.class_map else {}
-    split_map = mapping(spec.split_map, "split_map") if spec.split_map else {}
+    split_map = _split_map(spec)
     mapped = Mapped(listing.entries, class_map, split_map)
     tally = _tallied(mapped)
     labeling = _labeling(listing, spec, class_map, tally, classes)
@@ -94,6 +95,12 @@ def settle(
         doubts=labeling.doubts,
     )
     return settled, labeling
+
+
+def _split_map(spec: LabelSpec) -> dict[str, str]:
+    """The map of splits; a folder's name stands for the split that it is, too (`Test`: test)."""
+    given = mapping(spec.split_map, "split_map") if spec.split_map else {}
+    return {split_name(name) or name: to for name, to in given.items()} | given
 
 
 def _tallied(mapped: Mapped) -> _Tally:
@@ -149,6 +156,9 @@ def _numbered(
     if listing.rule == "dataset" and tally.found <= set(listing.class_names):
         return _renamed(listing.class_names, class_map), []
     found = tally.found | set(listing.class_names)
+    if len(found) == 1 and listing.rule != "pairs":
+        said = f"all images are of one class, {next(iter(found))}"
+        return numbered(found, class_map), [said, *number_notes(found, class_map)]
     return numbered(found, class_map), number_notes(found, class_map)
 
 

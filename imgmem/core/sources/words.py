@@ -15,7 +15,7 @@ _SPLIT_TOKEN = re.compile(
 )
 _PART = re.compile(
     r"(.*[ ._-])?(parts?|batch(es)?|chunks?|shards?|sets?|dis[ck]s?|dirs?|folders?|volumes?|vol|"
-    r"images?|imgs?|archives?|sub|fold|subset|sessions?)[ ._-]?([0-9]{1,4}|[a-z])",
+    r"images?|imgs?|archives?|sub|fold|subset|sessions?)([ ._-]?[0-9]{1,4}|[ ._-][a-z])",
     re.IGNORECASE,
 )
 _DATE = re.compile(r"(19|20)[0-9]{2}([-_. ]?[01][0-9]([-_. ]?[0-3][0-9])?)?")
@@ -26,7 +26,7 @@ _PERSON = re.compile(
 )
 _IMAGE_WORDS = """
     images image imgs img jpegimages pictures photos pics frames originals original inputs input
-    raw rgb
+    raw rgb jpg jpeg png jpgs pngs
 """
 _MASK_WORDS = """
     mask masks label labels annotation annotations annots annos anno gt groundtruth seg segs

@@ -1,0 +1,46 @@
+"""What detectors look at, and the remedies that many of them have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from imgmem.core.sources.base import Entry
+from imgmem.core.sources.grammar import as_texts
+from imgmem.core.sources.labeling import Doubt, Remedy
+from imgmem.core.sources.resolve import Reading
+from imgmem.core.specs import LabelSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """A reading of a tree, the entries that it was read from, and what the user said."""
+
+    reading: Reading
+    entries: Iterable[Entry]
+    spec: LabelSpec
+    skip: int = 0
+
+    def names(self) -> Iterator[str]:
+        """The base name of every image."""
+        return (entry.name.rpartition("/")[2] for entry in self.entries)
+
+    def excluding(self, *globs: str) -> Remedy:
+        """The remedy that leaves these out, next to what is excluded already."""
+        options = {"exclude": (*as_texts(self.spec.exclude), *globs)}
+        return Remedy(options, f"without {', '.join(globs)}")
+
+
+def doubt(evidence: str, *remedies: Remedy) -> Doubt:
+    """A doubt, which gets the name of its detector later."""
+    return Doubt("", evidence, remedies)
+
+
+def by_level(number: int, meaning: str) -> Remedy:
+    """The remedy that takes the folder of this number for the class."""
+    return Remedy({"labels": f"folder:{number}"}, meaning)
+
+
+def unlabeled() -> Remedy:
+    """The remedy that takes no labels."""
+    return Remedy({"labels": "none"}, "images without labels")

@@ -1,0 +1,151 @@
+"""First folders that are hardly classes: parts, patients, domains, initials."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from imgmem.core.sources.doubts.evidence import Evidence, by_level, doubt, unlabeled
+from imgmem.core.sources.grammar import as_glob, as_part
+from imgmem.core.sources.labeling import Doubt, Remedy
+from imgmem.core.sources.layout import split_name
+from imgmem.core.sources.resolve import Reading, listed
+from imgmem.core.sources.tree import Folder
+from imgmem.core.sources.words import (
+    is_date,
+    is_part,
+    is_person,
+    split_meant,
+)
+from imgmem.core.specs import TRAIN
+
+_ALIKE = 0.5
+"""Share of the folders that must hold a sub-folder, and of the sub-folders that must be held so
+often, for all to be called the same."""
+_MOST = 0.8
+"""Share of folders that must be called like patients."""
+
+
+def parts(evidence: Evidence) -> Doubt | None:
+    kids = evidence.reading.kids
+    if len(kids) < 2 or not (all(map(is_part, kids)) or all(map(is_date, kids))):
+        return None
+    return _first_folders(evidence, "look like parts of one set, not like classes")
+
+
+def initials(evidence: Evidence) -> Doubt | None:
+    """a/airfield, b/bar: the first folders are the initials of the second."""
+    kids = evidence.reading.kids
+    if not all(len(name) == 1 and name.isalpha() for name in kids) or not kids:
+        return None
+    below = {name for folders in kids.values() for each in folders for name in each.kids}
+    first = {name[0].lower() for name in below}
+    if not below or first != {name.lower() for name in kids}:
+        return None
+    level = evidence.reading.class_level
+    return doubt(
+        f"the folders {listed(kids)} are the initials of those in them ({listed(below)})",
+        by_level(level + 1, f"the classes are {listed(below)}"),
+        by_level(level, f"the classes are {listed(kids)}"),
+    )
+
+
+def splits_in_one(evidence: Evidence) -> Doubt | None:
+    """Splits inside one of several folders."""
+    reading = evidence.reading
+    if reading.splits or len(reading.kids) < 2:
+        return None
+    for name, folder in reading.root.kids.items():
+        _, inner = _unwrapped(folder)
+        meant = {split_name(each) for each in inner.kids} - {None}
+        if len(meant) >= 2 and len(meant) == len(inner.kids):
+            others = sorted(reading.kids.keys() - {name})
+            globs = (as_glob(reading.path(each)) for each in others)
+            return doubt(
+                f"{reading.path(name)}/ holds splits ({listed(inner.kids)}), "
+                f"next to {listed(others)}",
+                evidence.excluding(*globs),
+                by_level(reading.class_level, f"the classes are {listed(reading.kids)}"),
+            )
+    return None
+
+
+def people(evidence: Evidence) -> Doubt | None:
+    kids = evidence.reading.kids
+    if len(kids) < 2 or sum(map(is_person, kids)) < _MOST * len(kids):
+        return None
+    return _first_folders(evidence, "look like one folder per patient, video or subject")
+
+
+def _first_folders(evidence: Evidence, what: str) -> Doubt:
+    """Folders that are hardly classes: those below them are, or there are none."""
+    reading = evidence.reading
+    rule, below = _shared_below(reading)
+    inner = Remedy({"labels": rule}, f"the classes are {listed(below)}")
+    deeper = inner if below else unlabeled()
+    return doubt(
+        f"the folders {listed(reading.kids)} {what}",
+        deeper,
+        by_level(reading.class_level, "they are the classes"),
+    )
+
+
+def same_folders(evidence: Evidence) -> Doubt | None:
+    """Domains, patients, angles: every first folder holds the same sub-folders."""
+    reading = evidence.reading
+    rule, below = _shared_below(reading)
+    if len(reading.kids) < 2 or not below or all(map(_is_series, below)):
+        return None
+    splits = len({split_meant(name) for name in below} - {None}) >= 2
+    first = by_level(reading.class_level, f"the classes are {listed(reading.kids)}")
+    inner = Remedy({"labels": rule}, f"the classes are {listed(below)}")
+    if named := _one_is_a_split(list(reading.kids)):
+        pairs = tuple(f"{as_part(name)}={split}" for name, split in named.items())
+        options = {**inner.options, "split": f"folder:{reading.class_level}", "split_map": pairs}
+        inner = Remedy(options, f"{inner.meaning}, and the splits {listed(named.values())}")
+    if splits and rule != "parent" and all(split_meant(name) for name in below):
+        number = {"split": rule}
+        first = Remedy({**first.options, **number}, f"{first.meaning}, the splits {listed(below)}")
+        inner, first = first, inner
+    return doubt(
+        f"the folders {listed(reading.kids)} all hold the same sub-folders ({listed(below)})",
+        inner,
+        first,
+    )
+
+
+def _one_is_a_split(names: list[str]) -> dict[str, str]:
+    """Both splits, where one of two names hints at val or test and the other at nothing."""
+    meant = {name: split_meant(name) for name in names}
+    if len(names) != 2 or set(meant.values()) not in ({None, "val"}, {None, "test"}):
+        return {}
+    return {name: split or TRAIN for name, split in meant.items()}
+
+
+def _is_series(name: str) -> bool:
+    """Whether a name says only which part of something it is."""
+    return is_part(name) or is_date(name) or is_person(name)
+
+
+def _shared_below(reading: Reading) -> tuple[str, list[str]]:
+    """The rule for, and the names of, the sub-folders that the first folders share; no names if
+    they do not. Folders that wrap all others in one of them do not count."""
+    unwrapped = [_unwrapped(folder) for same in reading.kids.values() for folder in same]
+    depths = {depth for depth, _ in unwrapped}
+    rule = f"folder:{reading.class_level + 1 + min(depths)}" if len(depths) == 1 else "parent"
+    folders = [folder for _, folder in unwrapped]
+    held = Counter(name for folder in folders for name in folder.kids)
+    common = [n for n, times in held.items() if times >= max(2, _ALIKE * len(folders))]
+    shared = len(common) >= 2 and len(common) >= _ALIKE * len(held)
+    loose = any(folder.images for folder in folders)
+    return rule, sorted(held) if shared and not loose else []
+
+
+def _unwrapped(folder: Folder) -> tuple[int, Folder]:
+    """The folder below those that wrap all others, and how far down it is."""
+    depth = 0
+    while not folder.images and len(folder.kids) == 1:
+        below = next(iter(folder.kids.values()))
+        if not below.kids:
+            break
+        folder, depth = below, depth + 1
+    return depth, folder

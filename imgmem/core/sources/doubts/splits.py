@@ -1,0 +1,140 @@
+"""Splits under other names."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from imgmem.core.sources.doubts.evidence import Evidence, by_level, doubt
+from imgmem.core.sources.grammar import as_glob, as_part, as_texts, mapping
+from imgmem.core.sources.labeling import Doubt, Remedy
+from imgmem.core.sources.layout import split_name
+from imgmem.core.sources.resolve import listed
+from imgmem.core.sources.tree import Folder
+from imgmem.core.sources.words import (
+    NUMBERED_PATTERN,
+    beyond_split,
+    is_masks,
+    shared_prefixes,
+    split_meant,
+    tokens,
+)
+from imgmem.core.specs import TRAIN, LabelSpec
+
+
+def hidden_splits(evidence: Evidence) -> Doubt | None:
+    reading = evidence.reading
+    if reading.splits:
+        return None
+    kids = reading.root.kids
+    meant = {name: split for name in kids if (split := split_meant(name)) and not is_masks(name)}
+    others = sorted(kids.keys() - meant.keys())
+    nouns = {word for name in meant for word in beyond_split(name)}
+    if any(nouns & set(tokens(name)) for name in others):  # train_station next to bus_station
+        return None
+    if len(set(meant.values())) < 2 or len(others) > max(2, len(meant)):
+        return None
+    return doubt(
+        f"the folders {listed(meant)} look like splits"
+        + (f", next to {listed(others)}" if others else ""),
+        *_as_splits(evidence, meant, others),
+        by_level(reading.class_level, "they are the classes"),
+    )
+
+
+def _as_splits(evidence: Evidence, meant: dict[str, str], others: list[str]) -> Iterator[Remedy]:
+    """The remedy that takes folders for splits, with the classes inside them if there are any."""
+    reading = evidence.reading
+    kids, number = reading.root.kids, reading.class_level
+    nested = [name for name in meant if kids[name].kids]
+    if not any(_has_classes(kids[name]) for name in nested):
+        nested = []
+    options: dict[str, object] = {"labels": "none"}
+    dropped = set[str]()
+    if nested:
+        first = [name for name in nested if meant[name] == TRAIN] or nested
+        below = _folders_to_classes([kids[name] for name in first])
+        options["labels"] = f"folder:{number + below}"
+        dropped = {name for name in meant if not _reaches(kids[name], below)}
+        train = {name for each in first for name in _names_at(kids[each], below)}
+        rest = (kids[name] for name in meant if name not in dropped)
+        new = sorted({name for folder in rest for name in _names_at(folder, below)} - train)
+        if new and train and not _settled(evidence.spec, new):
+            options["class_map"] = (
+                *as_texts(evidence.spec.class_map), *(as_part(f"{n}={n}") for n in new),
+            )  # fmt: skip
+    elif prefixes := _prefixes_in(evidence, meant):
+        options["labels"], named = NUMBERED_PATTERN, prefixes
+        dropped = {name for name in meant if name not in named}
+    names = _names_of_splits(meant, dropped)
+    options["split"] = f"folder:{number}"
+    if names:
+        options["split_map"] = tuple(f"{as_part(name)}={split}" for name, split in names.items())
+    if others:
+        globs = (as_glob(reading.path(name)) for name in others)
+        options["exclude"] = (*as_texts(evidence.spec.exclude), *globs)
+    yield Remedy(options, "they are the splits")  # type: ignore[arg-type]
+
+
+def _settled(spec: LabelSpec, names: Iterable[str]) -> bool:
+    """Whether the user has said something about all these classes."""
+    said = mapping(spec.class_map, "class_map") if spec.class_map else {}
+    return said.keys() >= set(names)
+
+
+def _has_classes(folder: Folder) -> bool:
+    """Whether a folder holds folders that are more than one that wraps the images."""
+    while not folder.images and len(folder.kids) == 1:
+        folder = next(iter(folder.kids.values()))
+        if not folder.kids:
+            return False
+    return bool(folder.kids)
+
+
+def _names_at(folder: Folder, depth: int) -> set[str]:
+    """The names of the folders `depth` levels down."""
+    if depth == 1:
+        return set(folder.kids)
+    return {name for child in folder.kids.values() for name in _names_at(child, depth - 1)}
+
+
+def _folders_to_classes(folders: list[Folder]) -> int:
+    """How far down classes are: 1 unless a folder in each of `folders` wraps all the others."""
+    number = 1
+    while all(not folder.images and len(folder.kids) == 1 for folder in folders):
+        folders = [next(iter(folder.kids.values())) for folder in folders]
+        if any(not folder.kids for folder in folders):
+            break
+        number += 1
+    return number
+
+
+def _reaches(folder: Folder, depth: int) -> bool:
+    """Whether there are images `depth` folders further down."""
+    return depth == 0 or any(_reaches(child, depth - 1) for child in folder.kids.values())
+
+
+def _prefixes_in(evidence: Evidence, meant: dict[str, str]) -> set[str]:
+    """The folders whose images' names share a few prefixes (`cat.0.jpg`, `dog.0.jpg`)."""
+    start = len(evidence.reading.base) + evidence.skip
+    return {
+        name
+        for name in meant
+        if shared_prefixes(
+            entry.name.rpartition("/")[2]
+            for entry in evidence.entries
+            if entry.name.split("/")[start] == name
+        )
+    }
+
+
+def _names_of_splits(meant: dict[str, str], dropped: set[str]) -> dict[str, str]:
+    """Folder → split where the names differ; "" for what is dropped."""
+    kept = [name for name in meant if name not in dropped]
+    counts = Counter(meant[name] for name in kept)
+    renamed = {name: meant[name] for name in kept if counts[meant[name]] == 1}
+    return {
+        name: split
+        for name, split in (dict.fromkeys(dropped, "") | renamed).items()
+        if (split_name(name) or name) != split
+    }

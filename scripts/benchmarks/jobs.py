@@ -12,7 +12,10 @@ from imgmem import BuildSpec, ImageSpec, build
 from imgmem.core.machine.memory import allowed_cpus
 
 PEERS = ("ffcv", "litdata", "streaming", "datasets", "webdataset")
+SERVERS = (*PEERS, "turboloader")
+CROPPERS = ("ffcv", "turboloader")
 BATCH = 64
+CROP = 176
 MEMORY_MB = 150
 
 
@@ -172,14 +175,16 @@ def batches(shop: Workshop) -> Job:
     arguments: dict[str, Any] = {"path": path, "batch": BATCH}
     contestants = [
         _call("imgmem", "imgmem", "training:imgmem", **arguments),
+        _call("imgmem, NCHW", "imgmem", "training:imgmem", layout="NCHW", **arguments),
         _call("gather alone", "limit", "training:gather_alone", **arguments),
         _call("naive Dataset", "baseline", "training:naive", **arguments),
         *_loaders(arguments, shop.threads),
-        *_peers(shop, "batches", str(shop.directory / "rows"), 224, batch=BATCH),
+        *_peers(shop, "batches", str(shop.directory / "rows"), 224, SERVERS, batch=BATCH),
     ]
     naive = f"DataLoader over naive Dataset, {shop.threads} workers"
     goals = [
-        speed_goal("imgmem", "ffcv", 1.0),
+        speed_goal("imgmem", "ffcv", 1.1),
+        speed_goal("imgmem, NCHW", "turboloader", 1.0),
         speed_goal("imgmem", "naive Dataset", 8.0),
         speed_goal(f"imgmem.torch, {shop.threads} workers", naive, 4.0),
         memory_goal("imgmem", MEMORY_MB),
@@ -212,6 +217,23 @@ def batches_cold(shop: Workshop) -> Job:
     return Job(
         name="batches-cold", title="the same, from the disk", unit="image",
         contestants=contestants, goals=[],
+    )  # fmt: skip
+
+
+def crops(shop: Workshop) -> Job:
+    """Random-resized-crop to 176 and flips, normalized to float32, page cache warm."""
+    arguments: dict[str, Any] = {"path": shop.dataset(), "batch": BATCH, "crop": CROP}
+    source = str(shop.directory / "rows")
+    contestants = [
+        _call("imgmem", "imgmem", "training:imgmem", layout="NCHW", **arguments),
+        _call("torchvision, item by item", "baseline", "training:crops_item_by_item",
+              needs="torchvision", **arguments),
+        *_peers(shop, "crops", source, 224, CROPPERS, batch=BATCH, crop=CROP),
+    ]  # fmt: skip
+    goals = [speed_goal("imgmem", "turboloader", 1.0), speed_goal("imgmem", "ffcv", 1.0)]
+    return Job(
+        name="crops", title="random-resized-crop 224 to 176, flip, normalized float32",
+        unit="image", contestants=contestants, goals=goals,
     )  # fmt: skip
 
 
@@ -255,6 +277,7 @@ JOBS: dict[str, Callable[[Workshop], Job]] = {
     "normalize-float": normalize_float,
     "batches": batches,
     "batches-cold": batches_cold,
+    "crops": crops,
     "estimate": estimate,
     "start": start,
 }
@@ -277,11 +300,18 @@ def _builders(shop: Workshop, source: str, size: int) -> list[Contestant]:
     ]  # fmt: skip
 
 
-def _peers(shop: Workshop, function: str, source: str, size: int, **more: int) -> list[Contestant]:
+def _peers(
+    shop: Workshop,
+    function: str,
+    source: str,
+    size: int,
+    peers: tuple[str, ...] = PEERS,
+    **more: int,
+) -> list[Contestant]:
     return [
         _call(peer, "peer", f"peers.{peer}:{function}", peer=peer, source=source, size=size,
               out=shop.out(f"{peer}-{function}"), threads=shop.threads, **more)
-        for peer in PEERS
+        for peer in peers
     ]  # fmt: skip
 
 

@@ -13,7 +13,7 @@ EPILOG = """
 Jobs: {jobs}.
 
 Other packages take part where --peers DIR holds an environment for them, named ffcv, litdata,
-streaming (mosaicml-streaming), datasets or webdataset:
+streaming (mosaicml-streaming), datasets, webdataset or turboloader:
 
   python -m venv DIR/litdata && DIR/litdata/bin/pip install litdata opencv-python-headless
 

@@ -12,13 +12,15 @@ MEAN = (123.675, 116.28, 103.53)
 STD = (58.395, 57.12, 57.375)
 
 
-def imgmem(path: str, batch: int, cold: bool = False) -> Work:
+def imgmem(path: str, batch: int, cold: bool = False, layout: Any = "NHWC", crop: int = 0) -> Work:
     """`Dataset.batches`, with its output buffers used again; warm, in its second epoch, as ffcv,
-    which compiles in its first."""
-    from imgmem import BatchSpec, open
+    which compiles in its first. crop: augment by random parts of this size, and flips."""
+    from imgmem import augment, open
 
-    dataset = open(path)
-    batches = dataset.batches(batch, normalize=(MEAN, STD), spec=BatchSpec(reuse=True))
+    steps = [augment.RandomResizedCrop(crop), augment.HorizontalFlip()] if crop else []
+    batches = open(path).batches(
+        batch, normalize=(MEAN, STD), reuse=True, layout=layout, augment=steps
+    )
     if not cold:
         _exhaust(batches)
     _forget(path, cold)
@@ -47,6 +49,27 @@ def naive(path: str, batch: int, cold: bool = False) -> Work:
     def work() -> int:
         for rows in _random_rows(len(items), batch):
             np.stack([items[row][0] for row in rows.tolist()])
+        return len(items)
+
+    return work
+
+
+def crops_item_by_item(path: str, batch: int, crop: int) -> Work:
+    """torchvision's random-resized-crop and flip, image by image."""
+    import torch
+    from torchvision.transforms import v2  # type: ignore[import-not-found]
+
+    items = _Items(path)
+    steps = v2.Compose([
+        v2.RandomResizedCrop(crop, antialias=True), v2.RandomHorizontalFlip(),
+        v2.ToDtype(torch.float32), v2.Normalize(MEAN, STD),
+    ])  # fmt: skip
+
+    def work() -> int:
+        for rows in _random_rows(len(items), batch):
+            torch.stack([
+                steps(torch.from_numpy(items.images[row]).permute(2, 0, 1)) for row in rows.tolist()
+            ])  # fmt: skip
         return len(items)
 
     return work

@@ -5,9 +5,13 @@ from typing import Any
 
 import numpy as np
 from ffcv.fields import IntField, RGBImageField
-from ffcv.fields.decoders import IntDecoder, SimpleRGBImageDecoder
+from ffcv.fields.decoders import (
+    IntDecoder,
+    RandomResizedCropRGBImageDecoder,
+    SimpleRGBImageDecoder,
+)
 from ffcv.loader import Loader, OrderOption
-from ffcv.transforms import NormalizeImage
+from ffcv.transforms import NormalizeImage, RandomHorizontalFlip
 from ffcv.writer import DatasetWriter
 
 from benchmarks import peers
@@ -40,12 +44,21 @@ def build(source: str, out: str, size: int, threads: int) -> Work:
 
 
 def batches(source: str, out: str, size: int, threads: int, batch: int) -> Work:
+    return _loaded(source, out, size, threads, batch, [SimpleRGBImageDecoder()])
+
+
+def crops(source: str, out: str, size: int, threads: int, batch: int, crop: int) -> Work:
+    steps = [RandomResizedCropRGBImageDecoder((crop, crop)), RandomHorizontalFlip()]
+    return _loaded(source, out, size, threads, batch, steps)
+
+
+def _loaded(source: str, out: str, size: int, threads: int, batch: int, steps: list[Any]) -> Work:
     if not peers.built(out):
         build(source, out, size, threads)()
     loader = Loader(
         out, batch_size=batch, num_workers=threads, order=OrderOption.RANDOM, os_cache=True,
         pipelines={
-            "image": [SimpleRGBImageDecoder(), NormalizeImage(peers.MEAN, peers.STD, np.float32)],
+            "image": [*steps, NormalizeImage(peers.MEAN, peers.STD, np.float32)],
             "label": [IntDecoder()],
         },
     )  # fmt: skip

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch.utils.data import default_collate, get_worker_info
 
-from imgmem._torch.shared_batches import Batch, SharedBatch
+from imgmem._torch.shared_batches import Batch, SharedBatch, slots
 from imgmem.core.arrays import Images, Indices
 from imgmem.core.errors import UsageError
 from imgmem.core.read import dataset as core
@@ -170,8 +170,13 @@ class ImageDataset(torch.utils.data.Dataset[Any]):
         return (images, *map(torch.from_numpy, batch[1:]))
 
     def _images(self, indices: Indices, keys: Keys | None) -> torch.Tensor:
-        reader = self._here if get_worker_info() is None else self._in_worker
-        out = self._buffer(len(indices))
+        is_worker = get_worker_info() is not None
+        reader = self._in_worker if is_worker else self._here
+        lent = slots.lend(len(indices) * self.image_bytes) if is_worker else None
+        if lent is None:
+            out = self._buffer(len(indices))
+        else:
+            out = lent.view(reader.dtype).reshape(-1, *reader.image_shape)
         images = torch.from_numpy(reader(self._rows.file_rows(indices), out, keys=keys))
         return images.permute(0, 3, 1, 2) if self._options["channels_last"] else images
 

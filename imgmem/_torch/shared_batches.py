@@ -7,6 +7,7 @@ other process has dropped the batch that was in it.
 
 import math
 import os
+from functools import partial
 from typing import Any, TypeAlias
 
 import torch
@@ -30,6 +31,31 @@ class _Slots:
 
     def __init__(self) -> None:
         self._slots: list[torch.Tensor] = []
+        self._lent: dict[int, torch.Tensor] = {}
+
+    def lend(self, size: int) -> Images | None:
+        """(size,) uint8 of a slot to make a batch in; None without room.
+
+        The slot is free again when nothing uses the array any more, unless `take_over` has
+        made a batch of it.
+        """
+        slot = self.acquire(size)
+        if slot is None:
+            return None
+        self._lent[slot.data_ptr()] = slot
+        memory = leased(slot.numpy(), partial(self._give_back, slot.data_ptr()))
+        return memory[:size]
+
+    def _give_back(self, address: int, _: Images) -> None:
+        slot = self._lent.pop(address, None)
+        if slot is not None:
+            slot[-1] = 0
+
+    def take_over(self, images: torch.Tensor) -> torch.Tensor | None:
+        """The slot that these images were made in, if they are all that is in it."""
+        if images.stride() != _strides(images):
+            return None
+        return self._lent.pop(images.data_ptr(), None)
 
     def acquire(self, size: int) -> torch.Tensor | None:
         """(at least size + 1,) uint8 in shared memory, marked as in use; None without room."""
@@ -46,7 +72,7 @@ class _Slots:
         return slot
 
 
-_slots = _Slots()
+slots = _Slots()
 
 
 def shared_memory_left() -> int | None:
@@ -83,16 +109,26 @@ class SharedBatch:
     """
 
     def __init__(self, batch: Batch) -> None:
-        """Copies the images at once; the batch is free then."""
+        """Images that were not made in shared memory are copied there at once."""
         images, *others = (batch,) if isinstance(batch, torch.Tensor) else batch
         self._others = [other.numpy() for other in others]
-        size = images.numel() * images.element_size()
-        slot = _slots.acquire(size)
-        self._memory = torch.empty(size, dtype=torch.uint8) if slot is None else slot
+        self._form = (images.dtype, images.shape, _strides(images))
+        made_there = slots.take_over(images)
+        slot = self._copied(images) if made_there is None else made_there
         self._is_shared = slot is not None
-        target = _as_images(self._memory[:size], images.dtype, images.shape, _strides(images))
-        target.copy_(images)
-        self._form = (images.dtype, images.shape, target.stride())
+        self._memory = self._copied_out(images) if slot is None else slot
+
+    def _copied(self, images: torch.Tensor) -> torch.Tensor | None:
+        """A slot with the images in it; None without room."""
+        slot = slots.acquire(images.nbytes)
+        if slot is not None:
+            _as_images(slot[: images.nbytes], *self._form).copy_(images)
+        return slot
+
+    def _copied_out(self, images: torch.Tensor) -> torch.Tensor:
+        memory = torch.empty(images.nbytes, dtype=torch.uint8)
+        _as_images(memory, *self._form).copy_(images)
+        return memory
 
     def __reduce__(self) -> tuple[Any, ...]:
         memory = self._memory if self._is_shared else self._memory.numpy()

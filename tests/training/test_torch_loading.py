@@ -401,3 +401,29 @@ def test_a_small_dev_shm_slows_workers_down_and_is_named(numbered, tmp_path):
         pytest.skip("cannot mount here")
     assert (done.returncode, done.stdout.split()) == (0, ["400", "True"]), done.stderr
     assert "--shm-size" in done.stderr
+
+
+def in_place(images):
+    return images.mul_(2)
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [
+        in_place,
+        lambda images: images[:, :, 1:4],
+        lambda images: images[:, :, :4],
+        lambda images: images.permute(0, 1, 3, 2),
+        lambda images: images.flip(3),
+        lambda images: images.to(torch.uint8),
+    ],
+    ids=["in place", "inner part", "first lines", "permuted", "new", "another dtype"],
+)
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_whatever_a_transform_returns_arrives_whole(numbered, transform, channels_last):
+    options = {"dtype": "float32", "channels_last": channels_last, "transform": transform}
+    train = ImageDataset(numbered(300), **options)
+    here = [images.clone() for images, _ in loader(train, 10)]
+    workers = loader(train, 10, num_workers=2, multiprocessing_context="fork")
+    there = [images for images, _ in workers]
+    assert all(torch.equal(a, b) for a, b in zip(here, there, strict=True))

@@ -50,50 +50,52 @@ if TYPE_CHECKING:
     from imgmem.core.stats.operation import stats as stats
     from imgmem.core.stats.report import write_report as write_report
     from imgmem.core.stats.verify import verify as verify
+    from imgmem.progress_bar import ProgressBar as ProgressBar
 
 _HOMES = {
-    "build": "build.operation",
-    "preview_build": "build.preview",
-    "estimate": "estimate.operation",
-    "normalize": "normalize.operation",
-    "undo_normalize": "normalize.operation",
-    "stats": "stats.operation",
-    "compare": "stats.compare",
-    "verify": "stats.verify",
-    "write_report": "stats.report",
-    "sample": "sample.operation",
-    "open": "read.dataset",
-    "Dataset": "read.dataset",
-    "Batches": "read.batches",
-    "BuildResult": "build.operation",
-    "BuildPreview": "build.preview",
-    "Comparison": "stats.compare",
-    "DatasetStats": "stats.describe",
-    "Estimate": "estimate.operation",
-    "NormalizeResult": "normalize.operation",
-    "Progress": "progress",
-    "Sample": "sample.take",
-    "BatchSpec": "specs",
-    "BuildSpec": "specs",
-    "EstimateSpec": "specs",
-    "ImageSpec": "specs",
-    "NormalizeSpec": "specs",
-    "OrderSpec": "specs",
-    "OutPolicy": "specs",
-    "RejectPolicy": "specs",
-    "RunSpec": "specs",
-    "SampleSpec": "specs",
-    "StatsSpec": "specs",
-    "Thresholds": "specs",
-    "ImgmemError": "errors",
-    "CheckFailed": "errors",
-    "DatasetError": "errors",
-    "InputError": "errors",
-    "Interrupted": "errors",
-    "ResourceError": "errors",
-    "UsageError": "errors",
+    "build": "core.build.operation",
+    "preview_build": "core.build.preview",
+    "estimate": "core.estimate.operation",
+    "normalize": "core.normalize.operation",
+    "undo_normalize": "core.normalize.operation",
+    "stats": "core.stats.operation",
+    "compare": "core.stats.compare",
+    "verify": "core.stats.verify",
+    "write_report": "core.stats.report",
+    "sample": "core.sample.operation",
+    "open": "core.read.dataset",
+    "Dataset": "core.read.dataset",
+    "Batches": "core.read.batches",
+    "BuildResult": "core.build.operation",
+    "BuildPreview": "core.build.preview",
+    "Comparison": "core.stats.compare",
+    "DatasetStats": "core.stats.describe",
+    "Estimate": "core.estimate.operation",
+    "NormalizeResult": "core.normalize.operation",
+    "Progress": "core.progress",
+    "Sample": "core.sample.take",
+    "BatchSpec": "core.specs",
+    "BuildSpec": "core.specs",
+    "EstimateSpec": "core.specs",
+    "ImageSpec": "core.specs",
+    "NormalizeSpec": "core.specs",
+    "OrderSpec": "core.specs",
+    "OutPolicy": "core.specs",
+    "RejectPolicy": "core.specs",
+    "RunSpec": "core.specs",
+    "SampleSpec": "core.specs",
+    "StatsSpec": "core.specs",
+    "Thresholds": "core.specs",
+    "ImgmemError": "core.errors",
+    "CheckFailed": "core.errors",
+    "DatasetError": "core.errors",
+    "InputError": "core.errors",
+    "Interrupted": "core.errors",
+    "ResourceError": "core.errors",
+    "UsageError": "core.errors",
+    "ProgressBar": "progress_bar",
 }
-"""The public names, each with its module in `imgmem.core`."""
+"""The public names, each with its module in `imgmem`."""
 
 __all__ = ["__version__", *_HOMES]  # noqa: PLE0604
 
@@ -103,7 +105,7 @@ if not TYPE_CHECKING:  # or type checkers would believe in any name
     def __getattr__(name: str) -> Any:
         if name not in _HOMES:
             raise AttributeError(f"module 'imgmem' has no attribute {name!r}")
-        return getattr(import_module(f"imgmem.core.{_HOMES[name]}"), name)
+        return getattr(import_module(f"imgmem.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -1,6 +1,27 @@
-"""Text from outside, made harmless where people see it."""
+"""Text from outside, made harmless where people see it; and short descriptions of results."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 
 def printable(text: str) -> str:
     """`text` with control characters and undecodable bytes escaped, so no terminal obeys them."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def array_text(shape: Iterable[int], dtype: str) -> str:
+    """`8000 x 224 x 224 x 3 uint8`."""
+    return f"{' x '.join(map(str, shape))} {dtype}"
+
+
+def counts_text(counts: Mapping[str, int]) -> str:
+    """`cat 12, dog 7`: at most ten, the rest as a number."""
+    shown = [f"{printable(name)} {count}" for name, count in list(counts.items())[:10]]
+    rest = len(counts) - len(shown)
+    return ", ".join(shown) + (f" and {rest} more" if rest else "")
+
+
+def summary(what: Any, *parts: str) -> str:
+    """`<Dataset 'flowers': 12 x 8 x 8 x 3 uint8, 2 classes>`: what `repr` of a result says."""
+    path = printable(what.path)
+    return f"<{type(what).__name__} {path!r}: {', '.join(filter(None, parts))}>"

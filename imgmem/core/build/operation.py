@@ -47,6 +47,7 @@ from imgmem.core.sources.resolve import listed
 from imgmem.core.specs import BuildSpec, OutPolicy, RejectPolicy, RunSpec
 from imgmem.core.storage import durable, store
 from imgmem.core.storage.record import Record
+from imgmem.core.text import array_text, counts_text, summary
 
 CHUNKS_PER_COMMIT = 8
 """A commit syncs some 64 MiB: an interruption costs at most as much work."""
@@ -54,7 +55,7 @@ TASK_BYTES = 4 * 2**20
 """Of sources that a worker takes at once, about: some 40 photographs, or one or a few large."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class BuildResult:
     """What became of a build.
 
@@ -79,6 +80,15 @@ class BuildResult:
     resumed_at: int = 0
     peak_memory: int = 0
     memory: int = 0
+
+    def __repr__(self) -> str:
+        return summary(
+            self,
+            array_text(self.shape, self.dtype),
+            counts_text(self.splits),
+            f"rejected {counts_text(self.rejected)}" if self.rejected else "",
+            "already done" if self.already_done else "",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,6 +36,7 @@ from imgmem.core.sources.settle import require_images, settle
 from imgmem.core.specs import NAIVE_DTYPES, EstimateSpec, ImageSpec, NaiveDtype, RunSpec
 from imgmem.core.storage import store
 from imgmem.core.storage.record import Record
+from imgmem.core.text import summary
 from imgmem.core.units import format_bytes
 
 
@@ -68,7 +69,7 @@ class Images:
     splits: dict[str, int]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Estimate:
     """The forecast for `path`, which is a "source" or a "dataset" (`kind`).
 
@@ -83,6 +84,17 @@ class Estimate:
     naive: dict[str, NaiveForecast]
     build: Required | None
     normalize: Required | None
+
+    def __repr__(self) -> str:
+        return summary(
+            self,
+            f"{self.images.rows} rows",
+            *(
+                f"{dtype} naively {format_bytes(naive.peak_bytes)}"
+                for dtype, naive in self.naive.items()
+            ),
+            f"build {format_bytes(self.build.memory_bytes)}" if self.build else "",
+        )
 
 
 @process.settings()

@@ -23,9 +23,10 @@ from imgmem.core.rows.facts import read_facts
 from imgmem.core.specs import NormalizeSpec, RunSpec
 from imgmem.core.storage import store
 from imgmem.core.storage.record import Normalization, Record
+from imgmem.core.text import array_text, summary
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class NormalizeResult:
     """What became of a dataset.
 
@@ -44,6 +45,14 @@ class NormalizeResult:
     warnings: tuple[str, ...] = ()
     peak_memory: int = 0
     memory: int = 0
+
+    def __repr__(self) -> str:
+        return summary(
+            self,
+            self.status,
+            array_text(self.shape, self.dtype),
+            self.normalization.method if self.normalization else "",
+        )
 
 
 @process.settings()

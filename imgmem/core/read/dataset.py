@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from imgmem.core.arrays import Images, Indices, Labels
 from imgmem.core.errors import UsageError
+from imgmem.core.read import preview
 from imgmem.core.read.augment import Augmenter, Step
 from imgmem.core.read.batch_reader import BatchReader
 from imgmem.core.read.batches import Batches, threads_to_fill
@@ -194,6 +195,16 @@ class Dataset:
         table = CsvTable(name)
         found = zip(table.column("path"), table.column("reason"), strict=True)
         return [RejectedFile(*each) for each in found]
+
+    def __repr__(self) -> str:
+        return preview.described(self)
+
+    def _repr_html_(self) -> str:
+        """The description with a sheet of some images, for notebooks."""
+        return preview.page(self, self._stored_rows(preview.shown_rows(len(self))))
+
+    def _stored_rows(self, indices: Indices) -> Images:
+        return reader_for(self, normalize=False)(row_set(self).file_rows(indices))
 
     def __len__(self) -> int:
         return sum(stop - start for start, stop in self._ranges)

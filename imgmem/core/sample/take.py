@@ -16,10 +16,11 @@ from imgmem.core.read.dataset import open as open_dataset
 from imgmem.core.rows.origins import RowOrigin, sources_of
 from imgmem.core.sample.selection import check_spec, choose
 from imgmem.core.specs import SampleSpec
+from imgmem.core.text import array_text, summary
 from imgmem.core.units import format_bytes
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Sample:
     """Some rows of a dataset, in the order to show them.
 
@@ -36,6 +37,13 @@ class Sample:
     images: NDArray[Any]
     pixels: NDArray[np.uint8]
     labels: NDArray[np.int64] | None
+
+    def __repr__(self) -> str:
+        return summary(
+            self,
+            array_text(self.images.shape, self.images.dtype.name),
+            "labeled" if self.labels is not None else "",
+        )
 
 
 def take(path: str | os.PathLike[str], spec: SampleSpec) -> Sample:

@@ -17,7 +17,7 @@ from imgmem.core.stats.describe import DatasetStats, describe
 from imgmem.core.stats.options import CompareOptions
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Comparison:
     """Two datasets side by side.
 
@@ -33,6 +33,10 @@ class Comparison:
     relabelled: int | None
     classes_of_a: list[str]
     classes_of_b: list[str]
+
+    def __repr__(self) -> str:
+        shared = f"{self.rows_in_b} rows of A in B, {self.rows_in_a} rows of B in A"
+        return f"<Comparison of {self.a.path!r} and {self.b.path!r}: {shared}>"
 
 
 def compare(

@@ -23,6 +23,7 @@ from imgmem.core.stats.findings import Figures, Finding, find
 from imgmem.core.stats.scan import ScanResult, histogram_step, plan_scan, scan
 from imgmem.core.storage.record import Normalization
 from imgmem.core.storage.verify import require_whole
+from imgmem.core.text import array_text, counts_text, summary
 
 ALL = "all"
 """The name of all rows together, beside the names of the splits."""
@@ -84,7 +85,7 @@ class Standardize:
     line: str | None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class DatasetStats:
     """What is in a dataset, or in one split of it.
 
@@ -119,6 +120,16 @@ class DatasetStats:
     verified: bool = False
     peak_memory: int = 0
     memory: int = 0
+
+    def __repr__(self) -> str:
+        found = counts_text({finding.kind: finding.count for finding in self.findings})
+        return summary(
+            self,
+            array_text(self.shape, self.dtype),
+            counts_text(self.splits),
+            f"{len(self.classes)} classes" if self.classes else "",
+            f"findings: {found}" if found else "no findings",
+        )
 
 
 def describe(

@@ -38,7 +38,7 @@ class Item:
     distance: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Finding:
     """All findings of a kind. count: of items; the first LISTED of them are in `items`.
 
@@ -49,6 +49,10 @@ class Finding:
     count: int
     threshold: dict[str, float]
     items: tuple[Item, ...]
+
+    def __repr__(self) -> str:
+        limits = "".join(f", {name}={value:g}" for name, value in self.threshold.items())
+        return f"<Finding {self.kind}: {self.count}{limits}>"
 
 
 class Listed(NamedTuple):

@@ -30,7 +30,7 @@ WORKER_BYTES = 44 * 2**20
 SLOTS_OF_PROCESS = 3
 """Chunks of a worker process that are under way: one it decodes, two with the writer."""
 PROCESS_ROWS = 20_000
-"""Below so many images starting processes costs more time than it saves."""
+"""With fewer images, starting processes costs more time than it saves."""
 PROCESS_FILE_BYTES = 8 * 2**10
 PROCESS_ROW_BYTES = 24 * 2**10
 """Files and rows up to here are tiny: most of their time goes into Python."""

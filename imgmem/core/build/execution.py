@@ -32,7 +32,7 @@ from imgmem.core.sources import Address, Source
 from imgmem.core.specs import ExecutorLike
 
 PATIENCE_SECONDS = 600.0
-"""How long one image may take. A slow disk is no fault, but a file that hangs must not be waited
+"""How long one image may take. A slow disk is not a fault, but a file that hangs must not be waited
 for without end."""
 _LOOK_SECONDS = 1.0
 
@@ -42,7 +42,7 @@ Lines = list[bytes]
 class Execution(Protocol):
     """Decodes tasks, each some lines of the plan.
 
-    rows_per_chunk: the most lines of a task. final: whether there is no other to go on where
+    rows_per_chunk: the most lines of a task. final: whether there is no other to resume where
     this one lacks memory.
     """
 

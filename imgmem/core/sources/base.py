@@ -60,7 +60,7 @@ class Address(NamedTuple):
     """Where another process finds the bytes of a source's images; see `open_address`.
 
     kind: "folder", "tar", "shards", "zip" or "dataset". size, mtime_ns: of an archive, which
-    must not have changed; 0 for what is no single file.
+    must not have changed; 0 for what is not a single file.
     """
 
     kind: str

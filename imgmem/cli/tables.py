@@ -8,8 +8,9 @@ from imgmem.cli.render import format_counts, printable
 from imgmem.cli.spelling import for_terminal
 from imgmem.core.rows.origins import RowOrigin
 from imgmem.core.specs import CHANNEL_NAMES
-from imgmem.core.stats.compare import Comparison
+from imgmem.core.stats.compare import Comparison, side_by_side
 from imgmem.core.stats.describe import ALL, Channel, ClassRows, DatasetStats
+from imgmem.core.stats.differences import KINDS, Difference
 from imgmem.core.stats.findings import Finding, Item, without_repeats
 from imgmem.core.stats.kinds import FINDINGS
 from imgmem.core.units import format_bytes
@@ -160,7 +161,7 @@ def show_comparison(console: "Console", both: Comparison) -> None:
         console.print(f"{letter}  {printable(stats.path)}", soft_wrap=True)
     console.print()
     table = render.table("", "A", "B", left=("",))
-    for name, values in _compared(both.a, both.b):
+    for name, values in side_by_side(both):
         table.add_row(printable(name), *values)
     console.print(table)
     console.print()
@@ -170,26 +171,25 @@ def show_comparison(console: "Console", both: Comparison) -> None:
     )
     if both.relabelled:
         console.print(f"{both.relabelled} of them have another class in B")
+    for line in _differences(both.differences):
+        console.print(line, soft_wrap=True)
 
 
-def _compared(a: DatasetStats, b: DatasetStats) -> Iterator[tuple[str, list[str]]]:
-    """Name and both values of each line."""
-    both = (a, b)
-    yield "rows", [f"{stats.shape[0]:,}" for stats in both]
-    yield "shape", [" x ".join(map(str, stats.shape[1:])) for stats in both]
-    yield "dtype", [stats.dtype for stats in both]
-    yield "on disk", [format_bytes(stats.bytes) for stats in both]
-    counts = [{each.name: each.rows for each in stats.classes or ()} for stats in both]
-    names = sorted(counts[0] | counts[1], key=lambda name: -max(c.get(name, 0) for c in counts))
-    for name in names[:CLASSES_SHOWN]:
-        yield f"  {name}", [str(count.get(name, "-")) for count in counts]
-    for figure in ("mean", "std"):
-        yield figure, [_of_channels(stats, figure) for stats in both]
+def _differences(found: list[Difference]) -> Iterator[str]:
+    if not found:
+        yield "\nBoth have the same rows."
+    for each in found:
+        yield f"\n{each.kind} {each.count}: {KINDS[each.kind]}"
+        for pair in each.rows[:ITEMS_SHOWN]:
+            yield "  " + " -> ".join(_place(row) for row in (pair.a, pair.b) if row)
+        if each.count > ITEMS_SHOWN:
+            yield f"  and {each.count - ITEMS_SHOWN} more (--json lists them)"
 
 
-def _of_channels(stats: DatasetStats, figure: str) -> str:
-    channels = next(iter(stats.channels.values()))
-    return " ".join(f"{getattr(channel, figure):.5g}" for channel in channels)
+def _place(row: RowOrigin) -> str:
+    """A row of one of two datasets, with what may differ."""
+    where = (f"row {row.row}", row.class_name, row.split)
+    return f"{printable(row.path)} ({', '.join(printable(part) for part in where if part)})"
 
 
 def _findings(findings: list[Finding]) -> Iterator[str]:

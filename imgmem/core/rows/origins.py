@@ -2,8 +2,10 @@
 
 import csv
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 
 from imgmem.core.storage import store
 
@@ -38,23 +40,45 @@ def sources_of(dataset: str, rows: Iterable[int]) -> dict[int, RowOrigin]:
     """
     wanted = set(rows)
     found = {}
+    with _lines(dataset) as lines:
+        for number, fields in enumerate(lines) if wanted else ():
+            if number in wanted:
+                found[number] = _source(fields, number)
+                if len(found) == len(wanted):
+                    break
+    if missing := wanted - set(found):
+        raise store.damaged(
+            os.path.join(dataset, store.ROWS), f"it has no line for row {min(missing)}"
+        )
+    return found
+
+
+def paths_of(dataset: str, start: int, stop: int) -> Iterator[str]:
+    """The paths of the rows start … stop - 1 of the dataset at that path.
+
+    Raises DatasetError where the file is damaged or too short.
+    """
+    number = start - 1
+    with _lines(dataset) as lines:
+        for number, fields in enumerate(islice(lines, start, stop), start):
+            yield _source(fields, number).path
+    if number != stop - 1:
+        raise store.damaged(os.path.join(dataset, store.ROWS), f"it has no line for row {stop - 1}")
+
+
+@contextmanager
+def _lines(dataset: str) -> Iterator[Iterator[list[str]]]:
+    """The lines of `rows.csv` below its header; DatasetError for what goes wrong with them."""
     name = os.path.join(dataset, store.ROWS)
     try:
         with open(name, encoding="utf-8", newline="", opener=store.open_regular) as file:
             lines = csv.reader(file)
             next(lines, None)
-            for number, fields in enumerate(lines) if wanted else ():
-                if number in wanted:
-                    found[number] = _source(fields, number)
-                    if len(found) == len(wanted):
-                        break
+            yield lines
     except FileNotFoundError:
         raise store.damaged(name, "it is missing") from None
     except (ValueError, IndexError, csv.Error) as error:
         raise store.damaged(name, f"invalid contents ({error})") from None
-    if missing := wanted - set(found):
-        raise store.damaged(name, f"it has no line for row {min(missing)}")
-    return found
 
 
 def _source(fields: list[str], number: int) -> RowOrigin:

@@ -1,11 +1,13 @@
 """`stats A B`: what two datasets have in common, and where they differ."""
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Unpack
 
 import numpy as np
 
+from imgmem._version import __version__
 from imgmem.core.options.option import applied
 from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.read.dataset import Dataset
@@ -14,7 +16,17 @@ from imgmem.core.rows.duplicates import load_facts
 from imgmem.core.rows.similar import equal_groups
 from imgmem.core.specs import RunSpec, StatsSpec
 from imgmem.core.stats.describe import DatasetStats, describe
+from imgmem.core.stats.differences import KINDS, Difference, differences
+from imgmem.core.stats.gallery import thumbnails
 from imgmem.core.stats.options import CompareOptions
+from imgmem.core.stats.page import render
+from imgmem.core.stats.report import check_report
+from imgmem.core.storage import durable
+from imgmem.core.units import format_bytes
+
+CLASSES_SHOWN = 40
+ITEMS = 12
+"""Rows of a kind that the page shows."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -24,6 +36,8 @@ class Comparison:
     rows_in_b: rows of A whose source has the same bytes as that of a row of B; rows_in_a:
     the other way round. relabelled: rows of A that B has, but never under the same class
     name; None unless both have labels. classes_of_a, classes_of_b: names that only one has.
+    differences: what became of the rows of A in B, by kind; rows are matched by path, then by
+    bytes.
     """
 
     a: DatasetStats
@@ -33,6 +47,7 @@ class Comparison:
     relabelled: int | None
     classes_of_a: list[str]
     classes_of_b: list[str]
+    differences: list[Difference]
 
     def __repr__(self) -> str:
         shared = f"{self.rows_in_b} rows of A in B, {self.rows_in_a} rows of B in A"
@@ -54,21 +69,25 @@ def compare(
         second: The dataset B.
         run: Workers and memory budget.
         progress: Called with a `Progress` after every window of rows.
-        **options: `split`, `workers` and `memory`, as `stats` takes them.
+        **options: `split`, `report`, `workers` and `memory`, as `stats` takes them.
 
     Returns:
-        Both descriptions, and how many rows come from the same source bytes.
+        Both descriptions, how many rows come from the same source bytes, and which rows were
+        added, dropped, changed, relabeled, renamed, or put into another split.
 
     Raises:
         InputError, DatasetError, UsageError: As `stats` does, for either.
     """
     spec, run = applied(CompareOptions, options, StatsSpec(), run)
+    for path in (first, second) if spec.report is not None else ():
+        check_report(spec.report or "", os.fspath(path))
     split = spec.split
     a, b = (describe(path, spec, run=run, progress=progress) for path in (first, second))
     with open_dataset(first, split) as one, open_dataset(second, split) as other:
         rows_in_b, rows_in_a, relabelled = _common(one, other)
+        changes = differences(one, other)
     names_a, names_b = ({each.name for each in stats.classes or ()} for stats in (a, b))
-    return Comparison(
+    both = Comparison(
         a=a,
         b=b,
         rows_in_b=rows_in_b,
@@ -76,7 +95,60 @@ def compare(
         relabelled=relabelled,
         classes_of_a=sorted(names_a - names_b),
         classes_of_b=sorted(names_b - names_a),
+        differences=changes,
     )
+    if spec.report is not None:
+        write_comparison(both, spec.report)
+    return both
+
+
+def side_by_side(both: Comparison) -> Iterator[tuple[str, list[str]]]:
+    """Name and both values of each line of a table."""
+    sides = (both.a, both.b)
+    yield "rows", [f"{stats.shape[0]:,}" for stats in sides]
+    yield "shape", [" x ".join(map(str, stats.shape[1:])) for stats in sides]
+    yield "dtype", [stats.dtype for stats in sides]
+    yield "on disk", [format_bytes(stats.bytes) for stats in sides]
+    counts = [{each.name: each.rows for each in stats.classes or ()} for stats in sides]
+    names = sorted(counts[0] | counts[1], key=lambda name: -max(c.get(name, 0) for c in counts))
+    for name in names[:CLASSES_SHOWN]:
+        yield f"  {name}", [str(count.get(name, "-")) for count in counts]
+    for figure in ("mean", "std"):
+        yield figure, [_of_channels(stats, figure) for stats in sides]
+
+
+def _of_channels(stats: DatasetStats, figure: str) -> str:
+    channels = next(iter(stats.channels.values()))
+    return " ".join(f"{getattr(channel, figure):.5g}" for channel in channels)
+
+
+def write_comparison(both: Comparison, out: str) -> None:
+    """Write a self-contained HTML page about a comparison to `out`, which is replaced.
+
+    Raises:
+        UsageError: `out` is a folder, or inside one of the datasets.
+        ResourceError: It cannot be written.
+        DatasetError: A dataset has been damaged since.
+    """
+    sides = {"a": both.a, "b": both.b}
+    images = {}
+    for side, stats in sides.items():
+        check_report(out, stats.path)
+        pairs = (pair for each in both.differences for pair in each.rows[:ITEMS])
+        rows = [row.row for pair in pairs if (row := getattr(pair, side))]
+        with open_dataset(stats.path) as dataset:
+            images[side] = thumbnails(dataset, rows)
+    page = render(
+        "comparison.html.jinja",
+        version=__version__,
+        both=both,
+        sides=sides,
+        images=images,
+        table=list(side_by_side(both)),
+        kinds=KINDS,
+        items=ITEMS,
+    )
+    durable.write_file(out, page.encode("utf-8", "backslashreplace"))
 
 
 def _common(a: Dataset, b: Dataset) -> tuple[int, int, int | None]:

@@ -46,6 +46,12 @@ class CompareOptions(ResourceOptions, total=False):
     """The options of `compare`."""
 
     split: Annotated[str | None, Option("Describe this split only.", ROWS)]
+    report: Annotated[
+        Path | None,
+        Option(
+            "Write a self-contained HTML report.", OUTPUT, parse=values.local, metavar="FILE.html"
+        ),
+    ]
 
 
 class StatsOptions(CompareOptions, total=False):
@@ -67,9 +73,3 @@ class StatsOptions(CompareOptions, total=False):
             show=values.thresholds_text, metavar="NAME=VALUE,…", field="thresholds",
         ),
     ]  # fmt: skip
-    report: Annotated[
-        Path | None,
-        Option(
-            "Write a self-contained HTML report.", OUTPUT, parse=values.local, metavar="FILE.html"
-        ),
-    ]

@@ -1,12 +1,9 @@
 """`stats --report`: everything about a dataset on one page that needs no other file."""
 
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
-
-from markupsafe import Markup, escape
 
 from imgmem._version import __version__
 from imgmem.core.errors import UsageError
@@ -21,9 +18,9 @@ from imgmem.core.stats.describe import Channel, ClassRows, DatasetStats
 from imgmem.core.stats.findings import without_repeats
 from imgmem.core.stats.gallery import mean_images, thumbnails
 from imgmem.core.stats.kinds import FINDINGS
+from imgmem.core.stats.page import render
 from imgmem.core.stats.scan import plan_scan
 from imgmem.core.storage import durable
-from imgmem.core.text import printable
 from imgmem.core.units import format_bytes
 
 CLASSES = 40
@@ -35,7 +32,6 @@ ROWS = 6
 """Rows of a group that are shown."""
 FILES = 200
 """Rejected files that are listed."""
-_MARKS = re.compile(r"([/_-])")
 _BINS = 64
 
 
@@ -90,7 +86,14 @@ def write_report(
         rows += [source.row for source in _shown(stats)]
         images = thumbnails(dataset, rows)
         rejected = dataset.rejected()
-    page = _page(stats=stats, strips=strips, images=images, rejected=rejected, **_derived(stats))
+    page = render(
+        "report.html.jinja",
+        stats=stats,
+        strips=strips,
+        images=images,
+        rejected=rejected,
+        **_derived(stats),
+    )
     durable.write_file(out, page.encode("utf-8", "backslashreplace"))
 
 
@@ -164,32 +167,3 @@ def _points(heights: list[float], step: int) -> str:
         corners += [(place * step, level), ((place + 1) * step, level)]
     corners.append((256.0, 108.0))
     return " ".join(f"{x:g},{y:.1f}" for x, y in corners)
-
-
-def _page(**context: Any) -> str:
-    """The template filled in; every name in it is escaped."""
-    import jinja2  # it takes a while, and most runs write no page
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("imgmem.core.stats"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["printable"] = printable
-    environment.filters["breakable"] = _breakable
-    environment.filters["in_words"] = _in_words
-    return environment.get_template("report.html.jinja").render(context)
-
-
-def _breakable(text: Any) -> Markup:
-    """Printable text that may be broken after the marks that names are made of."""
-    return Markup(_MARKS.sub("\\1<wbr>", str(escape(printable(str(text))))))
-
-
-def _in_words(value: Any) -> str:
-    """An option as people write it: `train 0.8, val 0.2`, `224, 224`."""
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {each}" for name, each in value.items())
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

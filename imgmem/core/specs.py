@@ -110,6 +110,7 @@ class LabelSpec:
     columns: the roles of a label table's columns: "path=id,label=breed", or a mapping.
     target: "class" makes every distinct value of the label a class, whatever it looks like; by
     default what looks like a number or a list is a doubt.
+    group: what images no split may part: a column of a table, "folder:N" or "name:REGEX".
     class_map, split_map: new names, found=name: renames, joins, and drops (to nothing).
     split_from: "folder:N", the folder that is the split; None for the source's own splits.
     include, exclude: globs of paths below the source, or "@FILE".
@@ -119,6 +120,7 @@ class LabelSpec:
     labels: str = "folder"
     columns: str | Mapping[str, str] | tuple[str, ...] = ()
     target: Target | None = None
+    group: str | None = None
     class_map: str | Mapping[str, str] | tuple[str, ...] = ()
     split_from: str | None = None
     split_map: str | Mapping[str, str] | tuple[str, ...] = ()

@@ -10,7 +10,8 @@ from support.images import photo, write
 from support.trees import class_folders
 
 import imgmem
-from imgmem.core.build.splits import apportion, assign_splits, plan_splits
+from imgmem.core.build.allocate import Apportionment
+from imgmem.core.build.splits import assign_splits, plan_splits
 from imgmem.core.errors import UsageError
 from imgmem.core.sources.scratch import scratch_database
 from imgmem.core.specs import BuildSpec, ImageSpec
@@ -29,7 +30,7 @@ def split_of(out):
 )
 def test_shares_add_up_and_are_within_one_unit(count, weights):
     fractions = tuple(weight / sum(weights) for weight in weights)
-    shares = apportion(count, fractions)
+    shares = Apportionment(fractions).shares(count)
     assert sum(shares) == count
     assert all(abs(s - count * f) < 1 for s, f in zip(shares, fractions, strict=True))
 
@@ -172,7 +173,7 @@ def steps_of_assigning(classes, images=4000):
         steps += 1
 
     database.set_progress_handler(count, 1000)
-    assign_splits(database, None, plan_splits((("val", 0.2),), set()))
+    assign_splits(database, None, plan_splits((("val", 0.2),), set()), grouped=False)
     return steps
 
 

@@ -289,6 +289,11 @@ DOUBTS = {
         [f"v{n}.JPEG" for n in range(30)],
         "unique-labels",
     ),
+    "whole numbers that nearly all differ": (
+        "file,label\n" + "".join(f"{n}.jpg,{n * 7}\n" for n in range(30)),
+        [f"{n}.jpg" for n in range(30)],
+        "unique-labels",
+    ),
     "another folder's keys": (
         "id,label\n1,cat\n2,dog\n3,dog\n",
         ["1.jpg", *(f"x{n}.jpg" for n in range(5))],
@@ -327,6 +332,13 @@ def test_each_remedy_settles_which_column_is_meant(name, tmp_path):
         pairs = [part.split("=") for part in remedy["options"]["columns"].split(",")]
         spec = tuple((role, column) for role, column in pairs)
         assert "which-label" not in {d["name"] for d in doubts_of(images, str(file), columns=spec)}
+
+
+def test_one_image_per_class_is_no_doubt_where_the_column_is_called_a_label(tmp_path):
+    images = planted(tmp_path / "images", [f"{n}.jpg" for n in range(30)])
+    file = tmp_path / "l.csv"
+    file.write_text("file,person,label\n" + "".join(f"{n}.jpg,x,p{n}\n" for n in range(30)))
+    assert doubts_of(images, str(file)) == []
 
 
 def test_target_class_makes_every_value_a_class(tmp_path):

@@ -31,7 +31,10 @@ class BuildInputs:
 
 @dataclass(frozen=True, kw_only=True)
 class BuildManifest:
-    """What is being built (`plan.json`). shape: (H, W, C) of a row. sources: how many."""
+    """What is being built (`plan.json`). shape: (H, W, C) of a row. sources: how many.
+
+    group_column: which of `extra_columns` holds groups.
+    """
 
     inputs: BuildInputs
     image: dict[str, Any]
@@ -41,6 +44,7 @@ class BuildManifest:
     classes: tuple[str, ...] | None
     splits: tuple[str, ...]
     extra_columns: tuple[str, ...]
+    group_column: str | None = None
 
     def header(self, rows: int) -> ArrayHeader:
         return ArrayHeader((rows, *self.shape), np.dtype(self.dtype))

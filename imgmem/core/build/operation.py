@@ -227,6 +227,7 @@ def _manifest(job: _Job, size: tuple[int, int]) -> BuildManifest:
         classes=job.plan.classes,
         splits=job.plan.splits,
         extra_columns=job.plan.listing.extra_columns,
+        group_column=job.plan.listing.group_column,
     )
 
 
@@ -363,7 +364,7 @@ def _result(out: str, job: _Job) -> BuildResult:
     """What the finished dataset says of itself."""
     record = store.read_record(out)
     counts = _class_counts(out, record)
-    notes = list(job.plan.listing.notes)
+    notes = list(job.plan.notes)
     empty = [name for name, rows in (counts or {}).items() if not rows]
     if empty:
         what = "class" if len(empty) == 1 else f"{len(empty)} classes"

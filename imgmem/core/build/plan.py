@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from imgmem.core.build.planned import PlannedImage
-from imgmem.core.build.splits import assign_splits, plan_splits
+from imgmem.core.build.splits import assign_splits, parted_groups, plan_splits, split_notes
 from imgmem.core.sources import Entry, Listing, Source
 from imgmem.core.sources.files import MISSING
-from imgmem.core.sources.labeling import Labeling
+from imgmem.core.sources.labeling import Labeling, require_certain
 from imgmem.core.sources.scratch import scratch_database
 from imgmem.core.specs import BuildSpec
 
@@ -25,7 +25,7 @@ SHOWN_MISSING = 3
 _SCHEMA = """
 CREATE TABLE files (
     name BLOB, size INTEGER, mtime INTEGER, label BLOB, split TEXT,
-    locator TEXT, extra TEXT, rank BLOB, unit BLOB
+    locator TEXT, extra TEXT, rank BLOB, unit BLOB, grp TEXT
 )"""
 
 
@@ -33,7 +33,8 @@ class Plan:
     """The rows-to-be of one source under one BuildSpec.
 
     classes: names by index, None if unlabeled. empty_classes: those without a source.
-    splits: names in row order, () for none. total: how many sources. mean_bytes: of a source.
+    splits: names in row order, () for none. notes: what the user should know. total: how many
+    sources. mean_bytes: of a source.
     """
 
     def __init__(
@@ -48,6 +49,9 @@ class Plan:
         self.empty_classes = _empty_classes(listing, labeling)
         self.splits: tuple[str, ...] = ()
         self.total, self.mean_bytes = 0, 1
+        self.notes = listing.notes
+        column = listing.group_column
+        self._group_at = None if column is None else listing.extra_columns.index(column)
         self._order = "files.rowid" if listing.ordered else "name"
         self._database = scratch_database(_SCHEMA, cache_kib=_CACHE_KIB)
 
@@ -139,7 +143,7 @@ class Plan:
         return count, [os.fsdecode(name) for (name,) in self._database.execute(query)]
 
     def _insert(self, entries: Iterable[Entry]) -> None:
-        insert = "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)"
+        insert = "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, ?)"
         self._database.executemany(insert, map(self._row, entries))
 
     def _row(self, entry: Entry) -> tuple[Any, ...]:
@@ -147,8 +151,11 @@ class Plan:
         label = None if entry.label is None else os.fsencode(entry.label)
         return (
             name, entry.size, entry.mtime_ns, label, entry.split,
-            _json(entry.locator), _json(entry.extra), self._rank(name),
+            _json(entry.locator), _json(entry.extra), self._rank(name), self._group(entry),
         )  # fmt: skip
+
+    def _group(self, entry: Entry) -> str | None:
+        return None if self._group_at is None else entry.extra[self._group_at].strip() or None
 
     def _rank(self, name: bytes) -> bytes:
         """What random order sorts by; where nothing is random, not worth its time."""
@@ -178,12 +185,16 @@ class Plan:
 
     def _assign_splits(self) -> None:
         """Give every source its split; note the names in row order."""
+        group = self.listing.group_column
+        if group is not None:
+            require_certain(parted_groups(self._database, group))
         query = "SELECT DISTINCT split FROM files WHERE split NOT NULL"
         authors = {str(split) for (split,) in self._database.execute(query)}
         plan = plan_splits(self.spec.splits, authors)
         if plan.fractions:
-            assign_splits(self._database, self.source, plan)
+            assign_splits(self._database, self.source, plan, grouped=group is not None)
         self.splits = plan.names
+        self.notes = (*self.listing.notes, *split_notes(self._database, plan, group))
 
     def _make_positions(self, positions: dict[str, int]) -> None:
         self._database.execute("CREATE TEMP TABLE IF NOT EXISTS positions (split, position)")

@@ -15,6 +15,7 @@ from imgmem.core.messages import option
 from imgmem.core.progress import ProgressCallback
 from imgmem.core.sources import Listing, Source, open_source
 from imgmem.core.sources.grammar import label_rule, mapping, paths, roles
+from imgmem.core.sources.groups import grouped
 from imgmem.core.sources.labeling import Labeling
 from imgmem.core.sources.settle import require_images, settle
 from imgmem.core.specs import BuildSpec, LabelSpec, RejectPolicy
@@ -41,7 +42,7 @@ def open_and_list(
     stack.callback(images.close)
     listing, labeling = settle(images.listing(progress), spec, spec.classes)
     require_images(source, listing, labeling)
-    return images, listing, labeling
+    return images, grouped(listing, spec), labeling
 
 
 def require_filled_classes(plan: Plan, policy: RejectPolicy) -> None:
@@ -93,7 +94,16 @@ def recorded_options(spec: BuildSpec) -> dict[str, Any]:
     }
 
 
-LATER_OPTIONS = ("columns", "target", "class_map", "split_from", "split_map", "include", "exclude")
+LATER_OPTIONS = (
+    "columns",
+    "target",
+    "group",
+    "class_map",
+    "split_from",
+    "split_map",
+    "include",
+    "exclude",
+)
 
 
 def _recorded_labels(spec: LabelSpec) -> dict[str, Any]:
@@ -102,6 +112,7 @@ def _recorded_labels(spec: LabelSpec) -> dict[str, Any]:
         "columns": [list(pair) for pair in roles(spec.columns, "columns")],
         "class_map": mapping(spec.class_map, "class_map") if spec.class_map else {},
         "target": spec.target,
+        "group": spec.group,
         "split_from": spec.split_from,
         "split_map": mapping(spec.split_map, "split_map") if spec.split_map else {},
         "include": _recorded_paths(spec.include, "include"),

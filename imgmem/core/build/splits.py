@@ -1,7 +1,7 @@
 """Stratified splits: which sources go to train, val and test.
 
-Exact to one unit a class (largest remainder), the same on every machine (units are taken
-in the order of sha256(seed, path)), and never parting files of identical bytes.
+Exact to one unit per class, the same on every machine (units are taken in the order of
+sha256(seed, path)), and never parting files of identical bytes, nor of one group.
 """
 
 import hashlib
@@ -10,11 +10,15 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
+from imgmem.core.build.allocate import Apportionment, Components, Unit, place
 from imgmem.core.errors import RejectedImage, UsageError
 from imgmem.core.messages import option
 from imgmem.core.sources import Source
+from imgmem.core.sources.labeling import Doubt, Remedy
+from imgmem.core.sources.resolve import listed
 from imgmem.core.specs import TRAIN
 
 _AUTHORS_ORDER = ("train", "val", "test")
@@ -107,34 +111,21 @@ def _require_names(authors: set[str]) -> None:
         )
 
 
-def apportion(count: int, fractions: tuple[float, ...]) -> list[int]:
-    """`count` units divided by `fractions` (sum 1), each within one unit of its exact share.
+def assign_splits(
+    database: sqlite3.Connection, source: Source, plan: SplitPlan, *, grouped: bool
+) -> None:
+    """Give each source of `plan.divided` in the table `files` its split.
 
-    Largest remainder (Hamilton's method); of equal remainders the earlier split gets the unit.
+    Without groups every class is divided alike. With them (`grp`), what shares a group or has
+    identical bytes stays together, and classes only decide between splits that are as good.
     """
-    exact = [count * fraction for fraction in fractions]
-    shares = [int(share + 1e-9) for share in exact]
-    by_remainder = sorted(range(len(exact)), key=lambda i: (round(shares[i] - exact[i], 9), i))
-    for index in by_remainder[: count - sum(shares)]:
-        shares[index] += 1
-    return shares
-
-
-def assign_splits(database: sqlite3.Connection, source: Source, plan: SplitPlan) -> None:
-    """Give each source of `plan.divided` in the table `files` its split, class by class."""
     _find_units(database, source, plan.divided)
     database.execute("CREATE TEMP TABLE units (unit PRIMARY KEY, label, place, split)")
-    database.execute(
-        """
-        INSERT INTO units SELECT unit, label, ROW_NUMBER() OVER (PARTITION BY label ORDER BY first)
-        - 1, NULL FROM (SELECT unit, MIN(label) AS label, MIN(rank) AS first FROM files
-                        WHERE split IS ? GROUP BY unit)""",
-        (plan.divided,),
-    )
-    database.execute("CREATE INDEX by_label ON units (label, place)")
-    counts = database.execute("SELECT label, COUNT(*) FROM units GROUP BY label").fetchall()
-    for label, count in counts:
-        _divide_class(database, plan, label, count)
+    if grouped:
+        _join_groups(database, plan.divided)
+        _divide_groups(database, plan)
+    else:
+        _divide_classes(database, plan)
     database.execute(
         """
         UPDATE files SET split = (SELECT split FROM units WHERE units.unit = files.unit)
@@ -143,9 +134,25 @@ def assign_splits(database: sqlite3.Connection, source: Source, plan: SplitPlan)
     )
 
 
-def _divide_class(database: sqlite3.Connection, plan: SplitPlan, label: Any, count: int) -> None:
+def _divide_classes(database: sqlite3.Connection, plan: SplitPlan) -> None:
+    database.execute(
+        """
+        INSERT INTO units SELECT unit, label, ROW_NUMBER() OVER (PARTITION BY label ORDER BY first)
+        - 1, NULL FROM (SELECT unit, MIN(label) AS label, MIN(rank) AS first FROM files
+                        WHERE split IS ? GROUP BY unit)""",
+        (plan.divided,),
+    )
+    database.execute("CREATE INDEX by_label ON units (label, place)")
+    query = "SELECT label, COUNT(*) FROM units GROUP BY label ORDER BY label"
+    whole = Apportionment([fraction for _, fraction in plan.fractions])
+    for label, count in database.execute(query).fetchall():
+        _divide_class(database, plan, label, whole.shares(count))
+
+
+def _divide_class(
+    database: sqlite3.Connection, plan: SplitPlan, label: Any, shares: list[int]
+) -> None:
     """Assign the units of one class to the splits, in their random order."""
-    shares = apportion(count, tuple(fraction for _, fraction in plan.fractions))
     start = 0
     for (name, _), share in zip(plan.fractions, shares, strict=True):
         database.execute(
@@ -153,6 +160,64 @@ def _divide_class(database: sqlite3.Connection, plan: SplitPlan, label: Any, cou
             (name, label, start, start + share),
         )
         start += share
+
+
+def _join_groups(database: sqlite3.Connection, split: str | None) -> None:
+    """Set `unit` to one value for all that groups and identical bytes connect."""
+    database.execute(
+        """
+        CREATE TEMP TABLE shared AS SELECT DISTINCT unit, grp FROM files
+        WHERE split IS ? AND grp NOT NULL AND unit IN
+        (SELECT unit FROM files WHERE split IS ? GROUP BY unit HAVING COUNT(*) > 1)""",
+        (split, split),
+    )
+    groups = Components()
+    pairs = database.execute("SELECT unit, grp FROM shared ORDER BY unit, grp")
+    for _, members in groupby(pairs, key=lambda pair: pair[0]):
+        first, *others = (group for _, group in members)
+        for other in others:
+            groups.join(first, other)
+    database.create_function("root_of", 1, lambda group: f"group {groups.root(group)}")
+    database.execute("CREATE INDEX by_shared ON shared (unit)")
+    database.execute(
+        """
+        UPDATE files SET unit = root_of(COALESCE(
+            grp, (SELECT MIN(grp) FROM shared WHERE shared.unit = files.unit)))
+        WHERE split IS ? AND (grp NOT NULL OR unit IN (SELECT unit FROM shared))""",
+        (split,),
+    )
+
+
+def _divide_groups(database: sqlite3.Connection, plan: SplitPlan) -> None:
+    fractions = [fraction for _, fraction in plan.fractions]
+    totals = dict(
+        database.execute(
+            "SELECT label, COUNT(*) FROM files WHERE split IS ? GROUP BY label", (plan.divided,)
+        ).fetchall()
+    )
+    placed = place(_group_units(database, plan.divided), totals, fractions)
+    names = [name for name, _ in plan.fractions]
+    rows = ((unit, names[index]) for unit, index in placed)
+    database.executemany("INSERT INTO units VALUES (?, NULL, NULL, ?)", rows)
+
+
+def _group_units(database: sqlite3.Connection, split: str | None) -> Iterator[Unit]:
+    """The units, the largest first, equal ones in their random order."""
+    database.execute(
+        """
+        CREATE TEMP TABLE sizes AS SELECT unit, COUNT(*) AS size, MIN(rank) AS first
+        FROM files WHERE split IS ? GROUP BY unit""",
+        (split,),
+    )
+    database.execute("CREATE INDEX by_size ON sizes (unit)")
+    rows = database.execute(
+        """
+        SELECT files.unit, label, COUNT(*) FROM files JOIN sizes ON sizes.unit = files.unit
+        WHERE split IS ? GROUP BY files.unit, label ORDER BY sizes.size DESC, first, label""",
+        (split,),
+    )
+    for unit, members in groupby(rows, key=lambda row: row[0]):
+        yield Unit(unit, {label: count for _, label, count in members})
 
 
 def _find_units(database: sqlite3.Connection, source: Source, split: str | None) -> None:
@@ -188,3 +253,53 @@ def _digest(source: Source, name: bytes, locator: str, length: int | None) -> by
     except RejectedImage:
         return hashlib.sha256(b"unreadable\0" + name).digest()
     return hashlib.sha256(data).digest()
+
+
+def split_notes(database: sqlite3.Connection, plan: SplitPlan, group: str | None) -> list[str]:
+    """What the user should know of splits that were drawn: classes that one of them lacks, and
+    by how much groups miss the shares."""
+    if not plan.fractions:
+        return []
+    notes = [] if group is None else [_missed(database, plan, group)]
+    for name, _ in plan.fractions:
+        lacking = database.execute(_LACKING, (name,)).fetchall()
+        if lacking:
+            names = listed(os.fsdecode(label) for (label,) in lacking)
+            notes.append(f"split {name} has no image of {len(lacking)} classes: {names}")
+    return notes
+
+
+_LACKING = """
+SELECT label FROM files WHERE label NOT NULL GROUP BY label HAVING SUM(split IS ?) = 0"""
+
+
+def _missed(database: sqlite3.Connection, plan: SplitPlan, group: str) -> str:
+    """`no group (patient) is parted, so val has 21.3 % where 20 % were asked for`."""
+    query = "SELECT split, COUNT(*) FROM files GROUP BY split"
+    found = dict(database.execute(query).fetchall())
+    counts = {name: found.get(name, 0) for name, _ in plan.fractions}
+    total = sum(counts.values())
+    shares = ", ".join(
+        f"{name} has {100 * counts[name] / total:.1f} % (asked: {100 * fraction:.4g} %)"
+        for name, fraction in plan.fractions
+    )
+    return f"no group ({group}) is parted, before classes are divided alike: {shares}"
+
+
+def parted_groups(database: sqlite3.Connection, group: str) -> tuple[Doubt, ...]:
+    """The doubt where the source's own splits part groups."""
+    query = "SELECT grp FROM files WHERE split NOT NULL AND grp NOT NULL GROUP BY grp HAVING"
+    parted = database.execute(f"{query} COUNT(DISTINCT split) > 1 ORDER BY grp").fetchall()
+    if not parted:
+        return ()
+    evidence = (
+        f"{len(parted)} groups ({group}) are in more than one split of the source: "
+        f"{listed(name for (name,) in parted)}"
+    )
+    counts = database.execute(
+        "SELECT split, COUNT(*) FROM files WHERE split NOT NULL GROUP BY split"
+    ).fetchall()
+    total = sum(count for _, count in counts)
+    shares = ",".join(f"{name}={count / total:.3g}" for name, count in counts if name != TRAIN)
+    remedy = Remedy({"auto_split": False, "split": shares}, "splits are drawn again, by group")
+    return (Doubt("group-in-splits", evidence, (remedy,)),)

@@ -200,6 +200,7 @@ class UnfinishedBuild:
             dtype=manifest.dtype,
             classes=manifest.classes,
             splits=_ranges(manifest.splits, state.splits),
+            group_column=manifest.group_column,
             image=manifest.image,
             checksum_block=blocks.BLOCK_BYTES,
             checksums=checksums,

@@ -141,6 +141,13 @@ class LabelOptions(TypedDict, total=False):
 
 
 class _OwnBuildOptions(TypedDict, total=False):
+    group: Annotated[
+        str | None,
+        Option(
+            "What no split may part: a column of the label table, folder:N or name:REGEX.", SPLITS,
+            metavar="COLUMN|folder:N|name:REGEX",
+        ),
+    ]  # fmt: skip
     classes: Annotated[
         Path | Sequence[str] | None,
         Option(

@@ -41,6 +41,7 @@ class Listing:
     class_names: classes that need no entry to exist: class folders that hold no file at all,
     and the classes of a dataset. They keep their number, so that those of other classes do not
     move when files arrive.
+    group_column: which of `extra_columns` holds the group of an image, None for none.
     ignored: what was passed over, counted by reason. notes: what the user should know.
     doubts: what the source may mean instead.
     """
@@ -51,6 +52,7 @@ class Listing:
     labeled: bool = False
     class_names: tuple[str, ...] = ()
     extra_columns: tuple[str, ...] = ()
+    group_column: str | None = None
     ignored: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     doubts: tuple[Doubt, ...] = ()

@@ -86,10 +86,17 @@ class _Ruled:
             rule="table" if labeled else "none",
             labeled=labeled,
             extra_columns=self._columns.extra_names,
+            group_column=self._group_column(),
             ignored=found.ignored,
             notes=(*self._notes(lines, labels), *found.notes),
             doubts=(*labels.doubts(lines.label_counts()), *found.doubts),
         )
+
+    def _group_column(self) -> str | None:
+        columns = self._columns
+        if columns.group is None:
+            return None
+        return columns.extra_names[columns.extra.index(columns.group)]
 
     def _notes(self, lines: Lines, labels: Labels) -> list[str]:
         """How the table was read, which columns were taken, how files were found."""

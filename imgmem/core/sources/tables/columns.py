@@ -108,6 +108,11 @@ def find_columns(table: Table, given: Given = (), *, labels: bool = True) -> Col
     which = _which(search, "label", [*found, *twins], path=path) if twins else None
     rest = [i for i in range(len(table.names)) if i not in {path, split, *found}]
     extra = [i for i in rest if table.names[i] and table.names[i].lower() not in ROW_COLUMNS]
+    if group is not None and group not in extra:
+        raise UsageError(
+            f"{option('columns')}: {search.name(group)} cannot be the group",
+            hint="The group needs a column of its own, which is not one of rows.csv.",
+        )
     return Columns(
         path=path,
         labels=found,

@@ -126,6 +126,10 @@ class _Summary:
     whole: bool = True
     sample: list[str] = field(default_factory=list)
 
+    @property
+    def nearly_unique(self) -> bool:
+        return self.total >= _FEW_LINES and self.distinct >= _NEARLY * self.total
+
     def add(self, label: str, lines: int) -> None:
         self.distinct += 1
         self.total += lines
@@ -141,8 +145,8 @@ def _doubt(labels: _Summary, file: str, column: str) -> Doubt | None:
     if labels.total and labels.numbers and (not labels.whole or key in known.NUMBER_NAMES):
         what = f"the labels of {file} are numbers ({column}: {few}, …)"
         return Doubt("number-labels", f"{what}: is this a number to predict?", (CLASS,))
-    unique = labels.total >= _FEW_LINES and labels.distinct >= _NEARLY * labels.total
-    if unique and not all(map(_WORD.fullmatch, labels.sample)):  # one image per class may be
+    words = key in known.LABEL_NAMES or all(map(_WORD.fullmatch, labels.sample))
+    if labels.nearly_unique and (labels.numbers or not words):  # one image per class may be
         differ = f"{labels.distinct} of {labels.total} labels of {file} differ ({column}: {few}, …)"
         return Doubt("unique-labels", f"{differ}: is this the column of the class?", (CLASS,))
     if example := lists_in(labels.sample, plural=key in known.PLURALS):

@@ -322,6 +322,7 @@ def test_a_new_dataset_is_written_and_the_first_stays_as_it_was(dataset, tmp_pat
 def test_a_new_dataset_never_replaces_anything(dataset, tmp_path):
     path = dataset()
     (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "notes.txt").touch()
     other = dataset("other", rows=5)
     for target in (tmp_path / "new", other):
         with pytest.raises(DatasetError, match="already exists"):

@@ -33,6 +33,8 @@ SOURCES = "sources.jsonl"
 PROGRESS = "progress"
 BLOCKS = "blocks"
 CRASH = "crash"
+BUILD_FILES = frozenset({PLAN, SOURCES, PROGRESS, BLOCKS, CRASH})
+"""What only a build in progress has: all else in its directory is the dataset."""
 _LINES_PER_WRITE = 4096
 
 DATA_STARTS = {store.LABELS: HEADER_BYTES, store.FACTS: row_facts.HEADER_BYTES}
@@ -79,7 +81,7 @@ def remove_build_files(path: str) -> None:
     `plan.json` goes last: while it is there, the work is not over.
     """
     durable.sync_directory(path)  # `dataset.json` must be there for good
-    for name in (SOURCES, PROGRESS, BLOCKS, CRASH):
+    for name in sorted(BUILD_FILES - {PLAN}):
         durable.unlink(os.path.join(path, name))
     if not store.read_record(path).build["rejected"]:
         durable.unlink(os.path.join(path, store.REJECTED))

@@ -46,6 +46,7 @@ from imgmem.core.sources.labeling import require_certain
 from imgmem.core.sources.resolve import listed
 from imgmem.core.specs import BuildSpec, OutPolicy, RejectPolicy, RunSpec
 from imgmem.core.storage import durable, store
+from imgmem.core.storage.destination import Destination
 from imgmem.core.storage.record import Record
 from imgmem.core.text import array_text, counts_text, summary
 
@@ -145,30 +146,32 @@ def build(
     spec, policy, existing, run = applied(BuildOptions, options, spec, policy, existing, run)
     if spec.classes_from is not None:
         spec = replace(spec, classes=read_classes(spec.classes_from), classes_from=None)
+    destination = Destination.of(os.fspath(out), workdir.SUFFIX)
     source, out = os.path.normpath(local_path(source)), os.path.normpath(local_path(out))
     require_consistent(policy)
     workdir.require_not_nested(source, out)
-    workdir.clean_up(out)
+    workdir.clean_up(destination)
     with ExitStack() as stack:
         stack.enter_context(process.settings())
         peak = stack.enter_context(memory.PeakMemory())
         stack.enter_context(nullcontext() if run.fsync else durable.relaxed())
-        job = _job(stack, peak, source, out, spec, policy, run, progress)
-        record = workdir.finished_record(out)
+        record = workdir.finished_record(destination)
+        job = _job(stack, peak, source, destination, spec, policy, run, progress)
         if record is not None and _is_done(record, out, job, overwrite=existing.overwrite):
             return replace(_result(out, job), already_done=True)
-        resumed_at = _work(out, job, restart=existing.restart)
+        workdir.require_replaceable(destination)
+        resumed_at = _work(destination, job, restart=existing.restart)
         return replace(
             _result(out, job), resumed_at=resumed_at, peak_memory=peak.peak, memory=job.budget
         )
 
 
 def _job(
-    stack: ExitStack, peak: memory.PeakMemory, source: str, out: str, spec: BuildSpec,
-    policy: RejectPolicy, run: RunSpec, progress: ProgressCallback,
+    stack: ExitStack, peak: memory.PeakMemory, source: str, destination: Destination,
+    spec: BuildSpec, policy: RejectPolicy, run: RunSpec, progress: ProgressCallback,
 ) -> _Job:  # fmt: skip
     """List the source and settle what is to be done; nothing is written yet."""
-    images, listing, labeling = open_and_list(stack, source, out, spec, progress)
+    images, listing, labeling = open_and_list(stack, source, destination.scratch, spec, progress)
     require_certain(labeling.doubts)
     plan = Plan.make(images, listing, labeling, spec)
     stack.callback(plan.close)
@@ -191,12 +194,12 @@ def _is_done(record: Record, out: str, job: _Job, *, overwrite: bool) -> bool:
     return True
 
 
-def _work(out: str, job: _Job, *, restart: bool) -> int:
-    """Build in `.OUT.partial` and publish; how many images earlier runs had done."""
+def _work(destination: Destination, job: _Job, *, restart: bool) -> int:
+    """Build in the working directory and publish; how many images earlier runs had done."""
     size = job.spec.image.size or common_size(job.source, job.plan.images())
     manifest = _manifest(job, size)
     _demand(manifest, job).divide(job.budget)  # before anything is written
-    work = workdir.WorkDir(out, restart=restart)
+    work = workdir.WorkDir(destination, restart=restart)
     try:
         building = work.open(
             job.inputs,

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from contextlib import ExitStack
 from dataclasses import asdict
 from typing import Any
@@ -32,13 +31,14 @@ def require_consistent(policy: RejectPolicy) -> None:
 
 
 def open_and_list(
-    stack: ExitStack, source: str, out: str, spec: BuildSpec, progress: ProgressCallback
+    stack: ExitStack, source: str, scratch: str, spec: BuildSpec, progress: ProgressCallback
 ) -> tuple[Source, Listing, Labeling]:
     """The source, open until `stack` ends, with its listing and what that means.
 
+    scratch: a directory for what has to be decompressed.
     Raises InputError where it holds no images.
     """
-    images = open_source(source, spec, spool=os.path.dirname(out) or ".")
+    images = open_source(source, spec, spool=scratch)
     stack.callback(images.close)
     listing, labeling = settle(images.listing(progress), spec, spec.classes)
     require_images(source, listing, labeling)

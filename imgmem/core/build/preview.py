@@ -30,6 +30,7 @@ from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.sources.labeling import require_certain
 from imgmem.core.specs import BuildSpec, OutPolicy, RejectPolicy, RunSpec
 from imgmem.core.storage import durable
+from imgmem.core.storage.destination import Destination
 from imgmem.core.units import format_bytes
 
 
@@ -113,15 +114,18 @@ def preview_build(
     spec, policy, existing, run = applied(BuildOptions, options, spec, policy, existing, run)
     if spec.classes_from is not None:
         spec = replace(spec, classes=read_classes(spec.classes_from), classes_from=None)
+    destination = Destination.of(os.fspath(out), workdir.SUFFIX)
     source, out = os.path.normpath(local_path(source)), os.path.normpath(local_path(out))
     require_consistent(policy)
     workdir.require_not_nested(source, out)
     with ExitStack() as stack:
-        images, listing, labeling = open_and_list(stack, source, out, spec, progress)
+        images, listing, labeling = open_and_list(
+            stack, source, destination.scratch, spec, progress
+        )
         plan = Plan.make(images, listing, labeling, spec)
         stack.callback(plan.close)
         preview = _preview(source, out, plan)
-        checks = _checks(plan, out, policy, existing, run, preview.disk_bytes)
+        checks = _checks(plan, destination, policy, existing, run, preview.disk_bytes)
         return _checked(preview, checks)
 
 
@@ -177,7 +181,7 @@ Check = Any
 
 def _checks(
     plan: Plan,
-    out: str,
+    destination: Destination,
     policy: RejectPolicy,
     existing: OutPolicy,
     run: RunSpec,
@@ -187,10 +191,10 @@ def _checks(
     yield lambda: require_certain(plan.labeling.doubts)
     yield lambda: require_filled_classes(plan, policy)
     yield lambda: require_all_there(plan, policy)
-    yield lambda: _changes(plan, out, existing)
+    yield lambda: _changes(plan, destination, existing)
     if plan.spec.image.size is not None:
         yield lambda: _require_memory(plan, run)
-    yield lambda: _require_disk(out, disk or 0)
+    yield lambda: _require_disk(destination, disk or 0)
 
 
 def _checked(preview: BuildPreview, checks: Iterator[Check]) -> BuildPreview:
@@ -208,22 +212,20 @@ def _checked(preview: BuildPreview, checks: Iterator[Check]) -> BuildPreview:
     return preview
 
 
-def _changes(plan: Plan, out: str, existing: OutPolicy) -> str:
-    """What would change at `out`. Raises DatasetError where `build` would."""
-    record = workdir.finished_record(out)
+def _changes(plan: Plan, destination: Destination, existing: OutPolicy) -> str:
+    """What would change at the destination. Raises DatasetError where `build` would."""
+    record = workdir.finished_record(destination)
     if record is None:
-        return "resumes or discards an unfinished build" if _is_begun(out) else "new"
+        begun = os.path.isdir(destination.work)
+        return "resumes or discards an unfinished build" if begun else "new"
     try:
-        require_unchanged(record, out, build_inputs(plan), plan)
+        require_unchanged(record, destination.out, build_inputs(plan), plan)
     except DatasetError as error:
         if not existing.overwrite:
             raise
+        workdir.require_replaceable(destination)
         return f"replaced: {error.message}"
     return "nothing"
-
-
-def _is_begun(out: str) -> bool:
-    return os.path.isdir(workdir.partial_path(out))
 
 
 def _require_memory(plan: Plan, run: RunSpec) -> None:
@@ -238,11 +240,9 @@ def _require_memory(plan: Plan, run: RunSpec) -> None:
     ).divide(memory.budget(run.memory))
 
 
-def _require_disk(out: str, needed: int) -> None:
-    """Raises ResourceError where the disk of `out` has too little space."""
-    directory = os.path.abspath(out)
-    while not os.path.isdir(directory):
-        directory = os.path.dirname(directory)
+def _require_disk(destination: Destination, needed: int) -> None:
+    """Raises ResourceError where the disk of the destination has too little space."""
+    out, directory = destination.out, destination.scratch
     free = durable.free_bytes(directory)
     if needed > free:
         raise ResourceError(

@@ -1,9 +1,11 @@
-"""Where a build goes: OUT, and `.OUT.partial` beside it, which becomes OUT when complete.
+"""The directory of an unfinished build, and how it becomes OUT.
 
-.OUT.partial without plan.json      being laid out; worth nothing
-.OUT.partial with plan.json         a build in progress
-.OUT.partial with dataset.json only complete, about to take OUT's name
-OUT with plan.json                  swapped in by --overwrite; .OUT.partial is the old one
+`.OUT.partial` next to OUT, or `.partial` inside it (see `storage.destination`), holds
+    no plan.json                files being created; worth nothing
+    plan.json                   a build in progress
+    dataset.json only           a complete dataset, about to take OUT's place
+    clearing, moving            the same, its files moving up (see `storage.publish`)
+OUT with plan.json was swapped in by `overwrite`: `.OUT.partial` is the old one.
 """
 
 import os
@@ -17,10 +19,17 @@ from imgmem.core.build.planned import PlannedImage
 from imgmem.core.build.unfinished import UnfinishedBuild
 from imgmem.core.errors import DatasetError, ResourceError, UsageError
 from imgmem.core.messages import option
-from imgmem.core.storage import durable, store
-from imgmem.core.storage.locks import LOCKS, Lock
+from imgmem.core.storage import durable, publish, store
+from imgmem.core.storage.destination import Destination, has_guests, is_free, require_only
+from imgmem.core.storage.locks import Lock
 from imgmem.core.storage.record import Record
 from imgmem.core.storage.verify import require_whole
+
+SUFFIX = store.WORK[0]
+_OWN = (
+    store.FILES | files.BUILD_FILES | publish.MARKERS | store.LEFTOVERS | {files.PLAN + durable.NEW}
+)
+"""What a build makes in its working directory, besides the lock."""
 
 
 def require_not_nested(source: str, out: str) -> None:
@@ -28,56 +37,72 @@ def require_not_nested(source: str, out: str) -> None:
     real_source, real_out = os.path.realpath(source), os.path.realpath(out)
     if real_out == real_source or _is_below(real_out, real_source):
         raise UsageError(
-            f"{out} lies in the source, which is never written to",
-            hint="Give a directory outside of it.",
+            f"output {out} is inside the source",
+            hint="Give a directory outside of it; sources are never written to.",
         )
     if _is_below(real_source, real_out):
-        raise UsageError(f"the source lies in {out}", hint="Give another directory for the result.")
+        raise UsageError(
+            f"the source is inside the output {out}", hint="Give another directory for the result."
+        )
 
 
 def _is_below(path: str, directory: str) -> bool:
     return path.startswith(directory.rstrip(os.sep) + os.sep)
 
 
-def finished_record(out: str) -> Record | None:
-    """The record of the dataset at `out`; None if nothing is there, or an empty directory.
+def finished_record(destination: Destination) -> Record | None:
+    """The record of the dataset at the destination; None if it is free.
 
-    Raises DatasetError where `out` is anything else: that is never replaced.
+    Raises DatasetError where something else is there: that is never replaced.
     """
-    if not os.path.lexists(out) or (os.path.isdir(out) and not os.listdir(out)):
+    if is_free(destination):
         return None
-    if not os.path.isfile(os.path.join(out, store.RECORD)):
+    path = destination.path
+    if not os.path.isfile(os.path.join(path, store.RECORD)):
         raise DatasetError(
-            f"{out} exists and is not an imgmem dataset",
-            hint="Give another name for the result; imgmem replaces datasets only.",
-            path=out,
+            f"{destination.out} exists and is not an imgmem dataset",
+            hint="Give another name for the result; imgmem replaces only its own datasets.",
+            path=destination.out,
         )
-    return store.read_record(out)
+    return store.read_record(path)
+
+
+def require_replaceable(destination: Destination) -> None:
+    """DatasetError, with names, where something lies in the dataset that is not part of it."""
+    if os.path.isdir(destination.path):
+        work = {os.path.basename(destination.work)} if destination.inside else set()
+        require_only(destination.path, store.FILES | store.LEFTOVERS | work)
 
 
 class WorkDir:
-    """The locked working directory of a build of `out`."""
+    """The locked working directory of a build."""
 
-    def __init__(self, out: str, *, restart: bool = False) -> None:
-        """Make and lock `.OUT.partial`; `restart` empties it.
+    def __init__(self, destination: Destination, *, restart: bool = False) -> None:
+        """Make and lock it; `restart` empties it.
 
-        Raises DatasetError if another build works on it.
+        Raises DatasetError if another build works on it, or if it holds what no build made.
         """
-        self.out = out
-        self.path = partial_path(out)
-        durable.make_parents(out)
-        durable.repair_exchange(self.path, out)
+        self._destination = destination
+        self.path = destination.work
+        durable.make_parents(destination.path)
+        if not destination.inside:
+            durable.repair_exchange(self.path, destination.path)
         self._opened: UnfinishedBuild | None = None
         self._lock = _make_and_lock(self.path)
-        if restart:
-            _empty(self.path)
+        try:
+            require_only(self.path, _OWN)
+            if restart:
+                _empty(self.path)
+        except BaseException:
+            self._lock.release()
+            raise
 
     def open(
         self, inputs: BuildInputs, plan: Plan, create_files: Callable[[str], None]
     ) -> UnfinishedBuild | None:
         """The build in progress, new or resumed; None if all that is left is to publish it.
 
-        Raises DatasetError where what is there was ordered otherwise.
+        Raises DatasetError where what is there was started with other inputs.
         """
         if self._has(store.RECORD):
             self._require_identity(inputs)
@@ -92,22 +117,41 @@ class WorkDir:
         return self._opened
 
     def publish(self) -> None:
-        """Give the complete dataset the name OUT; a dataset that is there is swapped out."""
-        if os.path.isfile(os.path.join(self.out, store.RECORD)):
-            with Lock(self.out, exclusive=True):
-                durable.exchange(self.path, self.out)
-                self._lock.moved(self.out)
-                clean_up(self.out)
-            return
+        """Put the complete dataset in the place of OUT; a dataset that is there is replaced."""
+        path = self._destination.path
+        require_replaceable(self._destination)
+        if self._destination.inside or has_guests(path):
+            self._move_up()
+        elif os.path.isdir(path):
+            self._swap()
+        else:
+            files.remove_build_files(self.path)
+            publish.take_name(self.path, path, self._lock)
+            durable.sync_directory(self._destination.parent)
+
+    def _swap(self) -> None:
+        """Exchange names with the directory that is there, and remove that."""
+        path = self._destination.path
+        with Lock(path, exclusive=True) as old:
+            try:
+                durable.exchange(self.path, path)
+            except durable.CannotRename:
+                old.release()
+                self._move_up()
+                return
+            old.moved(self.path)
+            self._lock.moved(path)
+            _finish_swap(self._destination)
+
+    def _move_up(self) -> None:
         files.remove_build_files(self.path)
-        durable.rename(self.path, self.out)
-        self._lock.moved(self.out)
-        durable.sync_directory(os.path.dirname(self.out) or ".")
+        publish.move_up(self.path, self._destination.path)
+        durable.sync_directory(self._destination.above_work)
 
     def discard(self) -> None:
         """Remove all of it."""
         _empty(self.path)
-        durable.remove_tree(self.path)
+        publish.remove_work(self.path)
 
     def release(self) -> None:
         """Close and unlock; what is there stays for the next run."""
@@ -134,26 +178,47 @@ class WorkDir:
             raise _other_build(self.path, "the options or the source")
 
 
-def clean_up(out: str) -> None:
-    """Finish a swap that was cut short: drop the old dataset, then the new one's plan.
+def clean_up(destination: Destination) -> None:
+    """Finish a publication that was cut short; only one process at a time does.
 
     Names that an ended process had only changed are made durable, whatever is there.
     """
-    if not os.path.isdir(out):
+    path, work = destination.path, destination.work
+    if not os.path.isdir(path):
         return
-    durable.sync_directory(os.path.dirname(out) or ".")
-    if os.path.isfile(os.path.join(out, files.PLAN)):
-        old = partial_path(out)
-        if os.path.isdir(old):
-            durable.remove_tree(old)
-            durable.sync_directory(os.path.dirname(out) or ".")
-        files.remove_build_files(out)
-    durable.sync_directory(out)
+    if not destination.inside:
+        durable.sync_directory(destination.parent)
+    if publish.is_moving(work) or publish.has_moved(work) or _was_swapped_in(path):
+        lock = _make_and_lock(work)
+        try:
+            if publish.is_moving(work):
+                publish.move_up(work, path)
+            elif _was_swapped_in(path):  # still: another process may have finished it
+                _finish_swap(destination)
+            elif publish.has_moved(work):
+                publish.remove_work(work)
+        finally:
+            lock.release()
+    durable.sync_directory(path)
 
 
-def partial_path(out: str) -> str:
-    directory, name = os.path.split(out)
-    return os.path.join(directory, f".{name}.partial")
+def _was_swapped_in(path: str) -> bool:
+    return os.path.isfile(os.path.join(path, files.PLAN))
+
+
+def _finish_swap(destination: Destination) -> None:
+    """Drop the old dataset, then the new one's plan: as long as it is there, this is not over.
+
+    What is not a dataset's stays, in the old one's directory.
+    """
+    old, parent = destination.work, destination.parent
+    durable.sync_directory(parent)
+    publish.remove_files(old, _OWN)
+    if publish.has_moved(old):
+        publish.remove_work(old)
+    durable.sync_directory(parent)
+    files.remove_build_files(destination.path)
+    durable.sync_directory(destination.path)
 
 
 def differences(before: dict[str, Any], now: dict[str, Any]) -> str:
@@ -170,19 +235,23 @@ def _make_and_lock(path: str) -> Lock:
         except ResourceError:
             if not os.path.isdir(path):
                 raise
-        lock = Lock(path, exclusive=True)
+        try:
+            lock = Lock(path, exclusive=True)
+        except ResourceError:
+            if os.path.isdir(path):
+                raise
+            continue  # another process has just removed it
         if lock.holds(path):
             return lock
         lock.release()
 
 
 def _empty(path: str) -> None:
-    """Remove all files but the lock, first and for good those that vouch for the others."""
+    """Remove all that a build made, first and for good what vouches for the rest."""
     for name in (store.RECORD, files.PLAN):
         durable.unlink(os.path.join(path, name))
     durable.sync_directory(path)
-    for name in sorted(set(os.listdir(path)) - LOCKS):
-        durable.unlink(os.path.join(path, name))
+    publish.remove_files(path, _OWN)
 
 
 def _require_same(opened: UnfinishedBuild, now: BuildInputs, plan: Plan) -> None:
@@ -199,7 +268,7 @@ def _require_same(opened: UnfinishedBuild, now: BuildInputs, plan: Plan) -> None
 
 def _other_build(path: str, what: str) -> DatasetError:
     return DatasetError(
-        f"{path} holds an unfinished build, and since then these changed: {what}",
-        hint=f"Restore them to resume, or start over with {option('restart', True)}.",
+        f"found an unfinished build in {path}, but its inputs changed: {what}",
+        hint=f"Restore them to resume, or pass {option('restart', True)} to start over.",
         path=path,
     )

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from imgmem.core.errors import Interrupted, UsageError
 from imgmem.core.machine import memory
 from imgmem.core.messages import command, option
-from imgmem.core.normalize.write_new import sync_name
+from imgmem.core.normalize import write_new
 from imgmem.core.progress import ProgressCallback
 from imgmem.core.specs import RunSpec
 from imgmem.core.storage import durable, store
+from imgmem.core.storage.destination import Destination
 from imgmem.core.storage.locks import Lock
 
 Path = str | os.PathLike[str]
@@ -22,13 +23,14 @@ class Job:
     """Where and how to work, in either direction. to: a new dataset, None for in place."""
 
     path: str
-    to: str | None
+    to: Destination | None
     run: RunSpec
     progress: ProgressCallback
 
     @classmethod
     def of(cls, path: Path, to: Path | None, run: RunSpec, progress: ProgressCallback) -> "Job":
-        return cls(os.fspath(path), None if to is None else os.fspath(to), run, progress)
+        new = None if to is None else Destination.of(os.fspath(to), write_new.SUFFIX)
+        return cls(os.fspath(path), new, run, progress)
 
     @property
     def features(self) -> str:
@@ -55,7 +57,7 @@ def at_work(job: Job) -> Iterator[memory.PeakMemory]:
         if job.to is None:
             store.clean_up(job.path)
         else:
-            sync_name(job.to)
+            write_new.finish(job.to)
         peak = stack.enter_context(memory.PeakMemory())
         try:
             yield peak

@@ -133,7 +133,7 @@ def _result(
     peak.sample()
     return NormalizeResult(
         path=job.path,
-        to=job.to,
+        to=job.to.out if job.to else None,
         status=status,
         shape=record.shape,
         dtype=record.dtype,
@@ -149,7 +149,7 @@ def _normalized(job: Job, spec: NormalizeSpec) -> Outcome:
         require_same(job, spec, rewrite.rewrite_of(job.path).normalization)
         return "normalized", _resume(job, "apply"), ()
     record = _checked(job.path)
-    done = record if job.to is None else _copy_of(record, job.to)
+    done = record if job.to is None else _copy_of(record, job.to.path)
     if done is not None and done.normalization is not None:
         require_same(job, spec, done.normalization)
         return "already normalized", done, ()

@@ -1,4 +1,4 @@
-"""A new dataset from another, which stays as it is: made next to it, published by rename."""
+"""A new dataset from another, which stays as it is: complete, or not there."""
 
 import os
 from collections.abc import Iterator
@@ -12,28 +12,31 @@ from imgmem.core.normalize.journal import RewriteState
 from imgmem.core.normalize.recode import Rewrite, recoded
 from imgmem.core.progress import Progress, ProgressCallback
 from imgmem.core.specs import RunSpec
-from imgmem.core.storage import durable, store
+from imgmem.core.storage import durable, publish, store
+from imgmem.core.storage.destination import Destination, is_free, require_only
 from imgmem.core.storage.durable import File
-from imgmem.core.storage.locks import LOCKS, Lock
+from imgmem.core.storage.locks import Lock
 from imgmem.core.storage.record import Record
 
 _COPY_BYTES = 2**20
-_REMADE = {store.FEATURES, store.RECORD, store.CHECKSUMS, *LOCKS}
+_REMADE = {store.FEATURES, store.RECORD, store.CHECKSUMS}
+_OWN = store.FILES | store.LEFTOVERS | publish.MARKERS
+SUFFIX = store.WORK[1]
 
 
-def require_free(new: str) -> None:
-    """DatasetError if there is anything at the path of a dataset to be written."""
-    if os.path.lexists(new):
+def require_free(new: Destination) -> None:
+    """DatasetError if anything but an empty directory is where a dataset is to be written."""
+    if not is_free(new):
         raise DatasetError(
-            f"{new} already exists",
+            f"{new.out} already exists",
             hint="Give another path, or remove it first.",
-            path=new,
+            path=new.out,
         )
 
 
 def write_copy(
     path: str,
-    new: str,
+    new: Destination,
     rewrite: Rewrite,
     state: RewriteState,
     *,
@@ -44,46 +47,54 @@ def write_copy(
     `rewrite` and the direction and checksums of `state` say. Returns the new record.
 
     Whatever goes wrong, `new` is not there, and nothing else is left behind; a killed process
-    may leave `.NEW.normalizing`, which the next one removes.
+    may leave its working directory, which the next one removes.
     """
-    with _workshop(new) as workshop:
+    with _working(new) as work:
         for name in _other_files(path):
-            _copy(os.path.join(path, name), os.path.join(workshop, name))
-        record = _write_features(path, workshop, rewrite, state, run, progress)
-        store.write_record(workshop, record)
-        durable.rename(workshop, new)
-    sync_name(new)
+            _copy(os.path.join(path, name), os.path.join(work, name))
+        record = _write_features(path, work, rewrite, state, run, progress)
+        store.write_record(work, record)
+    finish(new)
     return record
 
 
-def sync_name(new: str) -> None:
-    """Make it durable that `new` is there, if it is: an ended process may only have renamed it."""
-    if os.path.lexists(new):
-        durable.sync_directory(os.path.dirname(new) or ".")
+def finish(new: Destination) -> None:
+    """Finish what an ended process had begun to publish, and make it durable that it is there."""
+    if publish.is_moving(new.work) or publish.has_moved(new.work):
+        with Lock(new.work, exclusive=True):
+            if publish.is_moving(new.work):
+                publish.move_up(new.work, new.path)
+            elif publish.has_moved(new.work):
+                publish.remove_work(new.work)
+    if os.path.isdir(new.path):
+        durable.sync_directory(new.above_work)
+        durable.sync_directory(new.path)
 
 
 @contextmanager
-def _workshop(new: str) -> Iterator[str]:
-    """A locked, empty directory next to `new`, gone at the end unless it was renamed."""
-    directory, name = os.path.split(os.path.normpath(new))
-    workshop = os.path.join(directory, f".{name}.normalizing")
-    if not os.path.isdir(workshop):
-        durable.mkdir(workshop)
-    with Lock(workshop, exclusive=True) as lock:
-        for left in set(os.listdir(workshop)) - LOCKS:
-            durable.unlink(os.path.join(workshop, left))
+def _working(new: Destination) -> Iterator[str]:
+    """A locked, empty directory, which becomes the new dataset at the end, or is removed."""
+    if not os.path.isdir(new.work):
+        durable.mkdir(new.work)
+    with Lock(new.work, exclusive=True) as lock:
+        require_only(new.work, _OWN)
+        publish.remove_files(new.work, _OWN)
         try:
-            yield workshop
-            lock.moved(new)
+            yield new.work
+            if os.path.isdir(new.path):
+                publish.move_up(new.work, new.path)
+            else:
+                publish.take_name(new.work, new.path, lock)
         except BaseException:
-            durable.remove_tree(workshop)
+            if os.path.isdir(new.work) and not publish.is_moving(new.work):
+                publish.remove_files(new.work, _OWN)
+                publish.remove_work(new.work)
             raise
 
 
 def _other_files(path: str) -> list[str]:
     """What a dataset has besides its features and its record."""
-    names = set(os.listdir(path)) - _REMADE
-    return sorted(name for name in names if os.path.isfile(os.path.join(path, name)))
+    return sorted(store.FILES.intersection(os.listdir(path)) - _REMADE)
 
 
 def _copy(source: str, target: str) -> None:
@@ -97,7 +108,7 @@ def _copy(source: str, target: str) -> None:
 
 def _write_features(
     path: str,
-    workshop: str,
+    work: str,
     rewrite: Rewrite,
     state: RewriteState,
     run: RunSpec,
@@ -107,7 +118,7 @@ def _write_features(
     chunking = rewrite.chunking
     expected = state.to_do()[1]
     crcs = np.zeros_like(expected)
-    name = os.path.join(workshop, store.FEATURES)
+    name = os.path.join(work, store.FEATURES)
     with (
         File(os.path.join(path, store.FEATURES), writable=False) as old,
         File(name, create=True) as features,

@@ -14,18 +14,23 @@ from numpy.typing import NDArray
 
 from imgmem.core.errors import ResourceError, UsageError
 from imgmem.core.machine import process
+from imgmem.core.paths import local_path
 from imgmem.core.rows.origins import RowOrigin
 from imgmem.core.sample.sheet import Section, Tile, draw, sheet_bytes
 from imgmem.core.sample.take import Sample
 from imgmem.core.storage import durable, store
+from imgmem.core.storage.destination import entries
 
 MAX_SHEET_BYTES = 2**30
 """A sheet that takes more memory than this shows more than anybody looks at."""
 JPEG_QUALITY = 92
+_INSIDE = ".sample.new"
+"""Where a folder that exists is filled, until it is complete."""
 
 
 def check_out(out: str, dataset: str) -> None:
     """UsageError unless `save` can write a sample of the dataset to `out`."""
+    local_path(out)
     target, inside = os.path.realpath(out), os.path.realpath(dataset)
     if os.path.commonpath([target, inside]) == inside:
         raise UsageError(
@@ -37,7 +42,7 @@ def check_out(out: str, dataset: str) -> None:
             hint=f"End the name in {', '.join(filter(None, _WRITERS))}, or in / for a folder.",
         )
     is_folder = _writer(out) is _folder
-    if os.path.isdir(out) and (not is_folder or os.listdir(out)):
+    if os.path.isdir(out) and (not is_folder or entries(out)):
         raise UsageError(
             f"{out} is a folder{' that is not empty' if is_folder else ''}",
             hint="Give another name, or empty it first.",
@@ -61,6 +66,7 @@ def save(sample: Sample, out: str) -> None:
         _writer(out)(sample, target)
     except BaseException:
         _discard(target + durable.NEW)
+        _discard(os.path.join(target, _INSIDE))
         raise
 
 
@@ -68,7 +74,7 @@ def _discard(path: str) -> None:
     """Remove an unfinished file or folder, if there is one."""
     if os.path.isdir(path):
         shutil.rmtree(path)
-    else:
+    elif os.path.lexists(path):
         durable.unlink(path)
 
 
@@ -136,7 +142,8 @@ def _images(sample: Sample, out: str) -> None:
 
 def _folder(sample: Sample, out: str) -> None:
     """PNG files named by row (a class's name is data, never a path), and a list of them."""
-    temporary = out + durable.NEW
+    is_there = os.path.isdir(out)  # a mount point, perhaps: it stays
+    temporary = os.path.join(out, _INSIDE) if is_there else out + durable.NEW
     _discard(temporary)
     durable.mkdir(temporary)
     names = [f"row-{row:08d}.png" for row in sample.rows.tolist()]
@@ -147,7 +154,12 @@ def _folder(sample: Sample, out: str) -> None:
     table.writerow(["file", *(field.name for field in fields(RowOrigin))])
     table.writerows((name, *astuple(s)) for name, s in zip(names, sample.sources, strict=True))
     durable.write_file(os.path.join(temporary, store.ROWS), lines.getvalue().encode())
-    durable.rename(temporary, out)
+    if is_there:
+        for name in (*names, store.ROWS):
+            durable.rename(os.path.join(temporary, name), os.path.join(out, name))
+        durable.rmdir(temporary)
+    else:
+        durable.rename(temporary, out)
 
 
 _WRITERS = {

@@ -8,6 +8,7 @@ from typing import Any
 from imgmem._version import __version__
 from imgmem.core.errors import UsageError
 from imgmem.core.machine import process
+from imgmem.core.paths import local_path
 from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.read.dataset import Dataset
 from imgmem.core.read.dataset import open as open_dataset
@@ -46,6 +47,7 @@ class _Strip:
 
 def check_report(out: str, dataset: str) -> None:
     """UsageError unless a report on the dataset can be written to `out`."""
+    local_path(out)
     inside, target = os.path.realpath(dataset), os.path.realpath(out)
     if os.path.commonpath([inside, target]) == inside:
         raise UsageError(f"{out} is inside the dataset", hint="Write it somewhere else.", path=out)

@@ -20,6 +20,8 @@ from imgmem.core.storage.system import System
 from imgmem.core.units import format_bytes
 
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_FIXED = {errno.EXDEV, errno.EBUSY}
+"""What a directory answers that cannot be renamed: of a lower layer, or mounted."""
 _SWAP = ".swap"
 NEW = ".new"
 """Ends the name of a file that is being written, until it is renamed to its own."""
@@ -55,6 +57,10 @@ def _explained(doing: str, path: str) -> Iterator[None]:
             hint="Check the disk and the permissions, then run the same command again.",
             path=path,
         ) from error
+
+
+class CannotRename(Exception):
+    """A directory that has to stay where it is."""
 
 
 class File:
@@ -158,21 +164,39 @@ def rename(source: str, target: str) -> None:
         _system.rename(source, target)
 
 
+def rename_directory(source: str, target: str) -> None:
+    """Rename a directory within one parent. CannotRename where it has to stay where it is."""
+    with _explained("renaming", source):
+        _rename_away(source, target)
+
+
 def exchange(one: str, other: str) -> None:
     """Let two directories of one parent swap their names: at once where the system can.
 
     Elsewhere by three renames, which `repair_exchange` finishes after a crash. Durable after
-    the next sync of the parent.
+    the next sync of the parent. Raises CannotRename, and changes nothing, where one of them
+    cannot be renamed at all.
     """
     with _explained("swapping", one):
         try:
             _system.exchange(one, other)
         except OSError as error:
+            if error.errno in _FIXED:
+                raise CannotRename from error
             if error.errno not in system.UNSUPPORTED:
                 raise
-            _system.rename(other, other + _SWAP)
+            _rename_away(other, other + _SWAP)
             _system.rename(one, other)
             _system.rename(other + _SWAP, one)
+
+
+def _rename_away(source: str, target: str) -> None:
+    try:
+        _system.rename(source, target)
+    except OSError as error:
+        if error.errno in _FIXED:
+            raise CannotRename from error
+        raise
 
 
 def repair_exchange(one: str, other: str) -> None:
@@ -199,6 +223,11 @@ def mkdir(path: str) -> None:
         _system.mkdir(path)
 
 
+def touch(path: str) -> None:
+    """Make an empty file. Durable after the next sync of its directory."""
+    File(path, create=True).close()
+
+
 def create_lock_file(path: str) -> int:
     """A descriptor of an empty file, made where it is missing. Raises OSError."""
     try:
@@ -213,10 +242,8 @@ def make_parents(path: str) -> None:
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
 
 
-def remove_tree(path: str) -> None:
-    """Remove a directory of plain files (the only kind that imgmem makes)."""
-    for name in sorted(os.listdir(path)):
-        unlink(os.path.join(path, name))
+def rmdir(path: str) -> None:
+    """Remove an empty directory."""
     with _explained("removing", path):
         _system.rmdir(path)
 

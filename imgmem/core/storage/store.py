@@ -21,6 +21,12 @@ CHECKSUMS = "checksums.json"
 ROWS = "rows.csv"
 FACTS = "rows.npy"
 REJECTED = "rejected.csv"
+FILES = frozenset({FEATURES, LABELS, RECORD, CHECKSUMS, ROWS, FACTS, REJECTED})
+"""All that a dataset consists of, its lock aside; nothing else is ever replaced or removed."""
+WORK = (".partial", ".normalizing")
+"""The working directories of `build` and `normalize`, where they are inside a destination."""
+LEFTOVERS = frozenset(name + durable.NEW for name in (RECORD, CHECKSUMS))
+"""What a killed process may leave in a dataset; of no worth."""
 ARRAYS = {"X": FEATURES, "y": LABELS}
 
 JOURNAL = "normalize.journal"
@@ -101,6 +107,8 @@ def _load_document(path: str) -> Any:
         with open(name, "rb", opener=open_regular) as file:
             return json.load(file)
     except (FileNotFoundError, NotADirectoryError):
+        if any(os.path.isdir(os.path.join(path, name)) for name in WORK):
+            raise _unfinished(path) from None
         raise InputError(
             f"{path} is not an imgmem dataset (it has no {RECORD})",
             hint="Give the directory that `build` made.",
@@ -108,6 +116,14 @@ def _load_document(path: str) -> Any:
         ) from None
     except (ValueError, RecursionError) as error:
         raise damaged(name, f"not JSON: {error}") from None
+
+
+def _unfinished(path: str) -> DatasetError:
+    return DatasetError(
+        f"{path} is not complete: the command that was writing it was interrupted",
+        hint="Run that command again to finish it.",
+        path=path,
+    )
 
 
 def _with_checksums(path: str, document: dict[str, Any], *, wanted: bool) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import ctypes
 import errno
 import os
+import re
 import threading
 
 try:
@@ -16,6 +17,8 @@ UNSUPPORTED = {errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL, errno.ENOSYS}
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 """From Linux's fcntl.h and renameat2(2)."""
 _position = threading.Lock()
+_MOUNT_ESCAPES = re.compile(rb"[ \t\n\\]")
+"""What the kernel's table of mounts writes in octal."""
 
 
 class System:
@@ -85,6 +88,19 @@ def forget(fd: int, offset: int, length: int) -> None:
 def can_sync_directories() -> bool:
     """Windows cannot open a directory; its file systems keep names in order by themselves."""
     return hasattr(os, "O_DIRECTORY")
+
+
+def is_mount(path: str) -> bool:
+    """Whether something is mounted at a path, be it a folder of the same file system (Linux)."""
+    if os.path.ismount(path):
+        return True
+    try:
+        with open("/proc/self/mountinfo", "rb") as table:
+            points = {line.split()[4] for line in table}
+    except (OSError, IndexError):
+        return False
+    name = os.fsencode(os.path.realpath(path))
+    return _MOUNT_ESCAPES.sub(lambda m: b"\\%03o" % m[0][0], name) in points
 
 
 def _renameat2(one: str, other: str) -> None:

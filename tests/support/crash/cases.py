@@ -73,6 +73,8 @@ def other_cases(base):
     before = {"d": read_tree(_dataset(base / "to", "uint8", "float32", 5))}
     after = _result(base / "to", write_to)
     yield Case("new dataset", "--to", before, after, after, write_to, write_to)
+    into = before | {"new": {}}
+    yield Case("new dataset", "--to a folder", into, after, after, write_to, write_to)
     on_read, back = _normalizes(NormalizeSpec(on_read=True)), _undoes()
     before = {"d": read_tree(_dataset(base / "on-read", "uint8", "uint8", 5))}
     after = _result(base / "on-read", on_read)
@@ -95,6 +97,11 @@ def build_cases(base):
     again = _builds(source, BuildSpec(image=ImageSpec(size=(4, 4))), overwrite=True)
     new = _built(base / "over", end, again)
     yield Case("build", "overwrite", end, new, new, again, again)
+    yield Case("build", "in a folder", {"out": {}}, end, end, build_it, build_it)
+    kept = {".gitkeep": b""}
+    old = end["out"] | kept | {"rejected.csv": b"path,reason,detail\n"}  # of the old one only
+    guest, replaced = {"out": old}, {"out": new["out"] | kept}
+    yield Case("build", "overwrite in a folder", guest, replaced, replaced, again, again)
     complete = _killed_before_publishing(base / "complete", build_it)
     anew = _builds(source, labeled, restart=True)
     yield Case("build", "restart", complete, end, end, anew, build_it)

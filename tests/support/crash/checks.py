@@ -211,22 +211,38 @@ def damages(scratch, case, *, limit=200):
 
 def _damageable(tree):
     """Data and journal of a dataset that is in transition, or of a build in progress."""
-    names = {"d": ("normalize.journal", "X.in-transition", "X.npy")}
-    names |= {".out.partial": ("X.npy", "y.npy", "progress", "blocks", "plan.json")}
-    busy = {"d": "normalize.journal", ".out.partial": "plan.json"}
+    build = ("X.npy", "y.npy", "progress", "blocks", "plan.json")
+    busy = {
+        ("d",): ("normalize.journal", ("normalize.journal", "X.in-transition", "X.npy")),
+        (".out.partial",): ("plan.json", build),
+        ("out", ".partial"): ("plan.json", build),
+    }
     return [
         (place, name)
-        for place, mark in busy.items()
-        if mark in tree.get(place, ())
-        for name in names[place]
-        if tree[place].get(name)
+        for place, (mark, names) in busy.items()
+        if mark in _inner(tree, place)
+        for name in names
+        if _inner(tree, place).get(name)
     ]
+
+
+def _inner(tree, place):
+    for name in place:
+        tree = tree.get(name, {})
+    return tree
+
+
+def _replaced(tree, place, name, data):
+    """The tree with another file `name` in the directory `place`."""
+    if not place:
+        return tree | {name: data}
+    return tree | {place[0]: _replaced(tree[place[0]], place[1:], name, data)}
 
 
 def _damaged(tree, paths, chance):
     """(path, the tree with that file damaged)."""
     directory, name = chance.choice(sorted(paths))
-    data = bytearray(tree[directory][name])
+    data = bytearray(_inner(tree, directory)[name])
     kind = chance.choice(("flip", "flip", "flip", "cut", "grow", "zero"))
     at = chance.randrange(len(data))
     if kind == "flip":
@@ -238,7 +254,7 @@ def _damaged(tree, paths, chance):
     else:
         stop = at + chance.choice((16, 512, 4096))
         data[at:stop] = bytes(len(data[at:stop]))
-    return f"{name} ({kind} at {at})", tree | {directory: tree[directory] | {name: bytes(data)}}
+    return f"{name} ({kind} at {at})", _replaced(tree, directory, name, bytes(data))
 
 
 def sync_sites(scratch, case):

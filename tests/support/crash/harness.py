@@ -94,16 +94,58 @@ class Directory:
         self.pending.append(change)
 
     def sync(self):
+        later = [c for c in self.pending if isinstance(c, Departure) and not c.has_arrived]
         for change in self.pending:
-            _rename(self.safe, change)
-        self.pending = []
+            if not any(change is each for each in later):
+                _rename(self.safe, change)
+        self.pending = later
 
     def after_power_cut(self, keep):
         names = dict(self.safe)
         for number, change in enumerate(self.pending):
-            if keep(self, number, len(self.pending)):
+            if self._is_kept(number, change, keep):
                 _rename(names, change)
         return {name: node.after_power_cut(keep) for name, node in names.items()}
+
+    def _is_kept(self, number, change, keep):
+        if isinstance(change, Departure) and not change.has_arrived:
+            into = change.into
+            there = next(i for i, c in enumerate(into.pending) if c is change.arrival)
+            if not into._is_kept(there, change.arrival, keep):
+                return False
+        return keep.decides(self, number, len(self.pending), change)
+
+
+class Fates:
+    """What a power cut keeps, decided once for every change to a directory."""
+
+    def __init__(self, keep):
+        self._keep = keep
+        self._found = {}
+
+    def __call__(self, *arguments):
+        return self._keep(*arguments)
+
+    def decides(self, node, number, count, change):
+        if id(change) not in self._found:
+            self._found[id(change)] = self._keep(node, number, count)
+        return self._found[id(change)]
+
+
+class Departure(dict):
+    """A name that leaves for another directory: never before it has arrived there.
+
+    That is less than journaling file systems promise (both at once), and all that is relied on.
+    """
+
+    def __init__(self, name, into, arrival):
+        super().__init__({name: None})
+        self.into = into
+        self.arrival = arrival
+
+    @property
+    def has_arrived(self):
+        return not any(change is self.arrival for change in self.into.pending)
 
 
 def _rename(names, change):
@@ -129,7 +171,7 @@ class Disk:
         return _live(self.root)
 
     def after_power_cut(self, keep):
-        return self.root.after_power_cut(keep)
+        return self.root.after_power_cut(Fates(keep))
 
     def copy(self):
         return copy.deepcopy(self)
@@ -266,10 +308,14 @@ class Recorder(System):
     def rename(self, source, target):
         self._call("rename", source)
         super().rename(source, target)
-        parent = self._parent(source)
-        assert parent is self._parent(target), "renames stay in one directory"
+        parent, into = self._parent(source), self._parent(target)
         old, new = os.path.basename(source), os.path.basename(target)
-        parent.change({old: None, new: parent.live[old]})
+        if parent is into:
+            parent.change({old: None, new: parent.live[old]})
+        else:
+            arrival = {new: parent.live[old]}
+            into.change(arrival)
+            parent.change(Departure(old, into, arrival))
 
     def exchange(self, one, other):
         self._call("exchange", one)
@@ -403,7 +449,17 @@ def keep_all_but_newest(_, number, count):
     return number < count - 1
 
 
-POLICIES = (keep_none, keep_all, keep_names, keep_data, keep_newest, keep_all_but_newest)
+def keep_removals(node, number, _):
+    """Names that went are gone, whatever else was to come or to leave for another directory."""
+    if not isinstance(node, Directory):
+        return False
+    change = node.pending[number]
+    return not isinstance(change, Departure) and not any(change.values())
+
+
+POLICIES = (
+    keep_none, keep_all, keep_names, keep_data, keep_newest, keep_all_but_newest, keep_removals,
+)  # fmt: skip
 """Power cuts that are looked at everywhere, beside the random ones."""
 
 

@@ -3,14 +3,18 @@
 import csv
 import os
 import re
+import shutil
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from support.datasets import write_dataset
 from support.numbered import ON_READ
 from support.program import python
+from support.program import run as command_run
 
 import imgmem
 
@@ -133,3 +137,80 @@ def test_the_augmentation_with_opencv_changes_each_image_and_keeps_its_kind(fold
         assert (np.abs(after - before).mean(axis=(1, 2, 3)) > 0.01).mean() > 0.9
         assert np.abs(after.mean() - before.mean()) < 0.2
         assert np.array_equal(labels, same)
+
+
+@pytest.fixture(scope="module")
+def pets(tmp_path_factory):
+    """Two kinds of pictures in folders, one of them damaged, and new ones without labels."""
+    folder = tmp_path_factory.mktemp("pets")
+    random = np.random.default_rng(0)
+    for name, label, count in (("PetImages/Cat", 0, 150), ("PetImages/Dog", 1, 150)):
+        (folder / name).mkdir(parents=True)
+        for number in range(count):
+            image = picture(label, random, 48)
+            cv2.imwrite(str(folder / name / f"{number}.jpg"), image)
+    damaged = folder / "PetImages/Cat/0.jpg"
+    damaged.write_bytes(damaged.read_bytes()[:500])
+    (folder / "new").mkdir()
+    for number in range(20):
+        cv2.imwrite(str(folder / f"new/{number:02}.jpg"), picture(number % 2, random, 48))
+    return folder
+
+
+def require_pets_are_known(printed):
+    """Most of the new pictures are of the class that they were drawn as."""
+    found = dict(line.split() for line in printed.splitlines() if re.match(r"\d\d\.jpg ", line))
+    assert len(found) == 20
+    right = [found[f"{number:02}.jpg"] == ("Cat", "Dog")[number % 2] for number in range(20)]
+    assert sum(right) >= 16
+
+
+def test_the_folder_of_pets_is_learned_with_keras(pets):
+    need("torch", "keras")
+    require_pets_are_known(run(example("Keras", 1), pets))
+
+
+@pytest.fixture(scope="session")
+def tensorflow(tmp_path_factory):
+    """A Python that has imgmem, Keras and TensorFlow."""
+    venv = tmp_path_factory.mktemp("tensorflow") / "venv"
+    require([sys.executable, "-m", "venv", venv])
+    pip = [venv / "bin/pip", "install", "--quiet"]
+    require([*pip, "tensorflow-cpu", "keras", ROOT])
+    return venv / "bin/python"
+
+
+def require(command, **options):
+    done = command_run(command, **options)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+ON_TENSORFLOW = {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
+
+
+@pytest.mark.full
+def test_the_folder_of_pets_is_learned_with_tensorflow(pets, tensorflow, tmp_path):
+    shutil.copytree(pets / "PetImages", tmp_path / "PetImages")
+    shutil.copytree(pets / "new", tmp_path / "new")
+    code = example("Keras", 1)
+    printed = require([tensorflow, "-c", code], cwd=tmp_path, env=ON_TENSORFLOW)
+    require_pets_are_known(printed)
+
+
+@pytest.mark.full
+def test_a_small_network_learns_in_tensorflow(folder, tensorflow):
+    printed = require([tensorflow, "-c", example("Keras", 0)], cwd=folder, env=ON_TENSORFLOW)
+    assert accuracy(printed) > 0.9
+
+
+@pytest.mark.full
+def test_tensorflows_own_datasets_get_the_batches(folder, tensorflow):
+    code = (
+        example("TensorFlow", 0)
+        + """
+seen = [sorted(label for _, labels in data for label in labels.numpy().tolist()) for _ in range(2)]
+assert seen[0] == seen[1] and len(seen[0]) > 600, len(seen[0])
+"""
+    )
+    require([tensorflow, "-c", code], cwd=folder, env=ON_TENSORFLOW)

@@ -119,47 +119,64 @@ def assign_splits(
     Without groups every class is divided alike. With them (`grp`), what shares a group or has
     identical bytes stays together, and classes only decide between splits that are as good.
     """
-    _find_units(database, source, plan.divided)
-    database.execute("CREATE TEMP TABLE units (unit PRIMARY KEY, label, place, split)")
+    _find_equal(database, source, plan.divided)
     if grouped:
+        _name_units(database, plan.divided)
         _join_groups(database, plan.divided)
         _divide_groups(database, plan)
     else:
         _divide_classes(database, plan)
-    database.execute(
-        """
-        UPDATE files SET split = (SELECT split FROM units WHERE units.unit = files.unit)
-        WHERE split IS ?""",
-        (plan.divided,),
-    )
 
 
 def _divide_classes(database: sqlite3.Connection, plan: SplitPlan) -> None:
+    """Divide every class alike: all go to the largest split at first, so that only the others
+    have to be looked up one by one."""
+    _list_units(database, plan.divided)
+    largest = max(plan.fractions, key=lambda pair: pair[1])[0]
+    database.execute("UPDATE files SET split = ? WHERE split IS ?", (largest, plan.divided))
+    database.execute("CREATE INDEX by_unit ON files (unit) WHERE unit NOT NULL")
+    for column, key in (("row", "rowid"), ("unit", "unit")):
+        known = f"SELECT 1 FROM units WHERE {column} NOT NULL LIMIT 1"
+        if database.execute(known).fetchone() is not None:
+            placed = _divided(database, column, plan.fractions)
+            moved = ((split, value) for split, value in placed if split != largest)
+            database.executemany(f"UPDATE files SET split = ? WHERE {key} = ?", moved)
+
+
+def _list_units(database: sqlite3.Connection, split: str | None) -> None:
+    """Make the table `units`, class by class in random order: `row` of a source that is alone,
+    or `unit` of several that are the same."""
     database.execute(
         """
-        INSERT INTO units SELECT unit, label, ROW_NUMBER() OVER (PARTITION BY label ORDER BY first)
-        - 1, NULL FROM (SELECT unit, MIN(label) AS label, MIN(rank) AS first FROM files
-                        WHERE split IS ? GROUP BY unit)""",
-        (plan.divided,),
+        CREATE TEMP TABLE units AS
+        SELECT rowid AS row, NULL AS unit, label, rank FROM files
+        WHERE split IS :split AND unit IS NULL
+        UNION ALL SELECT NULL, unit, MIN(label), MIN(rank) FROM files
+        WHERE split IS :split AND unit NOT NULL GROUP BY unit
+        ORDER BY label, rank""",
+        {"split": split},
     )
-    database.execute("CREATE INDEX by_label ON units (label, place)")
-    query = "SELECT label, COUNT(*) FROM units GROUP BY label ORDER BY label"
-    whole = Apportionment([fraction for _, fraction in plan.fractions])
-    for label, count in database.execute(query).fetchall():
-        _divide_class(database, plan, label, whole.shares(count))
 
 
-def _divide_class(
-    database: sqlite3.Connection, plan: SplitPlan, label: Any, shares: list[int]
-) -> None:
-    """Assign the units of one class to the splits, in their random order."""
-    start = 0
-    for (name, _), share in zip(plan.fractions, shares, strict=True):
-        database.execute(
-            "UPDATE units SET split = ? WHERE label IS ? AND place >= ? AND place < ?",
-            (name, label, start, start + share),
-        )
-        start += share
+def _divided(
+    database: sqlite3.Connection, column: str, fractions: tuple[tuple[str, float], ...]
+) -> Iterator[tuple[str, Any]]:
+    """(split, value of `column`) of every unit that has one."""
+    counts = dict(database.execute("SELECT label, COUNT(*) FROM units GROUP BY label").fetchall())
+    whole = Apportionment([fraction for _, fraction in fractions])
+    rows = database.execute(f"SELECT label, {column} FROM units ORDER BY rowid")
+    for label, units in groupby(rows, key=lambda row: row[0]):
+        shares = zip(fractions, whole.shares(counts[label]), strict=True)
+        splits = (name for (name, _), share in shares for _ in range(share))
+        for split, (_, value) in zip(splits, units, strict=True):
+            if value is not None:
+                yield split, value
+
+
+def _name_units(database: sqlite3.Connection, split: str | None) -> None:
+    """Give a unit of its own to every source that is alone."""
+    alone = "UPDATE files SET unit = CAST(rowid AS BLOB) WHERE split IS ? AND unit IS NULL"
+    database.execute(alone, (split,))
 
 
 def _join_groups(database: sqlite3.Connection, split: str | None) -> None:
@@ -198,7 +215,14 @@ def _divide_groups(database: sqlite3.Connection, plan: SplitPlan) -> None:
     placed = place(_group_units(database, plan.divided), totals, fractions)
     names = [name for name, _ in plan.fractions]
     rows = ((unit, names[index]) for unit, index in placed)
-    database.executemany("INSERT INTO units VALUES (?, NULL, NULL, ?)", rows)
+    database.execute("CREATE TEMP TABLE units (unit PRIMARY KEY, split)")
+    database.executemany("INSERT INTO units VALUES (?, ?)", rows)
+    database.execute(
+        """
+        UPDATE files SET split = (SELECT split FROM units WHERE units.unit = files.unit)
+        WHERE split IS ?""",
+        (plan.divided,),
+    )
 
 
 def _group_units(database: sqlite3.Connection, split: str | None) -> Iterator[Unit]:
@@ -220,27 +244,28 @@ def _group_units(database: sqlite3.Connection, split: str | None) -> Iterator[Un
         yield Unit(unit, {label: count for _, label, count in members})
 
 
-def _find_units(database: sqlite3.Connection, source: Source, split: str | None) -> None:
-    """Set `unit`: files of identical bytes share one; only files of equal size are read,
-    and only those whose beginnings agree are read whole."""
-    database.execute("UPDATE files SET unit = CAST(size AS BLOB) WHERE split IS ?", (split,))
-    for length in (_HEAD_BYTES, None):
+def _find_equal(database: sqlite3.Connection, source: Source, split: str | None) -> None:
+    """Set `unit` of files that may have the same bytes: it is the same if they have. Only files
+    of equal size are read, and only those whose beginnings agree are read whole."""
+    for key, length in (("size", _HEAD_BYTES), ("unit", None)):
         digests = (
             (_digest(source, name, locator, length), row)
-            for row, name, locator in _colliding(database, split)
+            for row, name, locator in _colliding(database, split, key)
         )
         database.executemany("UPDATE files SET unit = ? WHERE rowid = ?", digests)
 
 
-def _colliding(database: sqlite3.Connection, split: str | None) -> Iterator[tuple[Any, Any, Any]]:
-    """(row, name, locator) of the files that share their unit with another."""
+def _colliding(
+    database: sqlite3.Connection, split: str | None, key: str
+) -> Iterator[tuple[Any, Any, Any]]:
+    """(row, name, locator) of the files that share the value of `key` with another."""
     database.execute("DROP TABLE IF EXISTS colliding")
     database.execute(
-        """
+        f"""
         CREATE TEMP TABLE colliding AS SELECT rowid AS row, name, locator FROM files
-        WHERE split IS ? AND unit IN
-        (SELECT unit FROM files WHERE split IS ? GROUP BY unit HAVING COUNT(*) > 1)""",
-        (split, split),
+        WHERE split IS :split AND {key} IN
+        (SELECT {key} FROM files WHERE split IS :split GROUP BY {key} HAVING COUNT(*) > 1)""",
+        {"split": split},
     )
     return iter(database.execute("SELECT row, name, locator FROM colliding"))
 

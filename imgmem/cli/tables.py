@@ -217,6 +217,8 @@ def _item(item: Item) -> str:
     more = f" and {rest} more" if rest > 0 else ""
     if item.exact:
         return " = ".join(map(_row, item.rows[:ROWS_SHOWN])) + more
+    if item.distance is None:
+        return " & ".join(map(_row, item.rows[:ROWS_SHOWN])) + more
     bits = "1 bit" if item.distance == 1 else f"{item.distance} bits"
     return " ~ ".join(map(_row, item.rows[:ROWS_SHOWN])) + f"{more}  [{bits}]"
 

@@ -1,6 +1,7 @@
 """Splits that keep groups together, and reach their shares."""
 
 import csv
+import json
 import shutil
 from collections import Counter, defaultdict
 
@@ -11,7 +12,7 @@ from support.images import photo, write
 
 import imgmem
 from imgmem.core.build.allocate import Apportionment, Components, Unit, place
-from imgmem.core.errors import InputError, UsageError
+from imgmem.core.errors import CheckFailed, InputError, UsageError
 from imgmem.core.specs import BuildSpec
 
 SMALL = {"size": 4, "workers": 1}
@@ -202,3 +203,50 @@ def test_classes_that_a_drawn_split_lacks_are_named(tmp_path):
     )
     assert result.splits == {"train": 9, "val": 3}
     assert any(note.startswith("split val has no image of 9 classes: k0") for note in result.notes)
+
+
+@pytest.fixture
+def parted(tmp_path):
+    """A dataset whose group p1 is in train and in val, p2 only in train, one without a group."""
+    lines = ["path,label,split,patient"]
+    for number, (split, patient) in enumerate(
+        [
+            ("train", "p1"),
+            ("train", "p2"),
+            ("train", "p2"),
+            ("train", ""),
+            ("val", "p1"),
+            ("val", ""),
+        ]
+    ):
+        write(tmp_path / f"src/{number}.png", photo(16, 16, seed=number))
+        lines.append(f"{number}.png,c{number % 2},{split},{patient}")
+    (tmp_path / "src/l.csv").write_text("\n".join(lines))
+    imgmem.build(tmp_path / "src/l.csv", tmp_path / "d", size=16, workers=1)
+    file = tmp_path / "d/dataset.json"
+    record = json.loads(file.read_text())
+    file.write_text(json.dumps(record | {"group_column": "patient"}))
+    return tmp_path / "d"
+
+
+def test_a_group_in_two_splits_is_a_finding(parted):
+    (finding,) = [f for f in imgmem.stats(parted).findings if f.kind == "group-leaks"]
+    assert (finding.count, [row.row for row in finding.items[0].rows]) == (1, [0, 4])
+
+
+def test_stats_can_fail_on_group_leaks(parted):
+    with pytest.raises(CheckFailed, match="group-leaks"):
+        imgmem.stats(parted, fail_on="group-leaks")
+
+
+def test_there_is_no_check_for_group_leaks_without_groups(tmp_path):
+    source = patients(tmp_path / "src", {"p1": 4, "p2": 4})
+    imgmem.build(source, tmp_path / "out", split="val=0.5", **SMALL)
+    with pytest.raises(UsageError, match="no column of groups"):
+        imgmem.stats(tmp_path / "out", fail_on="group-leaks")
+
+
+def test_a_split_by_group_has_no_group_leaks(tmp_path):
+    source = patients(tmp_path / "src", {"p1": 4, "p2": 4, "p3": 3})
+    imgmem.build(source, tmp_path / "out", split="val=0.5", group="name:^(p.)_", **SMALL)
+    imgmem.stats(tmp_path / "out", fail_on="group-leaks")

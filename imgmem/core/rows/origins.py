@@ -1,13 +1,18 @@
 """`rows.csv`, read line by line: where rows came from."""
 
 import csv
+import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 
+import numpy as np
+from numpy.typing import NDArray
+
 from imgmem.core.storage import store
+from imgmem.core.storage.record import Record
 
 ROW_COLUMNS = ("row", "split", "label", "class", "path", "width", "height", "digest")
 """The columns that every `rows.csv` starts with; those of the label table follow."""
@@ -69,16 +74,42 @@ def paths_of(dataset: str, start: int, stop: int) -> Iterator[str]:
 @contextmanager
 def _lines(dataset: str) -> Iterator[Iterator[list[str]]]:
     """The lines of `rows.csv` below its header; DatasetError for what goes wrong with them."""
+    with _table(dataset) as lines:
+        next(lines, None)
+        yield lines
+
+
+@contextmanager
+def _table(dataset: str) -> Iterator[Iterator[list[str]]]:
+    """The lines of `rows.csv`; DatasetError for what goes wrong with them."""
     name = os.path.join(dataset, store.ROWS)
     try:
         with open(name, encoding="utf-8", newline="", opener=store.open_regular) as file:
-            lines = csv.reader(file)
-            next(lines, None)
-            yield lines
+            yield csv.reader(file)
     except FileNotFoundError:
         raise store.damaged(name, "it is missing") from None
     except (ValueError, IndexError, csv.Error) as error:
         raise store.damaged(name, f"invalid contents ({error})") from None
+
+
+def group_keys(dataset: str, record: Record) -> NDArray[np.uint64]:
+    """A number for the group of each row of the dataset at that path, (N,); 0 for none.
+
+    Raises DatasetError where `rows.csv` is damaged, or lacks the column of groups.
+    """
+    keys = np.zeros(record.shape[0], np.uint64)
+    with _table(dataset) as lines:
+        column = next(lines, []).index(record.group_column or "")
+        for number, fields in enumerate(lines):
+            keys[number] = _key(fields[column].strip())
+    return keys
+
+
+def _key(group: str) -> int:
+    if not group:
+        return 0
+    digest = hashlib.blake2b(group.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "little") or 1
 
 
 def _source(fields: list[str], number: int) -> RowOrigin:

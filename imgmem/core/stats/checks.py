@@ -35,17 +35,23 @@ def require_possible(path: str, spec: StatsSpec) -> None:
 def _missing(check: Check, record: Record, spec: StatsSpec) -> str | None:
     """What a check would need and does not have."""
     needs = _NEEDS[check.kind]
+    if needs == "groups" and record.group_column is None:
+        return "the dataset has no column of groups"
+    if needs in ("groups", "splits"):
+        return _missing_split(record, spec)
     if needs == "labels" and record.classes is None:
         return "the dataset has no labels"
-    if needs == "splits" and sum(stop > start for start, stop in record.splits.values()) < 2:
-        return "the dataset has no two splits with rows"
-    if needs == "splits" and spec.split is not None:
-        return "it is about more than one split"
     if needs == "build" and "rejected" not in record.build:
         return "the dataset does not say what was rejected"
     if check.kind == "near-duplicates" and spec.thresholds.near is None:
         return "the threshold near is off"
     return None
+
+
+def _missing_split(record: Record, spec: StatsSpec) -> str | None:
+    if sum(stop > start for start, stop in record.splits.values()) < 2:
+        return "the dataset has no two splits with rows"
+    return None if spec.split is None else "it is about more than one split"
 
 
 def failed_check(stats: DatasetStats, checks: Sequence[Check]) -> CheckFailed | None:

@@ -15,7 +15,7 @@ from imgmem.core.arrays import Indices, Labels
 from imgmem.core.read.dataset import Dataset
 from imgmem.core.rows.duplicates import DuplicateGroup, duplicate_groups
 from imgmem.core.rows.facts import Facts
-from imgmem.core.rows.origins import RowOrigin, sources_of
+from imgmem.core.rows.origins import RowOrigin, group_keys, sources_of
 from imgmem.core.specs import LISTED, Thresholds
 from imgmem.core.stats.kinds import FINDINGS, FindingKind
 
@@ -177,6 +177,19 @@ class InspectedRows:
                 covered.update(rows)
                 crossing.append(group)
         return _listed(crossing)
+
+    def parted_groups(self) -> Found:
+        """Groups, such as patients, that are in several splits: the first row in each split."""
+        dataset = self._dataset
+        if dataset.record.group_column is None:
+            return Found(0, [])
+        keys = group_keys(dataset.path, dataset.record)[dataset.start : dataset.stop]
+        rows = np.flatnonzero((keys != 0) & (self.splits >= 0))
+        pairs = np.stack([keys[rows], self.splits[rows].astype(np.uint64)])
+        rows = rows[np.sort(np.unique(pairs, axis=1, return_index=True)[1])]
+        _, group, count = np.unique(keys[rows], return_inverse=True, return_counts=True)
+        parted = [rows[group == one].tolist() for one in np.flatnonzero(count > 1)[:LISTED]]
+        return Found(int((count > 1).sum()), [FoundItem(each) for each in sorted(parted)])
 
     def lowest(self, values: Figures, which: Selected) -> Found:
         """The selected rows, those with the lowest values first."""

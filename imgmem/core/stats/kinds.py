@@ -27,7 +27,8 @@ class FindingKind:
         title: What it is, in a few words.
         rule: Finds the rows of this kind, given the value of the threshold.
         threshold: The field of `Thresholds` that the rule depends on, or None.
-        needs: What a dataset must have to be checked for it: "splits", "labels", or None.
+        needs: What a dataset must have to be checked for it: "splits", "labels", "groups" (and
+            splits), or None.
     """
 
     name: str
@@ -51,6 +52,12 @@ FINDINGS = (
         lambda rows, _: rows.groups_across(rows.labels),
         threshold="near",
         needs="labels",
+    ),
+    FindingKind(
+        "group-leaks",
+        "same group in more than one split",
+        lambda rows, _: rows.parted_groups(),
+        needs="groups",
     ),
     FindingKind("duplicates", "same source bytes", lambda rows, _: rows.equal_groups()),
     FindingKind("near-duplicates", "look the same", lambda rows, _: rows.near_groups(), "near"),

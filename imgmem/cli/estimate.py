@@ -94,7 +94,24 @@ def _facts(result: "Estimate") -> Iterator[tuple[str, str]]:
         "memory",
         f"{format_bytes(available.memory_bytes)} for a process here (limit: {available.limit})",
     )
-    yield "disk", f"{format_bytes(available.disk_bytes)} free in {printable(available.directory)}"
+    free, place = format_bytes(available.disk_bytes), printable(available.directory)
+    yield "disk", f"{free} free in {place} (a quota, if you have one, is not seen)"
+    yield "growth", _growth(result)
+
+
+def _growth(result: "Estimate") -> str:
+    """Why a dataset is larger than its source, and which size there is room for."""
+    from imgmem.core.units import format_bytes
+
+    if result.build is None or not result.images.source_bytes:
+        return ""
+    files, dataset = result.images.source_bytes, result.build.disk_bytes
+    said = f"{format_bytes(files)} of image files become {format_bytes(dataset)}"
+    if dataset > files:
+        said += f", {dataset / files:.1f} times as much: rows are stored uncompressed"
+    if result.fitting_size:
+        said += f"; --size {_by(result.fitting_size)} would fit"
+    return said
 
 
 def _sizes(images: "Images") -> str:
@@ -143,6 +160,8 @@ def _needs(result: "Estimate") -> "Table":
             lines.add_row(
                 name, format_bytes(need.memory_bytes), disk, render.printable(need.verdict)
             )
+    if result.normalize:
+        lines.add_row("normalize --on-read", "", "+0 B", "X.npy stays uint8")
     if not result.images.row_shape:
         lines.add_row("build", "", "", "images differ in size; pass --size")
     return lines

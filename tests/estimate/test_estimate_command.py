@@ -33,6 +33,7 @@ def test_json_is_one_object_with_the_documented_keys(photos):
     document = json.loads(done.stdout)
     assert set(document) == {
         "command", "schema", "path", "kind", "images", "available", "naive", "build", "normalize",
+        "fitting_size",
     }  # fmt: skip
     assert set(document["naive"]) == {"uint8", "float32", "float64"}
     assert set(document["naive"]["uint8"]) == {

@@ -13,6 +13,7 @@ import numpy as np
 from imgmem.core import forecast
 from imgmem.core.errors import CheckFailed, InputError, UsageError
 from imgmem.core.estimate import naive
+from imgmem.core.estimate.growth import fitting_size
 from imgmem.core.estimate.header_stats import HeaderStats, scan_headers
 from imgmem.core.estimate.naive import Stages
 from imgmem.core.estimate.verdicts import (
@@ -49,7 +50,8 @@ class Images:
     rows; error: half its 95 % interval, relative (0 unless sampled). sizes: how many
     different upright sizes there are; smallest, largest: (height, width) by area.
     rejected, ignored: counts by reason. rule: how labels were found. class_counts, splits:
-    images (rows of a dataset) of each; class_counts is None without labels.
+    images (rows of a dataset) of each; class_counts is None without labels. source_bytes: of the
+    image files, or of the dataset's features.
     """
 
     listed: int
@@ -67,6 +69,7 @@ class Images:
     rule: str
     class_counts: dict[str, int] | None
     splits: dict[str, int]
+    source_bytes: int
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -74,7 +77,8 @@ class Estimate:
     """The forecast for `path`, which is a "source" or a "dataset" (`kind`).
 
     naive: by dtype. build: None for a dataset, and where native sizes differ. normalize:
-    None where it has been done, and where there can be no dataset.
+    None where it has been done, and where there can be no dataset. fitting_size: where the disk
+    has no room for the dataset, the largest (height, width) that it has room for.
     """
 
     path: str
@@ -84,6 +88,7 @@ class Estimate:
     naive: dict[str, NaiveForecast]
     build: Required | None
     normalize: Required | None
+    fitting_size: tuple[int, int] | None = None
 
     def __repr__(self) -> str:
         return summary(
@@ -194,14 +199,18 @@ def _of_source(
         )
     images = _images(found, listing, labeling, spec.image)
     build = _build(found, images, source, listing, spec, run, here) if images.row_shape else None
-    normalize = None
+    normalize = fitting = None
     if build and images.row_shape:
         shape = (images.rows, *images.row_shape)
         normalize = _normalize(shape, spec.dtype, spec, run, here, build.disk_bytes)
+        fitting = fitting_size(
+            images.row_shape, rows=images.rows, dtype=spec.dtype,
+            disk_bytes=build.disk_bytes, free_bytes=here.disk_bytes,
+        )  # fmt: skip
     return Estimate(
         path=path, kind="source", images=images, available=here,
         naive={name: _judged(_converting(images, name), images, here) for name in NAIVE_DTYPES},
-        build=build, normalize=normalize,
+        build=build, normalize=normalize, fitting_size=fitting,
     )  # fmt: skip
 
 
@@ -219,6 +228,7 @@ def _images(found: HeaderStats, listing: Listing, labeling: Labeling, image: Ima
         sizes=len(by_area), smallest=by_area[0], largest=by_area[-1],
         rejected=dict(found.rejected), ignored=dict(listing.ignored), notes=_notes(listing),
         rule=labeling.rule, class_counts=class_counts(labeling), splits=split_counts(labeling),
+        source_bytes=found.file_bytes,
     )  # fmt: skip
 
 
@@ -323,6 +333,7 @@ def _stored(path: str, record: Record) -> Images:
         largest=(height, width), rejected={}, ignored={}, notes=[], rule="dataset",
         class_counts=_rows_by_class(path, record),
         splits={name: stop - start for name, (start, stop) in record.splits.items()},
+        source_bytes=record.features_header.data_bytes,
     )  # fmt: skip
 
 

@@ -63,6 +63,25 @@ class CannotRename(Exception):
     """A directory that has to stay where it is."""
 
 
+def _no_space(path: str, error: OSError, *, needed: int, missing: int) -> ResourceError:
+    """Of `needed` bytes the disk lacks `missing`, unless it is a quota that refuses them."""
+    if error.errno == errno.EDQUOT or missing <= 0:
+        said = "the disk quota is exceeded" if error.errno == errno.EDQUOT else error.strerror
+        return ResourceError(
+            f"no space for {path}: {format_bytes(needed)} needed, {said}",
+            hint="Free some space within the quota or have it raised, or write to another disk.",
+            path=path,
+            needed_bytes=needed,
+        )
+    return ResourceError(
+        f"no space for {path}: {format_bytes(needed)} needed, "
+        f"{format_bytes(missing)} ({missing} bytes) missing",
+        hint="Free some space or write to another disk.",
+        path=path,
+        missing_bytes=missing,
+    )
+
+
 class File:
     """A file open for durable reading and writing at offsets."""
 
@@ -124,13 +143,7 @@ class File:
             if error.errno in system.UNSUPPORTED and missing <= 0:
                 self.truncate(size)
                 return
-            raise ResourceError(
-                f"no space for {self.path}: {format_bytes(size - before)} needed, "
-                f"{format_bytes(max(missing, 0))} ({max(missing, 0)} bytes) missing",
-                hint="Free some space or write to another disk.",
-                path=self.path,
-                missing_bytes=max(missing, 0),
-            ) from error
+            raise _no_space(self.path, error, needed=size - before, missing=missing) from error
 
     def forget(self, offset: int = 0, length: int = 0) -> None:
         """Write a range (0 bytes: to the end) back soon, and keep it out of the page cache."""

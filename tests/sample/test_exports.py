@@ -131,3 +131,22 @@ def test_a_sheet_that_nobody_could_look_at_is_refused(dataset, tmp_path, monkeyp
     monkeypatch.setattr("imgmem.core.sample.exports.MAX_SHEET_BYTES", 1000)
     with pytest.raises(ResourceError, match="too large"):
         saved(dataset, tmp_path / "sheet.png")
+
+
+@pytest.mark.parametrize("kind", ["empty", "link", "lost+found", "interrupted"])
+def test_a_sample_is_written_into_an_empty_folder_that_exists(dataset, tmp_path, kind):
+    folder = tmp_path / "real"
+    folder.mkdir()
+    out = tmp_path / "out"
+    out.symlink_to(folder)
+    if kind == "lost+found":
+        (folder / "lost+found").mkdir()
+    if kind == "interrupted":
+        (folder / ".sample.new").mkdir()
+        (folder / ".sample.new/row-9.png").write_bytes(b"old")
+    inode = folder.stat().st_ino
+    save(sample(dataset, spec=SampleSpec(count=3)), str(out if kind == "link" else folder))
+    names = {path.name for path in folder.iterdir()} - {"lost+found"}
+    assert len(names) == 4 and "rows.csv" in names
+    assert folder.stat().st_ino == inode
+    assert out.is_symlink()

@@ -16,7 +16,7 @@ _VALUES = np.arange(PIXEL_VALUES)
 
 
 def pixel_histograms(pixels: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """(C, 256) counts of the levels in (P, C) pixels."""
+    """(C, 256) counts of the values in (P, C) pixels."""
     depth = pixels.shape[1]
     counts = np.zeros((depth, PIXEL_VALUES), np.int64)
     for start, stop in row_ranges(len(pixels), _EXACT):
@@ -32,7 +32,7 @@ def pixel_histograms(pixels: NDArray[np.uint8]) -> NDArray[np.int64]:
 class PixelSums:
     """What mean and standard deviation are made of: (C,) int64 each.
 
-    count: pixels. total, squares: sums of their levels and of the levels' squares (int64
+    count: pixels. total, squares: sums of their values and of the values' squares (int64
     holds those of 10**14 pixels). minimum, maximum: 256 and -1 where count is 0.
     """
 

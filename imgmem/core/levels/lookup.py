@@ -20,7 +20,7 @@ Gray = npt.NDArray[np.uint8]
 
 
 def table(normalization: Normalization) -> Values:
-    """(C, 256) values of the pixel values: (level - offset) * scale.
+    """(C, 256) normalized values of the pixel values 0-255: (pixel - offset) * scale.
 
     All in float32, as NumPy and PyTorch users write it, so that theirs are the same bits and
     readers may compute what they would else look up; for methods with exact ends in float64,
@@ -41,7 +41,7 @@ def constants(normalization: Normalization, dtype: npt.DTypeLike) -> tuple[Value
 
 
 def require_reversible(normalization: Normalization) -> None:
-    """UsageError unless all levels are finite, distinct, and found again from their values."""
+    """UsageError unless all pixel values stay finite and distinct, and can be restored."""
     for channel, line in enumerate(table(normalization)):
         if not _is_reversible(line, normalization, channel):
             raise UsageError(
@@ -53,7 +53,7 @@ def require_reversible(normalization: Normalization) -> None:
 
 
 def _is_reversible(line: Values, normalization: Normalization, channel: int) -> bool:
-    """Whether the values of one channel's levels can be inverted."""
+    """Whether the values of one channel's pixel values can be inverted."""
     if not np.isfinite(line).all() or len(np.unique(line)) < PIXEL_VALUES:
         return False
     found = np.empty(PIXEL_VALUES, np.uint8)
@@ -61,28 +61,38 @@ def _is_reversible(line: Values, normalization: Normalization, channel: int) -> 
     return np.array_equal(found, np.arange(PIXEL_VALUES))
 
 
-def apply(levels: Gray, values: Values, phase: int, out: Values) -> None:
-    """Look up flat, interleaved levels, of which the first is of channel `phase`.
+def apply(pixels: Gray, values: Values, phase: int, out: Values) -> None:
+    """Look up the normalized values of flat, interleaved pixels.
 
-    values: (C, 256) as `table` gives them. out: as long as levels, of the values' dtype.
+    Args:
+        pixels: (n,) uint8; the first is of channel `phase`.
+        values: (C, 256) as `table` returns them.
+        phase: Channel of the first pixel value.
+        out: (n,) of the values' dtype, which is overwritten.
     """
     values = np.roll(values, -phase, axis=0)
     depth = len(values)
-    body = len(levels) // depth * depth
+    body = len(pixels) // depth * depth
     if body:
         # float16 goes as int16: lookup moves bits, and older OpenCV knows no float16 here
         bits = np.dtype(np.int16 if values.itemsize == 2 else np.float32)
         lookup = np.ascontiguousarray(values.T).view(bits).reshape(1, PIXEL_VALUES, depth)
         target = out[:body].view(bits).reshape(-1, 1, depth)
-        cv2.LUT(levels[:body].reshape(-1, 1, depth), lookup, dst=target)
-    tail = np.arange(len(levels) - body)
-    out[body:] = values[tail, levels[body:]]
+        cv2.LUT(pixels[:body].reshape(-1, 1, depth), lookup, dst=target)
+    tail = np.arange(len(pixels) - body)
+    out[body:] = values[tail, pixels[body:]]
 
 
 def restore(values: Values, normalization: Normalization, phase: int, out: Gray) -> None:
-    """The levels of flat, interleaved values, of which the first is of channel `phase`.
+    """Restore the pixel values of flat, interleaved normalized values.
 
     Exact for values of `table`, where `require_reversible` has passed.
+
+    Args:
+        values: (n,) floats; the first is of channel `phase`.
+        normalization: What was done to them.
+        phase: Channel of the first value.
+        out: (n,) uint8, which is overwritten.
     """
     tile = min(_TILE_PIXELS * len(normalization.offset), len(values))
     factor, offset = _inverse(normalization, phase, tile)
@@ -95,7 +105,7 @@ def restore(values: Values, normalization: Normalization, phase: int, out: Gray)
 
 
 def _inverse(normalization: Normalization, phase: int, length: int) -> tuple[Values, Values]:
-    """What to multiply `length` values with, and what to add then, to have levels again."""
+    """What to multiply `length` values with, and what to add then, to have pixel values again."""
     factor = np.roll(1 / np.array(normalization.scale), -phase).astype(np.float32)
     offset = np.roll(np.array(normalization.offset), -phase).astype(np.float32)
     return np.resize(factor, length), np.resize(offset, length)

@@ -10,11 +10,15 @@ from imgmem.core.storage.record import Normalization
 
 
 def to_uint8(images: NDArray[Any], normalization: Normalization | None = None) -> NDArray[np.uint8]:
-    """The pixel values (n, H, W, C) uint8 that rows as stored stand for.
+    """Return the pixel values 0-255 that stored rows stand for.
 
-    images: (n, H, W, C) uint8, float16 or float32. normalization: what was done to them;
-    floats without it are pixel values already. uint8 comes back as it is, not copied. Values
-    that stand for no level (NaN, damage) become any.
+    Args:
+        images: (n, H, W, C) uint8, float16 or float32.
+        normalization: What was done to them; floats without it are pixel values already.
+
+    Returns:
+        (n, H, W, C) uint8: `images` itself where it is uint8. Values that stand for no pixel
+        value (NaN, damage) become any.
     """
     if images.dtype == np.uint8:
         return images

@@ -84,10 +84,10 @@ def unchained(hashes: Words, distance: int) -> list[Indices]:
 def telling_distance(hashes: Words, most: int) -> int | None:
     """How far apart hashes of these images may be and still mean that they look the same.
 
-    Different images are rarely close, and the more often the larger the distance: ten times as
-    many pairs differ in twice as many bits. Copies of one image are close and no pairs are
-    missing between them and all others. So a distance says nothing where the pairs up to it are
-    few beside those up to twice as far.
+    Hashes of different images are close by chance only, and more often the larger the distance:
+    ten or more times as many pairs are up to twice as far apart. Copies of one image are close,
+    with few pairs between them and the chance pairs. So a distance means nothing where the pairs
+    within it are few compared with those up to twice as far apart.
 
     Args:
         hashes: (n,) hashes.

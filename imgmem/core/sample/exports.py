@@ -36,7 +36,7 @@ def check_out(out: str, dataset: str) -> None:
         raise UsageError(
             f"{out} is inside the dataset", hint="Write the sample somewhere else.", path=out
         )
-    if _ending(out) not in _WRITERS:
+    if _extension(out) not in _WRITERS:
         raise UsageError(
             f"a sample cannot be written to {out}",
             hint=f"End the name in {', '.join(filter(None, _WRITERS))}, or in / for a folder.",
@@ -45,18 +45,25 @@ def check_out(out: str, dataset: str) -> None:
     if os.path.isdir(out) and (not is_folder or entries(out)):
         raise UsageError(
             f"{out} is a folder{' that is not empty' if is_folder else ''}",
-            hint="Give another name, or empty it first.",
+            hint="Choose another name, or empty it first.",
             path=out,
         )
 
 
 @process.settings()
 def save(sample: Sample, out: str) -> None:
-    """Write a sample to `out`, by its ending: .png or .jpg a contact sheet; .npz a batch
-    with images, labels and rows; .npy the images alone; none or a "/" a folder of images.
+    """Write a sample in the format that the extension of `out` selects.
 
-    A file that is there is replaced, a folder must be empty. Raises UsageError for any other
-    ending, ResourceError where it cannot be written.
+    Existing files are overwritten; a folder must be empty.
+
+    Args:
+        sample: The rows.
+        out: .png or .jpg for a contact sheet; .npz for a batch with images, labels and rows;
+            .npy for the images alone; no extension, or a "/", for a folder of images.
+
+    Raises:
+        UsageError: Another extension, a folder that is not empty, or a sample without rows.
+        ResourceError: It cannot be written.
     """
     check_out(out, sample.path)
     if not len(sample.rows):
@@ -78,12 +85,12 @@ def _discard(path: str) -> None:
         durable.unlink(path)
 
 
-def _ending(out: str) -> str:
+def _extension(out: str) -> str:
     return "" if out.endswith("/") else os.path.splitext(out)[1].lower()
 
 
 def _writer(out: str) -> Callable[[Sample, str], None]:
-    return _WRITERS[_ending(out)]
+    return _WRITERS[_extension(out)]
 
 
 def caption(source: RowOrigin) -> tuple[str, ...]:
@@ -115,14 +122,14 @@ def _tile(sample: Sample, place: int) -> Tile:
 
 
 def _sheet(sample: Sample, out: str) -> None:
-    durable.write_file(out, encode(contact_sheet(sample), _ending(out)))
+    durable.write_file(out, encode(contact_sheet(sample), _extension(out)))
 
 
-def encode(image: NDArray[np.uint8], ending: str) -> bytes:
+def encode(image: NDArray[np.uint8], extension: str) -> bytes:
     """An RGB or gray image as the bytes of a PNG or JPEG file."""
     order = cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if image.shape[-1] == 3 else image
-    options = [] if ending == ".png" else [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-    return cv2.imencode(ending, order, options)[1].tobytes()
+    options = [] if extension == ".png" else [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+    return cv2.imencode(extension, order, options)[1].tobytes()
 
 
 def _batch(sample: Sample, out: str) -> None:

@@ -26,7 +26,7 @@ from imgmem.core.storage.verify import require_whole
 from imgmem.core.text import array_text, counts_text, summary
 
 ALL = "all"
-"""The name of all rows together, beside the names of the splits."""
+"""The name of all rows together, next to the names of the splits."""
 
 
 @dataclass(frozen=True, slots=True)

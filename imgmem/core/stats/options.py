@@ -1,4 +1,4 @@
-"""The options of `stats` and `compare`: beside the kinds of findings, which they name."""
+"""The options of `stats` and `compare`, next to the kinds of findings, which they name."""
 
 from collections.abc import Iterable, Mapping
 from math import inf, nan

@@ -42,7 +42,7 @@ def check_out(out: str, dataset: str) -> None:
             hint=f"End the name in {', '.join(filter(None, _WRITERS))}, or in / for a folder.",
         )
     is_folder = _writer(out) is _folder
-    if os.path.isdir(out) and (not is_folder or entries(out)):
+    if os.path.isdir(out) and (not is_folder or set(entries(out)) - {_INSIDE}):
         raise UsageError(
             f"{out} is a folder{' that is not empty' if is_folder else ''}",
             hint="Choose another name, or empty it first.",

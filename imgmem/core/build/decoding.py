@@ -29,6 +29,8 @@ from imgmem.core.machine.pipeline import MemoryGate
 from imgmem.core.messages import option
 from imgmem.core.rows.measures import measure
 from imgmem.core.sources import Address, Source, open_address
+from imgmem.core.sources.files import Unreachable
+from imgmem.core.sources.share import ShareWatch
 from imgmem.core.sources.source_headers import read_source_header
 from imgmem.core.specs import ImageSpec
 
@@ -56,6 +58,7 @@ class Chunk:
     features: (n, H, W, C) in the dataset's dtype. facts: (n,) ROW_FACTS. labels, splits: of
     the plan. texts: the columns of rows.csv from the path on. rejects: lines of rejected.csv;
     reasons, notes: counts. done, done_bytes: of the plan, how many lines and bytes of them.
+    unreachable: rejects at the end that may be due to a source that has gone.
     failure: what the chunk ended at, if it did not end well. buffer: what holds the features,
     if it is to be used again.
     """
@@ -70,6 +73,7 @@ class Chunk:
     notes: dict[str, int] = field(default_factory=dict)
     done: int = 0
     done_bytes: int = 0
+    unreachable: int = 0
     failure: ImgmemError | None = None
     buffer: npt.NDArray[np.uint8] | None = None
 
@@ -101,6 +105,8 @@ class _Rows:
         self.decoded: list[Decoded] = []
         self.digests: list[bytes] = []
         self.rejects: list[tuple[str, str, str]] = []
+        self.unreachable = 0
+        self.readable_bytes = 0
         self.done_bytes = 0
         self.failure: ImgmemError | None = None
 
@@ -122,8 +128,15 @@ class _Rows:
             notes=Counter(note for decoded in self.decoded for note in decoded.notes),
             done=len(self.images) + len(self.rejects),
             done_bytes=self.done_bytes,
+            unreachable=self.unreachable,
             failure=self.failure,
         )
+
+    def forget_unreachable(self) -> None:
+        """Drop the rejects at the end that are due to a source that has gone."""
+        del self.rejects[len(self.rejects) - self.unreachable :]
+        self.done_bytes = self.readable_bytes
+        self.unreachable = 0
 
     def _facts(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.void]:
         """What the pixels say and what only the source knows."""
@@ -142,6 +155,7 @@ class LineDecoder:
     def __init__(self, source: Source, spec: DecodeSpec, gate: MemoryGate) -> None:
         self.watch = Watch()
         self._source = source
+        self._share = ShareWatch(source)
         self._spec = spec
         self._gate = gate
         self._tiny_rows = spec.shape[0] * spec.shape[1] <= TINY_PIXELS
@@ -159,6 +173,8 @@ class LineDecoder:
             if self._stopped or not self._decode_into(rows, image, buffer[len(rows.images)]):
                 break
             rows.done_bytes += len(line)
+            if not rows.unreachable:
+                rows.readable_bytes = rows.done_bytes
         self.watch.end()
         return rows.chunk(buffer, self._spec.dtype)
 
@@ -166,7 +182,10 @@ class LineDecoder:
         """Decode one image into `row`, or reject it; False where the chunk ends there."""
         try:
             digest, decoded = self._read_and_decode(image, row)
+        except Unreachable as reject:
+            return self._reject_unreachable(rows, image, reject)
         except RejectedImage as reject:
+            rows.unreachable = 0
             return self._reject(rows, image, named(reject, image.name))
         except ImgmemError as failure:
             rows.failure = failure
@@ -174,6 +193,8 @@ class LineDecoder:
         except MemoryError:
             rows.failure = _out_of_memory(image)
             return False
+        self._share.good(image.name, image.locator)
+        rows.unreachable = 0
         rows.images.append(image)
         rows.decoded.append(decoded)
         rows.digests.append(digest)
@@ -185,6 +206,20 @@ class LineDecoder:
             rows.failure = _stopped_at(image, reject)
             return False
         rows.rejects.append((image.name, reject.reason, reject.detail))
+        return True
+
+    def _reject_unreachable(self, rows: _Rows, image: PlannedImage, reject: Unreachable) -> bool:
+        """Reject an image that cannot be read; but where the source has gone, end before the
+        first such image."""
+        try:
+            self._share.require_there(image.name, reject)
+        except ResourceError as gone:
+            rows.forget_unreachable()
+            rows.failure = gone
+            return False
+        if not self._reject(rows, image, reject):
+            return False
+        rows.unreachable += 1
         return True
 
     def _read_and_decode(

@@ -29,6 +29,7 @@ from imgmem.core.build.prepare import (
     require_consistent,
     require_filled_classes,
 )
+from imgmem.core.build.state import UnreachableRun
 from imgmem.core.build.unfinished import UnfinishedBuild
 from imgmem.core.chunks import rows_per_chunk
 from imgmem.core.errors import DatasetError, InputError, Interrupted
@@ -260,8 +261,9 @@ def _filled(building: UnfinishedBuild, job: _Job, execution: Execution) -> bool:
     lines = building.lines_to_do()
     at_once = min(execution.rows_per_chunk, rows_per_chunk(job.plan.mean_bytes, TASK_BYTES))
     waiting = 0
+    run = UnreachableRun()
     for chunk in execution.chunks(iter(lambda: list(islice(lines, at_once)), [])):
-        if not _take(building, chunk, job, final=execution.final):
+        if not _take(building, chunk, job, run, final=execution.final):
             return False
         waiting += chunk.done
         if waiting >= CHUNKS_PER_COMMIT * execution.rows_per_chunk:
@@ -275,14 +277,19 @@ def _tell(building: UnfinishedBuild, job: _Job) -> None:
     job.progress(Progress("build", building.state.sources, building.manifest.sources, "images"))
 
 
-def _take(building: UnfinishedBuild, chunk: Chunk, job: _Job, *, final: bool) -> bool:
+def _take(
+    building: UnfinishedBuild, chunk: Chunk, job: _Job, run: UnreachableRun, *, final: bool
+) -> bool:
     """Append a chunk; where it ends the build, keep what was done before saying why.
 
     False where it ends for want of memory, and this execution is not the final one.
     """
+    run.follow(building.state, done=chunk.done, unreachable=chunk.unreachable)
     building.append(chunk)
     _tell(building, job)
     if chunk.failure:
+        if "source_gone" in chunk.failure.facts:
+            building.state = run.start or building.state
         building.commit()
         if not final and "needed_bytes" in chunk.failure.facts:
             return False

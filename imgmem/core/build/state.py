@@ -42,3 +42,21 @@ class BuildState:
     @property
     def rejected(self) -> int:
         return sum(self.reasons.values())
+
+
+class UnreachableRun:
+    """Where to go back to if the source turns out to have gone.
+
+    start: the state before the chunk in which the present run of images that could not be read
+    began; None where the last image could be.
+    """
+
+    def __init__(self) -> None:
+        self.start: BuildState | None = None
+
+    def follow(self, before: BuildState, *, done: int, unreachable: int) -> None:
+        """Note the next chunk: how many images, and how many at its end could not be read."""
+        if not unreachable and done:
+            self.start = None
+        elif unreachable and (self.start is None or unreachable < done):
+            self.start = before

@@ -4,7 +4,7 @@ import os
 
 from imgmem.core.errors import InputError, RejectedImage
 from imgmem.core.sources.base import Address
-from imgmem.core.sources.files import open_regular, pread, rejection
+from imgmem.core.sources.files import open_regular, persistent, pread, rejection
 
 
 class Blob:
@@ -29,7 +29,7 @@ class Blob:
         """Exactly `length` bytes of an image. Raises RejectedImage if they cannot be had."""
         try:
             facts = os.fstat(self._fd)
-            data = self.pread(length, offset)
+            data = persistent(lambda: self.pread(length, offset))
         except OSError as error:
             raise rejection(error) from None
         if _stamp(facts) != _stamp(self._facts) or len(data) < length:

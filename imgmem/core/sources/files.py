@@ -3,8 +3,9 @@
 import errno
 import os
 import stat
+import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeVar
 
 from imgmem.core.errors import RejectedImage, RejectReason, ResourceError
 from imgmem.core.messages import option
@@ -21,9 +22,17 @@ _OURS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 _NAMES = (
     "EIO", "ESTALE", "ENOTCONN", "ETIMEDOUT", "EREMOTEIO", "EHOSTDOWN", "EHOSTUNREACH",
     "ENETDOWN", "ENETUNREACH", "ESHUTDOWN", "ENODEV", "ENXIO", "ENOMEDIUM",
+    "EPIPE", "EKEYEXPIRED", "ECONNRESET", "ECONNABORTED",
 )  # fmt: skip
 UNREACHABLE = frozenset(getattr(errno, name) for name in _NAMES if hasattr(errno, name))
 """What a disk or share answers that is failing or has gone: no fault of the file that is read."""
+
+_DENIED = {errno.EACCES, errno.EPERM}
+"""An expired login to a share; or one file's permissions, which waiting does not change."""
+_PAUSES = (0.05, 0.2, 0.8)
+"""Seconds to wait before each further attempt at a file."""
+
+T = TypeVar("T")
 
 UNREADABLE: Final[RejectReason] = "unreadable"
 MISSING: Final[RejectReason] = "missing"
@@ -35,6 +44,22 @@ def require_usable(locator: tuple[int | str, ...]) -> None:
     for reason in (UNREADABLE, MISSING, NO_LABEL):
         if locator and locator[0] == reason:
             raise RejectedImage(reason, str(locator[1]))
+
+
+class Unreachable(RejectedImage):
+    """An image that could not be read for a reason that may be the whole source's."""
+
+
+def persistent(read: Callable[[], T]) -> T:
+    """`read()`, tried again where it fails as on a share that has a moment's trouble."""
+    for pause in _PAUSES:
+        try:
+            return read()
+        except OSError as error:
+            if error.errno not in UNREACHABLE:
+                raise
+            time.sleep(pause)
+    return read()
 
 
 def open_regular(path: str, dir_fd: int | None = None) -> tuple[int, int]:
@@ -55,12 +80,16 @@ def read_regular(path: str, *, dir_fd: int | None = None, length: int | None = N
 
     A file that shrinks meanwhile gives what is left; the decoder then finds it truncated.
     """
-    try:
+
+    def read() -> bytes:
         fd, size = open_regular(path, dir_fd)
         try:
             return pread(fd, size if length is None else min(length, size), 0)
         finally:
             os.close(fd)
+
+    try:
+        return persistent(read)
     except OSError as error:
         raise rejection(error) from None
 
@@ -82,16 +111,15 @@ _pread: Callable[[int, int, int], bytes] = getattr(os, "pread", _by_position)
 
 
 def rejection(error: OSError) -> RejectedImage | ResourceError:
-    """What a failed read of one image means: the file's own fault, or the machine's."""
+    """What a failed read of one image means: the file's own fault, or the machine's.
+
+    Whether a source that is Unreachable has gone, `ShareWatch` finds out.
+    """
     if error.errno in _OURS:
         return ResourceError(
             f"cannot open more files: {error.strerror}",
             hint=f"Raise the limit (ulimit -n) or use fewer {option('workers')}.",
         )
-    if error.errno in UNREACHABLE:
-        where = os.fsdecode(error.filename or "") or "the source"
-        return ResourceError(
-            f"{where} cannot be read: {error.strerror}",
-            hint="Check that the disk or share is there, then run the same command again.",
-        )
+    if error.errno in UNREACHABLE | _DENIED:
+        return Unreachable(UNREADABLE, error.strerror or str(error))
     return RejectedImage(UNREADABLE, error.strerror or str(error))

@@ -8,7 +8,7 @@ from typing import IO, NamedTuple, cast
 from imgmem.core.errors import RejectedImage
 from imgmem.core.sources.base import Address, Locator, Member
 from imgmem.core.sources.blob import Blob, address_of, damaged, open_blob, refused
-from imgmem.core.sources.files import open_regular, rejection
+from imgmem.core.sources.files import open_regular, persistent, rejection
 from imgmem.core.sources.names import inner_path
 from imgmem.core.sources.spool import compressed_ending, decompressed
 
@@ -85,7 +85,7 @@ class ShardsContainer:
         where = ShardSlice(*locator)  # type: ignore[arg-type]
         path = os.path.join(self._path, where.shard)
         try:
-            blob = Blob(open_regular(path)[0], path)
+            blob = Blob(persistent(lambda: open_regular(path))[0], path)
         except OSError as error:
             raise rejection(error) from None
         try:

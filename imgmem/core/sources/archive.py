@@ -138,10 +138,9 @@ class _Members:
     def _entry(self, member: Member, label: str | None) -> Entry | None:
         *folder, name = member.path.split("/")
         reason = ignored_path(member.path)
-        looked_at = reason in TO_LOOK_AT
         if not self._selection.takes(member.name):
-            reason = reason if reason and not looked_at else NOT_SELECTED
-        elif reason and looked_at:
+            reason = NOT_SELECTED
+        elif reason in TO_LOOK_AT:
             reason = self._confirmed(reason, name, member)
         locator = tuple(member.locator)
         if reason == NO_EXTENSION:

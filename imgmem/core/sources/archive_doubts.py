@@ -42,7 +42,8 @@ def _one_per_class(archives: Sequence[str]) -> Doubt:
 
 def _inside(kinds: Sequence[str], listing: Listing, spec: LabelSpec) -> Doubt:
     globs = tuple(f"*{kind.removesuffix(' file')}" for kind in kinds)
-    counts = ", ".join(f"{listing.ignored[kind]} {kind}s" for kind in kinds)
+    numbers = [(listing.ignored[kind], kind) for kind in kinds]
+    counts = ", ".join(f"{count} {kind}{'s' if count > 1 else ''}" for count, kind in numbers)
     return Doubt(
         "archives-inside",
         f"there are archives inside the archive, which are not read ({counts})",

@@ -79,7 +79,7 @@ class Placed:
             path = entry.name.split("/", self.skip)[-1]
             folder = path.rpartition("/")[0]
             if known is None or known[0] != folder or not self.layout.by_folder:
-                known = folder, self.layout.place(path), self._has_bare(folder)
+                known = folder, self.layout.place(path, entry.name), self._has_bare(folder)
             _, place, bare = known
             if not place.ignored and (bare or entry.extra != DOUBTFUL):
                 yield _placed(entry, place)

@@ -65,15 +65,18 @@ class Layout:
         """Whether all images in one folder have one place."""
         return self.rule.kind not in ("name", "path-pattern")
 
-    def place(self, path: str) -> Place:
-        """Label and split of the image at `path`, "/"-separated."""
-        *folders, name = path.split("/")
+    def place(self, path: str, name: str = "") -> Place:
+        """Label and split of the image at `path`, "/"-separated.
+
+        name: its path below the source, where that is longer: the archive that it is in first.
+        """
+        *folders, base = path.split("/")
         inner = folders[len(self.base) :]
         if inner and inner[0] in self.left_out:
             return Place(ignored=TEST_LEFT_OUT)
         split = self._split(folders, inner)
         try:
-            return Place(self._label(folders, name, path), split)
+            return Place(self._label(folders, base, name or path), split)
         except LookupError as error:
             return Place(None, split, unlabeled=str(error.args[0]))
 

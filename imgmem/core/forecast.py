@@ -29,7 +29,7 @@ WORKER_BYTES = 44 * 2**20
 """A worker process at rest, with the allocator's slack (measured: 28 MiB)."""
 SLOTS_OF_PROCESS = 3
 """Chunks of a worker process that are under way: one it decodes, two with the writer."""
-PROCESS_ROWS = 20_000
+PROCESS_ROWS = 50_000
 """With fewer images, starting processes costs more time than it saves."""
 PROCESS_FILE_BYTES = 8 * 2**10
 PROCESS_ROW_BYTES = 24 * 2**10

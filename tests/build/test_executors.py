@@ -7,7 +7,8 @@ import subprocess
 import sys
 import tarfile
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
 
 import pytest
 from support.images import encode, photo, write
@@ -81,6 +82,13 @@ def test_threads_processes_and_executors_give_the_same_bytes(photos, tmp_path):
         built(photos, tmp_path / "given", executor=executor)
         assert executor.submit(len, "still open").result() == 10
     assert snapshot(tmp_path / "given") == expected
+
+
+def test_the_process_pool_of_the_standard_library_gives_them_too(photos, tmp_path):
+    built(photos, tmp_path / "threads", executor="threads")
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as executor:
+        built(photos, tmp_path / "given", executor=executor)
+    assert snapshot(tmp_path / "given") == snapshot(tmp_path / "threads")
 
 
 @pytest.mark.parametrize("extension", ["tar", "tar.gz"])

@@ -4,8 +4,7 @@ Each hands out the chunks of some tasks in their order; the rows are the same wh
 """
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import BrokenExecutor, Future
-from contextlib import suppress
+from concurrent.futures import BrokenExecutor, Future, wait
 from functools import partial
 from queue import SimpleQueue
 from typing import Protocol
@@ -92,11 +91,10 @@ class InThreads:
     def _result(
         self, _: Lines, future: "Future[tuple[npt.NDArray[np.uint8], Chunk]]"
     ) -> tuple[npt.NDArray[np.uint8], Chunk]:
-        while True:
-            with suppress(TimeoutError):
-                return future.result(timeout=_LOOK_SECONDS)
+        while not wait([future], timeout=_LOOK_SECONDS).done:
             if name := self._decoder.watch.overdue(PATIENCE_SECONDS):
                 raise hung(f"{name} is")
+        return future.result()
 
     def close(self) -> None:
         self._decoder.stop()
@@ -130,10 +128,10 @@ class InExecutor:
         )
 
     def _result(self, lines: Lines, future: "Future[Chunk]") -> Chunk:
+        if not wait([future], timeout=2 * self._job.patience * len(lines)).done:
+            raise hung(f"{_names(lines)} are")
         try:
-            return future.result(timeout=2 * self._job.patience * len(lines))
-        except TimeoutError:
-            raise hung(f"{_names(lines)} are") from None
+            return future.result()
         except WorkerDied as died:
             if died.crashed:
                 return self._one_by_one(lines)

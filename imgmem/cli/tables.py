@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 from imgmem.cli import render
 from imgmem.cli.render import format_counts, printable
 from imgmem.cli.spelling import for_terminal
+from imgmem.core.levels.histograms import binned
 from imgmem.core.rows.origins import RowOrigin
 from imgmem.core.specs import CHANNEL_NAMES
-from imgmem.core.stats.compare import Comparison, side_by_side
+from imgmem.core.stats.compare import CLASSES_SHOWN, Comparison, side_by_side
 from imgmem.core.stats.describe import ALL, Channel, ClassRows, DatasetStats
 from imgmem.core.stats.differences import KINDS, Difference
 from imgmem.core.stats.findings import Finding, Item, without_repeats
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-CLASSES_SHOWN = 40
 ITEMS_SHOWN = 3
 ROWS_SHOWN = 4
 BAR, SHORT_BAR = 24, 8
@@ -150,8 +150,7 @@ def _number(value: float) -> str:
 
 def _sparkline(channel: Channel) -> str:
     """The histogram in 32 columns; peaks at the ends, where levels are clipped, are cut."""
-    counts = [sum(channel.histogram[start : start + 8]) for start in range(0, 256, 8)]
-    top = max(*counts[1:-1], 1)
+    counts, top = binned(channel.histogram, 32)
     return "".join(_EIGHTHS[min(8, -(-8 * count // top))] for count in counts)
 
 

@@ -18,3 +18,9 @@ def local_path(path: str | os.PathLike[str]) -> str:
             path=text,
         )
     return text
+
+
+def is_inside(path: str, directory: str) -> bool:
+    """Whether a path leads to a directory or into it, links followed."""
+    target, outer = os.path.realpath(path), os.path.realpath(directory)
+    return target == outer or target.startswith(outer.rstrip(os.sep) + os.sep)

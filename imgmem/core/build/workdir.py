@@ -19,6 +19,7 @@ from imgmem.core.build.planned import PlannedImage
 from imgmem.core.build.unfinished import UnfinishedBuild
 from imgmem.core.errors import DatasetError, ResourceError, UsageError
 from imgmem.core.messages import option
+from imgmem.core.paths import is_inside
 from imgmem.core.storage import durable, publish, store
 from imgmem.core.storage.destination import Destination, has_guests, is_free, require_only
 from imgmem.core.storage.locks import Lock
@@ -34,20 +35,15 @@ _OWN = (
 
 def require_not_nested(source: str, out: str) -> None:
     """UsageError where the result would lie in the source, or the source in the result."""
-    real_source, real_out = os.path.realpath(source), os.path.realpath(out)
-    if real_out == real_source or _is_below(real_out, real_source):
+    if is_inside(out, source):
         raise UsageError(
             f"output {out} is inside the source",
             hint="Give a directory outside of it; sources are never written to.",
         )
-    if _is_below(real_source, real_out):
+    if is_inside(source, out):
         raise UsageError(
             f"the source is inside the output {out}", hint="Give another directory for the result."
         )
-
-
-def _is_below(path: str, directory: str) -> bool:
-    return path.startswith(directory.rstrip(os.sep) + os.sep)
 
 
 def finished_record(destination: Destination) -> Record | None:

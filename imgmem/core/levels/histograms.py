@@ -1,5 +1,6 @@
 """Exact per-channel histograms of pixel values, and the exact figures that follow from them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
 
@@ -26,6 +27,22 @@ def pixel_histograms(pixels: NDArray[np.uint8]) -> NDArray[np.int64]:
         ]
         counts += np.stack(parts).reshape(depth, PIXEL_VALUES).astype(np.int64)
     return counts
+
+
+def binned(histogram: Sequence[int], bins: int) -> tuple[list[int], int]:
+    """Prepare a histogram to be drawn.
+
+    Args:
+        histogram: 256 counts.
+        bins: A divisor of 256, at least 4.
+
+    Returns:
+        The counts of the bins, and the highest of them (at least 1): the two ends, where pixel
+        values are clipped, do not count for it.
+    """
+    step = PIXEL_VALUES // bins
+    counts = [sum(histogram[start : start + step]) for start in range(0, PIXEL_VALUES, step)]
+    return counts, max(*counts[1:-1], 1)
 
 
 @dataclass(frozen=True, slots=True)

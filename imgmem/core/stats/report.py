@@ -7,8 +7,9 @@ from typing import Any
 
 from imgmem._version import __version__
 from imgmem.core.errors import UsageError
+from imgmem.core.levels.histograms import binned
 from imgmem.core.machine import process
-from imgmem.core.paths import local_path
+from imgmem.core.paths import is_inside, local_path
 from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.read.dataset import Dataset
 from imgmem.core.read.dataset import open as open_dataset
@@ -48,8 +49,7 @@ class _Strip:
 def check_report(out: str, dataset: str) -> None:
     """UsageError unless a report on the dataset can be written to `out`."""
     local_path(out)
-    inside, target = os.path.realpath(dataset), os.path.realpath(out)
-    if os.path.commonpath([inside, target]) == inside:
+    if is_inside(out, dataset):
         raise UsageError(f"{out} is inside the dataset", hint="Write it somewhere else.", path=out)
     if os.path.isdir(out):
         raise UsageError(f"{out} is a folder", hint="Name a file, such as report.html.", path=out)
@@ -150,11 +150,8 @@ def _curves(channels: list[Channel]) -> list[tuple[str, str]]:
     The two ends, where levels are clipped, do not count for the height.
     """
     step = 256 // _BINS
-    bins = [
-        [sum(channel.histogram[at : at + step]) for at in range(0, 256, step)]
-        for channel in channels
-    ]
-    top = max(max(counts[1:-1]) for counts in bins) or 1
+    bins, tops = zip(*(binned(channel.histogram, _BINS) for channel in channels), strict=True)
+    top = max(tops)
     colors = CHANNEL_NAMES[len(channels)]
     return [
         (color, _points([min(count / top, 1.08) for count in counts], step))

@@ -386,6 +386,7 @@ def test_text_of_any_usual_encoding_is_read(tmp_path, encoded):
         "cat,a/1.jpg\ndog,b/2.jpg\n",
         "# written by a tool\n# in two lines\na/1.jpg cat\nb/2.jpg dog\n",
         "2\na/1.jpg cat\nb/2.jpg dog\n",
+        "sep=;\npath;label\na/1.jpg;cat\nb/2.jpg;dog\n",
         "label path\ncat a/1.jpg\ndog b/2.jpg\n",
         "what;where\ncat;a/1.jpg\ndog;b/2.jpg\n",
         "\n\na/1.jpg,cat\n\nb/2.jpg,dog\n\n",

@@ -263,6 +263,20 @@ def test_a_manifest_finds_images_in_sub_folders_by_weaker_keys(images):
     assert placed(images / "list.csv") == {"b/3.jpg": ("cat", None), "a/1.jpg": ("dog", None)}
 
 
+def test_a_manifest_of_images_elsewhere_is_refused_with_the_way_out(images, tmp_path):
+    plant(tmp_path / "meta", "train.csv", data=b"path,label\na/1.jpg,cat\n")
+    with pytest.raises(InputError, match=r"no image that .*train\.csv names is in") as caught:
+        listed(tmp_path / "meta/train.csv")
+    assert "labels=" in caught.value.hint
+
+
+def test_a_label_file_of_paths_alone_is_refused_with_the_way_to_select_by_it(images, labels):
+    file = labels("a/1.jpg\nb/3.jpg\n", "train.txt")
+    with pytest.raises(InputError, match="no column of labels") as caught:
+        listed(images, labels=file)
+    assert "include='@" in caught.value.hint
+
+
 @pytest.mark.parametrize("cell", ["../secret.jpg", "a/../../secret.jpg", "/secret.jpg"])
 def test_a_manifest_never_leads_out_of_its_folder(images, tmp_path, cell):
     plant(tmp_path, "secret.jpg")

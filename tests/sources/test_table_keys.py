@@ -38,6 +38,8 @@ def found(cells, files):
         ("1.jpg", "train/cats/1.jpg", "by the base name"),
         ("1", "train/cats/1.jpg", "without the extension, by the base name"),
         ("dogs/1.jpg", "cats/1.jpg", "by the base name"),
+        ("7", "000007.png", "without leading zeros"),
+        ("0", "train/000000.png", "without leading zeros, by the base name"),
     ],
 )
 def test_a_cell_finds_its_file_by_the_strictest_key_that_fits(cell, file, how):
@@ -49,6 +51,9 @@ def test_a_cell_finds_its_file_by_the_strictest_key_that_fits(cell, file, how):
     [
         (["1"], ["1.jpg", "1.png"], {}),
         (["1"], ["a/1.jpg", "b/1.jpg"], {}),
+        (["1"], ["01.jpg", "001.jpg"], {}),
+        (["1", "01"], ["001.jpg"], {}),
+        (["1", "01"], ["001.jpg", "01.jpg"], {"01": "01.jpg"}),
         (["1.jpg", "1.png"], ["a/1.gif"], {}),
         (["1.JPG"], ["1.jpg", "a/1.JPG"], {"1.JPG": "1.jpg"}),
         (["a/1.jpg", "b/1.jpg"], ["x/b/1.jpg", "x/a/1.jpg"],
@@ -68,7 +73,7 @@ def test_what_has_its_match_keeps_others_from_taking_it_or_its_key():
     assert list(pair(cells, files)) == []
 
 
-_names = st.lists(st.sampled_from(["a", "b", "A", "1.jpg", "1.JPG", "1", "1.png"]), min_size=1)
+_names = st.lists(st.sampled_from(["a", "b", "A", "1.jpg", "1.JPG", "1", "01.png"]), min_size=1)
 _paths = st.lists(_names.map(tuple), unique=True, max_size=6)
 
 

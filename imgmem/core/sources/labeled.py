@@ -222,6 +222,7 @@ class ListSource(_Ruled):
         lines, labels = self._read_lines()
         try:
             self._find(lines, progress)
+            self._require_some(lines)
             catalog = self._catalogs.filled(self._entries(lines), progress)
             ignored = {REPEATED: lines.repeated} if lines.repeated else {}
             found = _Found(ignored, [], [])
@@ -233,6 +234,20 @@ class ListSource(_Ruled):
         """Look for files in the whole folder, if there are lines whose path is not one."""
         if not all(exact and self._exists(path) for path, exact, _, _ in lines.in_order()):
             lines.find(entry.name for entry in self._source.listing(progress).entries)
+
+    def _require_some(self, lines: Lines) -> None:
+        """InputError where no image of the list is in its folder or below."""
+        path = ""
+        for path, exact, name, _ in lines.in_order():
+            if name is not None or (exact and os.path.lexists(os.path.join(self._top, path))):
+                return
+        if path:
+            raise InputError(
+                f"no image that {self._table.path} names is in {self._top}, such as {path!r}",
+                hint="Paths are relative to the folder of the list. Or give the folder of the "
+                f"images as the source, and {option('labels', self._table.path)}.",
+                path=self._table.path,
+            )
 
     def _exists(self, path: str) -> bool:
         whole = os.path.join(self._top, path)

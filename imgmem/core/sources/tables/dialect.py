@@ -75,15 +75,17 @@ def find_dialect(lines: Sequence[str]) -> Dialect:
 
 
 def _leading(lines: Sequence[str]) -> int:
-    """How many lines come before the cells: comments, and a count of the lines that follow."""
+    """How many lines come before the cells: comments, Excel's `sep=;`, a count of the lines."""
     skipped = 0
-    while skipped < len(lines) - 1 and (
-        lines[skipped].startswith("#") or not lines[skipped].strip()
-    ):
+    while skipped < len(lines) - 1 and _is_remark(lines[skipped].strip()):
         skipped += 1
     if skipped < len(lines) - 1 and lines[skipped].strip().isdigit():
         return skipped + (len(lines[skipped + 1].split()) > 1)
     return skipped
+
+
+def _is_remark(line: str) -> bool:
+    return not line or line.startswith("#") or line.strip('"').lower()[:4] == "sep="
 
 
 def _delimiter(lines: Sequence[str]) -> str:

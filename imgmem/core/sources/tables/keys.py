@@ -65,7 +65,7 @@ def stem(name: str) -> str:
 def weak_key(parts: Sequence[str], depth: int = 1) -> str:
     """What all keys of at least `depth` parts agree in, where any of them agrees."""
     *folders, name = parts[-depth:]
-    return _loose("/".join((*folders, stem(name))))
+    return "/".join((*map(_loose, folders), _number(_loose(stem(name)))))
 
 
 def _composed(text: str) -> str:
@@ -74,6 +74,11 @@ def _composed(text: str) -> str:
 
 def _loose(text: str) -> str:
     return unicodedata.normalize("NFC", _composed(text).casefold())
+
+
+def _number(name: str) -> str:
+    """Digits without leading zeros, which spreadsheets and pandas drop; any other name as it is."""
+    return name.lstrip("0") or "0" if name.isdigit() else name
 
 
 def _small_ending(name: str) -> str:
@@ -89,7 +94,9 @@ def _forms(parts: _Parts) -> tuple[_Parts, ...]:
     composed = tuple(map(_composed, parts))
     *folders, name = composed
     bare = (*folders, stem(name))
-    return parts, composed, (*folders, _small_ending(name)), bare, tuple(map(_loose, bare))
+    *loose, last = map(_loose, bare)
+    small = (*folders, _small_ending(name))
+    return parts, composed, small, bare, (*loose, last), (*loose, _number(last))
 
 
 _SPELLED = (
@@ -98,6 +105,7 @@ _SPELLED = (
     "with the extension in other case",
     "without the extension",
     "in other case",
+    "without leading zeros",
 )
 
 

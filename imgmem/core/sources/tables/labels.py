@@ -43,6 +43,7 @@ class Labels:
         self._columns = columns
         self._as_class = as_class
         self._twins: list[tuple[dict[str, str], dict[str, str]]] = [({}, {}) for _ in columns.twins]
+        self._plural = any(known.folded(table.names[i]) in known.PLURALS for i in columns.labels)
         self.latin1 = 0
 
     def of(self, number: int, cells: Sequence[str]) -> str | None:
@@ -55,8 +56,7 @@ class Labels:
         label = self._text(cells[labels[0]].strip())
         if not label:
             raise wrong(self._table.path, number, "it has no label")
-        plural = known.folded(self._table.names[labels[0]]) in known.PLURALS
-        if not self._as_class and several_in(label, plural=plural):
+        if not self._as_class and several_in(label, plural=self._plural):
             raise doubtful(self._several(f"line {number}: {label!r} looks like several labels"))
         self._hold_twins(label, cells)
         return label
@@ -167,8 +167,11 @@ def split_of(table: Table, number: int, cell: str) -> str:
 
 def no_labels(table: Table) -> InputError:
     """The error where labels are wanted and no column has them."""
+    hint = f"Name the column of labels: {option('columns', 'label=NAME')}."
+    if len(table.names) == 1:
+        hint = f"To take just these images, give {option('include', f'@{table.path}')} instead."
     return InputError(
         f"{table.path}: no column of labels was found; its columns: {', '.join(table.names)}",
-        hint=f"Name the column of labels: {option('columns', 'label=NAME')}.",
+        hint=hint,
         path=table.path,
     )

@@ -1,5 +1,7 @@
 """Labels as they come out of a build: numbers of classes, maps, splits, previews."""
 
+import json
+
 import numpy as np
 import pytest
 from support.images import photo, write
@@ -197,3 +199,10 @@ def test_no_images_found_says_what_is_there(tmp_path):
         (tmp_path / "source" / name).write_bytes(b"")
     with pytest.raises(InputError, match=r"it holds 1 \.txt file, 2 \.zip archives"):
         built(tmp_path / "source", tmp_path / "out")
+
+
+def test_the_rule_that_was_taken_is_recorded(tmp_path):
+    source = planted(tmp_path / "source", {"train/cat": 2, "train/dog": 2})
+    assert built(source, tmp_path / "out").rule == "folder:2"
+    record = json.loads((tmp_path / "out" / "dataset.json").read_text())
+    assert record["build"]["source"]["labels"] == "folder:2"

@@ -33,7 +33,7 @@ class BuildInputs:
 class BuildManifest:
     """What is being built (`plan.json`). shape: (H, W, C) of a row. sources: how many.
 
-    group_column: which of `extra_columns` holds groups.
+    group_column: which of `extra_columns` holds groups. labels: the rule that labels came by.
     """
 
     inputs: BuildInputs
@@ -45,6 +45,7 @@ class BuildManifest:
     splits: tuple[str, ...]
     extra_columns: tuple[str, ...]
     group_column: str | None = None
+    labels: str = "none"
 
     def header(self, rows: int) -> ArrayHeader:
         return ArrayHeader((rows, *self.shape), np.dtype(self.dtype))

@@ -232,6 +232,7 @@ def _manifest(job: _Job, size: tuple[int, int]) -> BuildManifest:
         splits=job.plan.splits,
         extra_columns=job.plan.listing.extra_columns,
         group_column=job.plan.listing.group_column,
+        labels=job.plan.labeling.rule,
     )
 
 

@@ -208,7 +208,11 @@ class UnfinishedBuild:
                 "imgmem": __version__,
                 "decoders": manifest.inputs.decoders,
                 "options": manifest.inputs.options,
-                "source": {"images": manifest.sources, "digest": manifest.inputs.listing},
+                "source": {
+                    "images": manifest.sources,
+                    "digest": manifest.inputs.listing,
+                    "labels": manifest.labels,
+                },
                 "identity": manifest.inputs.identity,
                 "converted": dict(sorted(state.notes.items())),
                 "rejected": dict(sorted(state.reasons.items())),

@@ -127,8 +127,9 @@ class ImageDataset(torch.utils.data.Dataset[Any]):
 
     @cached_property
     def samples(self) -> list[tuple[str, int]]:
-        """(path, class index) of each row, the path relative to the source."""
-        return list(zip(self.data.paths(), self.targets, strict=True))
+        """(path, class index) of each row, the path relative to the source; -1 without labels."""
+        paths = self.data.paths()
+        return list(zip(paths, self.targets or [-1] * len(paths), strict=True))
 
     @property
     def imgs(self) -> list[tuple[str, int]]:
@@ -188,7 +189,7 @@ class ImageDataset(torch.utils.data.Dataset[Any]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         if get_spawning_popen() is not None:  # on its way to a worker that is being started
-            require_picklable(self.transform)
+            require_picklable(self.transform, "transform")
         return _reopen, (*self._path_and_split, self.transform, self._options)
 
 
@@ -220,20 +221,21 @@ def _reopen(
     return ImageDataset(path, split, transform=transform, **options)
 
 
-def require_picklable(transform: Transform | None) -> None:
-    """UsageError unless a spawned worker can have this `transform`."""
+def require_picklable(function: Callable[..., Any] | None, name: str) -> None:
+    """UsageError unless a spawned worker can have the function that was given as `name`."""
     try:
-        ForkingPickler.dumps(transform)
+        ForkingPickler.dumps(function)
     except Exception as error:  # whatever the object's own methods raise
-        raise _unpicklable(str(error)) from None
-    module = sys.modules.get(getattr(transform, "__module__", ""))
+        raise _unpicklable(name, str(error)) from None
+    module = sys.modules.get(getattr(function, "__module__", ""))
     if getattr(module, "__name__", "") == "__main__" and not hasattr(module, "__file__"):
-        raise _unpicklable("it is defined in an interactive session, which workers cannot import")
+        why = "it is defined in an interactive session, which workers cannot import"
+        raise _unpicklable(name, why)
 
 
-def _unpicklable(why: str) -> UsageError:
+def _unpicklable(name: str, why: str) -> UsageError:
     return UsageError(
-        f"transform cannot be sent to a worker process: {why}",
+        f"{name} cannot be sent to a worker process: {why}",
         hint="Define it with `def` at the top level of a module that can be imported (not a "
         "lambda, a local function or a notebook cell), or use num_workers=0.",
     )

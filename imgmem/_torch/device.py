@@ -9,6 +9,7 @@ import torch
 from imgmem._torch.dataset import ImageDataset
 from imgmem.core.errors import UsageError
 from imgmem.core.levels import lookup
+from imgmem.core.messages import command
 from imgmem.core.read.convert import plan_conversion
 from imgmem.core.read.dataset import Dataset
 
@@ -66,15 +67,19 @@ def _constants(dataset: ImageDataset | Dataset) -> tuple[list[float], list[float
     wanted = True if given in ("device", False) else given
     conversion = plan_conversion(record, normalize=wanted, dtype=None, layout="NCHW")
     if conversion.normalization is None:
-        done = record.normalization is not None
-        raise UsageError(
-            "the dataset is already normalized" if done else "the dataset has no normalization",
-            hint="Omit Normalize."
-            if done
-            else "Run `imgmem normalize --on-read`, or pass normalize=(mean, std) to ImageDataset.",
-        )
+        raise _no_constants(dataset)
     offset, scale = lookup.constants(conversion.normalization, np.float32)
     return offset.tolist(), scale.tolist()
+
+
+def _no_constants(dataset: Dataset) -> UsageError:
+    if dataset.normalization is not None:
+        return UsageError(f"{dataset.path} is already normalized", hint="Omit Normalize.")
+    return UsageError(
+        f"{dataset.path} has no normalization",
+        hint=f"Run {command('normalize', dataset.path, on_read=True)}, "
+        "or pass normalize=(mean, std) to ImageDataset.",
+    )
 
 
 def on_device(batches: Iterator[Any], device: torch.device, normalize: Normalize) -> Iterator[Any]:

@@ -247,7 +247,9 @@ def _check_workers(dataset: Any, batch_size: int, options: dict[str, Any]) -> No
     """What would stop or slow workers is said before any of them starts."""
     if _start_method(options.get("multiprocessing_context")) != "fork":
         for each in image_datasets(dataset):
-            require_picklable(each.transform)
+            require_picklable(each.transform, "transform")
+        for name in ("collate_fn", "worker_init_fn"):
+            require_picklable(options.get(name), name)
     left, sizes = shared_memory_left(), [each.image_bytes for each in image_datasets(dataset)]
     ahead = (options.get("prefetch_factor") or 2) + 1  # one is handed over meanwhile
     wanted = options["num_workers"] * ahead * batch_size * max(sizes, default=0)

@@ -74,6 +74,9 @@ def test_the_attributes_of_image_folder_are_there(numbered):
     assert dataset.samples[0] == ("60.png", LABELS[60])
     assert dataset.imgs == dataset.samples
     assert len(dataset.samples) == 40
+    unlabeled = ImageDataset(numbered(3, "unlabeled", labels=None))
+    assert unlabeled.samples == [(f"{row}.png", -1) for row in range(3)]
+    assert (unlabeled.classes, unlabeled.targets) == (None, [])
 
 
 def test_shuffle_says_whether_the_order_is_random(images):
@@ -363,6 +366,13 @@ def test_a_transform_that_cannot_be_pickled_is_named_before_workers_start(number
     with pytest.raises(UsageError, match="transform cannot be sent"):
         next(iter(DataLoader(dataset, 8, num_workers=1, multiprocessing_context=start)))
     assert len(batches_of(loader(dataset, 8, num_workers=1, multiprocessing_context="fork"))) == 13
+
+
+@pytest.mark.parametrize("name", ["collate_fn", "worker_init_fn"])
+def test_other_functions_that_cannot_be_pickled_are_named_too(images, name):
+    options = {"num_workers": 1, "multiprocessing_context": "spawn"}
+    with pytest.raises(UsageError, match=f"{name} cannot be sent"):
+        loader(images, 8, **options, **{name: lambda _: None})
 
 
 NOTEBOOK = """

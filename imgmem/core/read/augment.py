@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from imgmem.core.arrays import Images, Indices
 from imgmem.core.errors import UsageError
+from imgmem.core.messages import command
 from imgmem.core.read.orders import hashed
 
 Keys: TypeAlias = npt.NDArray[np.uint64]
@@ -71,8 +72,13 @@ Step: TypeAlias = RandomResizedCrop | CenterCrop | HorizontalFlip
 class Augmenter:
     """What some steps make of images of one shape."""
 
-    def __init__(self, steps: Sequence[Step], shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-        """shape: (H, W, C) of a stored row. Raises UsageError for steps that cannot be taken."""
+    def __init__(
+        self, steps: Sequence[Step], shape: tuple[int, ...], dtype: np.dtype[Any], path: str = ""
+    ) -> None:
+        """shape: (H, W, C) of a stored row. path: of the dataset.
+
+        Raises UsageError for steps that cannot be taken.
+        """
         crops = [step for step in steps if isinstance(step, RandomResizedCrop | CenterCrop)]
         flips = [step for step in steps if isinstance(step, HorizontalFlip)]
         if len(crops) > 1 or len(flips) > 1 or len(crops) + len(flips) < len(steps):
@@ -83,7 +89,7 @@ class Augmenter:
         if dtype != np.uint8:
             raise UsageError(
                 f"augment works on uint8 rows, these are {dtype}",
-                hint="Run `imgmem normalize --undo`, then normalize with --on-read.",
+                hint=f"Run {command('normalize', path, undo=True)}, then normalize on read.",
             )
         self._height, self._width = shape[:2]
         self._crop = crops[0] if crops else None

@@ -350,5 +350,6 @@ def reader_for(
     """What fills batches from rows of the file; options as for `Dataset.batches`."""
     conversion = plan_conversion(dataset.record, normalize=normalize, dtype=dtype, layout=layout)
     _, *shape = dataset.record.shape
-    augmenter = Augmenter(augment, tuple(shape), conversion.stored) if augment else None
+    stored = tuple(shape), conversion.stored, dataset.path
+    augmenter = Augmenter(augment, *stored) if augment else None
     return BatchReader(dataset._reader, conversion, threads, augmenter)

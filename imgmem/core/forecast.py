@@ -68,7 +68,7 @@ class BuildMemory:
     slots: chunk buffers of `rows_per_chunk` rows: one a thread and one for the writer, or
     SLOTS_OF_PROCESS a worker process. worker_bytes: of a worker process at rest.
     decode_bytes: the pool for decoding, which threads share and processes divide.
-    image_bytes: what one image may cost; one that costs more cannot be built.
+    image_bytes: what one image may cost beside others; one that costs more is decoded alone.
     """
 
     workers: int
@@ -190,6 +190,14 @@ class BuildDemand:
         budgets = range(self.floor, self.floor + most + 1)
         enough = bisect_left(budgets, image_bytes, key=lambda b: self.divide(b).image_bytes)
         return budgets[enough]
+
+    def alone_bytes(self, budget: int) -> int:
+        """What an image may cost that is decoded alone, in this process, with one row."""
+        return budget - self.fixed_bytes - self.row_bytes
+
+    def budget_alone(self, image_bytes: int) -> int:
+        """The least budget, in bytes, with which an image that costs `image_bytes` can be built."""
+        return max(self.floor, self.fixed_bytes + self.row_bytes + image_bytes)
 
 
 def _below_floor(budget: int, floor: int, *, workers: int | None = None) -> UsageError:

@@ -4,7 +4,8 @@ Each hands out the chunks of some tasks in their order; the rows are the same wh
 """
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import BrokenExecutor, Future, wait
+from concurrent import futures
+from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from functools import partial
 from queue import SimpleQueue
 from typing import Protocol
@@ -41,12 +42,10 @@ Lines = list[bytes]
 class Execution(Protocol):
     """Decodes tasks, each some lines of the plan.
 
-    rows_per_chunk: the most lines of a task. final: whether there is no other to resume where
-    this one lacks memory.
+    rows_per_chunk: the most lines of a task.
     """
 
     rows_per_chunk: int
-    final: bool
 
     def pids(self) -> Iterable[int]:
         """The processes whose memory counts besides this one's."""
@@ -54,8 +53,8 @@ class Execution(Protocol):
     def chunks(self, tasks: Iterable[Lines]) -> Iterator[Chunk]:
         """Their chunks, in order; each is valid until the next one is asked for."""
 
-    def close(self) -> None:
-        """End; what has not begun is dropped."""
+    def close(self, *, wait: bool = False) -> None:
+        """End; what has not begun is dropped. wait: until its memory is free."""
 
 
 class InThreads:
@@ -65,9 +64,9 @@ class InThreads:
         self, source: Source, spec: DecodeSpec, plan: BuildMemory, gate: MemoryGate
     ) -> None:
         self.rows_per_chunk = plan.rows_per_chunk
-        self.final = True
         self._decoder = LineDecoder(source, spec, gate)
         self._plan = plan
+        self._threads = ThreadPoolExecutor(plan.workers, "imgmem")
         self._buffers: SimpleQueue[npt.NDArray[np.uint8]] = SimpleQueue()
         for _ in range(plan.slots):
             self._buffers.put(np.empty((plan.rows_per_chunk, *spec.shape), np.uint8))
@@ -78,7 +77,7 @@ class InThreads:
     def chunks(self, tasks: Iterable[Lines]) -> Iterator[Chunk]:
         plan = self._plan
         results = in_order(
-            self._decode, tasks, workers=plan.workers, window=plan.slots, result_of=self._result
+            self._decode, tasks, window=plan.slots, executor=self._threads, result_of=self._result
         )
         for buffer, chunk in results:
             yield chunk
@@ -91,13 +90,14 @@ class InThreads:
     def _result(
         self, _: Lines, future: "Future[tuple[npt.NDArray[np.uint8], Chunk]]"
     ) -> tuple[npt.NDArray[np.uint8], Chunk]:
-        while not wait([future], timeout=_LOOK_SECONDS).done:
+        while not futures.wait([future], timeout=_LOOK_SECONDS).done:
             if name := self._decoder.watch.overdue(PATIENCE_SECONDS):
                 raise hung(f"{name} is")
         return future.result()
 
-    def close(self) -> None:
+    def close(self, *, wait: bool = False) -> None:
         self._decoder.stop()
+        self._threads.shutdown(wait=wait, cancel_futures=True)
 
 
 class InExecutor:
@@ -110,10 +110,8 @@ class InExecutor:
         *,
         rows_per_chunk: int,
         window: int,
-        final: bool = True,
     ) -> None:
         self.rows_per_chunk = rows_per_chunk
-        self.final = final
         self._executor = executor
         self._job = job
         self._window = window
@@ -157,27 +155,26 @@ class InExecutor:
                 return crashed(self._job, line, str(died))
             raise _lost(died, [line]) from None
 
-    def close(self) -> None:
+    def close(self, *, wait: bool = False) -> None:
         """The executor is its owner's."""
 
 
 class InProcesses(InExecutor):
     """Decodes in worker processes of our own."""
 
-    def __init__(self, job: DecodeJob, plan: BuildMemory, *, final: bool) -> None:
+    def __init__(self, job: DecodeJob, plan: BuildMemory) -> None:
         self._own = ProcessExecutor(plan.workers)
         super().__init__(
             self._own,
             job,
             rows_per_chunk=plan.rows_per_chunk,
             window=2 * plan.workers,
-            final=final,
         )
 
     def pids(self) -> Iterable[int]:
         return self._own.pids()
 
-    def close(self) -> None:
+    def close(self, *, wait: bool = False) -> None:
         self._own.shutdown(wait=True, cancel_futures=True)
 
 
@@ -190,7 +187,7 @@ def executions(
     executor: str | ExecutorLike,
     mean_bytes: int,
 ) -> Iterator[Execution]:
-    """Who is to decode a build, in this order; each but the last may lack memory.
+    """Who is to decode a build, in this order; each may lack memory for an image.
 
     Args:
         source: Of the images.
@@ -210,11 +207,10 @@ def executions(
             return
         by_processes = demand.by_processes(executor, budget=budget, mean_bytes=mean_bytes)
         if by_processes is not None:
-            final = executor == "processes"
             divided = by_processes.divide(budget)
             job = _decode_job(source.address, spec, by_processes, divided)
-            yield InProcesses(job, divided, final=final)
-            if final:
+            yield InProcesses(job, divided)
+            if executor == "processes":
                 return
     yield InThreads(source, spec, plan, MemoryGate(plan.image_bytes, demand.budget_for))
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,11 @@ class BuildManifest:
 
     def header(self, rows: int) -> ArrayHeader:
         return ArrayHeader((rows, *self.shape), np.dtype(self.dtype))
+
+    def with_max_pixels(self, limit: int) -> "BuildManifest":
+        """The same with another limit on the pixels of an image."""
+        inputs = replace(self.inputs, options=self.inputs.options | {"max_pixels": limit})
+        return replace(self, inputs=inputs, image=self.image | {"max_pixels": limit})
 
     def to_json(self) -> bytes:
         return json.dumps(asdict(self)).encode()

@@ -15,6 +15,7 @@ from typing import Unpack
 import numpy as np
 
 from imgmem.core.build import files, workdir
+from imgmem.core.build.alone import decode_alone, too_costly
 from imgmem.core.build.classes import read_classes
 from imgmem.core.build.decoding import Chunk, DecodeSpec
 from imgmem.core.build.execution import Execution, executions
@@ -45,7 +46,7 @@ from imgmem.core.rows.facts import read_facts
 from imgmem.core.sources import Source
 from imgmem.core.sources.labeling import require_certain
 from imgmem.core.sources.resolve import listed
-from imgmem.core.specs import BuildSpec, OutPolicy, RejectPolicy, RunSpec
+from imgmem.core.specs import BuildSpec, ExecutorLike, OutPolicy, RejectPolicy, RunSpec
 from imgmem.core.storage import durable, store
 from imgmem.core.storage.destination import Destination
 from imgmem.core.storage.record import Record
@@ -237,21 +238,57 @@ def _manifest(job: _Job, size: tuple[int, int]) -> BuildManifest:
 
 
 def _fill(building: UnfinishedBuild, job: _Job) -> None:
-    """Decode what is left by the first execution that has the memory that it takes."""
+    """Decode what is left: many images at once, and alone those that need more memory."""
     _check_rejects(building, job.policy)
     _tell(building, job)
-    for execution in _executions(building, job):
+    executor = job.run.executor
+    try:
+        with building.noting_crashes():
+            while not _fill_by_many(building, job, executor):
+                _fill_alone(building, job)
+                executor = "threads" if isinstance(executor, str) else executor
+    except KeyboardInterrupt:
+        building.commit()
+        done, total = building.state.sources, building.manifest.sources
+        raise _interrupted(f"{done} of {total} images are done and kept") from None
+
+
+def _fill_by_many(building: UnfinishedBuild, job: _Job, executor: str | ExecutorLike) -> bool:
+    """Decode what is left by the first execution that has the memory that it takes.
+
+    False where none has it for the next image.
+    """
+    for execution in _executions(building, job, executor):
         job.peak.processes = execution.pids
+        done = lacking = False
         try:
-            with building.noting_crashes():
-                if _filled(building, job, execution):
-                    return
-        except KeyboardInterrupt:
-            building.commit()
-            done, total = building.state.sources, building.manifest.sources
-            raise _interrupted(f"{done} of {total} images are done and kept") from None
+            done = _filled(building, job, execution)
+            lacking = not done
         finally:
-            execution.close()
+            execution.close(wait=lacking)
+        if done:
+            return True
+    return False
+
+
+def _fill_alone(building: UnfinishedBuild, job: _Job) -> None:
+    """Decode the next image with the whole memory budget.
+
+    Raises ResourceError, which names all images like it that are left, if that is too small.
+    """
+    spec, demand = _decode_spec(building, job), _demand(building.manifest, job)
+    line = next(building.lines_to_do())
+    chunk = decode_alone(line, job.source, spec, demand, job.budget)
+    if not _take(building, chunk, job, UnreachableRun()):
+        raise too_costly(
+            building.lines_to_do(),
+            job.source,
+            spec,
+            demand,
+            job.budget,
+            largest_row=building.largest_row(),
+        )
+    process.return_freed_memory()
 
 
 def _filled(building: UnfinishedBuild, job: _Job, execution: Execution) -> bool:
@@ -264,7 +301,7 @@ def _filled(building: UnfinishedBuild, job: _Job, execution: Execution) -> bool:
     waiting = 0
     run = UnreachableRun()
     for chunk in execution.chunks(iter(lambda: list(islice(lines, at_once)), [])):
-        if not _take(building, chunk, job, run, final=execution.final):
+        if not _take(building, chunk, job, run):
             return False
         waiting += chunk.done
         if waiting >= CHUNKS_PER_COMMIT * execution.rows_per_chunk:
@@ -278,12 +315,10 @@ def _tell(building: UnfinishedBuild, job: _Job) -> None:
     job.progress(Progress("build", building.state.sources, building.manifest.sources, "images"))
 
 
-def _take(
-    building: UnfinishedBuild, chunk: Chunk, job: _Job, run: UnreachableRun, *, final: bool
-) -> bool:
+def _take(building: UnfinishedBuild, chunk: Chunk, job: _Job, run: UnreachableRun) -> bool:
     """Append a chunk; where it ends the build, keep what was done before saying why.
 
-    False where it ends for want of memory, and this execution is not the final one.
+    False where it ends for want of memory.
     """
     run.follow(building.state, done=chunk.done, unreachable=chunk.unreachable)
     building.append(chunk)
@@ -292,28 +327,32 @@ def _take(
         if "source_gone" in chunk.failure.facts:
             building.state = run.start or building.state
         building.commit()
-        if not final and "needed_bytes" in chunk.failure.facts:
+        if "needed_bytes" in chunk.failure.facts:
             return False
         raise chunk.failure
     _check_rejects(building, job.policy)
     return True
 
 
-def _executions(building: UnfinishedBuild, job: _Job) -> Iterator[Execution]:
-    manifest = building.manifest
-    spec = DecodeSpec(
-        image=job.spec.image,
-        shape=manifest.shape,
-        dtype=manifest.dtype,
-        stop_at_reject=job.policy.on_error == "stop",
-    )
+def _executions(
+    building: UnfinishedBuild, job: _Job, executor: str | ExecutorLike
+) -> Iterator[Execution]:
     return executions(
         job.source,
-        spec,
-        _demand(manifest, job),
+        _decode_spec(building, job),
+        _demand(building.manifest, job),
         budget=job.budget,
-        executor="processes" if building.crashed else job.run.executor,
+        executor="processes" if building.crashed else executor,
         mean_bytes=job.plan.mean_bytes,
+    )
+
+
+def _decode_spec(building: UnfinishedBuild, job: _Job) -> DecodeSpec:
+    return DecodeSpec(
+        image=job.spec.image,
+        shape=building.manifest.shape,
+        dtype=building.manifest.dtype,
+        stop_at_reject=job.policy.on_error == "stop",
     )
 
 

@@ -21,7 +21,8 @@ class BuildState:
     """How far a build is: sources and rows done, and what was counted.
 
     written: what has been put into each file, a fixed header aside.
-    open_block: CRC-32 of the features' data behind its last full block.
+    open_block: CRC-32 of the features' data behind its last full block. max_pixels: the limit
+    of now, where it is another than the plan's.
     """
 
     sources: int = 0
@@ -32,6 +33,7 @@ class BuildState:
     splits: list[int] = field(default_factory=list)
     reasons: dict[str, int] = field(default_factory=dict)
     notes: dict[str, int] = field(default_factory=dict)
+    max_pixels: int | None = None
 
     @classmethod
     def from_fields(cls, fields: dict[str, Any]) -> "BuildState":

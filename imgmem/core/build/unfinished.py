@@ -9,7 +9,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import accumulate
 
 import numpy as np
@@ -37,6 +37,10 @@ from imgmem.core.storage.npy import HEADER_BYTES
 from imgmem.core.storage.record import Record
 from imgmem.core.storage.slots import Slots
 
+_ROWS_AT_ONCE = 65_536
+_NEVER_MEASURED = {"empty", "not-an-image", "unreadable"}
+"""Reasons for which an image is rejected before its size is known."""
+
 
 class UnfinishedBuild:
     """The files of a build in progress, open for writing; one writer, in row order."""
@@ -59,6 +63,8 @@ class UnfinishedBuild:
             raise damaged(path, PROGRESS)
         self.state = BuildState.from_fields(self._slots.body)
         self.manifest = read_manifest(path, self.state.written[PLAN])
+        if self.state.max_pixels is not None:
+            self.manifest = self.manifest.with_max_pixels(self.state.max_pixels)
         self._row_bytes = self.manifest.header(0).row_bytes
         self._row_lines = RowLines(self.manifest)
         self._features = self._open(store.FEATURES)
@@ -104,6 +110,32 @@ class UnfinishedBuild:
         """The lines of `sources.jsonl`, those that are done too."""
         return self._lines_from(0)
 
+    def change_max_pixels(self, limit: int) -> bool:
+        """Go on with another limit on pixels; False where what is done would be otherwise.
+
+        Durable before it returns.
+        """
+        raised = limit >= self.manifest.inputs.options["max_pixels"]
+        undecided = set(self.state.reasons) - _NEVER_MEASURED
+        if "too-large" in undecided or (not raised and (undecided or self.largest_row() > limit)):
+            return False
+        self.manifest = self.manifest.with_max_pixels(limit)
+        self.state = replace(self.state, max_pixels=limit)
+        self.commit()
+        return True
+
+    def largest_row(self) -> int:
+        """Pixels of the largest image that is a row so far."""
+        largest, record = 0, row_facts.ROW_FACTS.itemsize
+        file, start = self._growing[store.FACTS], data_start(store.FACTS)
+        for row in range(0, self.state.rows, _ROWS_AT_ONCE):
+            count = min(_ROWS_AT_ONCE, self.state.rows - row)
+            data = file.pread(count * record, start + row * record)
+            facts = np.frombuffer(data, row_facts.ROW_FACTS)
+            pixels = facts["height"].astype(np.int64) * facts["width"]
+            largest = max(largest, int(pixels.max()))
+        return largest
+
     def append(self, chunk: Chunk) -> None:
         """Write a chunk's rows and rejects behind those that are there; not yet durable."""
         state = self.state
@@ -127,6 +159,7 @@ class UnfinishedBuild:
             written=state.written
             | {name: state.written[name].plus(additions[name]) for name in self._growing},
             open_block=open_block,
+            max_pixels=state.max_pixels,
             splits=_added(state.splits, chunk.splits, len(self.manifest.splits)),
             reasons=_counted(state.reasons, chunk.reasons),
             notes=_counted(state.notes, chunk.notes),

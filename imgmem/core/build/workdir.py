@@ -252,6 +252,11 @@ def _empty(path: str) -> None:
 
 def _require_same(opened: UnfinishedBuild, now: BuildInputs, plan: Plan) -> None:
     """DatasetError, with what differs, unless a build goes on as it was begun."""
+    limit: int = now.options["max_pixels"]
+    if limit != opened.manifest.inputs.options["max_pixels"]:
+        others = opened.manifest.with_max_pixels(limit).inputs.options
+        if others == now.options:
+            opened.change_max_pixels(limit)
     before = opened.manifest.inputs
     options = differences(before.options, now.options)
     decoders = differences(before.decoders, now.decoders)

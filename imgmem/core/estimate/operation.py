@@ -267,7 +267,7 @@ def _build(
         rows=images.rows, values=values, itemsize=itemsize, workers=run.workers,
         cpus=memory.allowed_cpus(),
     )  # fmt: skip
-    budget, needed = memory.budget(run.memory), demand.budget_for(found.decode_bytes)
+    budget, needed = memory.budget(run.memory), demand.budget_alone(found.decode_bytes)
     mean_bytes = max(1, found.file_bytes // found.listed)
     by_processes = demand.by_processes("auto", budget=budget, mean_bytes=mean_bytes)
     if by_processes and by_processes.divide(budget).image_bytes >= found.decode_bytes:
@@ -275,7 +275,10 @@ def _build(
     elif budget < needed:
         why = "" if budget < demand.floor else "the largest image needs more to decode"
         return below_floor(budget, needed, disk, why=why)
-    takes = forecast.expected_bytes(demand.divide(budget), decode_bytes=found.decode_bytes)
+    plan = demand.divide(budget)
+    takes = forecast.expected_bytes(plan, decode_bytes=found.decode_bytes)
+    if found.decode_bytes > plan.image_bytes:  # the largest image is decoded alone
+        takes = max(takes, demand.budget_alone(found.decode_bytes))
     return judge_required(takes, disk, available=here)
 
 

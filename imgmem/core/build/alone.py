@@ -1,0 +1,90 @@
+"""Images that need more memory than is left beside others: decoded one at a time."""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from imgmem.core.build.decoding import Chunk, DecodeSpec, LineDecoder
+from imgmem.core.build.planned import PlannedImage
+from imgmem.core.decode.images import check_size
+from imgmem.core.decode.memory_cost import decode_cost
+from imgmem.core.errors import RejectedImage, ResourceError
+from imgmem.core.forecast import BuildDemand
+from imgmem.core.machine.pipeline import MemoryGate
+from imgmem.core.messages import option
+from imgmem.core.sources import Source
+from imgmem.core.sources.source_headers import read_source_header
+from imgmem.core.units import format_bytes, in_mib
+
+_SHOWN = 10
+_KEPT = 1000
+
+
+class _Costly(NamedTuple):
+    name: str
+    pixels: int
+    cost: int
+
+
+def decode_alone(
+    line: bytes, source: Source, spec: DecodeSpec, demand: BuildDemand, budget: int
+) -> Chunk:
+    """The chunk of one image, which has the whole memory budget for itself.
+
+    Where that is not enough, the chunk's failure has the fact `needed_bytes`.
+    """
+    gate = MemoryGate(demand.alone_bytes(budget), demand.budget_alone)
+    buffer = np.empty((1, *spec.shape), np.uint8)
+    return LineDecoder(source, spec, gate).decode([line], buffer)
+
+
+def too_costly(
+    lines: Iterable[bytes],
+    source: Source,
+    spec: DecodeSpec,
+    demand: BuildDemand,
+    budget: int,
+    *,
+    largest_row: int,
+) -> ResourceError:
+    """The error that names every image of `lines` that the whole budget is too small for.
+
+    It names the one budget that is enough for all of them, too, and the limit on pixels that
+    leaves them out, unless rows have been made of larger images (`largest_row`, in pixels).
+    """
+    found = list(_costly(lines, source, spec, demand.alone_bytes(budget)))
+    enough = demand.budget_alone(max(image.cost for image in found))
+    smallest = min(image.pixels for image in found)
+    names = [f"{image.name} ({format_bytes(image.cost)})" for image in found[:_SHOWN]]
+    more = [f"{len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
+    hint = f"Give {option('memory', in_mib(enough))} or more"
+    if smallest > max(1, largest_row):
+        skip = f" and {option('on_error', 'skip')}" if spec.stop_at_reject else ""
+        hint += f", or leave them out with {option('max_pixels', smallest - 1)}{skip}"
+    return ResourceError(
+        f"a memory budget of {format_bytes(budget)} is too small to decode "
+        f"{', '.join([*names, *more])}",
+        hint=f"{hint}. What is done is kept.",
+        path=found[0].name,
+        needed_bytes=max(image.cost for image in found),
+        memory=enough,
+        max_pixels=smallest - 1,
+        images=[image.name for image in found[:_KEPT]],
+    )
+
+
+def _costly(
+    lines: Iterable[bytes], source: Source, spec: DecodeSpec, bytes_left: int
+) -> Iterator[_Costly]:
+    """The images that cost more than `bytes_left`, by their headers."""
+    for line in lines:
+        image = PlannedImage.from_line(line)
+        try:
+            header = read_source_header(source, image.name, image.size, image.locator)
+            check_size(header, spec.image, spec.shape[:2])
+        except RejectedImage:
+            continue
+        cost = decode_cost(header, spec.image, image.size)
+        if cost > bytes_left:
+            yield _Costly(image.name, header.height * header.width, cost)

@@ -56,21 +56,30 @@ def too_costly(
     found = list(_costly(lines, source, spec, demand.alone_bytes(budget)))
     enough = demand.budget_alone(max(image.cost for image in found))
     smallest = min(image.pixels for image in found)
-    names = [f"{image.name} ({format_bytes(image.cost)})" for image in found[:_SHOWN]]
-    more = [f"{len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
     hint = f"Give {option('memory', in_mib(enough))} or more"
     if smallest > max(1, largest_row):
         skip = f" and {option('on_error', 'skip')}" if spec.stop_at_reject else ""
         hint += f", or leave them out with {option('max_pixels', smallest - 1)}{skip}"
     return ResourceError(
-        f"a memory budget of {format_bytes(budget)} is too small to decode "
-        f"{', '.join([*names, *more])}",
+        _named(found, format_bytes(budget)),
         hint=f"{hint}. What is done is kept.",
         path=found[0].name,
         needed_bytes=max(image.cost for image in found),
         memory=enough,
         max_pixels=smallest - 1,
         images=[image.name for image in found[:_KEPT]],
+    )
+
+
+def _named(images: list[_Costly], budget: str) -> str:
+    if len(images) == 1:
+        cost = format_bytes(images[0].cost)
+        return f"{images[0].name} needs {cost} to decode, more than a budget of {budget} leaves"
+    names = [f"{image.name} ({format_bytes(image.cost)})" for image in images[:_SHOWN]]
+    more = [f"{len(images) - _SHOWN} more"] if len(images) > _SHOWN else []
+    return (
+        f"{len(images)} images need more memory to decode than a budget of {budget} leaves: "
+        f"{', '.join([*names, *more])}"
     )
 
 

@@ -126,7 +126,7 @@ class InExecutor:
         )
 
     def _result(self, lines: Lines, future: "Future[Chunk]") -> Chunk:
-        if not wait([future], timeout=2 * self._job.patience * len(lines)).done:
+        if not futures.wait([future], timeout=2 * self._job.patience * len(lines)).done:
             raise hung(f"{_names(lines)} are")
         try:
             return future.result()

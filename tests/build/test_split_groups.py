@@ -250,3 +250,11 @@ def test_a_split_by_group_has_no_group_leaks(tmp_path):
     source = patients(tmp_path / "src", {"p1": 4, "p2": 4, "p3": 3})
     imgmem.build(source, tmp_path / "out", split="val=0.5", group="name:^(p.)_", **SMALL)
     imgmem.stats(tmp_path / "out", fail_on="group-leaks")
+
+
+def test_a_dry_run_reports_the_shares_that_groups_leave(tmp_path):
+    source = patients(tmp_path / "src", {"p1": 6, "p2": 2, "p3": 2})
+    spec = BuildSpec(group="name:^(p.)_", splits=(("val", 0.3),))
+    shown = imgmem.preview_build(source, tmp_path / "out", spec=spec)
+    assert any("(group) is parted" in note for note in shown.notes)
+    assert not (tmp_path / "out").exists()

@@ -61,8 +61,8 @@ def require_all_there(plan: Plan, policy: RejectPolicy) -> None:
     count, first = plan.missing()
     if count and policy.on_error == "stop":
         raise InputError(
-            f"{count} lines of the label table name an image that the source does not have: "
-            f"{', '.join(first)}{', …' if count > len(first) else ''}",
+            f"lines of the label table whose image the source does not have: {count} "
+            f"({', '.join(first)}{', …' if count > len(first) else ''})",
             hint=f"Add the images or remove the lines, or use {option('on_error', 'skip')}.",
             missing=count,
         )

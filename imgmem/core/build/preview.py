@@ -141,7 +141,7 @@ def _preview(source: str, out: str, plan: Plan) -> BuildPreview:
             name: sum(by_split.get(name, 0) for by_split in counts.values()) for name in plan.splits
         },
         ignored=dict(sorted(plan.listing.ignored.items())),
-        notes=plan.labeling.notes,
+        notes=plan.notes,
         doubts=tuple(asdict(doubt) for doubt in plan.labeling.doubts),
         changes="new",
         disk_bytes=_disk(plan),

@@ -153,7 +153,7 @@ def _vanished(labels: Labels, spec: LabelSpec) -> Doubt | None:
     lines = sum(labels.missing[name] for name in gone)
     return Doubt(
         "",
-        f"the source has no image of {listed(gone)}, which {lines} lines of the label table name",
+        f"the source has no image of {listed(gone)} (lines of the label table: {lines})",
         (
             _mapped(spec, dict.fromkeys(sorted(gone), ""), "without these classes"),
             _mapped(spec, {name: name for name in sorted(gone)}, "they are classes without rows"),

@@ -1,7 +1,9 @@
 """What readers of format version 2 do with what they do not know, or miss."""
 
+import dataclasses
 import json
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +15,10 @@ from imgmem.core.errors import DatasetError
 from imgmem.core.normalize.operation import normalize, undo_normalize
 from imgmem.core.rows.facts import ROW_FACTS, read_facts
 from imgmem.core.specs import NormalizeSpec
+from imgmem.core.storage import store
+from imgmem.core.storage.holder import HOLDER
+from imgmem.core.storage.locks import LOCK
+from imgmem.core.storage.record import Normalization, Record
 from imgmem.core.storage.verify import verify
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (6, 4, 5, 3), np.uint8)
@@ -89,3 +95,10 @@ def test_row_facts_with_a_field_of_another_type_are_refused(path, kind):
     (path / "rows.npy").write_bytes(data.replace(b"'<f4'", repr(kind).ljust(5).encode(), 1))
     with pytest.raises(DatasetError, match=r"rows.npy is damaged"):
         read_facts(str(path), 6)
+
+
+def test_the_specification_names_every_field_and_file():
+    text = (Path(store.__file__).parent / "FORMAT.md").read_text()
+    fields = {f.name for kind in (Record, Normalization) for f in dataclasses.fields(kind)}
+    names = (fields - {"other"}) | set(ROW_FACTS.names) | store.FILES | {LOCK, HOLDER}
+    assert [name for name in sorted(names) if f"`{name}`" not in text] == []

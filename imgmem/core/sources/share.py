@@ -11,7 +11,7 @@ from imgmem.core.sources.base import Locator, Source
 from imgmem.core.sources.files import Unreachable
 
 MAX_IN_A_ROW = 8
-"""So many images in a row that cannot be read are a source that has gone."""
+"""This many unreadable images in a row mean that the source has gone."""
 
 
 class ShareWatch:

@@ -57,7 +57,7 @@ class Destination:
     def of(cls, out: str, suffix: str) -> "Destination":
         """Where to work, in a directory whose name ends in `suffix`.
 
-        Work that has begun goes on where it is. UsageError for an address, a path that cannot
+        Work that has begun is continued in its place. UsageError for an address, a path that cannot
         be written, or a link to nowhere.
         """
         path = os.path.realpath(local_path(out))

@@ -206,3 +206,24 @@ def test_the_rule_that_was_taken_is_recorded(tmp_path):
     assert built(source, tmp_path / "out").rule == "folder:2"
     record = json.loads((tmp_path / "out" / "dataset.json").read_text())
     assert record["build"]["source"]["labels"] == "folder:2"
+
+
+def test_rules_globs_and_splits_hold_for_lists_and_datasets(tmp_path):
+    source = planted(tmp_path / "source", {"a/cat": 2, "b/cat": 1, "b/dog": 2})
+    names = sorted(str(path.relative_to(source)) for path in source.rglob("*.png"))
+    (source / "list.csv").write_text("path\n" + "\n".join(names) + "\n")
+    built(source, tmp_path / "plain", labels="none")
+    options = {"labels": "parent", "split": "folder:1", "exclude": "005.png"}
+    for number, each in enumerate((source / "list.csv", tmp_path / "plain", source)):
+        result = imgmem.build(each, tmp_path / f"out{number}", size=8, **options)
+        assert result.class_counts == {"cat": 3, "dog": 1}
+        assert result.splits == {"a": 2, "b": 2}
+        assert result.rule == "parent"
+        assert result.ignored["left out by include or exclude"] == 1
+
+
+def test_rows_of_a_dataset_without_the_label_are_rejects(tmp_path):
+    source = planted(tmp_path / "source", {".": 2})
+    built(source, tmp_path / "plain")
+    result = built(tmp_path / "plain", tmp_path / "out", labels="name:^.*(2)", on_error="skip")
+    assert (result.class_counts, result.rejected) == ({"2": 1}, {"no-label": 1})

@@ -76,7 +76,7 @@ def _open(path: str, spec: LabelSpec, spool: str | None) -> Source:
         return _open_folder(path, spec)
     if stat.S_ISREG(mode) and is_table(path):
         return ListSource(
-            path, TableSpec.of(spec), labels=spec.labels != "none", auto_split=spec.auto_split
+            path, TableSpec.of(spec), labels=spec.labels == "folder", auto_split=spec.auto_split
         )
     container: Container
     if stat.S_ISREG(mode) and lowered.endswith((".tar", *OPENERS)):
@@ -95,7 +95,7 @@ def _open(path: str, spec: LabelSpec, spool: str | None) -> Source:
 
 def _open_folder(path: str, spec: LabelSpec) -> Source:
     if is_dataset(path):
-        return DatasetSource(path, labels=spec.labels != "none", auto_split=spec.auto_split)
+        return DatasetSource(path, labels=spec.labels == "folder", auto_split=spec.auto_split)
     source = FolderSource(path, spec)  # raises where the folder cannot be listed
     if (shards := shards_in(path)) and not holds_candidates(path):
         source.close()

@@ -36,6 +36,7 @@ def arranged(
         entries=Placed(raw, layout, tree.root, skip),
         rule=rule_text(layout.rule),
         labeled=layout.labeled,
+        placed=True,
         class_names=class_names(layout, reading),
         ignored=ignored + _passed_over(tree.root, layout),
         notes=tuple(notes(layout)),

@@ -42,6 +42,7 @@ class Listing:
     and the classes of a dataset. They keep their number, so that those of other classes do not
     move when files arrive.
     group_column: which of `extra_columns` holds the group of an image, None for none.
+    placed: whether the rules and globs of the user have been applied to its paths.
     ignored: what was passed over, counted by reason. notes: what the user should know.
     doubts: what the source may mean instead.
     """
@@ -53,6 +54,7 @@ class Listing:
     class_names: tuple[str, ...] = ()
     extra_columns: tuple[str, ...] = ()
     group_column: str | None = None
+    placed: bool = False
     ignored: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     doubts: tuple[Doubt, ...] = ()

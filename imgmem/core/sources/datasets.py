@@ -18,6 +18,7 @@ from imgmem.core.rows.origins import ROW_COLUMNS
 from imgmem.core.sources.base import Address, Entry, Listing, Locator
 from imgmem.core.sources.blob import open_blob
 from imgmem.core.sources.catalog import Catalogs
+from imgmem.core.sources.files import require_usable
 from imgmem.core.storage import store
 from imgmem.core.storage.locks import Lock
 from imgmem.core.storage.npy import HEADER_BYTES
@@ -129,6 +130,7 @@ class DatasetSource:
         return store.damaged(self._rows_name, what)
 
     def read(self, name: str, locator: Locator) -> bytes:
+        require_usable(locator)
         header = self._record.features_header
         offset = HEADER_BYTES + int(locator[0]) * header.row_bytes
         stored = np.frombuffer(self._blob.image(header.row_bytes, offset), header.dtype)

@@ -18,7 +18,7 @@ from imgmem.core.specs import TRAIN, LabelSpec
 
 
 @dataclass(frozen=True, kw_only=True)
-class Labels:
+class LabelCounts:
     """Labels as they were counted.
 
     counts: images by class (None: no label) and by split of the source's own (None: no split).
@@ -42,10 +42,10 @@ class Labels:
         return {*self.class_map, *self.class_map.values()}
 
 
-Detector = Callable[[Labels, LabelSpec], Doubt | None]
+Detector = Callable[[LabelCounts, LabelSpec], Doubt | None]
 
 
-def label_doubts(labels: Labels, spec: LabelSpec) -> tuple[Doubt, ...]:
+def label_doubts(labels: LabelCounts, spec: LabelSpec) -> tuple[Doubt, ...]:
     """The doubt of the first detector that has one."""
     for name, detector in LABEL_DETECTORS.items():
         if doubt := detector(labels, spec):
@@ -59,7 +59,7 @@ def _mapped(spec: LabelSpec, pairs: Mapping[str, str], meaning: str) -> Remedy:
     return Remedy({"class_map": (*as_texts(spec.class_map), *texts)}, meaning)
 
 
-def _alike(labels: Labels, spec: LabelSpec) -> Doubt | None:
+def _alike(labels: LabelCounts, spec: LabelSpec) -> Doubt | None:
     """Names that differ only by case, blanks or Unicode form."""
     if labels.pinned:
         return None
@@ -78,7 +78,7 @@ def _key(name: str) -> str:
     return " ".join(unicodedata.normalize("NFC", name).casefold().split())
 
 
-def _same_number(labels: Labels, spec: LabelSpec) -> Doubt | None:
+def _same_number(labels: LabelCounts, spec: LabelSpec) -> Doubt | None:
     """`7` next to `007`."""
     groups: dict[int, list[str]] = {}
     for name in labels.names:
@@ -92,7 +92,7 @@ def _same_number(labels: Labels, spec: LabelSpec) -> Doubt | None:
     return _of_groups(labels, spec, same, "are the same number")
 
 
-def _of_groups(labels: Labels, spec: LabelSpec, groups: list[list[str]], what: str) -> Doubt:
+def _of_groups(labels: LabelCounts, spec: LabelSpec, groups: list[list[str]], what: str) -> Doubt:
     joined, kept = {}, {}
     for names in groups:
         most = max(sorted(names), key=lambda name: sum(labels.counts[name].values()))
@@ -106,7 +106,7 @@ def _of_groups(labels: Labels, spec: LabelSpec, groups: list[list[str]], what: s
     )
 
 
-def _missing_in_train(labels: Labels, spec: LabelSpec) -> Doubt | None:
+def _missing_in_train(labels: LabelCounts, spec: LabelSpec) -> Doubt | None:
     """A class that the author's val or test has and train lacks."""
     splits = {split for counts in labels.counts.values() for split in counts}
     if TRAIN not in splits or labels.pinned:
@@ -127,7 +127,7 @@ def _missing_in_train(labels: Labels, spec: LabelSpec) -> Doubt | None:
 
 
 def _remedies_for_new(
-    labels: Labels, spec: LabelSpec, new: list[str], train: set[str], where: list[str]
+    labels: LabelCounts, spec: LabelSpec, new: list[str], train: set[str], where: list[str]
 ) -> tuple[Remedy, ...]:
     """Without the splits that share no class with train; or with the likely names, or as is."""
     kept = _mapped(spec, {name: name for name in sorted(new)}, "they are classes")
@@ -140,7 +140,7 @@ def _remedies_for_new(
     return kept, _mapped(spec, dict.fromkeys(sorted(new), ""), "without their images")
 
 
-def _vanished(labels: Labels, spec: LabelSpec) -> Doubt | None:
+def _vanished(labels: LabelCounts, spec: LabelSpec) -> Doubt | None:
     """Classes of a label table of which the source has no image."""
     gone = [
         name

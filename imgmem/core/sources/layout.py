@@ -31,6 +31,15 @@ def split_name(folder: str) -> str | None:
     return SPLIT_NAMES.get(folder.lower())
 
 
+EXPLICIT = frozenset({"level", "parent", "path", "name", "path-pattern"})
+"""Kinds of rules that find a label in the path of an image, by the user's word."""
+
+
+def plain(rule: LabelRule) -> LabelRule:
+    """A rule with `parent` as the folder that it is."""
+    return LabelRule("level", "-1") if rule.kind == "parent" else rule
+
+
 class Place(NamedTuple):
     """Label and split of an image. ignored: why it is left out. unlabeled: why the rule finds
     no label in its path, which makes it a reject."""

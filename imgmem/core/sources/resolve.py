@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from imgmem.core.sources.grammar import LabelRule, label_rule, split_level
-from imgmem.core.sources.layout import SHOWN, Layout, split_name
+from imgmem.core.sources.layout import SHOWN, Layout, plain, split_name
 from imgmem.core.sources.tree import Folder
 from imgmem.core.sources.words import is_images
 from imgmem.core.specs import LabelSpec
@@ -83,7 +83,7 @@ def choose(top: Folder, spec: LabelSpec) -> tuple[Layout, Reading]:
     if rule.kind == "folder":
         layout = _automatic(reading, kept)
     else:
-        layout = Layout(_plain(rule), reading.base, _splits_under(rule, reading, kept))
+        layout = Layout(plain(rule), reading.base, _splits_under(rule, reading, kept))
     if spec.split_from is not None:
         layout = Layout(layout.rule, layout.base, {}, split_level(spec.split_from))
     return layout, reading
@@ -163,15 +163,11 @@ def _automatic(reading: Reading, splits: dict[str, str | None]) -> Layout:
     return Layout(rule, reading.base, splits, None, reading.left_out)
 
 
-def _plain(rule: LabelRule) -> LabelRule:
-    return LabelRule("level", "-1") if rule.kind == "parent" else rule
-
-
 def _splits_under(
     rule: LabelRule, reading: Reading, splits: dict[str, str | None]
 ) -> dict[str, str | None]:
     """The splits, unless their folders are what the rule takes for labels."""
-    rule = _plain(rule)
+    rule = plain(rule)
     if rule.kind == "none":
         return {name: split for name, split in splits.items() if split}
     taken = rule.kind == "path" and not reading.kids

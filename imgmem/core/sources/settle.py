@@ -15,10 +15,11 @@ from imgmem.core.messages import option
 from imgmem.core.sources.base import Entry, Listing
 from imgmem.core.sources.files import MISSING
 from imgmem.core.sources.grammar import mapping
-from imgmem.core.sources.label_doubts import Labels, label_doubts
+from imgmem.core.sources.label_doubts import LabelCounts, label_doubts
 from imgmem.core.sources.labeling import Labeling
 from imgmem.core.sources.layout import split_name
 from imgmem.core.sources.numbering import number_notes, numbered
+from imgmem.core.sources.ruled import ruled
 from imgmem.core.specs import LabelSpec
 
 CLASS_DROPPED = "class dropped by class_map"
@@ -80,6 +81,7 @@ def settle(
     Raises UsageError for malformed maps, and for `classes` without labels; InputError for
     classes that are not among the pinned ones.
     """
+    listing = ruled(listing, spec)
     class_map = mapping(spec.class_map, "class_map") if spec.class_map else {}
     split_map = _split_map(spec)
     mapped = Mapped(listing.entries, class_map, split_map)
@@ -121,7 +123,7 @@ def _labeling(
     pinned: tuple[str, ...] | None,
 ) -> Labeling:
     names, notes = _numbered(listing, class_map, tally, pinned)
-    labels = Labels(
+    labels = LabelCounts(
         rule=listing.rule,
         counts=tally.counts,
         missing=tally.missing,

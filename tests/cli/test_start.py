@@ -56,13 +56,27 @@ def test_the_library_loads_its_parts_at_first_use():
     assert not HEAVY & imported("import imgmem")
 
 
+BROKEN = {
+    "system library": "raise ImportError('libGL.so.1: cannot open shared object file: "
+    "No such file or directory', name='cv2')",
+    "uninstalled": "raise ModuleNotFoundError(\"No module named 'cv2'\", name='cv2')",
+    "half uninstalled": "",
+    "for another NumPy": "raise ImportError('numpy.core.multiarray failed to import')",
+}
+"""What is left of `cv2`: in bare containers, after pip took one of two OpenCVs away, and where a
+wheel was made for NumPy 1."""
+REPAIR = "opencv-contrib-python-headless && pip install opencv-python-headless"
+
+
 @pytest.fixture
 def broken_opencv(tmp_path):
     """An environment in which OpenCV misses a system library, as in bare containers."""
-    (tmp_path / "cv2.py").write_text(
-        "raise ImportError('libGL.so.1: cannot open shared object file: "
-        "No such file or directory', name='cv2')"
-    )
+    return without_opencv(tmp_path, "system library")
+
+
+def without_opencv(tmp_path, how):
+    """The variables of an environment in which OpenCV is broken."""
+    (tmp_path / "cv2.py").write_text(BROKEN[how])
     return {"PYTHONPATH": str(tmp_path)}
 
 
@@ -72,11 +86,16 @@ def test_help_works_without_opencv(broken_opencv, command):
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_command_that_needs_opencv_says_how_to_mend_it(broken_opencv, tmp_path):
-    done = imgmem("build", str(tmp_path), str(tmp_path / "out"), env=broken_opencv)
+@pytest.mark.parametrize("how", BROKEN)
+@pytest.mark.parametrize("command", ["build", "stats", "normalize", "sample"])
+def test_a_command_that_needs_opencv_names_the_commands_that_repair_it(tmp_path, how, command):
+    images.write(tmp_path / "photos/cat/1.jpg", images.photo(40, 50))
+    words = [str(tmp_path / "photos"), *([str(tmp_path / "out")] if command == "build" else [])]
+    done = imgmem(command, *words, env=without_opencv(tmp_path, how))
     assert (done.returncode, done.stdout) == (5, "")
     assert done.stderr.startswith("imgmem: OpenCV cannot be loaded")
-    assert "libgl1" in done.stderr
+    assert REPAIR in done.stderr
+    assert ("libgl1" in done.stderr) == (how == "system library")
     assert done.stderr.count("\n") == 2
 
 

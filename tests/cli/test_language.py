@@ -31,7 +31,6 @@ NEVER = (
     r"\bsuch as \w+=",
     r"\bspeaks? of\b",
     r"\bcarved?\b",
-    r"\bso many (of|images|rows|headers)\b",
     r"\bas its checksums say\b",
     r"\bthe usual way\b",
     r"\bnonsense\b",

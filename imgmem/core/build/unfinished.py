@@ -111,7 +111,7 @@ class UnfinishedBuild:
         return self._lines_from(0)
 
     def change_max_pixels(self, limit: int) -> bool:
-        """Go on with another limit on pixels; False where what is done would be otherwise.
+        """Resume with another limit on pixels; False where what is done would be otherwise.
 
         Durable before it returns.
         """

@@ -177,11 +177,12 @@ def test_equal_lines_count_once(images, labels):
     ("text", "said"),
     [
         ("", "line 1: it holds no lines"),
+        ("path,label\n", "line 1: it has no lines below its header"),
         ("path\na/1.jpg\n", "no column of labels was found; its columns: path"),
         ("color,shape\nred,round\nred,square\nred,round\n", "no column of paths was found"),
         ("path,label,category\na/1.jpg,cat,animal\n", "could be the label: label, category"),
         ("file,image,label\na/1.jpg,x,cat\n", "could be the path: file, image"),
-        ("path,label,path\n", "names a column twice: path"),
+        ("path,label,path\na/1.jpg,cat,x\n", "names a column twice: path"),
         ("path,label\na/1.jpg\n", "line 2: it has 1 cells"),
         ("path,label\n\na/1.jpg,cat,x\n", "line 3: it has 3 cells"),
         ("path,label\na/1.jpg,\n", "line 2: it has no label"),
@@ -194,6 +195,20 @@ def test_equal_lines_count_once(images, labels):
 )
 def test_what_is_not_right_is_refused_with_its_line(images, labels, text, said):
     assert said in refusal(images, labels=labels(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"path": "a/1.jpg", "label": "cat"\n', "line 1: it is not JSON"),
+        ('{"path": "a/1.jpg", "label": "cat"}\n["a"]\n', "line 2: it is not a JSON object"),
+        ('{"path": "a/1.jpg", "label": "\\ud800"}\n', "line 1: it holds half of a surrogate pair"),
+        ('{"path": "a/1.jpg", "label": ["cat"]}\n', "looks like several labels"),
+        ('{"path": "a/1.jpg"}\n', "no column of labels"),
+    ],
+)
+def test_json_lines_that_are_not_right_are_refused(images, labels, text, said):
+    assert said in refusal(images, labels=labels(text, "labels.jsonl"))
 
 
 def test_a_label_file_that_is_missing_is_an_error(images, tmp_path):

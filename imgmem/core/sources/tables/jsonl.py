@@ -1,6 +1,7 @@
 """Tables in JSON Lines: an object a line, its keys are the columns."""
 
 import json
+import os
 from collections.abc import Generator, Sequence
 from itertools import islice
 from typing import Any
@@ -46,6 +47,10 @@ def _object(path: str, number: int, line: str) -> dict[str, Any]:
         raise _wrong(path, number, f"it is not JSON: {error}") from None
     if not isinstance(value, dict):
         raise _wrong(path, number, "it is not a JSON object")
+    try:
+        os.fsencode("".join(map(as_text, value.values())))
+    except UnicodeEncodeError:
+        raise _wrong(path, number, "it holds half of a surrogate pair") from None
     return value
 
 

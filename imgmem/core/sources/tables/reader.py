@@ -92,6 +92,8 @@ def _open_text(path: str, columns: Sequence[str]) -> Table:
     widest = max((len(cells) for _, cells in first[1:]), default=len(first[0][1]))
     names = header or tuple(str(number) for number in range(1, widest + 1))
     start = 1 if header else 0
+    if len(first) == start:
+        raise wrong(path, first[0][0], "it has no lines below its header")
     notes = [f"{os.path.basename(path)} is {SEPARATED[dialect.delimiter]}, {why}"]
     return Table(
         path,

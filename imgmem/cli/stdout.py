@@ -16,7 +16,7 @@ class ReaderLeft(BrokenPipeError):
     """The reader of standard output, such as `head`, has gone."""
 
 
-class Output(TextIOWrapper):
+class Stdout(TextIOWrapper):
     """Standard output that raises ReaderLeft where it breaks, and escapes what its encoding
     lacks."""
 
@@ -38,10 +38,10 @@ def _reader() -> Iterator[None]:
 
 
 def install() -> None:
-    """Put an Output in place of `sys.stdout`, where that is an ordinary stream."""
+    """Put a Stdout in place of `sys.stdout`, where that is an ordinary stream."""
     old: Any = sys.stdout
     if type(old) is TextIOWrapper:
-        sys.stdout = Output(
+        sys.stdout = Stdout(
             old.detach(),
             encoding=old.encoding,
             errors="backslashreplace",

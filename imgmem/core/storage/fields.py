@@ -11,7 +11,7 @@ MAX_INT = 2**63 - 1
 MAX_CRC32 = 2**32 - 1
 
 
-class Fields:
+class CheckedFields:
     """The fields of a JSON object, each taken once through its check."""
 
     def __init__(self, document: dict[str, Any]) -> None:

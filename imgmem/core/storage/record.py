@@ -17,7 +17,7 @@ from imgmem.core.storage.fields import (
     MAX_CRC32,
     MAX_INT,
     Check,
-    Fields,
+    CheckedFields,
     an_object,
     block_bytes,
     checksum_lists,
@@ -173,7 +173,7 @@ def to_json(document: dict[str, Any]) -> bytes:
 
 def parse(document: Any) -> Record:
     """The record in a JSON object, without the field `format`; ValueError says what is wrong."""
-    found = Fields(an_object(document))
+    found = CheckedFields(an_object(document))
     version = found.take_or("format_version", 1, one_of(READABLE_VERSIONS))
     shape = found.take("shape", tuple_of(whole(1, MAX_INT), 4))
     record = Record(
@@ -196,7 +196,7 @@ def parse(document: Any) -> Record:
     return record
 
 
-def _optional_fields(found: Fields) -> dict[str, Any]:
+def _optional_fields(found: CheckedFields) -> dict[str, Any]:
     """The fields that version 2 added. Unknown requirements are told first: what else is
     wrong may be due to them."""
     no_names: tuple[str, ...] = ()
@@ -221,7 +221,7 @@ def _build(value: Any) -> dict[str, Any]:
     build = an_object(value)
     for name, check in _BUILD_FIELDS.items():
         if name in build:
-            Fields(build).take(name, check)
+            CheckedFields(build).take(name, check)
     return build
 
 
@@ -237,7 +237,7 @@ _BUILD_FIELDS: dict[str, Check[Any]] = {
 
 
 def _normalization(value: Any, shape: tuple[int, ...]) -> Normalization:
-    found = Fields(an_object(value))
+    found = CheckedFields(an_object(value))
     channels = tuple_of(finite, shape[3])
     normalization = Normalization(
         method=found.take("method", one_of((*METHODS, "given"))),

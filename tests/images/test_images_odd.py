@@ -335,6 +335,16 @@ def test_a_big_tiff_in_big_endian_order_is_unsupported():
     assert reject(data).startswith("unsupported: a BigTIFF")
 
 
+@pytest.mark.parametrize("planar", [1, 2])
+@pytest.mark.parametrize(
+    ("photometric", "bands"), [(1, 3), (1, 4), (1, 13), (2, 5), (2, 8), (5, 6)]
+)
+def test_an_image_of_more_bands_than_rgb_is_refused_with_their_number(photometric, bands, planar):
+    tags = raw_tags(4, 5, bits=(8,) * bands, photometric=photometric, t284=(3, [planar]))
+    strips = [bytes(20)] * bands if planar == 2 else [bytes(20 * bands)]
+    assert reject(tiff(tags, strips)).startswith(f"unsupported: an image of {bands} bands")
+
+
 # PPM -------------------------------------------------------------------------------------
 
 

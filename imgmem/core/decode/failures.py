@@ -24,6 +24,7 @@ _MEANINGS = (
     _Meaning("codec configuration error", "unsupported", "a kind of pixels that is not read"),
     _Meaning("unknown pixel mode", "unsupported", "a kind of pixels that is not read"),
     _Meaning("unrecognized image mode", "unsupported", "a kind of pixels that is not read"),
+    _Meaning("samples per pixel", "unsupported", "an image of more bands than RGB and alpha"),
     _Meaning("unknown data organization", "corrupt", "the tags do not say where the pixels are"),
     _Meaning("missing dimensions", "corrupt", "the tags do not say how large the image is"),
     _Meaning("invalid exif payload", "unsupported", "libavif refuses its EXIF block; re-save it"),

@@ -13,6 +13,7 @@ from imgmem.core.errors import RejectedImage
 CODESTREAM = b"\xff\x4f\xff\x51"
 """How the pixels begin, in a file or bare (A.4.1 and A.5.1)."""
 SIGNATURES = (b"\0\0\0\x0cjP  \r\n\x87\n", CODESTREAM)
+_MOST_BANDS = 4
 _SYCC = 18
 """The number of the color space sYCC (I.5.3.3)."""
 
@@ -52,6 +53,9 @@ def jpeg2000_block(image: ImageFile, data: bytes) -> int:
 
 def check_jpeg2000(data: bytes) -> set[str]:
     """Every tile part to the end mark (A.4); OpenJPEG does without the last."""
+    if (bands := len(_sizes(data).components)) > _MOST_BANDS:
+        detail = f"an image of {bands} bands; choose one or three of them and write these as PNG"
+        raise RejectedImage("unsupported", detail)
     natural = _packets(data)
     at = data.find(CODESTREAM) + 2
     while (marker := data[at : at + 2]) != b"\xff\xd9":

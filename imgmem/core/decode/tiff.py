@@ -22,6 +22,8 @@ _DNG_VERSION = 50706
 _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _PLANAR, _SUBSAMPLING = 258, 259, 262, 277, 284, 530
 _PARTS = ((273, 279), (324, 325))
 """Tags of the offsets and lengths of strips and of tiles (sections 8 and 15)."""
+_GRAYS = {0, 1, 3, 4}
+"""Photometric interpretations of one band: gray, a palette, a mask (section 3)."""
 _RAW, _ZSTD = 1, 50000
 _DEFLATE = {8, 32946}
 _FAX = {2, 3, 4, 32771}
@@ -110,6 +112,7 @@ def check_tiff_start(data: bytes) -> set[str]:
             raise RejectedImage("unsupported", "a BigTIFF in big-endian byte order; re-save it")
         return set()
     (count,) = struct.unpack_from(order + "H", data, offset)
+    shorts = {}
     for entry in range(offset + 2, offset + 2 + 12 * count, 12):
         tag, kind, values, at = struct.unpack_from(order + "HHII", data, entry)
         length = values * _TYPE_BYTES.get(kind, 0)
@@ -118,9 +121,20 @@ def check_tiff_start(data: bytes) -> set[str]:
         if tag == _DNG_VERSION:
             detail = "a raw photograph (DNG) is not read; develop it to PNG or TIFF first"
             raise RejectedImage("unsupported", detail)
-        if tag == _COMPRESSION and kind == 3:
-            _check_compression(struct.unpack_from(order + "H", data, entry + 8)[0])
+        if kind == 3 and values == 1:
+            shorts[tag] = struct.unpack_from(order + "H", data, entry + 8)[0]
+    _check_compression(shorts.get(_COMPRESSION, _RAW))
+    _check_bands(shorts)
     return set()
+
+
+def _check_bands(shorts: dict[int, int]) -> None:
+    """Refuse images of more bands than gray, RGB or CMYK with alpha, by their number."""
+    bands = shorts.get(_SAMPLES, 1)
+    most = 2 if shorts.get(_PHOTOMETRIC, 0) in _GRAYS else 5 if shorts[_PHOTOMETRIC] == 5 else 4
+    if bands > most or (bands == 2 and shorts.get(_PLANAR) == 2):
+        detail = f"an image of {bands} bands; choose one or three of them and write these as PNG"
+        raise RejectedImage("unsupported", detail)
 
 
 def _check_compression(code: int) -> None:

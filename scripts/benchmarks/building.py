@@ -16,13 +16,20 @@ Rows = npt.NDArray[np.uint8]
 Fill = Callable[[list[str], Rows], None]
 
 
-def imgmem(source: str, out: str, size: int) -> Work:
+def imgmem(source: str, out: str, size: int, executor: str = "auto") -> Work:
     """imgmem build as it comes, all included: durable, digests, inspection figures."""
     from imgmem import BuildSpec, ImageSpec, build
 
     shutil.rmtree(out, ignore_errors=True)
     spec = BuildSpec(image=ImageSpec(size=(size, size)))
-    return lambda: build(source, out, spec=spec).shape[0]
+    return lambda: build(source, out, spec=spec, executor=executor).shape[0]
+
+
+def planned(source: str, split: str) -> Work:
+    """What a build does before the first image: listing, and the splits if there are any."""
+    from imgmem import preview_build
+
+    return lambda: preview_build(source, f"{source}.imgmem", split=split).images
 
 
 def opencv_memmap(source: str, out: str, size: int, threads: int) -> Work:
@@ -90,7 +97,7 @@ def decode_alone(source: str, size: int, threads: int) -> Work:
 
 
 def list_files(source: str) -> list[str]:
-    return sorted(str(path) for path in Path(source).rglob("*.jpg"))
+    return sorted(str(path) for path in Path(source).rglob("*.*") if path.is_file())
 
 
 def read(path: str) -> bytes:

@@ -28,9 +28,11 @@ class Scale:
     tiny: int = 50_000
     rows: int = 6000
     heads: int = 20_000
+    listed: int = 40_000
+    classes: int = 10_000
 
 
-QUICK = Scale(photos=24, large=2, tiny=60, rows=24, heads=60)
+QUICK = Scale(photos=24, large=2, tiny=60, rows=24, heads=60, listed=60, classes=20)
 
 
 class Workshop:
@@ -48,6 +50,13 @@ class Workshop:
 
     def tiny(self) -> str:
         return self._folder("tiny", lambda to: pictures.tiny(to, self.scale.tiny))
+
+    def tiny_gray(self) -> str:
+        return self._folder("gray", lambda to: pictures.tiny_gray(to, self.scale.tiny))
+
+    def many_classes(self) -> str:
+        count, classes = self.scale.listed, self.scale.classes
+        return self._folder("classes", lambda to: pictures.many_classes(to, count, classes))
 
     def heads(self) -> str:
         many = self.scale.heads
@@ -107,12 +116,43 @@ def build_large(shop: Workshop) -> Job:
 
 def build_tiny(shop: Workshop) -> Job:
     """Pictures that already have their size: the overhead of everything but pixels."""
-    contestants = [*_builders(shop, shop.tiny(), 32), *_peers(shop, "build", shop.tiny(), 32)]
+    return _tiny(shop, "build-tiny", "build: 32×32 JPEGs", shop.tiny(), 32)
+
+
+def build_tiny_png(shop: Workshop) -> Job:
+    """The same with the format of MNIST and its kin."""
+    return _tiny(shop, "build-tiny-png", "build: 28×28 gray PNGs", shop.tiny_gray(), 28)
+
+
+def _tiny(shop: Workshop, name: str, title: str, source: str, size: int) -> Job:
+    by_executor = [
+        _call(f"imgmem, {executor}", "imgmem", "building:imgmem", source=source, size=size,
+              out=shop.out("imgmem"), executor=executor)
+        for executor in ("threads", "processes")
+    ]  # fmt: skip
+    contestants = [
+        *_builders(shop, source, size), *by_executor,
+        *(_peers(shop, "build", source, size) if source == shop.tiny() else []),
+    ]  # fmt: skip
     loop = f"OpenCV + memmap, {shop.threads} threads"
-    goals = [speed_goal("imgmem", loop, 1.3), memory_goal("imgmem", MEMORY_MB)]
+    goals = [
+        speed_goal("imgmem", loop, 1.0),
+        speed_goal("imgmem", "ffcv", 1.3),
+        memory_goal("imgmem", MEMORY_MB),
+    ]
+    return Job(name=name, title=title, unit="image", contestants=contestants, goals=goals)
+
+
+def plan_classes(shop: Workshop) -> Job:
+    """Splitting ten thousand classes costs little beside listing them."""
+    source = shop.many_classes()
+    contestants = [
+        _call("imgmem", "imgmem", "building:planned", source=source, split="train=0.8,val=0.2"),
+        _call("without splits", "limit", "building:planned", source=source, split=""),
+    ]
     return Job(
-        name="build-tiny", title="build: 32×32 JPEGs", unit="image",
-        contestants=contestants, goals=goals,
+        name="plan-classes", title="build: listing and splitting 10,000 classes", unit="image",
+        contestants=contestants, goals=[speed_goal("imgmem", "without splits", 0.6)],
     )  # fmt: skip
 
 
@@ -272,6 +312,8 @@ JOBS: dict[str, Callable[[Workshop], Job]] = {
     "build-photos": build_photos,
     "build-large": build_large,
     "build-tiny": build_tiny,
+    "build-tiny-png": build_tiny_png,
+    "plan-classes": plan_classes,
     "stats": stats,
     "normalize": normalize,
     "normalize-float": normalize_float,

@@ -56,6 +56,25 @@ def tiny(folder: Path, count: int) -> Path:
     return _spread(folder, count, list(small))
 
 
+def tiny_gray(folder: Path, count: int) -> Path:
+    """`count` gray PNGs of 28×28 pixels, a thousand of them different."""
+    drawn = [scenery(*PHOTO, seed)[:, :, 0] for seed in range(10)]
+    small = (
+        cv2.imencode(".png", np.ascontiguousarray(drawn[seed % 10][seed % 300 :][:28, :28]))[1]
+        for seed in range(min(count, 1000))
+    )
+    return _spread(folder, count, [data.tobytes() for data in small], ".png")
+
+
+def many_classes(folder: Path, count: int, classes: int) -> Path:
+    """`count` files of different bytes that are only listed, in `classes` folders."""
+    for number in range(count):
+        path = folder / f"{number % classes:05}" / f"{number:06}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"%d" % number * (1 + number % 97))
+    return folder
+
+
 def _crop(picture: Picture, seed: int) -> Picture:
     random = np.random.default_rng(seed)
     side = int(random.integers(64, 300))
@@ -68,10 +87,10 @@ def _jpeg(picture: Picture) -> bytes:
     return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes()
 
 
-def _spread(folder: Path, count: int, encoded: list[bytes]) -> Path:
+def _spread(folder: Path, count: int, encoded: list[bytes], extension: str = ".jpg") -> Path:
     """Files in class folders, each a file of its own as in life."""
     for number, data in enumerate(islice(cycle(encoded), count)):
-        path = folder / f"class{number % CLASSES}" / f"{number:06}.jpg"
+        path = folder / f"class{number % CLASSES}" / f"{number:06}{extension}"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
     return folder

@@ -63,6 +63,7 @@ def _facts(result: "NormalizeResult") -> Iterator[tuple[str, str]]:
         yield "offset", _numbers(result.normalization.offset)
         yield "scale", _numbers(result.normalization.scale)
     yield from (("warning", printable(warning)) for warning in result.warnings)
+    yield from (("note", printable(note)) for note in result.notes)
     yield "memory", f"peak {format_bytes(result.peak_memory)} of {format_bytes(result.memory)}"
 
 

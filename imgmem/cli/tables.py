@@ -43,7 +43,7 @@ def show_stats(console: "Console", stats: DatasetStats) -> None:
             f"normalize would use the mean and std of {printable(rows)}{line}", soft_wrap=True
         )
     for line in (
-        *_findings(stats.findings),
+        *_findings(stats.findings, stats.shape[0]),
         *(f"\nnote: {for_terminal(note)}" for note in stats.notes),
     ):
         console.print(line, soft_wrap=True)
@@ -191,13 +191,16 @@ def _place(row: RowOrigin) -> str:
     return f"{printable(row.path)} ({', '.join(printable(part) for part in where if part)})"
 
 
-def _findings(findings: list[Finding]) -> Iterator[str]:
+def _findings(findings: list[Finding], rows: int) -> Iterator[str]:
     if not findings:
         yield "\nNo problems found: no leaks, no duplicates, no blank or blurred images."
     listed = without_repeats(findings)
     for finding in findings:
         limits = "".join(f" ({name}={value:g})" for name, value in finding.threshold.items())
         yield f"\n{finding.kind} {finding.count}: {_TITLES[finding.kind]}{limits}"
+        if finding.threshold and finding.count > rows / 2:
+            name = next(iter(finding.threshold))
+            yield f"  that is most of {rows} rows: set another limit, --threshold {name}=..."
         items, repeated = listed[finding.kind]
         yield from (f"  {_item(item)}" for item in items[:ITEMS_SHOWN])
         if repeated:

@@ -98,3 +98,19 @@ def test_json_before_the_command_is_refused():
     done = imgmem("--json", "stats", "x")
     assert done.returncode == 2
     assert "--json goes with --version" in done.stderr
+
+
+def test_a_finding_that_most_rows_have_says_that_its_threshold_does_not_fit(photos, tmp_path):
+    imgmem("build", str(photos), str(tmp_path / "set"), "-q")
+    said = imgmem("stats", str(tmp_path / "set"), "--threshold", "dark=255").stdout
+    assert "that is most of 3 rows: set another limit, --threshold dark=..." in said
+
+
+def test_a_scale_that_was_inferred_is_a_note(photos, tmp_path):
+    imgmem("build", str(photos), str(tmp_path / "set"), "-q")
+    words = ("--mean", "0.485,0.456,0.406", "--std", "0.229,0.224,0.225", "--on-read", "--json")
+    document = json.loads(imgmem("normalize", str(tmp_path / "set"), *words).stdout)
+    assert document["warnings"] == []
+    assert document["notes"] == [
+        "all of --mean and --std are at most 1: using the scale 0 to 1 (--scale 1)"
+    ]

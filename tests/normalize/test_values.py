@@ -80,9 +80,7 @@ def test_given_constants_mean_the_same_on_either_scale(dataset, factor, scale):
     result = normalize(path, spec=NormalizeSpec(method="given", scale=scale, **numbers))
     expected = (original / 255 - IMAGENET["mean"]) / IMAGENET["std"]
     np.testing.assert_allclose(features(path), expected, atol=1e-6)
-    assert any("scale 0 to 1" in warning for warning in result.warnings) == (
-        factor == 1 and scale is None
-    )
+    assert any("scale 0 to 1" in note for note in result.notes) == (factor == 1 and scale is None)
 
 
 def test_constants_of_another_dataset_are_its_statistics_or_its_recorded_ones(dataset):

@@ -94,18 +94,22 @@ def given(spec: NormalizeSpec, depth: int) -> Constants:
         )
     factor = _MAX / (spec.scale or _scale_of(mean, std))
     mean, std = mean * factor, std * factor
-    warnings = (
-        ()
-        if spec.scale or factor == 1
-        else (
-            Message(
-                f"all of {option('mean')} and {option('std')} are at most 1: "
-                f"using the scale 0 to 1 ({option('scale', 1)})"
-            ),
-        )
-    )
     means, stds = tuple(mean.tolist()), tuple(std.tolist())
-    return Constants("given", means, tuple((1 / std).tolist()), means, stds, warnings)
+    return Constants("given", means, tuple((1 / std).tolist()), means, stds)
+
+
+def notes(spec: NormalizeSpec) -> tuple[Message, ...]:
+    """What was inferred about the given constants: that all of them are on the scale 0 to 1."""
+    if spec.mean is None or spec.std is None or spec.scale:
+        return ()
+    if _scale_of(np.array(spec.mean), np.array(spec.std)) != 1:
+        return ()
+    return (
+        Message(
+            f"all of {option('mean')} and {option('std')} are at most 1: "
+            f"using the scale 0 to 1 ({option('scale', 1)})"
+        ),
+    )
 
 
 def _per_channel(numbers: Sequence[float], depth: int) -> npt.NDArray[np.float64]:

@@ -32,7 +32,8 @@ class NormalizeResult:
 
     status: "normalized", "undone", "already normalized" or "not normalized" (nothing to undo).
     shape, dtype: of the features on disk. normalization: as recorded, None if there is none.
-    warnings: what the user should know. to: where it was written, None for in place.
+    warnings: what the user should know. notes: what was inferred. to: where it was written, None
+    for in place.
     peak_memory: bytes of anonymous memory that this run reached; memory: its budget.
     """
 
@@ -43,6 +44,7 @@ class NormalizeResult:
     dtype: str
     normalization: Normalization | None
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     peak_memory: int = 0
     memory: int = 0
 
@@ -91,7 +93,10 @@ def normalize(
     job = Job.of(path, spec.to, run, progress)
     constants.require_consistent(spec)
     with at_work(job) as peak:
-        return _result(job, peak, *(_undone(job) if spec.undo else _normalized(job, spec)))
+        if spec.undo:
+            return _result(job, peak, *_undone(job))
+        done = _result(job, peak, *_normalized(job, spec))
+        return replace(done, notes=constants.notes(spec))
 
 
 @process.settings()

@@ -75,9 +75,10 @@ class StrictTiffFile(TiffImageFile):
             return
         _drop_surplus(tags)
         deep_planes = tags.get(_PLANAR, 1) == 2 and max(_values(tags, _BITS, 1)) > 8
-        by_libtiff = deep_planes or (tags.get(_PHOTOMETRIC) == 6 and _subsampled(tags))
-        if by_libtiff:
-            tags[_COMPRESSION] = 8  # any but raw: libtiff itself reads the tag in the file
+        if not deep_planes and not (tags.get(_PHOTOMETRIC) == 6 and _subsampled(tags)):
+            super()._setup()
+            return
+        tags[_COMPRESSION] = 8  # any but raw: libtiff itself reads the tag in the file
         super()._setup()
         tags[_COMPRESSION] = _RAW
 

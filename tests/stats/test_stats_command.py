@@ -141,7 +141,7 @@ def test_many_classes_are_cut_to_the_largest(tmp_path):
     labels = [0, *range(60)]
     path = write_dataset(tmp_path / "set", np.zeros((61, 8, 8, 1), np.uint8), labels)
     shown = imgmem("stats", path).stdout
-    assert "and 20 smaller ones" in shown
+    assert "and 36 smaller ones" in shown
     assert "c0 " in shown
 
 

@@ -24,7 +24,7 @@ from imgmem.core.stats.report import check_report
 from imgmem.core.storage import durable
 from imgmem.core.units import format_bytes
 
-CLASSES_SHOWN = 40
+CLASSES_SHOWN = 24
 ITEMS = 12
 """Rows of a kind that the page shows."""
 

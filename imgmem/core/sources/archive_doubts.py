@@ -19,7 +19,9 @@ def archive_doubts(listing: Listing, archives: Sequence[str], spec: LabelSpec) -
     """The doubts about a listing of one archive, or of a folder of `archives`."""
     if archives and not listing.labeled and _are_classes(archives):
         return (_one_per_class(archives),)
-    inside = sorted(kind for ending in _ARCHIVES if (kind := f"{ending} file") in listing.ignored)
+    inside = sorted(
+        kind for extension in _ARCHIVES if (kind := f"{extension} file") in listing.ignored
+    )
     holds_images = any(True for _ in listing.entries)
     return (_inside(inside, listing, spec),) if inside and holds_images else ()
 

@@ -128,4 +128,4 @@ class Container(Protocol):
         """A member's bytes, or the first `length`. Raises RejectedImage."""
 
     def close(self) -> None:
-        """Give back descriptors and scratch files."""
+        """Return descriptors and scratch files."""

@@ -33,7 +33,9 @@ class Blob:
         except OSError as error:
             raise rejection(error) from None
         if _stamp(facts) != _stamp(self._facts) or len(data) < length:
-            raise RejectedImage("changed", f"{os.path.basename(self.path)} changed meanwhile")
+            raise RejectedImage(
+                "changed", f"{os.path.basename(self.path)} changed since it was listed"
+            )
         return data
 
     def close(self) -> None:

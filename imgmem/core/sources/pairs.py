@@ -1,4 +1,4 @@
-"""WebDataset pairs: the class of `x.jpg` stands in `x.cls` or `x.json` beside it.
+"""WebDataset pairs: the class of `x.jpg` stands in `x.cls` or `x.json` next to it.
 
 A sample's key is its path up to the first dot of the base name, and its files follow one
 another (https://github.com/webdataset/webdataset, "The WebDataset Format").

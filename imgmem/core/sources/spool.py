@@ -26,17 +26,17 @@ OPENERS: dict[str, Callable[[BinaryIO], BufferedIOBase]] = {
     ".tar.xz": lzma.LZMAFile,
     ".txz": lzma.LZMAFile,
 }
-"""What reads a compressed archive, by the ending of its name."""
+"""What reads a compressed archive, by the extension of its name."""
 
 _WINDOW = 2**20
 
 
-def compressed_ending(path: str) -> str | None:
-    """The ending that says how `path` is compressed, or None."""
-    return next((ending for ending in OPENERS if path.lower().endswith(ending)), None)
+def compressed_extension(path: str) -> str | None:
+    """The extension that says how `path` is compressed, or None."""
+    return next((extension for extension in OPENERS if path.lower().endswith(extension)), None)
 
 
-def decompressed(archive: Blob, ending: str, directory: str | None) -> Blob:
+def decompressed(archive: Blob, extension: str, directory: str | None) -> Blob:
     """The decompressed bytes of `archive`, which is closed, in scratch space in `directory`.
 
     Raises InputError for a damaged file, ResourceError where there is no space.
@@ -44,7 +44,7 @@ def decompressed(archive: Blob, ending: str, directory: str | None) -> Blob:
     try:
         with (
             os.fdopen(os.dup(archive.fileno()), "rb") as file,
-            OPENERS[ending](file) as data,
+            OPENERS[extension](file) as data,
             scratch_file(directory) as spool,
         ):
             for window in _windows(archive.path, data):

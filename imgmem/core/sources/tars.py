@@ -10,10 +10,10 @@ from imgmem.core.sources.base import Address, Locator, Member
 from imgmem.core.sources.blob import Blob, address_of, damaged, open_blob, refused
 from imgmem.core.sources.files import open_regular, persistent, rejection
 from imgmem.core.sources.names import inner_path
-from imgmem.core.sources.spool import compressed_ending, decompressed
+from imgmem.core.sources.spool import compressed_extension, decompressed
 
 MAX_HEADER_BYTES = 2**20
-"""More than this is no header of one member, its long names and extensions included."""
+"""More than this is not the header of one member, its long names and extensions included."""
 
 _WINDOW = 2**20
 
@@ -40,11 +40,11 @@ class TarContainer:
     def __init__(self, path: str, *, spool: str | None = None) -> None:
         """Raises InputError if it cannot be read, ResourceError if it has no room to go to."""
         archive = open_blob(path)
-        ending = compressed_ending(path)
+        extension = compressed_extension(path)
         self._mtime_ns = archive.mtime_ns
-        self._blob = archive if ending is None else decompressed(archive, ending, spool)
-        self.spool_bytes = 0 if ending is None else self._blob.size
-        self.address = address_of(archive, "tar") if ending is None else None
+        self._blob = archive if extension is None else decompressed(archive, extension, spool)
+        self.spool_bytes = 0 if extension is None else self._blob.size
+        self.address = address_of(archive, "tar") if extension is None else None
 
     def members(self) -> Iterator[Member]:
         for path, offset, size in tar_members(self._blob):
@@ -90,7 +90,7 @@ class ShardsContainer:
             raise rejection(error) from None
         try:
             if blob.mtime_ns != where.mtime_ns:
-                raise RejectedImage("changed", f"{where.shard} changed meanwhile")
+                raise RejectedImage("changed", f"{where.shard} changed since it was listed")
             return _read(blob, where, length)
         finally:
             blob.close()

@@ -37,7 +37,10 @@ def repaired(data: bytes) -> bytes | None:
     None if it is not whole: no scan, or a progressive one of which scans are missing.
     """
     parts = list(_parts(data))
-    if not parts or parts[-1].marker != _SOS or not _all_scans(data, parts):
+    try:
+        if not parts or parts[-1].marker != _SOS or not _all_scans(data, parts):
+            return None
+    except (IndexError, ValueError):  # a segment that is shorter than its fields
         return None
     head = b"\xff\xd8" + b"".join(_kept(data, parts))
     last = data[parts[-1].pixels : parts[-1].end]

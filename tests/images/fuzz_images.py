@@ -22,6 +22,7 @@ from imgmem.core.decode.headers import read_header
 from imgmem.core.decode.images import decode_into
 from imgmem.core.decode.memory_cost import decode_cost
 from imgmem.core.errors import RejectedImage
+from imgmem.core.machine import process
 from imgmem.core.specs import ImageSpec
 
 PICTURE = photo(90, 121)
@@ -134,4 +135,5 @@ def main(count):
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    with process.settings():
+        main(int(sys.argv[1]))

@@ -24,6 +24,6 @@ def test_thousands_of_mutated_images_are_rows_or_rejects(by_tier):
     accepted = 0
     for name, outcomes in found.items():
         assert set(outcomes) <= {"accepted", *REJECT_REASONS}
-        assert outcomes.get("truncated", 0) + outcomes["corrupt"] > count // 20, name
+        assert outcomes.get("truncated", 0) + outcomes.get("corrupt", 0) > count // 20, name
         accepted += outcomes.get("accepted", 0)
     assert accepted > count  # many mutants get as far as their pixels

@@ -83,7 +83,7 @@ def remove_build_files(path: str) -> None:
     durable.sync_directory(path)  # `dataset.json` must be there for good
     for name in sorted(BUILD_FILES - {PLAN}):
         durable.unlink(os.path.join(path, name))
-    if not store.read_record(path).build["rejected"]:
+    if not store.read_record(path).build.get("rejected"):
         durable.unlink(os.path.join(path, store.REJECTED))
     durable.sync_directory(path)
     durable.unlink(os.path.join(path, PLAN))
@@ -119,7 +119,10 @@ def read_manifest(path: str, written: Written) -> BuildManifest:
         data = file.pread(file.size(), 0)
     if Written().plus(data) != written:
         raise damaged(path, PLAN)
-    return BuildManifest.from_json(data)
+    try:
+        return BuildManifest.from_json(data)
+    except (ValueError, RecursionError):
+        raise damaged(path, PLAN) from None
 
 
 def damaged(path: str, name: str) -> DatasetError:

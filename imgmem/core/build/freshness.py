@@ -1,6 +1,5 @@
 """Is a finished dataset still what its sources and options would give?"""
 
-import csv
 import hashlib
 import os
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from imgmem.core.build.planned import PlannedImage
 from imgmem.core.build.workdir import differences
 from imgmem.core.errors import DatasetError, RejectedImage
 from imgmem.core.messages import option
+from imgmem.core.rows.origins import all_origins
 from imgmem.core.storage import store
 from imgmem.core.storage.record import Record
 
@@ -22,8 +22,8 @@ def require_unchanged(record: Record, out: str, inputs: BuildInputs, plan: Plan)
     digest compared.
     """
     build = record.build
-    changed = differences(build["options"], inputs.options)
-    if not changed and build["identity"] != inputs.identity:
+    changed = differences(build.get("options", {}), inputs.options)
+    if not changed and build.get("identity") != inputs.identity:
         changed = "the source's files"
     changed = changed or _changed_file(out, plan)
     if changed:
@@ -49,10 +49,8 @@ def _changed_file(out: str, plan: Plan) -> str:
 
 
 def _digests(out: str) -> Iterator[tuple[str, str]]:
-    """(path, digest) of each row, in inputs."""
-    with open(os.path.join(out, store.ROWS), encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            yield row["path"], row["digest"]
+    """(path, digest) of each row, in order."""
+    return ((origin.path, origin.digest) for origin in all_origins(out))
 
 
 def _digest(plan: Plan, image: PlannedImage) -> str:

@@ -7,6 +7,19 @@ from typing import Any
 
 import numpy as np
 
+from imgmem.core.specs import BUILD_DTYPES
+from imgmem.core.storage.fields import (
+    MAX_INT,
+    CheckedFields,
+    an_object,
+    distinct_names,
+    object_of,
+    one_of,
+    optional,
+    text,
+    tuple_of,
+    whole,
+)
 from imgmem.core.storage.npy import ArrayHeader
 
 
@@ -21,6 +34,19 @@ class BuildInputs:
     decoders: dict[str, str]
     listing: str
     listing_now: str
+
+    @classmethod
+    def checked(cls, value: Any) -> "BuildInputs":
+        """From JSON; ValueError for anything that `asdict` does not make."""
+        found = CheckedFields(an_object(value))
+        inputs = cls(
+            options=found.take("options", an_object),
+            decoders=found.take("decoders", object_of(text)),
+            listing=found.take("listing", text),
+            listing_now=found.take("listing_now", text),
+        )
+        found.rest(allowed=False)
+        return inputs
 
     @property
     def identity(self) -> str:
@@ -60,8 +86,20 @@ class BuildManifest:
 
     @classmethod
     def from_json(cls, data: bytes) -> "BuildManifest":
-        fields: dict[str, Any] = json.loads(data)
-        inputs = BuildInputs(**fields.pop("inputs"))
-        for name, value in fields.items():
-            fields[name] = tuple(value) if isinstance(value, list) else value
-        return cls(inputs=inputs, **fields)
+        """What `to_json` wrote; ValueError for anything else."""
+        found = CheckedFields(an_object(json.loads(data)))
+        height, width, depth = found.take("shape", tuple_of(whole(1, 2**31), 3))
+        manifest = cls(
+            inputs=found.take("inputs", BuildInputs.checked),
+            image=found.take("image", an_object),
+            sources=found.take("sources", whole(1, MAX_INT)),
+            shape=(height, width, depth),
+            dtype=found.take("dtype", one_of(BUILD_DTYPES)),
+            classes=found.take("classes", optional(distinct_names)),
+            splits=found.take("splits", distinct_names),
+            extra_columns=found.take("extra_columns", tuple_of(text)),
+            group_column=found.take("group_column", optional(text)),
+            labels=found.take("labels", text),
+        )
+        found.rest(allowed=False)
+        return manifest

@@ -49,6 +49,7 @@ from imgmem.core.sources.resolve import listed
 from imgmem.core.specs import BuildSpec, ExecutorLike, OutPolicy, RejectPolicy, RunSpec
 from imgmem.core.storage import durable, store
 from imgmem.core.storage.destination import Destination
+from imgmem.core.storage.labels import count_labels
 from imgmem.core.storage.record import Record
 from imgmem.core.text import array_text, counts_text, summary
 
@@ -413,7 +414,7 @@ def _interrupted(kept: str) -> Interrupted:
 def _result(out: str, job: _Job) -> BuildResult:
     """What the finished dataset says of itself."""
     record = store.read_record(out)
-    counts = _class_counts(out, record)
+    counts = count_labels(out, record)
     notes = list(job.plan.notes)
     empty = [name for name, rows in (counts or {}).items() if not rows]
     if empty:
@@ -427,20 +428,12 @@ def _result(out: str, job: _Job) -> BuildResult:
         path=out,
         shape=record.shape,
         dtype=record.dtype,
-        images=record.build["source"]["images"],
+        images=record.build.get("source", {}).get("images", 0),
         rule=job.plan.labeling.rule,
         splits={name: stop - start for name, (start, stop) in record.splits.items()},
         class_counts=counts,
-        rejected=record.build["rejected"],
-        converted=record.build["converted"],
+        rejected=record.build.get("rejected", {}),
+        converted=record.build.get("converted", {}),
         ignored=dict(sorted(job.plan.listing.ignored.items())),
         notes=notes,
     )
-
-
-def _class_counts(out: str, record: Record) -> dict[str, int] | None:
-    if record.classes is None:
-        return None
-    labels = np.load(os.path.join(out, store.LABELS), mmap_mode="r")
-    counts = np.bincount(labels, minlength=len(record.classes))
-    return dict(zip(record.classes, counts.tolist(), strict=True))

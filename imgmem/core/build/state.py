@@ -4,6 +4,8 @@ import zlib
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from imgmem.core.storage.fields import MAX_INT, CheckedFields, object_of, optional, tuple_of, whole
+
 
 class Written(NamedTuple):
     """What has been put into a file: how many bytes, and their CRC-32."""
@@ -14,6 +16,13 @@ class Written(NamedTuple):
     def plus(self, data: bytes) -> "Written":
         """The same with `data` behind it."""
         return Written(self.length + len(data), zlib.crc32(data, self.crc))
+
+
+_COUNT = whole(0, MAX_INT)
+
+
+def _written(value: Any) -> Written:
+    return Written(*tuple_of(_COUNT, 2)(value))
 
 
 @dataclass(kw_only=True)
@@ -37,9 +46,21 @@ class BuildState:
 
     @classmethod
     def from_fields(cls, fields: dict[str, Any]) -> "BuildState":
-        """The state that `asdict` made `fields` of, by way of JSON."""
-        written = {name: Written(*of) for name, of in fields["written"].items()}
-        return cls(**fields | {"written": written})
+        """The state that `asdict` made `fields` of, by way of JSON; ValueError for others."""
+        found = CheckedFields(fields)
+        state = cls(
+            sources=found.take("sources", _COUNT),
+            sources_bytes=found.take("sources_bytes", _COUNT),
+            rows=found.take("rows", _COUNT),
+            written=found.take("written", object_of(_written)),
+            open_block=found.take("open_block", _COUNT),
+            splits=list(found.take("splits", tuple_of(_COUNT))),
+            reasons=found.take("reasons", object_of(_COUNT)),
+            notes=found.take("notes", object_of(_COUNT)),
+            max_pixels=found.take("max_pixels", optional(_COUNT)),
+        )
+        found.rest(allowed=False)
+        return state
 
     @property
     def rejected(self) -> int:

@@ -28,7 +28,7 @@ from imgmem.core.build.files import (
     data_start,
     read_manifest,
 )
-from imgmem.core.build.state import BuildState
+from imgmem.core.build.state import BuildState, Written
 from imgmem.core.rows import facts as row_facts
 from imgmem.core.storage import store
 from imgmem.core.storage.checksums import crc_of
@@ -59,10 +59,11 @@ class UnfinishedBuild:
         path = self.path
         self._progress = self._open(PROGRESS)
         self._slots = Slots(self._progress)
-        if self._slots.body is None:
-            raise damaged(path, PROGRESS)
-        self.state = BuildState.from_fields(self._slots.body)
-        self.manifest = read_manifest(path, self.state.written[PLAN])
+        try:
+            self.state = BuildState.from_fields(self._slots.body or {})
+        except ValueError:
+            raise damaged(path, PROGRESS) from None
+        self.manifest = read_manifest(path, self.state.written.get(PLAN, Written()))
         if self.state.max_pixels is not None:
             self.manifest = self.manifest.with_max_pixels(self.state.max_pixels)
         self._row_bytes = self.manifest.header(0).row_bytes

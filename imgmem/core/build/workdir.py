@@ -170,7 +170,7 @@ class WorkDir:
             raise
 
     def _require_identity(self, inputs: BuildInputs) -> None:
-        if store.read_record(self.path).build["identity"] != inputs.identity:
+        if store.read_record(self.path).build.get("identity") != inputs.identity:
             raise _other_build(self.path, "the options or the source")
 
 

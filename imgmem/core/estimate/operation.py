@@ -36,6 +36,7 @@ from imgmem.core.sources.labeling import Labeling, class_counts, split_counts
 from imgmem.core.sources.settle import require_images, settle
 from imgmem.core.specs import NAIVE_DTYPES, EstimateSpec, ImageSpec, NaiveDtype, RunSpec
 from imgmem.core.storage import store
+from imgmem.core.storage.labels import count_labels
 from imgmem.core.storage.record import Record
 from imgmem.core.text import summary
 from imgmem.core.units import format_bytes
@@ -320,21 +321,13 @@ def _of_dataset(path: str, spec: EstimateSpec, run: RunSpec, here: Available) ->
     )  # fmt: skip
 
 
-def _rows_by_class(path: str, record: Record) -> dict[str, int] | None:
-    if record.classes is None:
-        return None
-    labels = np.load(os.path.join(path, store.LABELS), mmap_mode="r")
-    counts = np.bincount(labels, minlength=len(record.classes))
-    return dict(zip(record.classes, counts.tolist(), strict=True))
-
-
 def _stored(path: str, record: Record) -> Images:
     rows, height, width, depth = record.shape
     return Images(
         listed=rows, examined=0, rows=rows, row_shape=(height, width, depth),
         values=prod(record.shape), error=0.0, sizes=1, smallest=(height, width),
         largest=(height, width), rejected={}, ignored={}, notes=[], rule="dataset",
-        class_counts=_rows_by_class(path, record),
+        class_counts=count_labels(path, record),
         splits={name: stop - start for name, (start, stop) in record.splits.items()},
         source_bytes=record.features_header.data_bytes,
     )  # fmt: skip

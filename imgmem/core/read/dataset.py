@@ -31,6 +31,7 @@ from imgmem.core.specs import (
 )
 from imgmem.core.storage import store
 from imgmem.core.storage.csv_table import CsvTable
+from imgmem.core.storage.labels import read_labels
 from imgmem.core.storage.locks import Lock
 from imgmem.core.storage.npy import HEADER_BYTES
 
@@ -116,7 +117,7 @@ class Dataset:
         """(N,) int64 class indices, read-only; None without labels."""
         if self.record.classes is None:
             return None
-        everything = np.load(os.path.join(self.path, store.LABELS), mmap_mode="r")
+        everything = read_labels(self.path, self.record)
         parts = [everything[start:stop] for start, stop in self._ranges]
         labels = np.concatenate([everything[:0], *parts])
         labels.flags.writeable = False

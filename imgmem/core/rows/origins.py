@@ -58,6 +58,13 @@ def sources_of(dataset: str, rows: Iterable[int]) -> dict[int, RowOrigin]:
     return found
 
 
+def all_origins(dataset: str) -> Iterator[RowOrigin]:
+    """The origin of every row, in order. Raises DatasetError where the file is damaged."""
+    with _lines(dataset) as lines:
+        for number, fields in enumerate(lines):
+            yield _source(fields, number)
+
+
 def paths_of(dataset: str, start: int, stop: int) -> Iterator[str]:
     """The paths of the rows start … stop - 1 of the dataset at that path.
 
@@ -88,7 +95,7 @@ def _table(dataset: str) -> Iterator[Iterator[list[str]]]:
             yield csv.reader(file)
     except FileNotFoundError:
         raise store.damaged(name, "it is missing") from None
-    except (ValueError, IndexError, csv.Error) as error:
+    except (ValueError, LookupError, csv.Error) as error:
         raise store.damaged(name, f"invalid contents ({error})") from None
 
 

@@ -44,7 +44,13 @@ class Slots:
         sequence, length, checksum = _HEAD.unpack_from(raw)
         data = raw[_HEAD.size : _HEAD.size + length]
         whole = len(data) == length and _checksum(sequence, data) == checksum
-        return (sequence, json.loads(data)) if whole and length else (0, None)
+        if not whole or not length:
+            return 0, None
+        try:
+            body = json.loads(data)
+        except (ValueError, RecursionError):
+            return 0, None
+        return (sequence, body) if isinstance(body, dict) else (0, None)
 
 
 def _checksum(sequence: int, data: bytes) -> int:

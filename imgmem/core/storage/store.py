@@ -169,10 +169,11 @@ def record_files(new: Record) -> dict[str, bytes]:
 def check_arrays(path: str, expected: Record) -> None:
     """DatasetError unless headers and exact sizes of the arrays are as the record says."""
     for name, header in expected.arrays.items():
-        _check_array(os.path.join(path, ARRAYS[name]), header)
+        check_array(os.path.join(path, ARRAYS[name]), header)
 
 
-def _check_array(name: str, expected: ArrayHeader) -> None:
+def check_array(name: str, expected: ArrayHeader) -> None:
+    """DatasetError unless one array has that header, and the exact size that goes with it."""
     try:
         with open(name, "rb", opener=open_regular) as file:
             found = decode_header(file.read(HEADER_BYTES), name)

@@ -1,0 +1,192 @@
+"""Datasets, journals and unfinished builds that come from anybody, or from a bad disk.
+
+Files are mutated by a seed: every command that reads them ends well or refuses by one of the
+documented errors; never by anything else.
+"""
+
+import json
+import random
+import zlib
+from contextlib import suppress
+from unittest import mock
+
+import numpy as np
+import pytest
+from support.crash.harness import read_tree, write_tree
+from support.datasets import write_dataset
+from support.trees import class_folders
+
+import imgmem
+from imgmem.core.errors import ImgmemError
+from imgmem.core.normalize import rewrite
+from imgmem.core.storage.verify import verify
+
+LIMITS = {"workers": 1, "memory": "256MiB"}
+BUILD = {"size": (6, 6), "split": {"train": 0.5, "val": 0.5}} | LIMITS
+WORDS = [
+    b"0", b"-1", b"1e999", b"null", b"true", b"[]", b"{}", b'""', b'"\\ud800"', b"9" * 30,
+    b"9" * 5000, b"NaN", b"\xff", b"\0", b",", b'"', b"[[[[", b"(", b"'", b"\n",
+]  # fmt: skip
+VALUES = [None, True, -1, 0, 1, 2**63, 10**400, 1.5, "", "x", "../x", "\x1b[31m", [], [1], [[]], {}]
+
+
+class Stop(Exception):
+    """What interrupts the makers."""
+
+
+def finished(path, _):
+    images = np.random.default_rng(0).integers(0, 256, (12, 4, 5, 3), np.uint8)
+    write_dataset(path / "d", images, [0, 1, 2] * 4, splits={"train": (0, 6)}, checksum_block=64)
+
+
+def normalized(path, source):
+    finished(path, source)
+    imgmem.normalize(path / "d", **LIMITS)
+
+
+def in_transition(path, source):
+    finished(path, source)
+    done = []
+
+    def write(self, piece, real=rewrite._Rewriting._write):
+        done.append(piece.chunk)
+        if len(done) == 5:
+            self._commit()
+            raise Stop
+        real(self, piece)
+
+    with mock.patch.object(rewrite._Rewriting, "_write", write), suppress(Stop):
+        imgmem.normalize(path / "d", **LIMITS)
+
+
+def unfinished(path, source):
+    def stop(progress):
+        if progress.phase == "build" and progress.done:
+            raise KeyboardInterrupt
+
+    with suppress(ImgmemError), mock.patch("imgmem.core.forecast.CHUNK_BYTES", 4 * 108):
+        imgmem.build(source, path / "out", progress=stop, **BUILD)
+
+
+def complete(path, source):
+    imgmem.build(source, path / "out", **BUILD)
+
+
+READERS = {
+    "finished": [
+        lambda path, _: imgmem.open(path / "d").close(),
+        lambda path, _: verify(str(path / "d")),
+        lambda path, _: imgmem.stats(path / "d", **LIMITS),
+        lambda path, _: imgmem.sample(path / "d", count=3),
+        lambda path, _: imgmem.normalize(path / "d", **LIMITS),
+        lambda path, _: imgmem.build(path / "d", path / "again", size=4, **LIMITS),
+        lambda path, _: imgmem.estimate(path / "d", **LIMITS),
+    ],
+    "normalized": [
+        lambda path, _: imgmem.stats(path / "d", **LIMITS),
+        lambda path, _: imgmem.undo_normalize(path / "d", **LIMITS),
+    ],
+    "in transition": [
+        lambda path, _: imgmem.normalize(path / "d", **LIMITS),
+        lambda path, _: imgmem.undo_normalize(path / "d", **LIMITS),
+    ],
+    "unfinished": [lambda path, source: imgmem.build(source, path / "out", **BUILD)],
+    "complete": [lambda path, source: imgmem.build(source, path / "out", **BUILD)],
+}
+MAKERS = {
+    "finished": finished,
+    "normalized": normalized,
+    "in transition": in_transition,
+    "unfinished": unfinished,
+    "complete": complete,
+}
+
+
+def mutated(data, chance):
+    """Bytes with one thing wrong: of their JSON where they hold any, or anywhere."""
+    if data[:1] in b"{[" and chance.random() < 0.6:
+        with suppress(ValueError):
+            return json.dumps(_mutated_json(json.loads(data), chance)).encode()
+    at = chance.randrange(len(data) + 1)
+    kind = chance.choice(("flip", "cut", "word", "zero", "double"))
+    if kind == "flip" and at < len(data):
+        return data[:at] + bytes([data[at] ^ 1 << chance.randrange(8)]) + data[at + 1 :]
+    if kind == "cut":
+        return data[:at]
+    if kind == "word":
+        return data[:at] + chance.choice(WORDS) + data[at + chance.choice((0, 1, 4)) :]
+    if kind == "zero":
+        return data[:at] + bytes(len(data[at : at + 64])) + data[at + 64 :]
+    return data[:at] + data
+
+
+def _mutated_json(value, chance):
+    """One value in a JSON document replaced, taken away, or added."""
+    inner = list(value) if isinstance(value, dict) else list(range(len(value)))
+    if not inner or chance.random() < 0.15:
+        return chance.choice(VALUES)
+    key = chance.choice(inner)
+    if isinstance(value[key], dict | list) and chance.random() < 0.8:
+        value[key] = _mutated_json(value[key], chance)
+    elif chance.random() < 0.2:
+        del value[key]
+    else:
+        value[key] = chance.choice(VALUES)
+    return value
+
+
+def _with_right_checksums(name, data):
+    """A slot's checksum made right again, so that its contents are looked at."""
+    if name != "progress" or len(data) < 4096 + 16:
+        return data
+    out = bytearray(data)
+    for at in (0, 4096):
+        sequence, length = out[at : at + 8], int.from_bytes(out[at + 8 : at + 12], "little")
+        crc = zlib.crc32(out[at + 16 : at + 16 + length], zlib.crc32(sequence))
+        out[at + 12 : at + 16] = crc.to_bytes(4, "little")
+    return bytes(out)
+
+
+def _files(tree, above=()):
+    for name, node in tree.items():
+        if isinstance(node, dict):
+            yield from _files(node, (*above, name))
+        elif node:
+            yield (*above, name)
+
+
+def _replace(tree, path, data):
+    name, *rest = path
+    return tree | {name: _replace(tree[name], rest, data) if rest else data}
+
+
+def _get(tree, path):
+    for name in path:
+        tree = tree[name]
+    return tree
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_whatever_the_files_hold_no_reader_fails_but_by_a_documented_error(tmp_path, by_tier, kind):
+    source = class_folders(tmp_path / "src", {"a": 4, "b": 4}, size=(6, 6))
+    (tmp_path / "made").mkdir()
+    MAKERS[kind](tmp_path / "made", source)
+    tree = read_tree(tmp_path / "made")
+    paths = sorted(_files(tree))
+    failures = []
+    for seed in range(by_tier(40, 400, 20_000)):
+        chance = random.Random(f"{kind} {seed}")
+        path = chance.choice(paths)
+        data = mutated(_get(tree, path), chance)
+        data = _with_right_checksums(path[-1], data) if chance.random() < 0.7 else data
+        read = chance.choice(READERS[kind])
+        root = tmp_path / str(seed)
+        write_tree(root, _replace(tree, path, data))
+        try:
+            read(root, source)
+        except ImgmemError as error:
+            if error.exit_code == 70:
+                failures.append((seed, path, repr(error)))
+        except Exception as error:
+            failures.append((seed, path, repr(error)[:200]))
+    assert failures == []

@@ -25,7 +25,10 @@ TORN = "NumPy finds features that are half-done"
 SEED = 0
 """Of the samples; with --all it is that of the day."""
 
-ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, "short")
+ERRORS = (
+    errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ESHUTDOWN,
+    errno.EACCES, errno.EPIPE, "short",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from imgmem._version import __version__
 
 if TYPE_CHECKING:
-    from imgmem.core.build.operation import BuildResult as BuildResult
     from imgmem.core.build.operation import build as build
     from imgmem.core.build.preview import BuildPreview as BuildPreview
     from imgmem.core.build.preview import preview_build as preview_build
+    from imgmem.core.build.result import BuildResult as BuildResult
     from imgmem.core.errors import CheckFailed as CheckFailed
     from imgmem.core.errors import DatasetError as DatasetError
     from imgmem.core.errors import ImgmemError as ImgmemError
@@ -66,7 +66,7 @@ _HOMES = {
     "open": "core.read.dataset",
     "Dataset": "core.read.dataset",
     "Batches": "core.read.batches",
-    "BuildResult": "core.build.operation",
+    "BuildResult": "core.build.result",
     "BuildPreview": "core.build.preview",
     "Comparison": "core.stats.compare",
     "DatasetStats": "core.stats.describe",

@@ -14,7 +14,7 @@ from imgmem.core.options.tables import OUTPUT, BuildOptions
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from imgmem.core.build.operation import BuildResult
+    from imgmem.core.build.result import BuildResult
 
 
 @options.command(

@@ -110,7 +110,7 @@ def test_a_signal_stops_a_real_process_and_keeps_its_work(tmp_path, number):
     process.send_signal(number)
     _, told = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert "Run the same command again to go on." in told
+    assert "Run the same command again to resume." in told
     imgmem.build(source, tmp_path / "out")
     imgmem.build(source, tmp_path / "straight")
     assert snapshot(tmp_path / "out") == snapshot(tmp_path / "straight")

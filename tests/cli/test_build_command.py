@@ -49,7 +49,7 @@ def test_a_signal_stops_a_build_and_the_same_command_ends_it(photos, tmp_path, n
         process.send_signal(number)
         complaint = process.stderr.read()
     assert process.returncode == 130
-    assert complaint.endswith("Run the same command again to go on.\n")
+    assert complaint.endswith("Run the same command again to resume.\n")
     assert not (tmp_path / "out").exists()
 
 

@@ -30,6 +30,7 @@ from imgmem.core.build.prepare import (
     require_consistent,
     require_filled_classes,
 )
+from imgmem.core.build.result import BuildResult, result_of
 from imgmem.core.build.state import UnreachableRun
 from imgmem.core.build.unfinished import UnfinishedBuild
 from imgmem.core.chunks import rows_per_chunk
@@ -41,58 +42,17 @@ from imgmem.core.options.option import applied
 from imgmem.core.options.tables import BuildOptions
 from imgmem.core.paths import local_path
 from imgmem.core.progress import Progress, ProgressCallback, no_progress
-from imgmem.core.rows.background import background_note, background_share
-from imgmem.core.rows.facts import read_facts
 from imgmem.core.sources import Source
 from imgmem.core.sources.labeling import require_certain
-from imgmem.core.sources.resolve import listed
 from imgmem.core.specs import BuildSpec, ExecutorLike, OutPolicy, RejectPolicy, RunSpec
-from imgmem.core.storage import durable, store
+from imgmem.core.storage import durable
 from imgmem.core.storage.destination import Destination
-from imgmem.core.storage.labels import count_labels
 from imgmem.core.storage.record import Record
-from imgmem.core.text import array_text, counts_text, summary
 
 CHUNKS_PER_COMMIT = 8
 """A commit syncs some 64 MiB: an interruption costs at most as much work."""
 TASK_BYTES = 4 * 2**20
 """Of sources that a worker takes at once, about: some 40 photographs, or one or a few large."""
-
-
-@dataclass(frozen=True, kw_only=True, repr=False)
-class BuildResult:
-    """What became of a build.
-
-    shape: (N, H, W, C). splits, class_counts: rows of each, empty ones too. rejected,
-    converted, ignored: counts by reason. resumed_at: images done by earlier runs.
-    already_done: the dataset was there, and nothing was written. peak_memory, memory:
-    bytes of anonymous memory that this run reached, and its budget.
-    """
-
-    path: str
-    shape: tuple[int, ...]
-    dtype: str
-    images: int
-    rule: str
-    splits: dict[str, int]
-    class_counts: dict[str, int] | None
-    rejected: dict[str, int]
-    converted: dict[str, int]
-    ignored: dict[str, int]
-    notes: list[str]
-    already_done: bool = False
-    resumed_at: int = 0
-    peak_memory: int = 0
-    memory: int = 0
-
-    def __repr__(self) -> str:
-        return summary(
-            self,
-            array_text(self.shape, self.dtype),
-            counts_text(self.splits),
-            f"rejected {counts_text(self.rejected)}" if self.rejected else "",
-            "already done" if self.already_done else "",
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,11 +121,14 @@ def build(
         record = workdir.finished_record(destination)
         job = _job(stack, peak, source, destination, spec, policy, run, progress)
         if record is not None and _is_done(record, out, job, overwrite=existing.overwrite):
-            return replace(_result(out, job), already_done=True)
+            return replace(result_of(out, job.plan), already_done=True)
         workdir.require_replaceable(destination)
         resumed_at = _work(destination, job, restart=existing.restart)
         return replace(
-            _result(out, job), resumed_at=resumed_at, peak_memory=peak.peak, memory=job.budget
+            result_of(out, job.plan),
+            resumed_at=resumed_at,
+            peak_memory=peak.peak,
+            memory=job.budget,
         )
 
 
@@ -295,7 +258,7 @@ def _fill_alone(building: UnfinishedBuild, job: _Job) -> None:
 def _filled(building: UnfinishedBuild, job: _Job, execution: Execution) -> bool:
     """Append all chunks in order, and make them durable every few chunks' worth of rows.
 
-    False where another execution has to go on.
+    False where another execution has to take over.
     """
     lines = building.lines_to_do()
     at_once = min(execution.rows_per_chunk, rows_per_chunk(job.plan.mean_bytes, TASK_BYTES))
@@ -408,32 +371,4 @@ def _reasons(reasons: dict[str, int]) -> str:
 
 
 def _interrupted(kept: str) -> Interrupted:
-    return Interrupted(f"interrupted; {kept}", hint="Run the same command again to go on.")
-
-
-def _result(out: str, job: _Job) -> BuildResult:
-    """What the finished dataset says of itself."""
-    record = store.read_record(out)
-    counts = count_labels(out, record)
-    notes = list(job.plan.notes)
-    empty = [name for name, rows in (counts or {}).items() if not rows]
-    if empty:
-        what = "class" if len(empty) == 1 else f"{len(empty)} classes"
-        notes.append(f"{what} without rows: {listed(empty)}")
-    notes += [f"split {name} has no rows" for name, (a, b) in record.splits.items() if a == b]
-    if record.image.get("fit") == "pad":
-        facts = read_facts(out, record.shape[0])
-        notes += background_note(background_share(facts, record.image))
-    return BuildResult(
-        path=out,
-        shape=record.shape,
-        dtype=record.dtype,
-        images=record.build.get("source", {}).get("images", 0),
-        rule=job.plan.labeling.rule,
-        splits={name: stop - start for name, (start, stop) in record.splits.items()},
-        class_counts=counts,
-        rejected=record.build.get("rejected", {}),
-        converted=record.build.get("converted", {}),
-        ignored=dict(sorted(job.plan.listing.ignored.items())),
-        notes=notes,
-    )
+    return Interrupted(f"interrupted; {kept}", hint="Run the same command again to resume.")

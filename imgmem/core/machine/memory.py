@@ -123,7 +123,7 @@ class PeakMemory:
         self._thread = threading.Thread(target=self._watch, name="imgmem-memory", daemon=True)
 
     def sample(self) -> int:
-        """Look now; gives what it saw, in bytes."""
+        """Look now; returns what it saw, in bytes."""
         pids = (os.getpid(), *self.processes())
         now = sum(_own_anonymous_bytes(pid) for pid in pids)
         self.peak = max(self.peak, now)

@@ -1,0 +1,87 @@
+"""What became of a build."""
+
+from dataclasses import dataclass
+
+from imgmem.core.build.plan import Plan
+from imgmem.core.rows.background import background_note, background_share
+from imgmem.core.rows.facts import read_facts
+from imgmem.core.sources.resolve import listed
+from imgmem.core.storage import store
+from imgmem.core.storage.labels import count_labels
+from imgmem.core.text import array_text, counts_text, summary
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class BuildResult:
+    """What became of a build.
+
+    Attributes:
+        path: The dataset.
+        shape: (N, H, W, C) of its rows.
+        dtype: Of its rows.
+        images: Images of the source, rejected ones too.
+        rule: How labels were found, as the option `labels` says it, or "table" and the like.
+        splits: Rows of each split, empty ones too.
+        class_counts: Rows of each class, empty ones too; None without labels.
+        rejected: Images that did not become rows, counted by reason.
+        converted: Images that lost something, counted by what.
+        ignored: What was passed over, counted by reason.
+        notes: What the user should know.
+        already_done: The dataset was there, and nothing was written.
+        resumed_at: Images done by earlier runs.
+        peak_memory: Bytes of anonymous memory that this run reached.
+        memory: Its budget, in bytes.
+    """
+
+    path: str
+    shape: tuple[int, ...]
+    dtype: str
+    images: int
+    rule: str
+    splits: dict[str, int]
+    class_counts: dict[str, int] | None
+    rejected: dict[str, int]
+    converted: dict[str, int]
+    ignored: dict[str, int]
+    notes: list[str]
+    already_done: bool = False
+    resumed_at: int = 0
+    peak_memory: int = 0
+    memory: int = 0
+
+    def __repr__(self) -> str:
+        return summary(
+            self,
+            array_text(self.shape, self.dtype),
+            counts_text(self.splits),
+            f"rejected {counts_text(self.rejected)}" if self.rejected else "",
+            "already done" if self.already_done else "",
+        )
+
+
+def result_of(out: str, plan: Plan) -> BuildResult:
+    """What the dataset at `out`, which was built by `plan`, records about itself."""
+    record = store.read_record(out)
+    counts = count_labels(out, record)
+    notes = list(plan.notes)
+    empty = [name for name, rows in (counts or {}).items() if not rows]
+    if empty:
+        what = "class" if len(empty) == 1 else f"{len(empty)} classes"
+        notes.append(f"{what} without rows: {listed(empty)}")
+    notes += [f"split {name} has no rows" for name, (a, b) in record.splits.items() if a == b]
+    if record.image.get("fit") == "pad":
+        facts = read_facts(out, record.shape[0])
+        notes += background_note(background_share(facts, record.image))
+    return BuildResult(
+        path=out,
+        shape=record.shape,
+        dtype=record.dtype,
+        images=record.build.get("source", {}).get("images", 0),
+        rule=plan.labeling.rule,
+        splits={name: stop - start for name, (start, stop) in record.splits.items()},
+        class_counts=counts,
+        rejected=record.build.get("rejected", {}),
+        converted=record.build.get("converted", {}),
+        ignored=dict(sorted(plan.listing.ignored.items())),
+        notes=notes,
+    )

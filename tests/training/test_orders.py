@@ -152,6 +152,7 @@ def test_as_many_rows_again_are_fetched_ahead_for_other_orders():
     assert order.next_to_fetch(0, 10).tolist() == order.rows(10, 20).tolist()
     assert order.next_to_fetch(10, 20).tolist() == order.rows(20, 25).tolist()
     assert order.next_to_fetch(20, 25).tolist() == []
+    assert order.next_to_fetch(0, 10, at_once=2).tolist() == order.rows(20, 25).tolist()
 
 
 @pytest.mark.parametrize(

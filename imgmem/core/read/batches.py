@@ -176,7 +176,8 @@ class Batches:
     ) -> Batch:
         start = number * self.batch_size
         stop = min(start + self.batch_size, order.length)
-        self._reader.will_need(self._rows.file_rows(order.next_to_fetch(start, stop)))
+        ahead = order.next_to_fetch(start, stop, at_once=max(1, self._workers()))
+        self._reader.will_need(self._rows.file_rows(ahead))
         indices = order.rows(start, stop)
         memory = buffers.acquire(number)[: len(indices)]
         keys = order.keys(start, stop) if self._reader.augments else None

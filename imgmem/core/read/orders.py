@@ -47,12 +47,14 @@ class EpochOrder:
         positions = np.arange(self.first + start, self.first + stop, dtype=np.uint64)
         return hashed(positions, stream_start((*self.key, _DRAWS)))
 
-    def next_to_fetch(self, start: int, stop: int) -> Indices:
+    def next_to_fetch(self, start: int, stop: int, *, at_once: int = 1) -> Indices:
         """What the disk should fetch while the rows at these positions are used.
 
-        As many rows again, or the whole window after each one that begins here.
+        As many rows again, or the whole window after each one that begins here. Where `at_once`
+        batches are made at the same time, the others are being read already.
         """
-        ahead = [(stop, 2 * stop - start)]
+        count = stop - start
+        ahead = [(start + at_once * count, stop + at_once * count)]
         if self.window:
             begun = range(-(-start // self.window) * self.window, stop, self.window)
             ahead = [(first + self.window, first + 2 * self.window) for first in begun]

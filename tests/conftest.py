@@ -2,8 +2,12 @@
 
 import datetime
 
+import hypothesis
 import pytest
 from support.crash import checks
+
+hypothesis.settings.register_profile("imgmem", deadline=None)  # machines are busy at times
+hypothesis.settings.load_profile("imgmem")
 
 
 def pytest_addoption(parser):

@@ -17,7 +17,11 @@ Result = TypeVar("Result")
 
 
 def _result(_: Task, future: "Future[Result]") -> Result:
-    return future.result()
+    """Waits for it. An error must not keep its future, which keeps the error, alive."""
+    try:
+        return future.result()
+    finally:
+        del future
 
 
 def in_order(

@@ -30,14 +30,14 @@ if TYPE_CHECKING:
     from imgmem.core.read.batches import Batches as Batches
     from imgmem.core.read.dataset import Dataset as Dataset
     from imgmem.core.read.dataset import open as open
+    from imgmem.core.read.specs import BatchSpec as BatchSpec
+    from imgmem.core.read.specs import OrderSpec as OrderSpec
     from imgmem.core.sample.operation import sample as sample
     from imgmem.core.sample.take import Sample as Sample
-    from imgmem.core.specs import BatchSpec as BatchSpec
     from imgmem.core.specs import BuildSpec as BuildSpec
     from imgmem.core.specs import EstimateSpec as EstimateSpec
     from imgmem.core.specs import ImageSpec as ImageSpec
     from imgmem.core.specs import NormalizeSpec as NormalizeSpec
-    from imgmem.core.specs import OrderSpec as OrderSpec
     from imgmem.core.specs import OutPolicy as OutPolicy
     from imgmem.core.specs import RejectPolicy as RejectPolicy
     from imgmem.core.specs import RunSpec as RunSpec
@@ -74,12 +74,12 @@ _HOMES = {
     "NormalizeResult": "core.normalize.operation",
     "Progress": "core.progress",
     "Sample": "core.sample.take",
-    "BatchSpec": "core.specs",
+    "BatchSpec": "core.read.specs",
     "BuildSpec": "core.specs",
     "EstimateSpec": "core.specs",
     "ImageSpec": "core.specs",
     "NormalizeSpec": "core.specs",
-    "OrderSpec": "core.specs",
+    "OrderSpec": "core.read.specs",
     "OutPolicy": "core.specs",
     "RejectPolicy": "core.specs",
     "RunSpec": "core.specs",

@@ -15,7 +15,7 @@ from imgmem._torch.device import Normalize, on_device
 from imgmem._torch.sampler import RowSampler, image_datasets
 from imgmem._torch.shared_batches import SHARED_MEMORY, shared_memory_left
 from imgmem.core.errors import UsageError
-from imgmem.core.specs import Balance, Order, OrderSpec
+from imgmem.core.read.specs import Balance, Order, OrderSpec
 from imgmem.core.units import format_bytes
 
 ToDevice: TypeAlias = Callable[[Iterator[Any]], Iterator[Any]]

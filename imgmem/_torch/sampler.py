@@ -13,7 +13,7 @@ from imgmem.core.errors import UsageError
 from imgmem.core.read.dataset import row_set
 from imgmem.core.read.orders import EpochOrder, check_order
 from imgmem.core.read.row_set import RowSet
-from imgmem.core.specs import Balance, Order, OrderSpec
+from imgmem.core.read.specs import Balance, Order, OrderSpec
 
 ROWS_AT_ONCE = 4096
 """Rows that a sampler turns into Python integers at a time."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from imgmem.core.errors import UsageError
 from imgmem.core.read.orders import check_order, epoch_length, epoch_order, permutation
-from imgmem.core.specs import OrderSpec
+from imgmem.core.read.specs import OrderSpec
 
 orders = st.builds(
     OrderSpec,

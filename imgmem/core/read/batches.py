@@ -16,7 +16,7 @@ from imgmem.core.read.batch_reader import BatchReader
 from imgmem.core.read.buffers import Buffers, Ring
 from imgmem.core.read.orders import EpochOrder, check_order
 from imgmem.core.read.row_set import RowSet
-from imgmem.core.specs import BatchSpec, OrderSpec
+from imgmem.core.read.specs import BatchSpec, OrderSpec
 from imgmem.core.units import format_bytes
 
 Batch = Any

@@ -19,7 +19,7 @@ from imgmem.core.levels import lookup
 from imgmem.core.levels.histograms import PIXEL_VALUES
 from imgmem.core.levels.methods import METHODS
 from imgmem.core.messages import command
-from imgmem.core.specs import BATCH_DTYPES, LAYOUTS, BatchDtype, Layout
+from imgmem.core.read.specs import BATCH_DTYPES, LAYOUTS, BatchDtype, Layout
 from imgmem.core.storage.record import Normalization, Record
 
 Fill = Callable[[int, Images], None]

@@ -20,7 +20,7 @@ from imgmem.core.read.convert import Normalize, plan_conversion
 from imgmem.core.read.row_reader import RowReader
 from imgmem.core.read.row_set import RowSet, joined
 from imgmem.core.read.selection import SplitChoice, ranges_of
-from imgmem.core.specs import (
+from imgmem.core.read.specs import (
     Balance,
     BatchDtype,
     BatchOptions,

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from imgmem.core.arrays import Indices, Labels
 from imgmem.core.chunks import row_ranges
 from imgmem.core.errors import UsageError
-from imgmem.core.specs import BALANCES, ORDERS, OrderSpec
+from imgmem.core.read.specs import BALANCES, ORDERS, OrderSpec
 
 BLOCK_PIXELS = 4 * 2**20
 """Bytes of uint8 pixels in a block of the order "blocks": a disk reads them in about the

@@ -7,7 +7,7 @@ import numpy as np
 
 from imgmem.core.arrays import Indices, Labels
 from imgmem.core.read.orders import EpochOrder, epoch_length, epoch_order
-from imgmem.core.specs import OrderSpec
+from imgmem.core.read.specs import OrderSpec
 
 Ranges = Sequence[tuple[int, int]]
 

@@ -3,6 +3,7 @@
 import random
 import struct
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -35,7 +36,9 @@ def test_no_pixel_is_decoded(tmp_path):
         file = write(whole / f"a/{number}{ending}", photo(300, 400, number))
         (cut / "a").mkdir(parents=True, exist_ok=True)
         (cut / f"a/{number}{ending}").write_bytes(file.read_bytes()[:1000])
-    assert estimate(cut, spec=NATIVE).images == estimate(whole, spec=NATIVE).images
+    found = estimate(whole, spec=NATIVE).images
+    of_headers = estimate(cut, spec=NATIVE).images
+    assert replace(of_headers, source_bytes=found.source_bytes) == found
     assert estimate(whole, spec=NATIVE).images.row_shape == (300, 400, 3)
 
 

@@ -114,8 +114,9 @@ def preview_build(
     spec, policy, existing, run = applied(BuildOptions, options, spec, policy, existing, run)
     if spec.classes_from is not None:
         spec = replace(spec, classes=read_classes(spec.classes_from), classes_from=None)
-    destination = Destination.of(os.fspath(out), workdir.SUFFIX)
-    source, out = os.path.normpath(local_path(source)), os.path.normpath(local_path(out))
+    source = os.path.normpath(local_path(source, "SOURCE"))
+    destination = Destination.of(local_path(out, "OUT"), workdir.SUFFIX)
+    out = os.path.normpath(destination.out)
     require_consistent(policy)
     workdir.require_not_nested(source, out)
     with ExitStack() as stack:

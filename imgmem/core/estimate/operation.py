@@ -133,7 +133,7 @@ def estimate(
             is a dataset.
     """
     spec, run = applied(EstimateOptions, options, spec, run)
-    result = _estimate(os.path.abspath(local_path(path)), spec, run, progress)
+    result = _estimate(os.path.abspath(local_path(path, "SOURCE")), spec, run, progress)
     if failure := limit_check(result, spec):
         raise failure
     return result

@@ -63,7 +63,10 @@ class Declared:
         return self.facts.field or self.name
 
     def value(self, given: Any) -> Any:
-        """The field's value for what was given. Raises ValueError."""
+        """The field's value for what was given. Raises ValueError, also for an empty text: it
+        comes from a variable that is not set."""
+        if given == "" if isinstance(given, str) else isinstance(given, tuple) and "" in given:
+            raise ValueError("the value is empty, as an unset variable is")
         if self.facts.parse is not None:
             return self.facts.parse(given)
         if self.words:

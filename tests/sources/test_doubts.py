@@ -50,6 +50,19 @@ DOUBTED = {
     "Train-Valid-Holdout": ("hidden-splits", each(("TrainSet", "DevSet"), CLASSES)),
     "val-and-test-only": ("hidden-splits", each(("val", "test"), CLASSES)),
     "splits-and-extra": ("hidden-splits", [*each(("train", "val"), CLASSES), *files("plane")]),
+    "train-and-samples": ("lone-split", files("train/cat", "train/dog", "samples")),
+    "training-set-and-more": (
+        "lone-split",
+        files("data/training_set/images/cat", "data/training_set/images/dog", "data/more/images"),
+    ),
+    "labeled": ("unlabeled", files("labeled/cat", "labeled/dog", "unlabeled")),
+    "classes-and-unlabeled": ("unlabeled", files("cat", "dog", "unlabelled_images")),
+    "unsup": ("unlabeled", files("train/pos", "train/neg", "train/unsup", "test/pos", "test/neg")),
+    "test-without-classes": (
+        "annotations",
+        files("train/images/cat", "train/images/dog", "val/images/cat", "test/images"),
+    ),
+    "days-in-splits": ("annotations", each(("train/images", "val/images"), ("2019", "2020"))),
     "office-31": ("same-folders", each(("amazon", "dslr", "webcam"), CLASSES)),
     "office-31-images": (
         "same-folders",
@@ -182,6 +195,12 @@ PLAIN = {
     "patients-below-classes": each(("normal", "tumor"), ("patient_1", "patient_2")),
     "image-sets": files("lung_image_sets/aca", "lung_image_sets/n", "colon_image_sets/other"),
     "splits-wrapped-once-more": each(("training/training", "validation/validation"), CLASSES),
+    "splits-with-images": each(("train/images", "val/images"), ("cat", "dog")),
+    "splits-with-a-wrapper": [*each(("train/pets",), ("cat", "dog")), *files("val/pets/cat")],
+    "one-class-of-days": each(("train/cat", "val/cat"), ("2019", "2020")),
+    "one-class-that-differs": files("train/cat/a", "train/cat/b", "val/cat/c", "val/cat/d"),
+    "labeled-or-not": files("labeled", "unlabeled"),
+    "kinds-of-trains": files("plane", "train"),
     "jpg-wrapper": files("jpg"),
     "places-with-metadata": [*files("images/pie", "images/soup"), "meta/train.txt"],
     "textures-with-labels": [*files("images/banded", "images/dotted"), "labels/train1.txt"],
@@ -247,6 +266,11 @@ def test_an_explicit_rule_is_never_doubted_for_the_tree(tmp_path):
         ("pets-flat", ("Abyssinian", "great_pyrenees")),
         ("masks-in-classes", ("COVID", "Normal")),
         ("tiny-imagenet", ("n01", "n02")),
+        ("train-and-samples", ("cat", "dog")),
+        ("training-set-and-more", ("cat", "dog")),
+        ("labeled", ("cat", "dog")),
+        ("unsup", ("neg", "pos")),
+        ("test-without-classes", ("cat", "dog")),
     ],
 )
 def test_the_first_remedy_is_the_likely_one(tmp_path, case, classes):
@@ -261,3 +285,17 @@ def test_a_remedy_keeps_what_was_given(tmp_path):
     (doubt,), _ = doubted(tmp_path, exclude="x,y")
     assert doubt.remedies[0].options["exclude"][0] == "x,y"
     assert LabelSpec(exclude="x,y").exclude == "x,y"
+
+
+@pytest.mark.parametrize(
+    ("case", "classes"),
+    [
+        ("splits-with-images", ("cat", "dog")),
+        ("splits-with-a-wrapper", ("cat", "dog")),
+        ("one-class-of-days", ("cat",)),
+        ("one-class-that-differs", ("cat",)),
+    ],
+)
+def test_classes_are_in_a_folder_that_wraps_the_same_ones_in_every_split(tmp_path, case, classes):
+    plant(tmp_path, *PLAIN[case])
+    assert doubted(tmp_path)[1].classes == classes

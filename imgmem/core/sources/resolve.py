@@ -13,13 +13,13 @@ What may mean something else too is a doubt, see `doubts.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from imgmem.core.sources.grammar import LabelRule, label_rule, split_level
 from imgmem.core.sources.layout import SHOWN, Layout, plain, split_name
 from imgmem.core.sources.tree import Folder
-from imgmem.core.sources.words import is_images
+from imgmem.core.sources.words import is_images, is_series
 from imgmem.core.specs import LabelSpec
 
 
@@ -30,7 +30,8 @@ class Reading:
     base: folders that wrap all images. root: the folder at `base`. splits: folders right in it
     that are the author's splits. left_out: those whose images are passed over.
     kids: sub-folders of images where classes are, by name: in `root`, or in every split.
-    wrapped: whether every split wraps its classes once more (`train/train/cat`).
+    wrapped: whether every split wraps its classes once more (`train/train/cat`,
+    `train/images/cat`).
     """
 
     base: tuple[str, ...]
@@ -67,7 +68,10 @@ def read_tree(top: Folder, *, auto_split: bool = True) -> Reading:
         splits = dict.fromkeys(splits) if nested else {}
     left_out = _left_out(root, splits) if nested else frozenset()
     inside = {name: root.children[name] for name in splits if name not in left_out}
-    wrapped = bool(inside) and all(_wraps(name, folder) for name, folder in inside.items())
+    wrapped = bool(inside) and (
+        all(_wraps(name, folder) for name, folder in inside.items())
+        or _share_a_wrapper(list(inside.values()))
+    )
     reading = Reading(base=base, root=root, splits=splits, left_out=left_out, wrapped=wrapped)
     for folder in reading.class_roots:
         for name, child in folder.kids.items():
@@ -136,6 +140,29 @@ def _wraps(split: str, folder: Folder) -> bool:
     """Whether a split holds one folder, called like it, that holds folders."""
     names = list(folder.kids)
     return not folder.images and names == [split] and bool(folder.kids[split].kids)
+
+
+def _share_a_wrapper(splits: list[Folder]) -> bool:
+    """Whether every split holds just one folder, all of one name, with the same classes in it."""
+    if any(folder.images or len(folder.kids) != 1 or _has_documents(folder) for folder in splits):
+        return False
+    wrappers = [(name, folder) for split in splits for name, folder in split.kids.items()]
+    classes = max((folder.kids.keys() for _, folder in wrappers), key=len)
+    return (
+        len({name for name, _ in wrappers}) == 1
+        and len(classes) >= 2
+        and not all(map(is_series, classes))
+        and all(_only_folders_of(classes, folder) for _, folder in wrappers)
+    )
+
+
+def _has_documents(folder: Folder) -> bool:
+    """Whether there are folders without images that are not empty, such as annotations."""
+    return any(not child.total and not child.is_empty for child in folder.children.values())
+
+
+def _only_folders_of(classes: Collection[str], folder: Folder) -> bool:
+    return not folder.images and bool(folder.kids) and folder.kids.keys() <= set(classes)
 
 
 def _author_splits(root: Folder) -> dict[str, str | None]:

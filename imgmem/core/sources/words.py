@@ -38,6 +38,7 @@ _COMMON_WORDS = """
     screenshot scan file untitled capture snap page sample test train val valid video vid left
     right front back top bottom side before after view cam camera crop tile patch
 """
+_UNLABELED = frozenset({"unlabeled", "unlabelled", "unannotated", "unsup", "unsupervised"})
 _IMAGES = frozenset(_IMAGE_WORDS.split())
 _MASKS = frozenset(_MASK_WORDS.split())
 _COMMON = frozenset(_COMMON_WORDS.split())
@@ -93,6 +94,16 @@ def is_masks(name: str) -> bool:
     """Whether a name hints at masks or annotations."""
     joined = "".join(tokens(name))
     return joined in _MASKS or any(token in _MASKS for token in tokens(name) if token[:3] != "seg")
+
+
+def is_unlabeled(name: str) -> bool:
+    """Whether a name says that the images in it have no label: `unlabeled`, `train_unsup`."""
+    return any(token in _UNLABELED for token in tokens(name))
+
+
+def is_series(name: str) -> bool:
+    """Whether a name says only which part of something it is."""
+    return is_part(name) or is_date(name) or is_person(name)
 
 
 def without_mask(name: str) -> str:

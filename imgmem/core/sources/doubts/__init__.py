@@ -9,7 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from imgmem.core.sources.doubts import copies, file_names, first_folders, loose, masks, splits
+from imgmem.core.sources.doubts import (
+    copies,
+    file_names,
+    first_folders,
+    loose,
+    masks,
+    splits,
+    unlabeled,
+)
 from imgmem.core.sources.doubts.evidence import Evidence
 from imgmem.core.sources.labeling import Doubt
 
@@ -29,6 +37,8 @@ def first_doubt(evidence: Evidence) -> tuple[Doubt, ...]:
 DETECTORS: dict[str, Detector] = {
     "nested-copy": copies.nested_copy,
     "hidden-splits": splits.hidden_splits,
+    "lone-split": splits.lone_split,
+    "unlabeled": unlabeled.unlabeled_folder,
     "annotations": masks.annotation_folders,
     "masks": masks.masks,
     "masks-by-name": masks.masks_by_name,

@@ -14,6 +14,7 @@ from imgmem.core.sources.words import (
     is_date,
     is_part,
     is_person,
+    is_series,
     split_meant,
 )
 from imgmem.core.specs import TRAIN
@@ -93,7 +94,7 @@ def same_folders(evidence: Evidence) -> Doubt | None:
     """Domains, patients, angles: every first folder holds the same sub-folders."""
     reading = evidence.reading
     rule, below = _shared_below(reading)
-    if len(reading.kids) < 2 or not below or all(map(_is_series, below)):
+    if len(reading.kids) < 2 or not below or all(map(is_series, below)):
         return None
     splits = len({split_meant(name) for name in below} - {None}) >= 2
     first = by_level(reading.class_level, f"the classes are {listed(reading.kids)}")
@@ -119,11 +120,6 @@ def _one_is_a_split(names: list[str]) -> dict[str, str]:
     if len(names) != 2 or set(meant.values()) not in ({None, "val"}, {None, "test"}):
         return {}
     return {name: split or TRAIN for name, split in meant.items()}
-
-
-def _is_series(name: str) -> bool:
-    """Whether a name says only which part of something it is."""
-    return is_part(name) or is_date(name) or is_person(name)
 
 
 def _shared_below(reading: Reading) -> tuple[str, list[str]]:

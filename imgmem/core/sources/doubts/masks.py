@@ -10,6 +10,7 @@ from imgmem.core.sources.tree import MASK_SUFFIXES
 from imgmem.core.sources.words import (
     is_images,
     is_masks,
+    is_series,
     without_mask,
 )
 
@@ -100,8 +101,30 @@ def annotation_folders(evidence: Evidence) -> Doubt | None:
         if not child.total and child.others
     }
     what = f", next to {listed(beside)}/ without images" if beside else ""
+    likely = [*_folders_inside(evidence), unlabeled()]
     return doubt(
         f"the only folder in the splits is {listed(reading.kids)}/{what}",
-        unlabeled(),
+        *(reversed(likely) if beside else likely),
         by_level(reading.class_level, f"one class, {listed(reading.kids)}"),
     )
+
+
+def _folders_inside(evidence: Evidence) -> list[Remedy]:
+    """The remedy that takes the folders in train/images for classes, where there are any."""
+    reading = evidence.reading
+    inside = {name: reading.root.children[name] for name in reading.splits}
+    nested = {
+        name: [kid for wrapper in folder.kids.values() for kid in wrapper.kids]
+        for name, folder in inside.items()
+    }
+    flat = [
+        name
+        for name, folder in inside.items()
+        if not nested[name] or any(wrapper.images for wrapper in folder.kids.values())
+    ]
+    classes = {kid for name, kids in nested.items() if name not in flat for kid in kids}
+    if not classes or all(map(is_series, classes)):
+        return []
+    options = {"labels": f"folder:{reading.class_level + 1}"}
+    without = evidence.excluding(*(as_glob(reading.path(n)) for n in flat)).options if flat else {}
+    return [Remedy({**options, **without}, f"the classes are {listed(classes)}")]

@@ -42,6 +42,28 @@ def hidden_splits(evidence: Evidence) -> Doubt | None:
     )
 
 
+def lone_split(evidence: Evidence) -> Doubt | None:
+    """train/cat and train/dog next to samples/, which holds no class folders."""
+    reading = evidence.reading
+    kids = reading.root.kids
+    named = [name for name in kids if split_meant(name) and not beyond_split(name)]
+    others = sorted(kids.keys() - set(named))
+    if reading.splits or len(named) != 1 or not 1 <= len(others) <= 2:
+        return None
+    if not _has_classes(kids[named[0]]) or any(_has_classes(kids[name]) for name in others):
+        return None
+    below = _folders_to_classes([kids[named[0]]])
+    without = evidence.excluding(*(as_glob(reading.path(name)) for name in others))
+    level = {"labels": f"folder:{reading.class_level + below}"}
+    classes = listed(_names_at(kids[named[0]], below))
+    return doubt(
+        f"{reading.path(named[0])}/ is called like a split and holds folders ({classes}), "
+        f"next to {listed(others)}",
+        Remedy({**level, **without.options}, f"the classes are {classes}"),
+        by_level(reading.class_level, f"the classes are {listed(kids)}"),
+    )
+
+
 def _as_splits(evidence: Evidence, meant: dict[str, str], others: list[str]) -> Iterator[Remedy]:
     """The remedy that takes folders for splits, with the classes inside them if there are any."""
     reading = evidence.reading

@@ -18,6 +18,7 @@ Restore = Callable[[], None]
 KEPT_BYTES = 4 * 2**20
 """Freed blocks from this size on go back to the system; a photograph of ImageNet's size stays."""
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of mallopt, from malloc.h
+_SILENT = 0  # cv::utils::logging::LOG_LEVEL_SILENT
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OPENCV_FOR_THREADS_NUM": "1"}
 """Variables that libraries read as they are loaded: threads of theirs would only spin, which
 costs 0.2 s of CPU at the start of every command."""
@@ -113,9 +114,9 @@ def _opencv_log() -> Restore | None:
     cv2 = sys.modules.get("cv2")
     if cv2 is None:
         return None
-    logging = cv2.utils.logging
-    before = logging.setLogLevel(logging.LOG_LEVEL_SILENT)
-    return lambda: logging.setLogLevel(before)
+    set_level = cv2.setLogLevel if hasattr(cv2, "setLogLevel") else cv2.utils.logging.setLogLevel
+    before = set_level(_SILENT)  # the name until OpenCV 4.12, and since
+    return lambda: set_level(before)
 
 
 def _pillow_limit() -> Restore | None:

@@ -142,7 +142,7 @@ def test_a_file_that_the_rule_does_not_match_is_a_reject(tmp_path):
     for name in ("cat_1", "dog_2"):
         write(source / f"{name}.png", photo(8, 8, seed=len(name)))
     rule = "name:^([a-z]+)_"
-    with pytest.raises(InputError, match=r"001\.png.*no-label"):
+    with pytest.raises(InputError, match=r"1 of 3 images have no label.*: 001\.png"):
         built(source, tmp_path / "out", labels=rule)
     result = built(source, tmp_path / "skipped", labels=rule, on_error="skip")
     assert result.rejected == {"no-label": 1}

@@ -7,7 +7,7 @@ from support.images import photo, write
 from support.trees import class_folders
 
 import imgmem
-from imgmem.core.errors import ImgmemError, UsageError
+from imgmem.core.errors import ImgmemError, InputError, UsageError
 
 SMALL = {"size": 4, "workers": 1}
 
@@ -58,3 +58,64 @@ def test_an_empty_source_or_destination_is_not_the_current_folder(source, tmp_pa
 def test_an_empty_option_is_refused(source, tmp_path, options):
     said = refusal(UsageError, source, tmp_path / "out", **options)
     assert said.startswith(f"{next(iter(options))}: the value is empty")
+
+
+@pytest.mark.parametrize("options", [{}, {"labels": "parent"}])
+def test_a_split_folder_that_no_image_is_in_is_refused(source, table, tmp_path, options):
+    out = tmp_path / "out"
+    assert "split='folder:5' finds no split" in refusal(
+        InputError, source, out, split="folder:5", **options
+    )
+    refusal(InputError, table.parent, out, split="folder:5", labels=str(table))
+    refusal(InputError, table, out, split="folder:5")
+
+
+def test_options_of_a_label_table_are_refused_without_one(source, table, tmp_path):
+    out = tmp_path / "out"
+    said = refusal(UsageError, source, out, columns="foo=bar")
+    assert "'foo' is not a role" in said
+    assert "path, label, split, group" in said
+    assert "'foo' is not a role" in refusal(UsageError, table, out, columns={"foo": "bar"})
+    for options in ({"columns": "path=id"}, {"target": "class"}):
+        said = refusal(UsageError, source, out, **options)
+        assert f"{next(iter(options))} is for a label table, and labels='folder'" in said
+
+
+def test_a_map_of_classes_is_refused_without_labels(source, tmp_path):
+    said = refusal(UsageError, source, tmp_path / "out", labels="none", class_map="cat=dog")
+    assert "class_map has no effect with labels='none'" in said
+
+
+@pytest.mark.parametrize("group", ["folder:9", "name:^(zz)"])
+def test_groups_that_no_image_has_are_refused(source, tmp_path, group):
+    assert f"no image has a group by {group}" in refusal(
+        InputError, source, tmp_path / "out", group=group, split="val=0.5"
+    )
+
+
+def test_images_without_a_group_are_counted(source, tmp_path):
+    result = imgmem.build(source, tmp_path / "out", group="name:^(00)", split="val=0.5", **SMALL)
+    assert "4 of 6 images have no group (name:^(00)): each is its own" in result.notes
+
+
+def test_groups_of_one_image_each_are_not_said_to_be_kept_together(source, tmp_path):
+    result = imgmem.build(
+        source, tmp_path / "out", group="name:^([0-9]+)", split="val=0.5", exclude="dog", **SMALL
+    )
+    assert not [note for note in result.notes if "is parted" in note]
+
+
+@pytest.mark.parametrize("policy", [{}, {"on_error": "skip"}])
+def test_a_rule_that_finds_no_label_at_all_is_refused_before_anything_is_written(
+    source, tmp_path, policy
+):
+    said = refusal(InputError, source, tmp_path / "out", labels="folder:7", **policy)
+    assert said.startswith("no image has a label by labels='folder:7': cat/00.png")
+
+
+def test_a_rule_that_finds_some_labels_needs_the_others_to_be_skipped(source, tmp_path):
+    write(source / "loose.png", photo(8, 8, 99))
+    said = refusal(InputError, source, tmp_path / "out", labels="folder:1")
+    assert "1 of 7 images have no label" in said
+    skipped = imgmem.build(source, tmp_path / "out", labels="folder:1", on_error="skip", **SMALL)
+    assert skipped.rejected == {"no-label": 1}

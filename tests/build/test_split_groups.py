@@ -153,7 +153,7 @@ def test_the_group_is_a_column_of_the_rows_without_a_split_too(tmp_path):
 
 
 def test_without_a_group_an_image_is_its_own(tmp_path):
-    source = patients(tmp_path / "src", {f"x{n}": 1 for n in range(10)})
+    source = patients(tmp_path / "src", {f"{'x' if n else 'p'}{n}": 1 for n in range(10)})
     result = imgmem.build(source, tmp_path / "out", split="val=0.5", group="name:^(p.)_", **SMALL)
     assert result.splits == {"train": 5, "val": 5}
 

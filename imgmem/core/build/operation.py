@@ -29,6 +29,7 @@ from imgmem.core.build.prepare import (
     require_all_there,
     require_consistent,
     require_filled_classes,
+    require_labels,
 )
 from imgmem.core.build.result import BuildResult, result_of
 from imgmem.core.build.state import UnreachableRun
@@ -144,6 +145,7 @@ def _job(
     stack.callback(plan.close)
     require_filled_classes(plan, policy)
     require_all_there(plan, policy)
+    require_labels(plan, policy)
     return _Job(
         source=images, plan=plan, inputs=build_inputs(plan), spec=spec, policy=policy, run=run,
         budget=memory.budget(run.memory), peak=peak, progress=progress,

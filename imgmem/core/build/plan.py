@@ -12,16 +12,21 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from imgmem.core.build.planned import PlannedImage
-from imgmem.core.build.splits import assign_splits, parted_groups, plan_splits, split_notes
+from imgmem.core.build.splits import (
+    assign_splits,
+    parted_groups,
+    plan_splits,
+    require_groups,
+    split_notes,
+)
 from imgmem.core.sources import Entry, Listing, Source
-from imgmem.core.sources.files import MISSING
 from imgmem.core.sources.labeling import Labeling, require_certain
 from imgmem.core.sources.scratch import scratch_database
 from imgmem.core.specs import BuildSpec
 
 _CACHE_KIB = 16 * 1024
 _BATCH = 4096
-SHOWN_MISSING = 3
+SHOWN = 3
 _SCHEMA = """
 CREATE TABLE files (
     name BLOB, size INTEGER, mtime INTEGER, label BLOB, split TEXT,
@@ -135,11 +140,11 @@ class Plan:
         query = "SELECT SUM(LENGTH(name)) FROM files"
         return int(self._database.execute(query).fetchone()[0] or 0)
 
-    def missing(self) -> tuple[int, list[str]]:
-        """How many sources a label table names that are not there, and the first of them."""
-        where = f"""WHERE locator LIKE '["{MISSING}"%'"""
+    def listed_as(self, reason: str) -> tuple[int, list[str]]:
+        """How many sources were listed as rejects for this reason, and the first of them."""
+        where = f"""WHERE locator LIKE '["{reason}"%'"""
         count = self._database.execute(f"SELECT COUNT(*) FROM files {where}").fetchone()[0]
-        query = f"SELECT name FROM files {where} ORDER BY rowid LIMIT {SHOWN_MISSING}"
+        query = f"SELECT name FROM files {where} ORDER BY {self._order} LIMIT {SHOWN}"
         return count, [os.fsdecode(name) for (name,) in self._database.execute(query)]
 
     def _insert(self, entries: Iterable[Entry]) -> None:
@@ -187,6 +192,7 @@ class Plan:
         """Give every source its split; note the names in row order."""
         group = self.listing.group_column
         if group is not None:
+            self.notes += require_groups(self._database, self.spec.group or group)
             require_certain(parted_groups(self._database, group))
         query = "SELECT DISTINCT split FROM files WHERE split NOT NULL"
         authors = {str(split) for (split,) in self._database.execute(query)}
@@ -194,7 +200,7 @@ class Plan:
         if plan.fractions:
             assign_splits(self._database, self.source, plan, grouped=group is not None)
         self.splits = plan.names
-        self.notes = (*self.listing.notes, *split_notes(self._database, plan, group))
+        self.notes += (*split_notes(self._database, plan, group),)
 
     def _make_positions(self, positions: dict[str, int]) -> None:
         self._database.execute("CREATE TEMP TABLE IF NOT EXISTS positions (split, position)")

@@ -13,6 +13,7 @@ from imgmem.core.errors import InputError, UsageError
 from imgmem.core.messages import option
 from imgmem.core.progress import ProgressCallback
 from imgmem.core.sources import Listing, Source, open_source
+from imgmem.core.sources.files import MISSING, NO_LABEL
 from imgmem.core.sources.grammar import label_rule, mapping, paths, roles
 from imgmem.core.sources.groups import grouped
 from imgmem.core.sources.labeling import Labeling
@@ -42,7 +43,33 @@ def open_and_list(
     stack.callback(images.close)
     listing, labeling = settle(images.listing(progress), spec, spec.classes)
     require_images(source, listing, labeling)
+    _require_splits(spec, labeling)
     return images, grouped(listing, spec), labeling
+
+
+def _require_splits(spec: BuildSpec, labeling: Labeling) -> None:
+    """Raises InputError where no image is in the folder that is to be its split."""
+    if spec.split_from is not None and not labeling.splits:
+        raise InputError(
+            f"{option('split', spec.split_from)} finds no split: no image is in such a folder",
+            hint="folder:1 is the first folder below the source, folder:-1 the one that holds "
+            "the image.",
+        )
+
+
+def require_labels(plan: Plan, policy: RejectPolicy) -> None:
+    """Raises InputError where the rule finds no label, in any image or in one that must have it."""
+    count, first = plan.listed_as(NO_LABEL)
+    if not count or (policy.on_error == "skip" and count < plan.total):
+        return
+    few = f"{count} of {plan.total} images have no label"
+    said = "no image has a label" if count == plan.total else few
+    skip = "" if count == plan.total else f", or leave them out with {option('on_error', 'skip')}"
+    raise InputError(
+        f"{said} by {option('labels', plan.spec.labels)}: {_some(first, count)}",
+        hint=f"Change the rule{skip}.",
+        unlabeled=count,
+    )
 
 
 def require_filled_classes(plan: Plan, policy: RejectPolicy) -> None:
@@ -58,14 +85,19 @@ def require_filled_classes(plan: Plan, policy: RejectPolicy) -> None:
 
 def require_all_there(plan: Plan, policy: RejectPolicy) -> None:
     """Raises InputError where a label table names images that are not there, and none may be."""
-    count, first = plan.missing()
+    count, first = plan.listed_as(MISSING)
     if count and policy.on_error == "stop":
         raise InputError(
             f"lines of the label table whose image the source does not have: {count} "
-            f"({', '.join(first)}{', …' if count > len(first) else ''})",
+            f"({_some(first, count)})",
             hint=f"Add the images or remove the lines, or use {option('on_error', 'skip')}.",
             missing=count,
         )
+
+
+def _some(first: list[str], count: int) -> str:
+    """The first of some names."""
+    return ", ".join(first) + (", …" if count > len(first) else "")
 
 
 def build_inputs(plan: Plan) -> BuildInputs:

@@ -19,6 +19,7 @@ from imgmem.core.build.prepare import (
     require_all_there,
     require_consistent,
     require_filled_classes,
+    require_labels,
 )
 from imgmem.core.errors import DatasetError, ImgmemError, ResourceError
 from imgmem.core.forecast import BuildDemand, build_disk
@@ -192,6 +193,7 @@ def _checks(
     yield lambda: require_certain(plan.labeling.doubts)
     yield lambda: require_filled_classes(plan, policy)
     yield lambda: require_all_there(plan, policy)
+    yield lambda: require_labels(plan, policy)
     yield lambda: _changes(plan, destination, existing)
     if plan.spec.image.size is not None:
         yield lambda: _require_memory(plan, run)

@@ -14,7 +14,7 @@ from itertools import groupby
 from typing import Any
 
 from imgmem.core.build.allocate import Apportionment, Components, Unit, place
-from imgmem.core.errors import RejectedImage, UsageError
+from imgmem.core.errors import InputError, RejectedImage, UsageError
 from imgmem.core.messages import option
 from imgmem.core.sources import Source
 from imgmem.core.sources.labeling import Doubt, Remedy
@@ -285,7 +285,7 @@ def split_notes(database: sqlite3.Connection, plan: SplitPlan, group: str | None
     by how much groups miss the shares."""
     if not plan.fractions:
         return []
-    notes = [] if group is None else [_missed(database, plan, group)]
+    notes = [_missed(database, plan, group)] if group and _has_groups(database) else []
     for name, _ in plan.fractions:
         lacking = database.execute(_LACKING, (name,)).fetchall()
         if lacking:
@@ -309,6 +309,25 @@ def _missed(database: sqlite3.Connection, plan: SplitPlan, group: str) -> str:
         for name, fraction in plan.fractions
     )
     return f"no group ({group}) is parted, before classes are divided alike: {shares}"
+
+
+def _has_groups(database: sqlite3.Connection) -> bool:
+    """Whether a group has two images, which a split could part."""
+    query = "SELECT 1 FROM files WHERE grp NOT NULL GROUP BY grp HAVING COUNT(*) > 1 LIMIT 1"
+    return database.execute(query).fetchone() is not None
+
+
+def require_groups(database: sqlite3.Connection, group: str) -> tuple[str, ...]:
+    """A note of how many images have no group. Raises InputError where none has one."""
+    total, grouped = database.execute("SELECT COUNT(*), COUNT(grp) FROM files").fetchone()
+    if not grouped:
+        raise InputError(
+            f"{option('group')}: no image has a group by {group}",
+            hint="A group is a column of the label table, folder:N or name:REGEX.",
+        )
+    if grouped == total:
+        return ()
+    return (f"{total - grouped} of {total} images have no group ({group}): each is its own",)
 
 
 def parted_groups(database: sqlite3.Connection, group: str) -> tuple[Doubt, ...]:

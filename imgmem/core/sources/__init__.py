@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from imgmem.core.errors import InputError
+from imgmem.core.errors import InputError, UsageError
+from imgmem.core.messages import option
 from imgmem.core.sources.archive import ArchiveSource
 from imgmem.core.sources.base import Address, Container, Entry, Listing, Locator, Source
 from imgmem.core.sources.datasets import DatasetSource, is_dataset
 from imgmem.core.sources.folder import FolderSource
-from imgmem.core.sources.grammar import label_rule
+from imgmem.core.sources.grammar import label_rule, roles
 from imgmem.core.sources.labeled import LabeledSource, ListSource, TableSpec
 from imgmem.core.sources.spool import OPENERS
 from imgmem.core.sources.tables.reader import EXTENSIONS, is_table
@@ -46,6 +47,7 @@ def open_source(
     """
     spec = replace(spec, **options)
     rule = label_rule(spec.labels)
+    _require_effect(path, spec)
     if rule.kind != "file":
         return _open(path, spec, spool)
     source = _open(path, replace(spec, labels="none"), spool)
@@ -54,6 +56,27 @@ def open_source(
     except BaseException:
         source.close()
         raise
+
+
+def _require_effect(path: str, spec: LabelSpec) -> None:
+    """UsageError for options that say how to read labels, where there are none to read."""
+    roles(spec.columns, "columns")
+    if spec.labels == "none" and (spec.class_map or spec.target):
+        lost = "class_map" if spec.class_map else "target"
+        raise UsageError(
+            f"{option(lost)} has no effect with {option('labels', 'none')}: there are no classes",
+            hint="Give one of them.",
+        )
+    listed = stat.S_ISREG(_mode(path)) and is_table(path)
+    if listed or label_rule(spec.labels).kind == "file":
+        return
+    for name in ("columns", "target"):
+        if getattr(spec, name):
+            raise UsageError(
+                f"{option(name)} is for a label table, and {option('labels', spec.labels)} and "
+                f"{path} name none",
+                hint=f"Give the table: {option('labels', 'FILE')}.",
+            )
 
 
 def open_address(address: Address) -> Source:

@@ -25,6 +25,8 @@ MapValue = str | Sequence[str] | Mapping[str, str | None] | Pairs
 
 WORDS = ("folder", "parent", "path", "none")
 PATTERNS = ("name", "path")
+ROLES = ("path", "label", "split", "group")
+"""What a column of a label table may be."""
 _ESCAPED_BYTE = re.compile(r"\\udc([89a-f][0-9a-f])")
 
 
@@ -135,12 +137,20 @@ def record(text: str, option: str) -> list[str]:
 
 
 def roles(value: MapValue, option: str) -> Pairs:
-    """(role, name) pairs of `role=name,…`, of a mapping, or of several such texts."""
-    if isinstance(value, Mapping):
-        return tuple((role, name or "") for role, name in value.items())
-    return tuple(
-        part if isinstance(part, tuple) else _pair(part, option) for part in _parts(value, option)
-    )
+    """(role, name) pairs of `role=name,…`, of a mapping, or of several such texts.
+
+    Raises UsageError for a role that there is not.
+    """
+    parts = value.items() if isinstance(value, Mapping) else _parts(value, option)
+    pairs = tuple(_pair(part, option) if isinstance(part, str) else part for part in parts)
+    for role, _ in pairs:
+        if role not in ROLES:
+            raise UsageError(
+                f"{option}: {role!r} is not a role",
+                hint=f"Roles are {', '.join(ROLES)}.",
+                options=(option,),
+            )
+    return tuple((role, name or "") for role, name in pairs)
 
 
 class Paths(NamedTuple):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from imgmem.core.errors import InputError, UsageError
 from imgmem.core.messages import option
 from imgmem.core.rows.origins import ROW_COLUMNS
+from imgmem.core.sources.grammar import ROLES
 from imgmem.core.sources.labeling import Doubt, Remedy
 from imgmem.core.sources.layout import split_name
 from imgmem.core.sources.tables import names as known
@@ -14,7 +15,6 @@ from imgmem.core.sources.tables.dialect import looks_like_image
 from imgmem.core.sources.tables.reader import Table, doubtful, wrong
 from imgmem.core.sources.tables.values import are_numbers, flag_columns, pairs_up
 
-ROLES = ("path", "label", "split", "group")
 MAX_REMEDIES = 5
 
 Given = Sequence[tuple[str, str]]
@@ -142,11 +142,6 @@ def _given(table: Table, given: Given) -> dict[str, list[int]]:
     """Role → indices of its columns. Raises UsageError for what does not exist."""
     found: dict[str, list[int]] = {}
     for role, column in given:
-        if role not in ROLES:
-            raise UsageError(
-                f"{option('columns')}: {role!r} is not a role",
-                hint=f"Roles are {', '.join(ROLES)}.",
-            )
         found.setdefault(role, []).append(_index(table, column))
     for role in ("path", "split", "group"):
         if len(found.get(role, ())) > 1:

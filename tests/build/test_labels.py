@@ -227,3 +227,14 @@ def test_rows_of_a_dataset_without_the_label_are_rejects(tmp_path):
     built(source, tmp_path / "plain")
     result = built(tmp_path / "plain", tmp_path / "out", labels="name:^.*(2)", on_error="skip")
     assert (result.class_counts, result.rejected) == ({"2": 1}, {"no-label": 1})
+
+
+def test_a_line_without_a_label_ends_the_build_or_is_skipped(tmp_path):
+    source = planted(tmp_path / "source", {".": 3})
+    table = tmp_path / "labels.csv"
+    table.write_text("image,class_id,class_name\n001.png,1,ant\n002.png,0,bee\n003.png,,\n")
+    with pytest.raises(InputError, match=r"labels\.csv, line 4: it has no label"):
+        built(source, tmp_path / "out", labels=str(table))
+    result = built(source, tmp_path / "out", labels=str(table), on_error="skip")
+    assert result.rejected == {"no-label": 1}
+    assert result.classes == ("bee", "ant")

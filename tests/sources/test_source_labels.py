@@ -5,7 +5,7 @@ import tarfile
 import tracemalloc
 
 import pytest
-from support.sources import exhausted, listed, placed
+from support.sources import doubted, exhausted, listed, placed
 from support.trees import plant
 
 from imgmem.core.errors import InputError, RejectedImage
@@ -79,6 +79,51 @@ def test_further_columns_are_carried_along(images, labels):
         [("8", ""), ("7", "nice")],
     )
     assert "left out the columns width: rows.csv has its own" in source.notes
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "classes", "said"),
+    [
+        ("image,label,label_name\n{},2,ant\n{},0,bee\n{},1,cow", "", "bee cow ant", "of label"),
+        ("image,class_id,class_name\n{},0,b\n{},1,a\n{},0,b", "", "b a", "of class_id"),
+        ("image,class_id,class_name\n{},9,a\n{},10,b\n{},2,c", "", "c a b", "c, 2 there, has"),
+        ("image,class_id,name\n{},1,a\n{},0,b\n{},1,a", "label=name", "b a", "of class_id"),
+        ("image,class_id,name\n{},1,a\n{},0,b\n{},1,a", "label=class_id", "0 1", "took"),
+    ],
+)
+def test_the_numbers_of_classes_are_those_of_a_column_of_numbers(
+    images, labels, text, columns, classes, said
+):
+    file = labels(text.format("a/1.jpg", "a/2.jpg", "b/3.jpg") + "\n")
+    _, labeling = doubted(images, labels=file, columns=columns)
+    assert labeling.classes == tuple(classes.split())
+    assert any(said in note for note in labeling.notes)
+
+
+def test_numbers_of_classes_follow_renamed_classes(images, labels):
+    file = labels("image,class_id,class_name\na/1.jpg,0,b\na/2.jpg,1,a\nb/3.jpg,2,c\n")
+    assert doubted(images, labels=file, class_map="b=z")[1].classes == ("z", "a", "c")
+    assert doubted(images, labels=file, class_map="c=b")[1].classes == ("b", "a")
+
+
+def test_a_column_that_does_not_number_the_labels_after_all_is_noted(tmp_path, labels):
+    names = [f"{n}.jpg" for n in range(3000)]
+    images = plant(tmp_path / "many", *names)
+    lines = [f"{name},{n % 2},{'ab'[n % 2]}\n" for n, name in enumerate(names)]
+    file = labels("image,class_id,name\n" + "".join(lines[:-1]) + f"{names[-1]},0,b\n")
+    _, labeling = doubted(images, labels=file, columns="label=name")
+    assert labeling.classes == ("a", "b")
+    assert "class_id does not number the labels one to one: not used" in labeling.notes
+
+
+def test_an_image_without_a_label_is_a_reject_that_names_its_line(images, labels, opened):
+    file = labels("path,label\na/1.jpg,\na/2.jpg,dog\n")
+    source = opened(str(images), labels=file)
+    entries = {entry.name: entry for entry in source.listing().entries}
+    with pytest.raises(RejectedImage, match=r"labels\.csv, line 2: it has no label") as caught:
+        source.read("a/1.jpg", entries["a/1.jpg"].locator)
+    assert caught.value.reason == "no-label"
+    assert source.read("a/2.jpg", entries["a/2.jpg"].locator) == b"image"
 
 
 def test_a_split_column_says_the_split(images, labels):
@@ -185,7 +230,6 @@ def test_equal_lines_count_once(images, labels):
         ("path,label,path\na/1.jpg,cat,x\n", "names a column twice: path"),
         ("path,label\na/1.jpg\n", "line 2: it has 1 cells"),
         ("path,label\n\na/1.jpg,cat,x\n", "line 3: it has 3 cells"),
-        ("path,label\na/1.jpg,\n", "line 2: it has no label"),
         ("path,label\n/etc/passwd,cat\n", "names an image of the source: it has 'etc/passwd'"),
         ("path,label,split\na/1.jpg,cat,all\n", "'all' cannot be the name of a split"),
         ("path,label,split\na/1.jpg,cat,\n", "line 2: it has no split"),

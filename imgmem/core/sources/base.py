@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol
 
 from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.sources.labeling import Doubt
+from imgmem.core.sources.numbering import ClassNumbers
 
 Locator = tuple[int | str, ...]
 
@@ -41,6 +42,7 @@ class Listing:
     class_names: classes that need no entry to exist: class folders that hold no file at all,
     and the classes of a dataset. They keep their number, so that those of other classes do not
     move when files arrive.
+    numbers: the author's numbers of all classes, where a label table has them.
     group_column: which of `extra_columns` holds the group of an image, None for none.
     placed: whether the rules and globs of the user have been applied to its paths.
     ignored: what was passed over, counted by reason. notes: what the user should know.
@@ -52,6 +54,7 @@ class Listing:
     rule: str = "none"
     labeled: bool = False
     class_names: tuple[str, ...] = ()
+    numbers: ClassNumbers | None = None
     extra_columns: tuple[str, ...] = ()
     group_column: str | None = None
     placed: bool = False

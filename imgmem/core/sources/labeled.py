@@ -12,7 +12,7 @@ from imgmem.core.messages import option
 from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.sources.base import Address, Entry, Listing, Locator, Source
 from imgmem.core.sources.catalog import Catalog, Catalogs
-from imgmem.core.sources.files import MISSING, UNREADABLE
+from imgmem.core.sources.files import MISSING, NO_LABEL, UNREADABLE
 from imgmem.core.sources.folder import FolderSource
 from imgmem.core.sources.grammar import as_glob, roles
 from imgmem.core.sources.labeling import Doubt, Remedy
@@ -79,12 +79,22 @@ class _Ruled:
             return None
         return entry_split if self._columns.split is None else facts.split
 
+    def _labeled(self, entry: Entry, facts: Facts) -> Entry:
+        """The entry of a line, which is a reject where the line has no label."""
+        if facts.label is not None or not self._columns.labels:
+            return entry
+        if entry.locator[:1] in ((MISSING,), (UNREADABLE,)):
+            return entry
+        why = f"{_base(self._table.path)}, line {facts.line}: it has no label"
+        return entry._replace(locator=(NO_LABEL, why))
+
     def _listing(self, catalog: Catalog, lines: Lines, labels: Labels, found: "_Found") -> Listing:
         labeled = bool(self._columns.labels)
         return Listing(
             entries=catalog,
             rule="table" if labeled else "none",
             labeled=labeled,
+            numbers=labels.numbers(),
             extra_columns=self._columns.extra_names,
             group_column=self._group_column(),
             ignored=found.ignored,
@@ -109,6 +119,7 @@ class _Ruled:
                 f"{labels.latin1} cells of {_base(self._table.path)} are not UTF-8, and were read "
                 "as Latin-1; if that is wrong, save it as UTF-8"
             )
+        notes += labels.notes()
         for how, count in lines.how.most_common():
             what = how or "with backslashes, blanks or a leading slash"
             notes.append(f"found the images of {count} lines {what}")
@@ -170,7 +181,8 @@ class LabeledSource(_Ruled):
                 continue
             unnamed.add_named(entry.name)
             split = self._split(entry.split, facts)
-            yield entry._replace(label=facts.label, split=split, extra=facts.extra)
+            named_entry = entry._replace(label=facts.label, split=split, extra=facts.extra)
+            yield self._labeled(named_entry, facts)
             file, facts = next(named, _NO_MORE)
         for path, facts in lines.without_file():
             yield _missing(path, facts, self._split(None, facts))
@@ -199,7 +211,7 @@ class LabeledSource(_Ruled):
         )
 
 
-_NO_MORE = (0, Facts(None, None, ()))
+_NO_MORE = (0, Facts(0, None, None, ()))
 
 
 class ListSource(_Ruled):
@@ -258,7 +270,7 @@ class ListSource(_Ruled):
             if name is None and not exact:
                 yield _missing(path, facts, self._split(None, facts))
             else:
-                yield self._entry(name or path, facts)
+                yield self._labeled(self._entry(name or path, facts), facts)
 
     def _entry(self, name: str, facts: Facts) -> Entry:
         split = self._split(None, facts)

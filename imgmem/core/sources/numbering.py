@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 _WHOLE = re.compile(r"[0-9]+")
 
@@ -17,6 +18,29 @@ def numbered(found: Collection[str], class_map: Mapping[str, str]) -> tuple[str,
     if len(set(kept.values())) == len(kept):
         return tuple(kept[name] for name in in_order(kept))
     return tuple(in_order(set(kept.values())))
+
+
+@dataclass(frozen=True)
+class ClassNumbers:
+    """The author's numbers of classes. column: that they are from. of: class → number."""
+
+    column: str
+    of: Mapping[str, int]
+
+    def numbered(self, found: Collection[str], class_map: Mapping[str, str]) -> tuple[str, ...]:
+        """The names of the classes that were found in the order of these numbers, mapped."""
+        ordered = sorted(found, key=lambda name: self.of[name])
+        return tuple(dict.fromkeys(to for name in ordered if (to := class_map.get(name, name))))
+
+    def notes(self, found: Collection[str], class_map: Mapping[str, str]) -> list[str]:
+        """That they are used, and the first class that has another number nevertheless."""
+        numbers = {name: number for number, name in enumerate(self.numbered(found, class_map))}
+        said = f"classes are numbered in the order of {self.column}"
+        for name in sorted(found, key=lambda name: self.of[name]):
+            number = numbers.get(class_map.get(name, name))
+            if number is not None and number != self.of[name]:
+                return [f"{said}; class {name}, {self.of[name]} there, has number {number}"]
+        return [said]
 
 
 def in_order(names: Collection[str]) -> list[str]:

@@ -158,10 +158,12 @@ def _numbered(
     if listing.rule == "dataset" and tally.found <= set(listing.class_names):
         return _renamed(listing.class_names, class_map), []
     found = tally.found | set(listing.class_names)
-    if len(found) == 1 and listing.rule != "pairs":
-        said = f"all images are of one class, {next(iter(found))}"
-        return numbered(found, class_map), [said, *number_notes(found, class_map)]
-    return numbered(found, class_map), number_notes(found, class_map)
+    alone = len(found) == 1 and listing.rule != "pairs"
+    said = [f"all images are of one class, {next(iter(found))}"] if alone else []
+    numbers = listing.numbers if listing.rule == "table" else None
+    if numbers and found <= numbers.of.keys():
+        return numbers.numbered(found, class_map), said + numbers.notes(found, class_map)
+    return numbered(found, class_map), said + number_notes(found, class_map)
 
 
 def _renamed(classes: tuple[str, ...], class_map: Mapping[str, str]) -> tuple[str, ...]:

@@ -26,7 +26,8 @@ class Columns:
     """Which column is which, by index.
 
     labels: one column; several for a column a class. twins: columns that must name the label
-    in another way, line by line; where one does not, `which_label` is the doubt.
+    in another way, line by line; where one does not, `which_label` is the doubt, None where the
+    user named the column of labels.
     extra: columns to carry along, under `extra_names`. dropped: names of those that cannot be.
     given: whether the user named the columns of labels. notes: what was inferred.
     """
@@ -105,7 +106,8 @@ def find_columns(table: Table, given: Given = (), *, labels: bool = True) -> Col
     group = _one(search, "group") if "group" in search.given else None
     taken |= {split} if split is not None else set()
     found, twins = _labels(search, path, taken) if labels else ((), ())
-    which = _which(search, "label", [*found, *twins], path=path) if twins else None
+    sure = not twins or "label" in search.given
+    which = None if sure else _which(search, "label", [*found, *twins], path=path)
     rest = [i for i in range(len(table.names)) if i not in {path, split, *found}]
     extra = [i for i in rest if table.names[i] and table.names[i].lower() not in ROW_COLUMNS]
     if group is not None and group not in extra:
@@ -267,7 +269,7 @@ def _split(search: _Search, taken: set[int]) -> int | None:
 def _labels(search: _Search, path: int, taken: set[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """(columns of labels, columns that name the same label in another way)."""
     if "label" in search.given:
-        return tuple(search.given["label"]), ()
+        return tuple(search.given["label"]), _numbers_of(search, search.given["label"], taken)
     free = [i for i in range(len(search.keys)) if i not in taken and not _never_label(search, i)]
     free = [i for i in free if i > path or not _counts_lines(search, i)]
     named = search.called(known.LABEL_NAMES, free)
@@ -281,6 +283,19 @@ def _labels(search: _Search, path: int, taken: set[int]) -> tuple[tuple[int, ...
     if len(free) > 1:
         raise _ambiguous(search, "label", free, path=path)
     return tuple(free), ()
+
+
+def _numbers_of(search: _Search, labels: list[int], taken: set[int]) -> tuple[int, ...]:
+    """The columns that seem to number the one column of labels that the user named."""
+    if len(labels) > 1 or are_numbers(search.cells[labels[0]]):
+        return ()
+    free = [i for i in range(len(search.keys)) if i not in taken and i not in labels]
+    return tuple(
+        index
+        for index in search.called(known.LABEL_NAMES, free)
+        if are_numbers(search.cells[index])
+        and pairs_up(search.cells[labels[0]], search.cells[index])
+    )
 
 
 def _never_label(search: _Search, index: int) -> bool:

@@ -10,6 +10,7 @@ from imgmem.core.errors import InputError
 from imgmem.core.messages import option
 from imgmem.core.sources.labeling import Doubt, Remedy
 from imgmem.core.sources.layout import split_name
+from imgmem.core.sources.numbering import ClassNumbers
 from imgmem.core.sources.tables import names as known
 from imgmem.core.sources.tables.columns import Columns
 from imgmem.core.sources.tables.reader import Table, doubtful, wrong
@@ -42,12 +43,12 @@ class Labels:
         self._table = table
         self._columns = columns
         self._as_class = as_class
-        self._twins: list[tuple[dict[str, str], dict[str, str]]] = [({}, {}) for _ in columns.twins]
+        self._twins = [_Twin(index) for index in columns.twins]
         self._plural = any(known.folded(table.names[i]) in known.PLURALS for i in columns.labels)
         self.latin1 = 0
 
     def of(self, number: int, cells: Sequence[str]) -> str | None:
-        """The label of a line. Raises InputError where it has none, or several."""
+        """The label of a line, None where it has none. Raises InputError where it has several."""
         labels = self._columns.labels
         if not labels:
             return None
@@ -55,7 +56,7 @@ class Labels:
             return self._of_flags(number, [cells[index] for index in labels])
         label = self._text(cells[labels[0]].strip())
         if not label:
-            raise wrong(self._table.path, number, "it has no label")
+            return None
         if not self._as_class and several_in(label, plural=self._plural):
             raise doubtful(self._several(f"line {number}: {label!r} looks like several labels"))
         self._hold_twins(label, cells)
@@ -84,13 +85,22 @@ class Labels:
         return Doubt("several-labels", f"{self._table.path}, {what}", remedies)
 
     def _hold_twins(self, label: str, cells: Sequence[str]) -> None:
-        for index, (there, back) in zip(self._columns.twins, self._twins, strict=True):
-            if len(there) > _MOST_CHECKED:
-                continue
-            value = cells[index].strip()
-            same = (there.setdefault(label, value), back.setdefault(value, label))
-            if same != (value, label) and self._columns.which_label is not None:
+        for twin in self._twins:
+            if not twin.holds(label, cells[twin.index].strip()) and self._columns.which_label:
                 raise doubtful(self._columns.which_label)
+
+    def numbers(self) -> ClassNumbers | None:
+        """The numbers that a column of the table gives to the labels, once all lines are read."""
+        for twin in self._twins:
+            if twin.one_to_one and all(map(is_whole, twin.back)):
+                of = {label: int(float(value)) for label, value in twin.there.items()}
+                return ClassNumbers(self._table.names[twin.index], of)
+        return None
+
+    def notes(self) -> list[str]:
+        """Columns that seemed to number the labels, and do not."""
+        broken = (self._table.names[twin.index] for twin in self._twins if twin.broken)
+        return [f"{name} does not number the labels one to one: not used" for name in broken]
 
     def tidied(self, counts: Iterable[tuple[str, int]]) -> dict[str, str]:
         """Labels that are better written otherwise: `3.0` as `3`, where all are so."""
@@ -111,6 +121,29 @@ class Labels:
         name = self._table.names[self._columns.labels[0]]
         found = _doubt(summary, os.path.basename(self._table.path), name)
         return [found] if found else []
+
+
+@dataclass
+class _Twin:
+    """A column that names the label in another way: the pairs of both that lines had."""
+
+    index: int
+    there: dict[str, str] = field(default_factory=dict)
+    back: dict[str, str] = field(default_factory=dict)
+    broken: bool = False
+
+    @property
+    def one_to_one(self) -> bool:
+        """Whether that is known of every line, and there was one."""
+        return not self.broken and 0 < len(self.there) <= _MOST_CHECKED
+
+    def holds(self, label: str, value: str) -> bool:
+        """Whether a line agrees with those before it."""
+        if len(self.there) > _MOST_CHECKED:
+            return True
+        same = (self.there.setdefault(label, value), self.back.setdefault(value, label))
+        self.broken = self.broken or same != (value, label)
+        return not self.broken
 
 
 _WORD = re.compile(r"[^\W\d][\w.-]*")

@@ -57,6 +57,7 @@ WHERE id IN (SELECT line FROM matches)"""
 class Facts(NamedTuple):
     """What a line says of its image."""
 
+    line: int
     label: str | None
     split: str | None
     extra: tuple[str, ...]
@@ -107,7 +108,8 @@ class Lines:
         different = self._database.execute(_DIFFERENT).fetchone()
         if different is not None:
             number, path, label, other = different
-            what = f"{os.fsdecode(path)} is {label!r} here, and {other!r} in an earlier line"
+            here, before = label or "", other or ""
+            what = f"{os.fsdecode(path)} is {here!r} here, and {before!r} in an earlier line"
             raise InputError(
                 f"{self._table.path}, line {number}: {what}",
                 hint="Give every image one line, with its one label.",
@@ -181,13 +183,15 @@ class Lines:
 
     def named(self) -> Iterator[tuple[int, Facts]]:
         """(id of the file, facts) of every line with a file, by id."""
-        query = "SELECT file, label, split, extra FROM lines WHERE file NOT NULL ORDER BY file"
+        query = (
+            "SELECT file, number, label, split, extra FROM lines WHERE file NOT NULL ORDER BY file"
+        )
         for file, *facts in self._read(query):
             yield file, _facts(facts)
 
     def without_file(self) -> Iterator[tuple[str, Facts]]:
         """(path, facts) of every line without a file, in the order of the table."""
-        query = "SELECT path, label, split, extra FROM lines WHERE file IS NULL ORDER BY id"
+        query = "SELECT path, number, label, split, extra FROM lines WHERE file IS NULL ORDER BY id"
         for path, *facts in self._read(query):
             yield os.fsdecode(path), _facts(facts)
 
@@ -195,7 +199,7 @@ class Lines:
         """(path, whether the table has just this path, name of the file or None, facts) of
         every line, in the order of the table."""
         query = """
-            SELECT path, exact, name, label, split, extra
+            SELECT path, exact, name, number, label, split, extra
             FROM lines LEFT JOIN files ON files.id = lines.file ORDER BY lines.id"""
         for path, exact, name, *facts in self._read(query):
             found = None if name is None else os.fsdecode(name)
@@ -236,5 +240,5 @@ def _named(row: tuple[Any, ...], parts: Any) -> keys.Named:
 
 
 def _facts(row: Sequence[Any]) -> Facts:
-    label, split, extra = row
-    return Facts(label, split, tuple(json.loads(extra)))
+    line, label, split, extra = row
+    return Facts(line, label, split, tuple(json.loads(extra)))

@@ -140,12 +140,13 @@ class Plan:
         query = "SELECT SUM(LENGTH(name)) FROM files"
         return int(self._database.execute(query).fetchone()[0] or 0)
 
-    def listed_as(self, reason: str) -> tuple[int, list[str]]:
-        """How many sources were listed as rejects for this reason, and the first of them."""
+    def listed_as(self, reason: str) -> tuple[int, list[tuple[str, str]]]:
+        """How many sources were listed as rejects for this reason; (name, why) of the first."""
         where = f"""WHERE locator LIKE '["{reason}"%'"""
         count = self._database.execute(f"SELECT COUNT(*) FROM files {where}").fetchone()[0]
-        query = f"SELECT name FROM files {where} ORDER BY {self._order} LIMIT {SHOWN}"
-        return count, [os.fsdecode(name) for (name,) in self._database.execute(query)]
+        query = f"SELECT name, locator FROM files {where} ORDER BY {self._order} LIMIT {SHOWN}"
+        found = self._database.execute(query)
+        return count, [(os.fsdecode(name), json.loads(locator)[1]) for name, locator in found]
 
     def _insert(self, entries: Iterable[Entry]) -> None:
         insert = "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, ?)"

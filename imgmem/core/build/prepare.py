@@ -65,9 +65,12 @@ def require_labels(plan: Plan, policy: RejectPolicy) -> None:
     few = f"{count} of {plan.total} images have no label"
     said = "no image has a label" if count == plan.total else few
     skip = "" if count == plan.total else f", or leave them out with {option('on_error', 'skip')}"
+    in_table = plan.listing.rule == "table"
+    names = [f"{name} ({why})" if in_table else name for name, why in first]
+    by = "in the label table" if in_table else f"by {option('labels', plan.spec.labels)}"
     raise InputError(
-        f"{said} by {option('labels', plan.spec.labels)}: {_some(first, count)}",
-        hint=f"Change the rule{skip}.",
+        f"{said} {by}: {_some(names, count)}",
+        hint=f"{'Fill in the labels' if in_table else 'Change the rule'}{skip}.",
         unlabeled=count,
     )
 
@@ -89,7 +92,7 @@ def require_all_there(plan: Plan, policy: RejectPolicy) -> None:
     if count and policy.on_error == "stop":
         raise InputError(
             f"lines of the label table whose image the source does not have: {count} "
-            f"({_some(first, count)})",
+            f"({_some([name for name, _ in first], count)})",
             hint=f"Add the images or remove the lines, or use {option('on_error', 'skip')}.",
             missing=count,
         )

@@ -119,3 +119,58 @@ def test_a_rule_that_finds_some_labels_needs_the_others_to_be_skipped(source, tm
     assert "1 of 7 images have no label" in said
     skipped = imgmem.build(source, tmp_path / "out", labels="folder:1", on_error="skip", **SMALL)
     assert skipped.rejected == {"no-label": 1}
+
+
+def notes(source, out, **options):
+    return imgmem.preview_build(source, out, **SMALL | options).notes
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"exclude": "zebra"}, "exclude='zebra' matched nothing"),
+        ({"exclude": ("zebra", "cat")}, "exclude='zebra' matched nothing"),
+        ({"include": "*.png,zebra"}, "include='zebra' matched nothing"),
+        ({"class_map": "catt=kitty"}, "class_map='catt=kitty' matched nothing"),
+        ({"split_map": {"vall": ""}}, "split_map='vall=' matched nothing"),
+    ],
+)
+def test_what_matches_nothing_is_noted(source, table, tmp_path, options, said):
+    assert [each for each in notes(source, tmp_path / "out", **options) if "match" in each] == [
+        said
+    ]
+    for listed in (table, table.parent):
+        labels = {} if listed == table else {"labels": str(table)}
+        assert said in notes(listed, tmp_path / "out", **{**options, **labels})
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"exclude": ("cat", "cat/00.png")},
+        {"exclude": "*.txt"},
+        {"include": "cat,dog", "exclude": "dog/0?.png"},
+        {"class_map": {"cat": "kitty"}},
+    ],
+)
+def test_what_matches_something_is_not_noted(source, tmp_path, options):
+    (source / "notes.txt").write_text("x")
+    assert not [each for each in notes(source, tmp_path / "out", **options) if "match" in each]
+
+
+def test_an_excluded_path_that_the_table_rules_is_not_noted(table, tmp_path):
+    shown = notes(table.parent, tmp_path / "out", labels=str(table), exclude="2.png")
+    assert not [each for each in shown if "match" in each]
+
+
+def test_a_pattern_with_the_path_of_the_source_is_explained(source, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for pattern in ("source/cat", str(source / "cat")):
+        (said,) = [n for n in notes("source", "out", exclude=pattern) if "match" in n]
+        assert said.endswith("matched nothing: it is relative to SOURCE, without its path")
+
+
+def test_files_of_paths_that_match_nothing_are_noted(source, tmp_path):
+    (tmp_path / "paths.txt").write_text("zebra/1.png\n")
+    said = f"exclude='@{tmp_path}/paths.txt' matched nothing"
+    assert said in notes(source, tmp_path / "out", exclude=f"@{tmp_path}/paths.txt")

@@ -74,6 +74,7 @@ class ArchiveSource:
         spec = replace(self._spec, labels="none") if members.paired else self._spec
         skip = 1 if self._archives else 0
         listing = arranged(raw, members.tree, spec, ignored=members.ignored, skip=skip)
+        listing = self._selection.noted(listing, self.path)
         if members.paired:
             note = "classes from the .cls or .json next to each image"
             return replace(listing, rule="pairs", labeled=True, notes=(*listing.notes, note))

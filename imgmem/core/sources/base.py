@@ -45,6 +45,7 @@ class Listing:
     numbers: the author's numbers of all classes, where a label table has them.
     group_column: which of `extra_columns` holds the group of an image, None for none.
     placed: whether the rules and globs of the user have been applied to its paths.
+    selected: whether the globs have been applied, and notes say which of them match nothing.
     ignored: what was passed over, counted by reason. notes: what the user should know.
     doubts: what the source may mean instead.
     """
@@ -58,6 +59,7 @@ class Listing:
     extra_columns: tuple[str, ...] = ()
     group_column: str | None = None
     placed: bool = False
+    selected: bool = False
     ignored: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     doubts: tuple[Doubt, ...] = ()

@@ -48,7 +48,8 @@ class FolderSource:
     def listing(self, progress: ProgressCallback = no_progress) -> Listing:
         tree, ignored = Tree(), Counter[str]()
         raw = self._catalogs.filled(self._entries(tree, ignored), progress)
-        return arranged(raw, tree, self._spec, ignored=ignored)
+        listing = arranged(raw, tree, self._spec, ignored=ignored)
+        return self._selection.noted(listing, self.path)
 
     def _entries(self, tree: Tree, ignored: Counter[str]) -> Iterator[Entry]:
         """Every candidate, without label; what is passed over is counted."""

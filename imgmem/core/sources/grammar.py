@@ -154,23 +154,27 @@ def roles(value: MapValue, option: str) -> Pairs:
 
 
 class Paths(NamedTuple):
-    """A list of paths. globs: as given. literal: the lines of its files, which are no globs."""
+    """A list of paths. globs: as given. literal: the lines of its files, which are no globs.
+    files: the paths of these files."""
 
     globs: tuple[str, ...]
     literal: tuple[str, ...]
+    files: tuple[str, ...] = ()
 
 
 def paths(value: ListValue, option: str) -> Paths:
     """The globs of a list, and the paths in the files that it names by `@FILE`."""
     globs: list[str] = []
     literal: list[str] = []
+    files: list[str] = []
     for part in _parts(value, option):
         assert isinstance(part, str)
         if part.startswith("@"):
+            files.append(part[1:])
             literal += _lines_of(part[1:])
         else:
             globs.append(part)
-    return Paths(tuple(globs), tuple(literal))
+    return Paths(tuple(globs), tuple(literal), tuple(files))
 
 
 def mapping(value: MapValue, option: str) -> dict[str, str]:

@@ -166,7 +166,8 @@ class LabeledSource(_Ruled):
             entries = self._entries(listed.entries, lines, unnamed)
             catalog = self._catalogs.filled(entries, progress)
             found = self._found(listed, lines, catalog, unnamed)
-            return self._listing(catalog, lines, labels, found)
+            listing = self._listing(catalog, lines, labels, found)
+            return replace(listing, selected=listed.selected)
         finally:
             lines.close()
 

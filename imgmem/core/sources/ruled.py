@@ -62,7 +62,8 @@ def _selected(listing: Listing, selection: Selection) -> Listing:
         return listing
     left_out = sum(1 for entry in listing.entries if not selection.takes(entry.name))
     ignored = Counter(listing.ignored) + Counter({NOT_SELECTED: left_out})
-    return replace(listing, entries=_Selected(listing.entries, selection), ignored=ignored)
+    noted = listing if listing.selected else selection.noted(listing, "")
+    return replace(noted, entries=_Selected(listing.entries, selection), ignored=ignored)
 
 
 @dataclass(frozen=True)

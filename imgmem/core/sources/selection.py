@@ -4,11 +4,15 @@ A glob without a slash matches a name at any depth, with a slash the path below 
 and `?` stay inside one name, `**` does not. What matches a folder matches all that is in it.
 """
 
+import os
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from imgmem.core.errors import UsageError
-from imgmem.core.messages import option
+from imgmem.core.messages import Message, option
+from imgmem.core.paths import is_inside
+from imgmem.core.sources.base import Listing
 from imgmem.core.sources.grammar import ListValue, Paths, paths
 
 NOT_SELECTED = "left out by include or exclude"
@@ -23,6 +27,11 @@ class Selection:
         self._exclude = _Matcher(paths(exclude, "exclude")) if exclude else None
         self.everything = not (self._include or self._exclude)
 
+    def see(self, path: str) -> None:
+        """Note which patterns match a path that does not count in any case."""
+        if not self.everything:
+            self.takes(path)
+
     def takes(self, path: str) -> bool:
         """Whether the image at `path` counts."""
         if self._include and not self._include.matches(path):
@@ -33,17 +42,58 @@ class Selection:
         """Whether all of a folder is excluded."""
         return bool(self._exclude and self._exclude.matches(folder))
 
+    def noted(self, listing: Listing, source: str) -> Listing:
+        """The listing of all paths that were seen, with a note of each pattern that matched none.
+
+        source: the path that a pattern must not begin with.
+        """
+        notes = (
+            _said(name, given, source)
+            for name, matcher in (("include", self._include), ("exclude", self._exclude))
+            if matcher
+            for given in matcher.unmatched()
+        )
+        return replace(listing, notes=(*listing.notes, *notes), selected=True)
+
+
+def _said(name: str, given: str, source: str) -> Message:
+    why = ": it is relative to SOURCE, without its path" if _repeats(given, source) else ""
+    return Message(f"{option(name, given)} matched nothing{why}")
+
+
+def _repeats(given: str, source: str) -> bool:
+    """Whether a pattern begins with the path of the source."""
+    top = os.path.abspath(source)
+    from_here = not os.path.isabs(given) and is_inside(os.getcwd(), top)
+    return not from_here and f"{os.path.abspath(given)}/".startswith(f"{top}/")
+
 
 class _Matcher:
     def __init__(self, patterns: Paths) -> None:
         self._literal = frozenset(path.rstrip("/") for path in patterns.literal)
+        self._unmatched = {each: _compiled(f"{_regular(each)}(?:/.*)?") for each in patterns.globs}
+        self._files = patterns.files
         globs = "|".join(_regular(glob) for glob in patterns.globs)
         self._globs = _compiled(f"(?:{globs})(?:/.*)?") if globs else None
 
     def matches(self, path: str) -> bool:
         if self._literal and any(part in self._literal for part in _above(path)):
+            self._files = ()
             return True
-        return bool(self._globs and self._globs.fullmatch(path))
+        found = bool(self._globs and self._globs.fullmatch(path))
+        if found and self._unmatched:
+            self._note_match(path)
+        return found
+
+    def unmatched(self) -> list[str]:
+        """The patterns, and the files of paths, that have matched no path so far."""
+        return [*self._unmatched, *(f"@{path}" for path in self._files)]
+
+    def _note_match(self, path: str) -> None:
+        """Strike off what matches `path` or is in it: a folder that is left out is not entered."""
+        for glob, compiled in list(self._unmatched.items()):
+            if compiled.fullmatch(path) or glob.removeprefix("./").startswith(f"{path}/"):
+                del self._unmatched[glob]
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:

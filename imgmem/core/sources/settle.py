@@ -11,14 +11,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from imgmem.core.errors import InputError, UsageError
-from imgmem.core.messages import option
+from imgmem.core.messages import Message, option
 from imgmem.core.sources.base import Entry, Listing
 from imgmem.core.sources.files import MISSING
 from imgmem.core.sources.grammar import mapping
 from imgmem.core.sources.label_doubts import LabelCounts, label_doubts
 from imgmem.core.sources.labeling import Labeling
-from imgmem.core.sources.layout import split_name
+from imgmem.core.sources.layout import SHOWN, split_name
 from imgmem.core.sources.numbering import number_notes, numbered
+from imgmem.core.sources.resolve import listed
 from imgmem.core.sources.ruled import ruled
 from imgmem.core.specs import LabelSpec
 
@@ -51,7 +52,11 @@ class Mapped:
 
 @dataclass
 class _Tally:
+    """found: labels, less those whose split is dropped. labels, splits: as they were found."""
+
     found: set[str] = field(default_factory=set)
+    labels: set[str | None] = field(default_factory=set)
+    splits: set[str | None] = field(default_factory=set)
     counts: defaultdict[str | None, Counter[str | None]] = field(
         default_factory=lambda: defaultdict(Counter)
     )
@@ -86,6 +91,8 @@ def settle(
     split_map = _split_map(spec)
     mapped = Mapped(listing.entries, class_map, split_map)
     tally = _tallied(mapped)
+    unused = (*_unused_classes(class_map, listing, tally), *_unused_splits(spec, tally))
+    listing = replace(listing, notes=(*listing.notes, *unused))
     labeling = _labeling(listing, spec, class_map, tally, classes)
     names = {class_map.get(name, name) for name in listing.class_names} - {""}
     settled = replace(
@@ -105,10 +112,36 @@ def _split_map(spec: LabelSpec) -> dict[str, str]:
     return {split_name(name) or name: to for name, to in given.items()} | given
 
 
+def _unused_classes(class_map: Mapping[str, str], listing: Listing, tally: _Tally) -> list[str]:
+    known = {*tally.labels, *listing.class_names}
+    return _unused_notes("class_map", {n: to for n, to in class_map.items() if n not in known})
+
+
+def _unused_splits(spec: LabelSpec, tally: _Tally) -> list[str]:
+    given = mapping(spec.split_map, "split_map") if spec.split_map else {}
+    unused = {
+        name: to
+        for name, to in given.items()
+        if name not in tally.splits and (split_name(name) or name) not in tally.splits
+    }
+    return _unused_notes("split_map", unused)
+
+
+def _unused_notes(name: str, unused: Mapping[str, str]) -> list[str]:
+    """A note of each part of a map that nothing is called; one of many (the map is a file)."""
+    if len(unused) > SHOWN:
+        return [Message(f"{len(unused)} names of {option(name)} matched nothing: {listed(unused)}")]
+    return [
+        Message(f"{option(name, f'{found}={to}')} matched nothing") for found, to in unused.items()
+    ]
+
+
 def _tallied(mapped: Mapped) -> _Tally:
     tally = _Tally()
     for entry in mapped.entries:
         label, split = mapped.named(entry)
+        tally.labels.add(entry.label)
+        tally.splits.add(entry.split)
         if entry.label is not None and split != "":
             tally.found.add(entry.label)
         tally.add(entry, label, split)

@@ -112,6 +112,7 @@ def _folder(top: str, folder: str, item: os.DirEntry[str], selection: Selection)
     if item.is_symlink() and _leads_up(top, folder, item):
         return Passed(folder, FOLDER_LOOP)
     if reason := ignored_folder(item.name):
+        selection.see(f"{folder}{item.name}")
         return Passed(folder, reason)
     if selection.leaves_out(f"{folder}{item.name}"):
         return Passed(folder, NOT_SELECTED)
@@ -131,6 +132,7 @@ def _file(folder: str, item: os.DirEntry[str], selection: Selection) -> Candidat
     """The file with its facts, or why it is passed over."""
     reason = ignored_file(item.name) or ""
     if reason and reason not in TO_LOOK_AT:
+        selection.see(folder + item.name)
         return Passed(folder, reason)
     if not selection.everything and not selection.takes(folder + item.name):
         return Passed(folder, NOT_SELECTED)

@@ -49,6 +49,7 @@ def _show(console: "Console", found: "BuildPreview") -> None:
 
 
 def _facts(found: "BuildPreview") -> Iterator[tuple[str, str]]:
+    from imgmem.core.text import counted
     from imgmem.core.units import format_bytes
 
     yield "source", render.printable(found.source)
@@ -56,7 +57,10 @@ def _facts(found: "BuildPreview") -> Iterator[tuple[str, str]]:
     yield "dataset", f"{render.printable(found.path)} ({render.printable(changes)})"
     yield "labels", f"by {found.rule}" if found.rule != "none" else "none"
     named = {each.name for each in found.classes} - {None}
-    yield "images", f"{found.images}" + (f" in {len(named)} classes" if named else "")
+    yield (
+        "images",
+        f"{found.images}" + (f" in {counted(len(named), 'class', 'classes')}" if named else ""),
+    )
     yield "splits", render.format_counts(found.splits)
     yield "ignored", render.format_counts(found.ignored)
     if found.disk_bytes is not None:

@@ -9,6 +9,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """`1 image`, `2 images`."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
 def array_text(shape: Iterable[int], dtype: str) -> str:
     """`8000 x 224 x 224 x 3 uint8`."""
     return f"{' x '.join(map(str, shape))} {dtype}"

@@ -238,3 +238,19 @@ def test_a_line_without_a_label_ends_the_build_or_is_skipped(tmp_path):
     result = built(source, tmp_path / "out", labels=str(table), on_error="skip")
     assert result.rejected == {"no-label": 1}
     assert list(result.class_counts) == ["bee", "ant"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said", "remedy"),
+    [
+        ({"exclude": "a"}, "1 folder left out by exclude", "Change exclude"),
+        ({"exclude": "*.png"}, "3 files left out by include or exclude", "Change include or exc"),
+        ({"class_map": "a=,b="}, "3 images of a class that class_map drops", "Change class_map"),
+    ],
+)
+def test_where_options_leave_nothing_they_are_to_be_changed(tmp_path, options, said, remedy):
+    folders = {"a": 3} if options.get("exclude") == "a" else {"a": 2, "b": 1}
+    source = planted(tmp_path / "source", folders)
+    with pytest.raises(InputError, match=said) as caught:
+        built(source, tmp_path / "out", **options)
+    assert caught.value.hint.startswith(remedy)

@@ -299,3 +299,24 @@ def test_a_remedy_keeps_what_was_given(tmp_path):
 def test_classes_are_in_a_folder_that_wraps_the_same_ones_in_every_split(tmp_path, case, classes):
     plant(tmp_path, *PLAIN[case])
     assert doubted(tmp_path)[1].classes == classes
+
+
+@pytest.mark.parametrize(
+    ("tree", "said"),
+    [
+        (DOUBTED["office-31"][1], "all hold the same sub-folders (airplane, forest, street)"),
+        (files("x/a", "x/b", "y/a", "y/b", "y/c"), "the folders x, y share the sub-folders a, b"),
+        (DOUBTED["masks"][1], "the folder masks looks like masks"),
+        (DOUBTED["voc"][1], "the folders SegmentationClass, SegmentationObject look like"),
+        (DOUBTED["labeled"][1], "the folder unlabeled looks like"),
+        (files("train/a", "test/a", "test/b"), "lacks the class b, which test has"),
+        (files("train/a", "test/b", "val/b"), "lacks the class b, which test and val have"),
+        (files("train/a", "test/b", "test/c"), "lacks the classes b, c, which test has"),
+        ([*files("data/cat", "data/dog"), "cover.png"], "next to class folders (cat, dog)"),
+        ([*files("data/cat"), "cover.png"], "next to class folders (cat)"),
+    ],
+)
+def test_what_is_said_of_a_doubt_is_true_of_the_tree(tmp_path, tree, said):
+    plant(tmp_path, *tree)
+    (doubt,), _ = doubted(tmp_path)
+    assert said in doubt.evidence

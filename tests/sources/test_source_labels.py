@@ -126,6 +126,13 @@ def test_an_image_without_a_label_is_a_reject_that_names_its_line(images, labels
     assert source.read("a/2.jpg", entries["a/2.jpg"].locator) == b"image"
 
 
+def test_one_of_a_kind_is_not_spoken_of_as_several(images, labels):
+    file = labels("path,label\n\\a\\1.jpg,cat\na/2.jpg,dog\n")
+    said = " ".join(exhausted(images, labels=file).notes)
+    assert "left out 1 image without a line" in said
+    assert "found the images of 1 line with" in said
+
+
 def test_a_split_column_says_the_split(images, labels):
     file = labels("path,label,split\na/1.jpg,cat,train\na/2.jpg,cat,Validation\nb/3.jpg,cat,test\n")
     assert {split for _, split in placed(images, labels=file).values()} == {"train", "val", "test"}

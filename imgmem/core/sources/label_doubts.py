@@ -120,9 +120,9 @@ def _missing_in_train(labels: LabelCounts, spec: LabelSpec) -> Doubt | None:
     if not new or not train:
         return None
     where = sorted({str(split) for name in new for split in labels.counts[name]})
-    evidence = f"train lacks the classes {listed(new)}, which {' and '.join(where)} have"
-    if len(new) == 1:
-        evidence = f"train lacks the class {new[0]}, which {' and '.join(where)} has"
+    classes = "class" if len(new) == 1 else "classes"
+    have = "has" if len(where) == 1 else "have"
+    evidence = f"train lacks the {classes} {listed(new)}, which {' and '.join(where)} {have}"
     return Doubt("", evidence, _remedies_for_new(labels, spec, new, train, where))
 
 

@@ -23,6 +23,7 @@ from imgmem.core.sources.tables.lines import Facts, Lines
 from imgmem.core.sources.tables.reader import open_table
 from imgmem.core.sources.walk import explain
 from imgmem.core.specs import LabelSpec
+from imgmem.core.text import counted
 
 NOT_NAMED = "image without a line in the label table"
 _MOST_FOLDERS = 1000
@@ -116,13 +117,13 @@ class _Ruled:
             notes.append(f"left out the columns {left_out}: rows.csv has its own")
         if labels.latin1:
             notes.append(
-                f"{labels.latin1} cells of {_base(self._table.path)} are not UTF-8, and were read "
-                "as Latin-1; if that is wrong, save it as UTF-8"
+                f"read as Latin-1, for not being UTF-8: {counted(labels.latin1, 'cell')} of "
+                f"{_base(self._table.path)}; if that is wrong, save it as UTF-8"
             )
         notes += labels.notes()
         for how, count in lines.how.most_common():
             what = how or "with backslashes, blanks or a leading slash"
-            notes.append(f"found the images of {count} lines {what}")
+            notes.append(f"found the images of {counted(count, 'line')} {what}")
         return notes
 
     def read(self, name: str, locator: Locator) -> bytes:
@@ -335,7 +336,9 @@ class _Unnamed:
         most = sorted(self._folders.items(), key=lambda item: (-item[1], item[0]))[:SHOWN]
         where = ", ".join(f"{count} in {top or 'the top folder'}" for top, count in most)
         more = ", …" if len(self._folders) > SHOWN else ""
-        return [f"left out {self.count} images without a line in the table: {where}{more}"]
+        return [
+            f"left out {counted(self.count, 'image')} without a line in the table: {where}{more}"
+        ]
 
 
 def _top_folder(name: str) -> str:

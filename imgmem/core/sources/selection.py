@@ -16,6 +16,8 @@ from imgmem.core.sources.base import Listing
 from imgmem.core.sources.grammar import ListValue, Paths, paths
 
 NOT_SELECTED = "left out by include or exclude"
+FOLDER_NOT_SELECTED = "folder left out by exclude"
+"""A folder that is not looked into, which counts as one, whatever it holds."""
 
 
 class Selection:

@@ -21,7 +21,9 @@ from imgmem.core.sources.layout import SHOWN, split_name
 from imgmem.core.sources.numbering import number_notes, numbered
 from imgmem.core.sources.resolve import listed
 from imgmem.core.sources.ruled import ruled
+from imgmem.core.sources.selection import FOLDER_NOT_SELECTED, NOT_SELECTED
 from imgmem.core.specs import LabelSpec
+from imgmem.core.text import counted
 
 CLASS_DROPPED = "class dropped by class_map"
 SPLIT_DROPPED = "split dropped by split_map"
@@ -227,22 +229,44 @@ def require_images(path: str, listing: Listing, labeling: Labeling) -> None:
     if labeling.counts:
         return
     held = [_kind(reason, count) for reason, count in sorted(listing.ignored.items()) if count]
-    archives = [reason for reason in listing.ignored if reason in _ARCHIVES]
     raise InputError(
         f"no images found in {path}" + (f"; it holds {', '.join(held)}" if held else ""),
-        hint="Give an archive itself as the source, or unpack them."
-        if archives
-        else "Image files have an extension such as .jpg, .png or .webp, or none.",
+        hint=_remedy(listing.ignored),
         ignored=dict(listing.ignored),
     )
+
+
+def _remedy(ignored: Mapping[str, int]) -> str:
+    """What to change where all is ignored."""
+    if any(ignored.get(reason) for reason in _ARCHIVES):
+        return "Give an archive itself as the source, or unpack them."
+    options = [
+        name for reason in _BY_OPTION if ignored.get(reason) for name in _BY_OPTION[reason][1]
+    ]
+    if options:
+        named = " or ".join(map(option, dict.fromkeys(options)))
+        return f"Change {named}: what may be an image is left out."
+    return "Image files have an extension such as .jpg, .png or .webp, or none."
 
 
 _EXTENSIONS = ("zip", "tar", "gz", "tgz", "bz2", "xz", "zst", "7z", "rar")
 _ARCHIVES = frozenset(f".{extension} file" for extension in _EXTENSIONS)
 
 
+_BY_OPTION = {
+    NOT_SELECTED: (("file", NOT_SELECTED), ("include", "exclude")),
+    FOLDER_NOT_SELECTED: (("folder", "left out by exclude"), ("exclude",)),
+    CLASS_DROPPED: (("image", "of a class that class_map drops"), ("class_map",)),
+    SPLIT_DROPPED: (("image", "of a split that split_map drops"), ("split_map",)),
+}
+"""What was left out for a reason, and by which options."""
+
+
 def _kind(reason: str, count: int) -> str:
-    """`2 .zip archives`, `1 hidden file`."""
+    """`2 .zip archives`, `1 hidden file`, `2 files left out by include or exclude`."""
+    if reason in _BY_OPTION:
+        (noun, rest), _ = _BY_OPTION[reason]
+        return f"{counted(count, noun)} {rest}"
     if reason in _ARCHIVES:
         reason = reason.replace(" file", " archive")
     return f"{count} {reason}{'s' if count > 1 and reason.endswith(('file', 'archive')) else ''}"

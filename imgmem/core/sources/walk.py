@@ -15,7 +15,7 @@ from typing import NamedTuple
 from imgmem.core.errors import InputError, ResourceError
 from imgmem.core.sources.files import UNREACHABLE
 from imgmem.core.sources.names import NO_EXTENSION, TO_LOOK_AT, ignored_file, ignored_folder
-from imgmem.core.sources.selection import NOT_SELECTED, Selection
+from imgmem.core.sources.selection import FOLDER_NOT_SELECTED, NOT_SELECTED, Selection
 
 MAX_DEPTH = 100
 """Levels of folders that are descended: as many open directories."""
@@ -115,7 +115,7 @@ def _folder(top: str, folder: str, item: os.DirEntry[str], selection: Selection)
         selection.see(f"{folder}{item.name}")
         return Passed(folder, reason)
     if selection.leaves_out(f"{folder}{item.name}"):
-        return Passed(folder, NOT_SELECTED)
+        return Passed(folder, FOLDER_NOT_SELECTED)
     return f"{folder}{item.name}/"
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from imgmem.core.sources.base import Entry
 from imgmem.core.sources.grammar import as_texts
 from imgmem.core.sources.labeling import Doubt, Remedy
-from imgmem.core.sources.resolve import Reading
+from imgmem.core.sources.resolve import Reading, listed
 from imgmem.core.specs import LabelSpec
 
 
@@ -29,6 +29,13 @@ class Evidence:
         """The remedy that leaves these out, next to what is excluded already."""
         options = {"exclude": (*as_texts(self.spec.exclude), *globs)}
         return Remedy(options, f"without {', '.join(globs)}")
+
+
+def looking(names: Iterable[str]) -> str:
+    """`the folder masks looks`, `the folders gt, masks look`."""
+    found = list(names)
+    one = len(found) == 1
+    return f"the folder{'' if one else 's'} {listed(found)} look{'s' if one else ''}"
 
 
 def doubt(evidence: str, *remedies: Remedy) -> Doubt:

@@ -108,7 +108,7 @@ def same_folders(evidence: Evidence) -> Doubt | None:
         first = Remedy({**first.options, **number}, f"{first.meaning}, the splits {listed(below)}")
         inner, first = first, inner
     return doubt(
-        f"the folders {listed(reading.kids)} all hold the same sub-folders ({listed(below)})",
+        f"the folders {listed(reading.kids)} {_shared(reading)}",
         inner,
         first,
     )
@@ -125,7 +125,7 @@ def _one_is_a_split(names: list[str]) -> dict[str, str]:
 def _shared_below(reading: Reading) -> tuple[str, list[str]]:
     """The rule for, and the names of, the sub-folders that the first folders share; no names if
     they do not. Folders that wrap all others in one of them do not count."""
-    unwrapped = [_unwrapped(folder) for same in reading.kids.values() for folder in same]
+    unwrapped = _inner(reading)
     depths = {depth for depth, _ in unwrapped}
     rule = f"folder:{reading.class_level + 1 + min(depths)}" if len(depths) == 1 else "parent"
     folders = [folder for _, folder in unwrapped]
@@ -134,6 +134,20 @@ def _shared_below(reading: Reading) -> tuple[str, list[str]]:
     shared = len(common) >= 2 and len(common) >= _ALIKE * len(held)
     loose = any(folder.images for folder in folders)
     return rule, sorted(held) if shared and not loose else []
+
+
+def _shared(reading: Reading) -> str:
+    """How far the first folders hold the same sub-folders."""
+    inner = [folder for _, folder in _inner(reading)]
+    held = Counter(name for folder in inner for name in folder.kids)
+    if all(times == len(inner) for times in held.values()):
+        return f"all hold the same sub-folders ({listed(held)})"
+    return f"share the sub-folders {listed(name for name, times in held.items() if times > 1)}"
+
+
+def _inner(reading: Reading) -> list[tuple[int, Folder]]:
+    """The first folders of all splits, each less those that wrap all others in it."""
+    return [_unwrapped(folder) for same in reading.kids.values() for folder in same]
 
 
 def _unwrapped(folder: Folder) -> tuple[int, Folder]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from heapq import nsmallest
 
 from imgmem.core.sources.doubts.evidence import Evidence, by_level, doubt, unlabeled
 from imgmem.core.sources.grammar import as_glob
 from imgmem.core.sources.labeling import Doubt, Remedy
-from imgmem.core.sources.resolve import listed
+from imgmem.core.sources.resolve import listed, read_tree
+from imgmem.core.sources.tree import Folder
 
 
 def loose_images(evidence: Evidence) -> Doubt | None:
@@ -15,7 +17,7 @@ def loose_images(evidence: Evidence) -> Doubt | None:
     if not reading.kids:
         return None
     if reading.root.images and not reading.splits:
-        return _loose(evidence, (), listed(reading.kids))
+        return _loose(evidence, (), listed(_classes_without_loose(evidence)))
     for name in reading.splits:
         folder = reading.root.children[name]
         if folder.images and name not in reading.left_out:
@@ -24,6 +26,15 @@ def loose_images(evidence: Evidence) -> Doubt | None:
     if len(reading.root.kids) == 1 and only[1].images and only[1].kids:
         return _loose(evidence, (only[0],), listed(only[1].kids), wraps=True)
     return None
+
+
+def _classes_without_loose(evidence: Evidence) -> Iterable[str]:
+    """The class folders that there are once the images right in the root are left out."""
+    rest = Folder()
+    rest.children = evidence.reading.root.children
+    rest.weigh()
+    found = read_tree(rest, auto_split=evidence.spec.auto_split)
+    return found.kids or evidence.reading.kids
 
 
 def _loose(evidence: Evidence, path: tuple[str, ...], beside: str, *, wraps: bool = False) -> Doubt:

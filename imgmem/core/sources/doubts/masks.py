@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from imgmem.core.sources.doubts.evidence import Evidence, by_level, doubt, unlabeled
+from imgmem.core.sources.doubts.evidence import Evidence, by_level, doubt, looking, unlabeled
 from imgmem.core.sources.grammar import as_glob
 from imgmem.core.sources.labeling import Doubt, Remedy
 from imgmem.core.sources.resolve import listed
@@ -30,7 +30,7 @@ def masks(evidence: Evidence) -> Doubt | None:
     if reading.splits and all(map(is_images, others)):
         without = Remedy({**without.options, "labels": "none"}, f"{without.meaning}, unlabeled")
     return doubt(
-        f"the folders {listed(masks)} look like masks or annotations of {listed(others)}",
+        f"{looking(masks)} like masks or annotations of {listed(others)}",
         without,
         by_level(reading.class_level, "they are classes"),
     )
@@ -46,7 +46,7 @@ def _masks_in_classes(evidence: Evidence) -> Doubt | None:
     if not masks or not images or len(below) > len(masks) + len(images):
         return None
     return doubt(
-        f"the folders {listed(masks)} look like masks or annotations of {listed(images)}",
+        f"{looking(masks)} like masks or annotations of {listed(images)}",
         evidence.excluding(*masks),
         by_level(reading.class_level, "they are images of the classes"),
     )

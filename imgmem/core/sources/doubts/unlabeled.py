@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from imgmem.core.sources.doubts.evidence import Evidence, by_level, doubt
+from imgmem.core.sources.doubts.evidence import Evidence, by_level, doubt, looking
 from imgmem.core.sources.grammar import as_glob
 from imgmem.core.sources.labeling import Doubt
 from imgmem.core.sources.resolve import listed
@@ -19,7 +19,7 @@ def unlabeled_folder(evidence: Evidence) -> Doubt | None:
         return None
     globs = named if reading.splits else [as_glob(reading.path(name)) for name in named]
     return doubt(
-        f"{listed(named)} is called like images without a label, next to {listed(others)}",
+        f"{looking(named)} like images without a label, next to {listed(others)}",
         evidence.excluding(*globs),
         by_level(reading.class_level, f"the classes are {listed(reading.kids)}"),
     )

@@ -37,7 +37,11 @@ class Command(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the words; UsageError that helps where a shell made many files of a pattern."""
         ctx.allow_extra_args = True
-        super().parse_args(ctx, args)
+        try:
+            super().parse_args(ctx, args)
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx  # Click's own parser may not say which command it is
+            raise
         if ctx.args and not ctx.resilient_parsing:
             raise _too_many([*map(str, _given_arguments(self, ctx)), *ctx.args], self.name)
         return ctx.args

@@ -20,9 +20,12 @@ class ParsedType(click.ParamType):  # type: ignore[type-arg] # generic in the ne
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The text, checked here so that the error names the flag; the core reads it."""
+        number = self._declared.kind is int and self._declared.facts.parse is None
         try:
-            number = self._declared.kind is int and self._declared.facts.parse is None
             plain = int(value) if number else value
+        except ValueError:
+            self.fail(f"{value!r} is not a whole number", param, ctx)
+        try:
             self._declared.value(plain)
         except ValueError as error:
             self.fail(str(error), param, ctx)

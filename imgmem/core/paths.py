@@ -28,6 +28,17 @@ def local_path(path: str | os.PathLike[str], name: str = "the path") -> str:
     return text
 
 
+def require_folder_of(path: str) -> None:
+    """UsageError where the folder that a new file would be in does not exist."""
+    folder = os.path.dirname(path.rstrip("/"))
+    if folder and not os.path.isdir(folder):
+        raise UsageError(
+            f"{path} cannot be written: there is no folder {folder}",
+            hint="Create the folder, or check the path.",
+            path=path,
+        )
+
+
 def is_inside(path: str, directory: str) -> bool:
     """Whether a path leads to a directory or into it, links followed."""
     target, outer = os.path.realpath(path), os.path.realpath(directory)

@@ -174,3 +174,42 @@ def test_files_of_paths_that_match_nothing_are_noted(source, tmp_path):
     (tmp_path / "paths.txt").write_text("zebra/1.png\n")
     said = f"exclude='@{tmp_path}/paths.txt' matched nothing"
     assert said in notes(source, tmp_path / "out", exclude=f"@{tmp_path}/paths.txt")
+
+
+@pytest.mark.parametrize(
+    ("labels", "meant"),
+    [("folders", "folder"), ("Parent", "parent"), ("nane:^(x)", "name:^(x)"), ("non", "none")],
+)
+def test_a_misspelled_rule_is_not_only_a_missing_file(source, tmp_path, labels, meant):
+    said = refusal(InputError, source, tmp_path / "out", labels=labels)
+    assert said.endswith(f"Did you mean labels={meant!r}?")
+
+
+def test_a_missing_label_table_is_not_taken_for_a_rule(source, tmp_path):
+    said = refusal(InputError, source, tmp_path / "out", labels="path.csv")
+    assert "Did you mean" not in said
+
+
+def test_a_source_that_is_the_destination_is_named_so(source):
+    with pytest.raises(UsageError, match="SOURCE and OUT are the same"):
+        imgmem.build(source, source, overwrite=True, **SMALL)
+
+
+@pytest.mark.parametrize(("memory", "meant"), [("0.5", "0.5GiB"), ("4", "4GiB")])
+def test_a_budget_without_a_unit_is_refused_with_the_likely_one(source, tmp_path, memory, meant):
+    said = refusal(UsageError, source, tmp_path / "out", memory=memory)
+    assert said.endswith(f"did you mean {meant}?")
+
+
+def test_a_result_in_a_folder_that_is_not_there_is_a_usage_error(source, tmp_path):
+    imgmem.build(source, tmp_path / "out", **SMALL)
+    missing = tmp_path / "missing"
+    for call in (
+        lambda: imgmem.sample(tmp_path / "out", out=missing / "sheet.png"),
+        lambda: imgmem.sample(tmp_path / "out", out=f"{missing}/images/"),
+        lambda: imgmem.stats(tmp_path / "out", report=missing / "report.html"),
+        lambda: imgmem.normalize(tmp_path / "out", to=missing / "new"),
+    ):
+        with pytest.raises(UsageError, match=f"there is no folder {missing}"):
+            call()
+    assert not missing.exists()

@@ -61,3 +61,18 @@ def test_a_contradiction_is_a_usage_error_that_changes_nothing(dataset, tmp_path
     assert 1 <= done.stderr.count("\n") <= 2
     assert snapshot(dataset) == before
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("--seed abc", "'abc' is not a whole number"),
+        ("--shuffle=yes", "See `imgmem build --help`."),
+        ("--nonsense", "See `imgmem build --help`."),
+    ],
+)
+def test_a_malformed_option_is_told_plainly(tmp_path, arguments, said):
+    done = imgmem("build", tmp_path, tmp_path / "out", *arguments.split())
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "literal" not in done.stderr

@@ -35,6 +35,11 @@ _OWN = (
 
 def require_not_nested(source: str, out: str) -> None:
     """UsageError where the result would lie in the source, or the source in the result."""
+    if os.path.realpath(source) == os.path.realpath(out):
+        raise UsageError(
+            f"SOURCE and OUT are the same: {out}",
+            hint="Give another path for the result; sources are never written to.",
+        )
     if is_inside(out, source):
         raise UsageError(
             f"output {out} is inside the source",

@@ -9,6 +9,7 @@ from imgmem.core.errors import Interrupted, UsageError
 from imgmem.core.machine import memory
 from imgmem.core.messages import command, option
 from imgmem.core.normalize import write_new
+from imgmem.core.paths import require_folder_of
 from imgmem.core.progress import ProgressCallback
 from imgmem.core.specs import RunSpec
 from imgmem.core.storage import durable, store
@@ -29,6 +30,8 @@ class Job:
 
     @classmethod
     def of(cls, path: Path, to: Path | None, run: RunSpec, progress: ProgressCallback) -> "Job":
+        if to is not None:
+            require_folder_of(os.fspath(to))
         new = None if to is None else Destination.of(os.fspath(to), write_new.SUFFIX)
         return cls(os.fspath(path), new, run, progress)
 

@@ -110,8 +110,8 @@ def byte_count(value: Any) -> int:
     except UsageError as error:
         raise ValueError(f"{error.message}; use e.g. 512MiB, 2GB or 4096000") from None
     if count < _LEAST_BYTES:
-        bare = str(value).strip().isdecimal()
-        meant = f"; did you mean {value}GiB?" if bare and count else ""
+        bare = str(value).strip().replace(".", "", 1)
+        meant = f"; did you mean {value}GiB?" if bare.isdecimal() and float(value) > 0 else ""
         raise ValueError(f"{value} is {count} bytes, less than 1MiB{meant}")
     return count
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from imgmem.core.errors import ResourceError, UsageError
 from imgmem.core.machine import process
-from imgmem.core.paths import is_inside, local_path
+from imgmem.core.paths import is_inside, local_path, require_folder_of
 from imgmem.core.rows.origins import RowOrigin
 from imgmem.core.sample.sheet import Section, Tile, draw, sheet_bytes
 from imgmem.core.sample.take import Sample
@@ -31,6 +31,7 @@ _INSIDE = ".sample.new"
 def check_out(out: str, dataset: str) -> None:
     """UsageError unless `save` can write a sample of the dataset to `out`."""
     local_path(out)
+    require_folder_of(out)
     if is_inside(out, dataset):
         raise UsageError(
             f"{out} is inside the dataset", hint="Write the sample somewhere else.", path=out

@@ -12,7 +12,7 @@ from imgmem.core.sources.archive import ArchiveSource
 from imgmem.core.sources.base import Address, Container, Entry, Listing, Locator, Source
 from imgmem.core.sources.datasets import DatasetSource, is_dataset
 from imgmem.core.sources.folder import FolderSource
-from imgmem.core.sources.grammar import label_rule, roles
+from imgmem.core.sources.grammar import LabelRule, label_rule, meant_rule, roles
 from imgmem.core.sources.labeled import LabeledSource, ListSource, TableSpec
 from imgmem.core.sources.spool import OPENERS
 from imgmem.core.sources.tables.reader import EXTENSIONS, is_table
@@ -67,6 +67,7 @@ def _require_effect(path: str, spec: LabelSpec) -> None:
             f"{option(lost)} has no effect with {option('labels', 'none')}: there are no classes",
             hint="Give one of them.",
         )
+    _require_table(label_rule(spec.labels))
     listed = stat.S_ISREG(_mode(path)) and is_table(path)
     if listed or label_rule(spec.labels).kind == "file":
         return
@@ -77,6 +78,17 @@ def _require_effect(path: str, spec: LabelSpec) -> None:
                 f"{path} name none",
                 hint=f"Give the table: {option('labels', 'FILE')}.",
             )
+
+
+def _require_table(rule: LabelRule) -> None:
+    """InputError, with the rule that was meant, for a misspelled one: it would be a file."""
+    meant = meant_rule(rule.value)
+    if rule.kind == "file" and meant and not os.path.lexists(rule.value):
+        raise InputError(
+            f"there is no label table {rule.value}, and no such rule",
+            hint=f"Did you mean {option('labels', meant)}?",
+            path=rule.value,
+        )
 
 
 def open_address(address: Address) -> Source:

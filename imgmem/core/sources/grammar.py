@@ -15,6 +15,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from typing import NamedTuple
 
 from imgmem.core.errors import InputError, UsageError
@@ -57,6 +58,14 @@ def label_rule(text: str) -> LabelRule:
         pattern(rest, "labels")
         return LabelRule("name" if prefix == "name" else "path-pattern", rest)
     return LabelRule("file", text)
+
+
+def meant_rule(text: str) -> str | None:
+    """The rule that is spelled almost like `text`, which is not one; None if no rule is."""
+    prefix, colon, rest = text.partition(":")
+    known = ("folder", *PATTERNS) if colon else WORDS
+    close = get_close_matches(prefix.lower(), known, 1, cutoff=0.7)
+    return None if not close or re.search(r"[./]", prefix) else f"{close[0]}{colon}{rest}"
 
 
 def folder_level(text: str, option: str) -> int:

@@ -105,6 +105,15 @@ DOUBTED = {
     "nih": ("parts", files("images_001/images", "images_002/images")),
     "years": ("parts", each(("2019", "2020", "2021"), CLASSES)),
     "days": ("parts", files("2021-03-04", "2021-03-05")),
+    "thumbnails": (
+        "thumbnails",
+        [f"{k}/{k}{n}.jpg" for k in ("cat", "dog") for n in range(3)]
+        + [f"thumbnails/{k}{n}.png" for k in ("cat", "dog") for n in range(3)],
+    ),
+    "thumbs-in-classes": (
+        "thumbnails",
+        [f"{k}{t}/{n}.jpg" for k in ("cat", "dog") for t in ("", "/Thumbs") for n in range(3)],
+    ),
     "masks": ("masks", files("images", "masks")),
     "voc": ("masks", files("JPEGImages", "SegmentationClass", "SegmentationObject")),
     "pets": ("masks", files("images", "annotations/trimaps")),
@@ -123,6 +132,8 @@ DOUBTED = {
     ),
     "loose": ("loose-images", [*files("cat", "dog"), "logo.jpg"]),
     "many-loose": ("loose-images", [*files("cat", "dog"), *(f"{n}.jpg" for n in range(9))]),
+    "loose-next-to-splits": ("loose-images", [*each(("train", "val"), CLASSES), "cover.jpg"]),
+    "loose-next-to-train": ("loose-images", [*each(("train",), CLASSES), "cover.jpg"]),
     "loose-in-train": ("loose-images", [*each(("train", "val"), CLASSES), "train/x.jpg"]),
     "val-without-classes": ("loose-images", [*each(("train",), CLASSES), *files("val")]),
     "one-folder-of-both": ("loose-images", [*files("data/cat", "data/dog"), "data/x.jpg"]),
@@ -199,6 +210,8 @@ PLAIN = {
     "splits-with-a-wrapper": [*each(("train/pets",), ("cat", "dog")), *files("val/pets/cat")],
     "one-class-of-days": each(("train/cat", "val/cat"), ("2019", "2020")),
     "one-class-that-differs": files("train/cat/a", "train/cat/b", "val/cat/c", "val/cat/d"),
+    "thumbs-of-their-own": files("fingers", "thumbs"),
+    "system-folders": files("cat", "dog", "lost+found", "cat/__pycache__"),
     "labeled-or-not": files("labeled", "unlabeled"),
     "kinds-of-trains": files("plane", "train"),
     "jpg-wrapper": files("jpg"),
@@ -269,6 +282,8 @@ def test_an_explicit_rule_is_never_doubted_for_the_tree(tmp_path):
         ("train-and-samples", ("cat", "dog")),
         ("training-set-and-more", ("cat", "dog")),
         ("labeled", ("cat", "dog")),
+        ("thumbnails", ("cat", "dog")),
+        ("thumbs-in-classes", ("cat", "dog")),
         ("unsup", ("neg", "pos")),
         ("test-without-classes", ("cat", "dog")),
     ],
@@ -293,10 +308,11 @@ def test_a_remedy_keeps_what_was_given(tmp_path):
         ("splits-with-images", ("cat", "dog")),
         ("splits-with-a-wrapper", ("cat", "dog")),
         ("one-class-of-days", ("cat",)),
+        ("system-folders", ("cat", "dog")),
         ("one-class-that-differs", ("cat",)),
     ],
 )
-def test_classes_are_in_a_folder_that_wraps_the_same_ones_in_every_split(tmp_path, case, classes):
+def test_classes_of_plain_trees_are_those_that_the_author_means(tmp_path, case, classes):
     plant(tmp_path, *PLAIN[case])
     assert doubted(tmp_path)[1].classes == classes
 
@@ -313,6 +329,8 @@ def test_classes_are_in_a_folder_that_wraps_the_same_ones_in_every_split(tmp_pat
         (files("train/a", "test/b", "val/b"), "lacks the class b, which test and val have"),
         (files("train/a", "test/b", "test/c"), "lacks the classes b, c, which test has"),
         ([*files("data/cat", "data/dog"), "cover.png"], "next to class folders (cat, dog)"),
+        ([*files("train/cat", "train/dog", "val/cat"), "x.png"], "class folders (cat, dog)"),
+        ([*files("train", "val"), "x.png"], "next to splits (train, val)"),
         ([*files("data/cat"), "cover.png"], "next to class folders (cat)"),
     ],
 )

@@ -28,7 +28,8 @@ and that are not in IMAGE_EXTENSIONS, such as camera raw files: a TIFF reader fi
 many."""
 
 SYSTEM_FILES = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"})
-SYSTEM_FOLDERS = frozenset({"__macosx", "@eadir", "$recycle.bin", "system volume information"})
+_SYSTEM = "__macosx, __pycache__, @eadir, $recycle.bin, system volume information, lost+found"
+SYSTEM_FOLDERS = frozenset(_SYSTEM.split(", "))
 _TEXTS = """
     license license copying notice readme authors contributors changelog changes makefile
     dockerfile md5sums sha1sums sha256sums checksums version

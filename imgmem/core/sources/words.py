@@ -101,6 +101,11 @@ def is_unlabeled(name: str) -> bool:
     return any(token in _UNLABELED for token in tokens(name))
 
 
+def is_thumbnails(name: str) -> bool:
+    """Whether a name says that small copies of other images are in it."""
+    return name.lower() in {"thumbnail", "thumbnails", "thumbs"}
+
+
 def is_series(name: str) -> bool:
     """Whether a name says only which part of something it is."""
     return is_part(name) or is_date(name) or is_person(name)

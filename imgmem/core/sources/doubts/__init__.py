@@ -36,6 +36,7 @@ def first_doubt(evidence: Evidence) -> tuple[Doubt, ...]:
 
 DETECTORS: dict[str, Detector] = {
     "nested-copy": copies.nested_copy,
+    "thumbnails": copies.thumbnails,
     "hidden-splits": splits.hidden_splits,
     "lone-split": splits.lone_split,
     "unlabeled": unlabeled.unlabeled_folder,

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from imgmem.core.sources.base import Entry
 from imgmem.core.sources.grammar import as_texts
 from imgmem.core.sources.labeling import Doubt, Remedy
-from imgmem.core.sources.resolve import Reading, listed
+from imgmem.core.sources.resolve import Reading, listed, read_tree
+from imgmem.core.sources.tree import Folder
 from imgmem.core.specs import LabelSpec
 
 
@@ -24,6 +25,13 @@ class Evidence:
     def names(self) -> Iterator[str]:
         """The base name of every image."""
         return (entry.name.rpartition("/")[2] for entry in self.entries)
+
+    def without_loose(self) -> Reading:
+        """What the tree is without the images right in its root."""
+        rest = Folder()
+        rest.children = self.reading.root.children
+        rest.weigh()
+        return read_tree(rest, auto_split=self.spec.auto_split)
 
     def excluding(self, *globs: str) -> Remedy:
         """The remedy that leaves these out, next to what is excluded already."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from heapq import nsmallest
 
 from imgmem.core.sources.doubts.evidence import Evidence, by_level, doubt, unlabeled
 from imgmem.core.sources.grammar import as_glob
 from imgmem.core.sources.labeling import Doubt, Remedy
-from imgmem.core.sources.resolve import listed, read_tree
-from imgmem.core.sources.tree import Folder
+from imgmem.core.sources.resolve import listed
 
 
 def loose_images(evidence: Evidence) -> Doubt | None:
@@ -17,24 +15,24 @@ def loose_images(evidence: Evidence) -> Doubt | None:
     if not reading.kids:
         return None
     if reading.root.images and not reading.splits:
-        return _loose(evidence, (), listed(_classes_without_loose(evidence)))
+        return _loose(evidence, (), _next_to(evidence))
     for name in reading.splits:
         folder = reading.root.children[name]
         if folder.images and name not in reading.left_out:
-            return _loose(evidence, (name,), listed(folder.kids) or "those of other splits")
+            classes = listed(folder.kids) or "those of other splits"
+            return _loose(evidence, (name,), f"class folders ({classes})")
     only = next(iter(reading.root.kids.items()))
     if len(reading.root.kids) == 1 and only[1].images and only[1].kids:
-        return _loose(evidence, (only[0],), listed(only[1].kids), wraps=True)
+        return _loose(evidence, (only[0],), f"class folders ({listed(only[1].kids)})", wraps=True)
     return None
 
 
-def _classes_without_loose(evidence: Evidence) -> Iterable[str]:
-    """The class folders that there are once the images right in the root are left out."""
-    rest = Folder()
-    rest.children = evidence.reading.root.children
-    rest.weigh()
-    found = read_tree(rest, auto_split=evidence.spec.auto_split)
-    return found.kids or evidence.reading.kids
+def _next_to(evidence: Evidence) -> str:
+    """What the tree is once the images right in its root are left out."""
+    rest = evidence.without_loose()
+    if rest.splits and not rest.kids:
+        return f"splits ({listed(rest.splits)})"
+    return f"class folders ({listed(rest.kids or evidence.reading.kids)})"
 
 
 def _loose(evidence: Evidence, path: tuple[str, ...], beside: str, *, wraps: bool = False) -> Doubt:
@@ -55,7 +53,7 @@ def _loose(evidence: Evidence, path: tuple[str, ...], beside: str, *, wraps: boo
     other = by_level(reading.class_level, f"{path[0]} is the class") if wraps else unlabeled()
     return doubt(
         f"images lie loose in {where or 'the source'}{'/' if where else ''} "
-        f"({', '.join(names)}{', …' if not few else ''}) next to class folders ({beside})",
+        f"({', '.join(names)}{', …' if not few else ''}) next to {beside}",
         without,
         other,
     )

@@ -24,7 +24,7 @@ from imgmem.core.specs import TRAIN, LabelSpec
 
 def hidden_splits(evidence: Evidence) -> Doubt | None:
     reading = evidence.reading
-    if reading.splits:
+    if reading.splits or evidence.without_loose().splits:
         return None
     kids = reading.root.kids
     meant = {name: split for name in kids if (split := split_meant(name)) and not is_masks(name)}
@@ -48,7 +48,12 @@ def lone_split(evidence: Evidence) -> Doubt | None:
     kids = reading.root.kids
     named = [name for name in kids if split_meant(name) and not beyond_split(name)]
     others = sorted(kids.keys() - set(named))
-    if reading.splits or len(named) != 1 or not 1 <= len(others) <= 2:
+    if (
+        reading.splits
+        or evidence.without_loose().splits
+        or len(named) != 1
+        or not 1 <= len(others) <= 2
+    ):
         return None
     if not _has_classes(kids[named[0]]) or any(_has_classes(kids[name]) for name in others):
         return None

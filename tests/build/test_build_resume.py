@@ -1,6 +1,7 @@
 """Interrupted builds go on, to the bytes of an undisturbed run."""
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -77,6 +78,28 @@ def test_another_decoder_is_refused(tmp_path, source, monkeypatch):
     monkeypatch.setattr("imgmem.core.build.prepare.decoder_versions", lambda: {"pillow": "1.1.7"})
     with pytest.raises(DatasetError, match=r"pillow: .* → 1\.1\.7"):
         imgmem.build(source, tmp_path / "out", spec=SPEC)
+
+
+def test_a_dry_run_says_what_becomes_of_an_unfinished_build(tmp_path, source):
+    out = tmp_path / "out"
+    interrupt(source, out, spec=SPEC)
+    before = snapshot(tmp_path / ".out.partial")
+    assert re.match(
+        r"resumes an unfinished build: \d+ of 80 images",
+        imgmem.preview_build(source, out, spec=SPEC).changes,
+    )
+    other = imgmem.preview_build(source, out, spec=SPEC, size=32)
+    assert "its inputs changed: size" in str(other.problem)
+    assert "restart=True" in str(other.problem)
+    restarted = imgmem.preview_build(source, out, spec=SPEC, size=32, restart=True)
+    assert (restarted.problem, restarted.changes) == (None, "new; discards an unfinished build")
+    write(source / "a/new.png", photo(48, 48, 999))
+    changed = imgmem.preview_build(source, out, spec=SPEC).problem
+    assert "a/new.png is new" in str(changed)
+    assert snapshot(tmp_path / ".out.partial") == before
+    with pytest.raises(DatasetError) as caught:
+        imgmem.build(source, out, spec=SPEC)
+    assert str(caught.value) == str(changed)
 
 
 def test_an_interrupted_overwrite_leaves_the_old_dataset(tmp_path, source):

@@ -219,8 +219,8 @@ def _changes(plan: Plan, destination: Destination, existing: OutPolicy) -> str:
     """What would change at the destination. Raises DatasetError where `build` would."""
     record = workdir.finished_record(destination)
     if record is None:
-        begun = os.path.isdir(destination.work)
-        return "resumes or discards an unfinished build" if begun else "new"
+        inputs = build_inputs(plan)
+        return workdir.what_becomes(destination, inputs, plan, restart=existing.restart)
     try:
         require_unchanged(record, destination.out, build_inputs(plan), plan)
     except DatasetError as error:

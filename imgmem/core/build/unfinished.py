@@ -28,6 +28,7 @@ from imgmem.core.build.files import (
     data_start,
     read_manifest,
 )
+from imgmem.core.build.manifest import BuildManifest
 from imgmem.core.build.state import BuildState, Written
 from imgmem.core.rows import facts as row_facts
 from imgmem.core.storage import store
@@ -59,13 +60,7 @@ class UnfinishedBuild:
         path = self.path
         self._progress = self._open(PROGRESS)
         self._slots = Slots(self._progress)
-        try:
-            self.state = BuildState.from_fields(self._slots.body or {})
-        except ValueError:
-            raise damaged(path, PROGRESS) from None
-        self.manifest = read_manifest(path, self.state.written.get(PLAN, Written()))
-        if self.state.max_pixels is not None:
-            self.manifest = self.manifest.with_max_pixels(self.state.max_pixels)
+        self.state, self.manifest = _durable_state(path, self._slots)
         self._row_bytes = self.manifest.header(0).row_bytes
         self._row_lines = RowLines(self.manifest)
         self._features = self._open(store.FEATURES)
@@ -105,11 +100,7 @@ class UnfinishedBuild:
 
     def lines_to_do(self) -> Iterator[bytes]:
         """The lines of `sources.jsonl` that are still to do."""
-        return self._lines_from(self.state.sources_bytes)
-
-    def all_lines(self) -> Iterator[bytes]:
-        """The lines of `sources.jsonl`, those that are done too."""
-        return self._lines_from(0)
+        return _lines_from(self.path, self.state.sources_bytes)
 
     def change_max_pixels(self, limit: int) -> bool:
         """Resume with another limit on pixels; False where what is done would be otherwise.
@@ -197,11 +188,6 @@ class UnfinishedBuild:
         self._files.append(file)
         return file
 
-    def _lines_from(self, offset: int) -> Iterator[bytes]:
-        with open(os.path.join(self.path, SOURCES), "rb") as file:
-            file.seek(offset)
-            yield from file
-
     def _require_whole(self) -> None:
         """DatasetError unless all that is counted still is as it was written."""
         for name, (length, crc) in self.state.written.items():
@@ -258,6 +244,35 @@ class UnfinishedBuild:
             crc_of(file, HEADER_BYTES + piece.start, piece.stop - piece.start)
             for piece in blocks.block_pieces(0, length)
         ]
+
+
+def peek(path: str) -> tuple[BuildState, BuildManifest]:
+    """How far the build in a directory is, and what it builds; nothing is opened for writing."""
+    with File(os.path.join(path, PROGRESS), writable=False) as file:
+        return _durable_state(path, Slots(file))
+
+
+def all_lines(path: str) -> Iterator[bytes]:
+    """The lines of `sources.jsonl`, those that are done too."""
+    return _lines_from(path, 0)
+
+
+def _lines_from(path: str, offset: int) -> Iterator[bytes]:
+    with open(os.path.join(path, SOURCES), "rb") as file:
+        file.seek(offset)
+        yield from file
+
+
+def _durable_state(path: str, slots: Slots) -> tuple[BuildState, BuildManifest]:
+    """The state in force, and the manifest with its limit. Raises DatasetError for damage."""
+    try:
+        state = BuildState.from_fields(slots.body or {})
+    except ValueError:
+        raise damaged(path, PROGRESS) from None
+    manifest = read_manifest(path, state.written.get(PLAN, Written()))
+    if state.max_pixels is not None:
+        manifest = manifest.with_max_pixels(state.max_pixels)
+    return state, manifest
 
 
 def _counted(before: dict[str, int], more: dict[str, int]) -> dict[str, int]:

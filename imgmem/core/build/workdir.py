@@ -16,7 +16,7 @@ from imgmem.core.build import files
 from imgmem.core.build.manifest import BuildInputs
 from imgmem.core.build.plan import Plan
 from imgmem.core.build.planned import PlannedImage
-from imgmem.core.build.unfinished import UnfinishedBuild
+from imgmem.core.build.unfinished import UnfinishedBuild, all_lines, peek
 from imgmem.core.errors import DatasetError, ResourceError, UsageError
 from imgmem.core.messages import option
 from imgmem.core.paths import is_inside
@@ -106,7 +106,7 @@ class WorkDir:
         Raises DatasetError where what is there was started with other inputs.
         """
         if self._has(store.RECORD):
-            self._require_identity(inputs)
+            _require_identity(self.path, inputs)
             require_whole(self.path)
             return None
         if self._has(files.PLAN):
@@ -163,7 +163,7 @@ class WorkDir:
             self._lock.release()
 
     def _has(self, name: str) -> bool:
-        return os.path.isfile(os.path.join(self.path, name))
+        return _has(self.path, name)
 
     def _lay_out(self, create_files: Callable[[str], None]) -> None:
         """Begin; where the disk has no room, leave nothing behind."""
@@ -174,9 +174,30 @@ class WorkDir:
             self.discard()
             raise
 
-    def _require_identity(self, inputs: BuildInputs) -> None:
-        if store.read_record(self.path).build.get("identity") != inputs.identity:
-            raise _other_build(self.path, "the options or the source")
+
+def what_becomes(
+    destination: Destination, inputs: BuildInputs, plan: Plan, *, restart: bool
+) -> str:
+    """What a build makes of an unfinished one, in words; nothing is written.
+
+    Raises DatasetError where it cannot resume it.
+    """
+    path = destination.work
+    complete = _has(path, store.RECORD)
+    if not complete and not _has(path, files.PLAN):
+        return "new"
+    if restart:
+        return "new; discards an unfinished build"
+    if complete:
+        _require_identity(path, inputs)
+        return "publishes a build that is complete"
+    state, manifest = peek(path)
+    limit: int = inputs.options["max_pixels"]
+    _require_same_inputs(path, manifest.with_max_pixels(limit).inputs, inputs, plan)
+    done = f"{state.sources} of {manifest.sources} images are done"
+    if manifest.inputs.options["max_pixels"] == limit:
+        return f"resumes an unfinished build: {done}"
+    return f"resumes an unfinished build if its images allow the other max_pixels: {done}"
 
 
 def clean_up(destination: Destination) -> None:
@@ -228,6 +249,15 @@ def differences(before: dict[str, Any], now: dict[str, Any]) -> str:
     return ", ".join(f"{name}: {before.get(name)} → {now.get(name)}" for name in names)
 
 
+def _has(path: str, name: str) -> bool:
+    return os.path.isfile(os.path.join(path, name))
+
+
+def _require_identity(path: str, inputs: BuildInputs) -> None:
+    if store.read_record(path).build.get("identity") != inputs.identity:
+        raise _other_build(path, "the options or the source")
+
+
 def _make_and_lock(path: str) -> Lock:
     """Lock the directory at `path`, made where it is missing, and not one just renamed away."""
     while True:
@@ -262,14 +292,17 @@ def _require_same(opened: UnfinishedBuild, now: BuildInputs, plan: Plan) -> None
         others = opened.manifest.with_max_pixels(limit).inputs.options
         if others == now.options:
             opened.change_max_pixels(limit)
-    before = opened.manifest.inputs
+    _require_same_inputs(opened.path, opened.manifest.inputs, now, plan)
+
+
+def _require_same_inputs(path: str, before: BuildInputs, now: BuildInputs, plan: Plan) -> None:
     options = differences(before.options, now.options)
     decoders = differences(before.decoders, now.decoders)
     if options or decoders:
-        raise _other_build(opened.path, options or decoders)
+        raise _other_build(path, options or decoders)
     if before.listing_now != now.listing_now:
-        planned = map(PlannedImage.from_line, opened.all_lines())
-        raise _other_build(opened.path, plan.first_change(planned))
+        planned = map(PlannedImage.from_line, all_lines(path))
+        raise _other_build(path, plan.first_change(planned))
 
 
 def _other_build(path: str, what: str) -> DatasetError:

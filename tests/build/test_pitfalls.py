@@ -213,3 +213,9 @@ def test_a_result_in_a_folder_that_is_not_there_is_a_usage_error(source, tmp_pat
         with pytest.raises(UsageError, match=f"there is no folder {missing}"):
             call()
     assert not missing.exists()
+
+
+def test_lines_without_a_label_end_a_build_before_it_writes(table, tmp_path):
+    table.write_text("path,label\n1.png,cat\n2.png,\n")
+    said = refusal(InputError, table, tmp_path / "out")
+    assert said.startswith("1 of 2 images have no label in the label table: 2.png")

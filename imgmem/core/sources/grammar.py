@@ -19,6 +19,7 @@ from difflib import get_close_matches
 from typing import NamedTuple
 
 from imgmem.core.errors import InputError, UsageError
+from imgmem.core.messages import option as reference
 
 Pairs = tuple[tuple[str, str], ...]
 ListValue = str | Sequence[str]
@@ -76,7 +77,7 @@ def folder_level(text: str, option: str) -> int:
         level = 0
     if level == 0:
         raise UsageError(
-            f"{option}: {text!r} is not the number of a folder",
+            f"{reference(option)}: {text!r} is not the number of a folder",
             hint="folder:1 is the first folder below the source, folder:-1 the one that holds "
             "the image.",
             options=(option,),
@@ -119,13 +120,13 @@ def pattern(text: str, option: str) -> re.Pattern[str]:
         compiled = re.compile(text)
     except re.error as error:
         raise UsageError(
-            f"{option}: {text!r} is not a regular expression: {error}",
+            f"{reference(option)}: {text!r} is not a regular expression: {error}",
             hint="Python's syntax is used: docs.python.org/3/library/re.html.",
             options=(option,),
         ) from None
     if not compiled.groups:
         raise UsageError(
-            f"{option}: {text!r} has no group",
+            f"{reference(option)}: {text!r} has no group",
             hint="Put parentheses around what is the label, as in name:^([a-z]+)_.",
             options=(option,),
         )
@@ -138,7 +139,7 @@ def record(text: str, option: str) -> list[str]:
         records = list(csv.reader([text], strict=True))
     except csv.Error as error:
         raise UsageError(
-            f"{option}: {text!r} is not a list: {error}",
+            f"{reference(option)}: {text!r} is not a list: {error}",
             hint='Separate the parts by commas, and quote one with a comma: "a,b".',
             options=(option,),
         ) from None
@@ -155,7 +156,7 @@ def roles(value: MapValue, option: str) -> Pairs:
     for role, _ in pairs:
         if role not in ROLES:
             raise UsageError(
-                f"{option}: {role!r} is not a role",
+                f"{reference(option)}: {role!r} is not a role",
                 hint=f"Roles are {', '.join(ROLES)}.",
                 options=(option,),
             )
@@ -247,7 +248,7 @@ def _pair(part: str, option: str) -> tuple[str, str]:
     role, equals, name = part.partition("=")
     if not equals or not role:
         raise UsageError(
-            f"{option}: {part!r} is not like found=name",
+            f"{reference(option)}: {part!r} is not like found=name",
             hint="Separate the parts by commas; @FILE stands for a file.",
             options=(option,),
         )
@@ -259,7 +260,7 @@ def _unique(pairs: Sequence[tuple[str, str]], option: str) -> dict[str, str]:
     for name, to in pairs:
         if found.setdefault(name, to) != to:
             raise UsageError(
-                f"{option}: {name!r} is mapped to {found[name]!r} and to {to!r}",
+                f"{reference(option)}: {name!r} is mapped to {found[name]!r} and to {to!r}",
                 hint="Map every name once.",
                 options=(option,),
             )

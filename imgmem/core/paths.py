@@ -8,17 +8,25 @@ from imgmem.core.errors import UsageError
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
 
-def local_path(path: str | os.PathLike[str], name: str = "the path") -> str:
-    """A path as text. Raises UsageError for an empty one (an unset variable, which would mean
-    the current folder), and for an address: s3://, gs://, https:// and the like.
+def given_path(path: str | os.PathLike[str], name: str) -> str:
+    """A path as text. Raises UsageError for an empty one: it would mean the current folder.
 
-    name: what an error calls it.
+    name: what the error calls it.
     """
     text = os.fsdecode(path)
     if not text:
-        raise UsageError(
-            f"{name} is empty", hint="Give a path; a variable that is not set is empty."
-        )
+        hint = "Give a path; a variable that is not set is empty."
+        raise UsageError(f"{name} is empty", hint=hint)
+    return text
+
+
+def local_path(path: str | os.PathLike[str], name: str = "the path") -> str:
+    """A path as text. Raises UsageError for an empty one, and for an address: s3://, gs://,
+    https:// and the like.
+
+    name: what an error calls it.
+    """
+    text = given_path(path, name)
     if _ADDRESS.match(text) and not os.path.lexists(text):
         raise UsageError(
             f"{text} is an address, not a path: imgmem reads and writes local files",

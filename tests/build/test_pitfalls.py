@@ -49,6 +49,11 @@ def test_an_empty_source_or_destination_is_not_the_current_folder(source, tmp_pa
         imgmem.preview_build(source, "", **SMALL)
     with pytest.raises(UsageError, match="SOURCE is empty"):
         imgmem.estimate("")
+    imgmem.build(source, tmp_path / "out", **SMALL)
+    monkeypatch.chdir(tmp_path / "out")
+    for call in (imgmem.open, imgmem.stats, imgmem.sample):
+        with pytest.raises(UsageError, match="DATASET is empty"):
+            call("")
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from imgmem.core.arrays import Images, Indices, Labels
 from imgmem.core.errors import UsageError
+from imgmem.core.paths import given_path
 from imgmem.core.read import preview
 from imgmem.core.read.augment import Augmenter, Step
 from imgmem.core.read.batch_reader import BatchReader
@@ -63,7 +64,7 @@ class Dataset:
     """
 
     def __init__(self, path: str | os.PathLike[str], split: SplitChoice = None) -> None:
-        self.path = os.path.abspath(path)
+        self.path = os.path.abspath(given_path(path, "DATASET"))
         self._choice = split if split is None or isinstance(split, str) else tuple(split)
         self.split = (
             self._choice if isinstance(self._choice, str | None) else ",".join(self._choice)

@@ -266,6 +266,7 @@ def crops(shop: Workshop) -> Job:
     source = str(shop.directory / "rows")
     contestants = [
         _call("imgmem", "imgmem", "training:imgmem", layout="NCHW", **arguments),
+        _call("gather alone", "limit", "training:gather_alone", path=shop.dataset(), batch=BATCH),
         _call("torchvision, item by item", "baseline", "training:crops_item_by_item",
               needs="torchvision", **arguments),
         *_peers(shop, "crops", source, 224, CROPPERS, batch=BATCH, crop=CROP),

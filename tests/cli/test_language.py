@@ -14,7 +14,7 @@ import imgmem
 from imgmem.cli import COMMANDS, main
 
 PACKAGE = Path(imgmem.__file__).parent
-ROOT = PACKAGE.parent
+ROOT = Path(__file__).parents[2]
 GLOSSARY = (PACKAGE / "core" / "DESIGN.md").read_text().partition("## Words")[2]
 
 NEVER = (

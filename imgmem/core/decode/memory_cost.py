@@ -79,10 +79,14 @@ def _pillow_bytes(header: Header, spec: ImageSpec, target: Size) -> float:
     channels = 1 if header.gray or spec.depth == 1 else 3
     turned = channels if header.orientation > 1 else 0
     fills = header.size == target and not turned
-    image = area * _PILLOW_PIXEL_BYTES.get(header.mode, 4)
+    image: float = area * _PILLOW_PIXEL_BYTES.get(header.mode, 4)
     block = kind.sample_bytes(header) * header.samples * header.block
     loading = image + area * kind.pixel_bytes(header) + block
-    converting = image + area * (0 if fills else channels) + _band_bytes(header.size)
+    converted = 0 if fills else channels
+    if kind.open is None:  # its pixels come as they are needed, without an image of Pillow's
+        loading, image = loading - image + area * header.samples, area * header.samples
+        converted = int(header.samples > spec.depth)
+    converting = image + area * converted + _band_bytes(header.size)
     resizing = 0 if fills else _resize_bytes(header, header.size, channels, spec, target)
     return max(loading, converting) + area * turned + resizing
 

@@ -69,7 +69,7 @@ def test_a_right_word_is_not(text):
 
 @pytest.mark.parametrize("command", [None, *COMMANDS])
 def test_help_pages(command):
-    context = Context(main, info_name="imgmem")
+    context = Context(main, info_name="imgmem", **main.context_settings)
     page = (main.get_command(context, command) if command else main).get_help(context)
     assert wrong(page) == []
 

@@ -11,7 +11,9 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "imgmem" / "docs").glob("*.md"))]
 
 
 def test_generated_parts_are_up_to_date():
-    outdated = cogapp.Cog().main(["cog", "--check", "-I", str(ROOT / "scripts"), *map(str, PAGES)])
+    outdated = cogapp.Cog().main(
+        ["cog", "--check", "--diff", "-I", str(ROOT / "scripts"), *map(str, PAGES)]
+    )
     assert outdated == 0, "run scripts/readme"
 
 

@@ -25,11 +25,12 @@ def imgmem(source: str, out: str, size: int, executor: str = "auto") -> Work:
     return lambda: build(source, out, spec=spec, executor=executor).shape[0]
 
 
-def planned(source: str, split: str) -> Work:
+def planned(source: str, split: str | None) -> Work:
     """What a build does before the first image: listing, and the splits if there are any."""
     from imgmem import preview_build
 
-    return lambda: preview_build(source, f"{source}.imgmem", split=split).images
+    given = {"split": split} if split else {}
+    return lambda: preview_build(source, f"{source}.imgmem", **given).images
 
 
 def opencv_memmap(source: str, out: str, size: int, threads: int) -> Work:

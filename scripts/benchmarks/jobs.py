@@ -148,7 +148,7 @@ def plan_classes(shop: Workshop) -> Job:
     source = shop.many_classes()
     contestants = [
         _call("imgmem", "imgmem", "building:planned", source=source, split="train=0.8,val=0.2"),
-        _call("without splits", "limit", "building:planned", source=source, split=""),
+        _call("without splits", "limit", "building:planned", source=source, split=None),
     ]
     return Job(
         name="plan-classes", title="build: listing and splitting 10,000 classes", unit="image",

@@ -29,7 +29,8 @@ def source(tmp_path):
 @pytest.fixture
 def host(monkeypatch):
     """A program with settings of its own; what they are now."""
-    monkeypatch.setattr(process._State, "kept", False)  # another test may have run a command
+    monkeypatch.setattr(process._State, "kept", False)  # another test may have run a command,
+    monkeypatch.setattr(process._State, "users", 0)  # or have been killed within the settings
     monkeypatch.setattr(process._State, "restores", {})
     before = cv2.getNumThreads()
     cv2.setNumThreads(2)

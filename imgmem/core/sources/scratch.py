@@ -4,7 +4,7 @@ import os
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO, cast
 
 from imgmem.core.errors import ResourceError
@@ -52,6 +52,10 @@ class _Cursor(sqlite3.Cursor):
 
 class _Database(sqlite3.Connection):
     """A connection whose cursors explain their failures."""
+
+    def __del__(self) -> None:
+        with suppress(sqlite3.Error):  # another thread may collect it
+            self.close()  # Python 3.13 warns of one that was not closed
 
     def execute(self, *arguments: Any) -> _Cursor:
         return self.cursor(_Cursor).execute(*arguments)

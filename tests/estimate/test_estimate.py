@@ -1,8 +1,10 @@
 """What `estimate` finds out from headers, and what it concludes."""
 
+import os
 import random
 import struct
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -22,7 +24,7 @@ from imgmem.core.estimate.operation import estimate, limit_check
 from imgmem.core.normalize.operation import normalize
 from imgmem.core.progress import no_progress
 from imgmem.core.rows import facts as row_facts
-from imgmem.core.sources import Entry
+from imgmem.core.sources import Entry, Listing, folder, walk
 from imgmem.core.specs import BuildSpec, EstimateSpec, ImageSpec, RunSpec
 
 NATIVE = EstimateSpec(image=ImageSpec(size=None))
@@ -205,10 +207,10 @@ def total_of(facts, sample):
     """(values, relative error) by a census of `facts`."""
     source = Listed(facts)
     found = header_stats.scan_headers(
-        source, source.entries(), NATIVE.image, sample=sample, progress=no_progress
+        source, Listing(entries=source.entries()), NATIVE.image, sample=sample, progress=no_progress
     )
     assert found.examined == min(sample, len(facts))
-    return found.values.total(found.file_bytes)
+    return found.values.total(found.weight)
 
 
 def test_a_sample_states_its_uncertainty_and_keeps_to_it():
@@ -240,7 +242,7 @@ def test_one_giant_among_thumbnails_is_never_missed(giant):
     facts[f"{giant}.jpg"] = (4000, 6000, 8_000_000)
     source = Listed(facts)
     found = header_stats.scan_headers(
-        source, source.entries(), NATIVE.image, sample=20, progress=no_progress
+        source, Listing(entries=source.entries()), NATIVE.image, sample=20, progress=no_progress
     )
     assert (4000, 6000) in found.sizes
 
@@ -256,3 +258,72 @@ def test_rejects_in_a_sample_stand_for_as_many_of_the_rest(tmp_path):
     assert images.examined == 80
     assert 0 < images.error < 0.25
     assert abs(images.rows - 150) <= images.error * images.rows
+
+
+class Looked:
+    """Entries of a directory, whose `stat` is counted."""
+
+    def __init__(self, entry, count):
+        self._entry, self._count = entry, count
+
+    def __getattr__(self, name):
+        return getattr(self._entry, name)
+
+    def stat(self):
+        self._count["stat"] += 1
+        return self._entry.stat()
+
+
+@pytest.mark.parametrize("labels", ["folder", "table"])
+def test_a_sample_of_a_folder_asks_for_the_facts_of_its_own_files_alone(
+    tmp_path, monkeypatch, labels
+):
+    """On a network share each of them is a round trip: a million would take hours."""
+    source = class_folders(tmp_path / "photos", {"a": 30, "b": 30})
+    (source / "a" / "link.png").symlink_to(source / "b")  # a folder, though its name is a file's
+    names = sorted(path.relative_to(source) for path in source.glob("*/*.png") if path.is_file())
+    table = tmp_path / "labels.csv"
+    table.write_text("path,label\n" + "".join(f"{name},{name.parts[0]}\n" for name in names))
+    count, scandir, stat = Counter(), os.scandir, os.stat
+
+    @contextmanager
+    def looked(path):
+        with scandir(path) as entries:
+            yield (Looked(entry, count) for entry in entries)
+
+    def counted_stat(path, **options):
+        count[str(path)] += 1
+        return stat(path, **options)
+
+    monkeypatch.setattr(walk.os, "scandir", looked)
+    monkeypatch.setattr(folder.os, "scandir", scandir)
+    monkeypatch.setattr(folder.os, "stat", counted_stat)
+    options = {"labels": str(table)} if labels == "table" else {}
+    images = estimate(source, sample=5, **options).images
+    asked = [path for path in count if path.endswith(".png")]
+    assert (count["stat"], len(asked), images.examined) == (0, 5, 5)
+
+
+def test_a_sample_of_names_states_its_uncertainty_in_native_sizes(tmp_path):
+    for number in range(60):
+        write(tmp_path / f"{number}.jpg", photo(20 + number, 30))
+    whole = estimate(tmp_path, size="native").images
+    images = estimate(tmp_path, size="native", sample=30).images
+    assert 0 < images.error < 0.3
+    assert abs(images.values - whole.values) <= images.error * whole.values
+    assert images.source_bytes == pytest.approx(whole.source_bytes, rel=0.3)
+    everything = estimate(tmp_path, size="native", sample=100).images
+    assert everything == replace(whole)
+
+
+def test_what_is_not_an_image_is_told_apart_by_its_name_alone(tmp_path):
+    """The listing without sizes finds what the listing with sizes finds."""
+    source = class_folders(tmp_path / "photos", {"a": 3, "b": 3})
+    os.mkfifo(source / "a" / "pipe.jpg")
+    (source / "a" / "gone.jpg").symlink_to("nowhere")
+    (source / "a" / "again.jpg").symlink_to(source / "b" / "00.png")
+    (source / "b" / "loop.jpg").symlink_to("loop.jpg")
+    found = estimate(source, sample=100).images
+    assert found == estimate(source).images
+    assert found.ignored == {"FIFO, socket or device": 1}
+    assert found.rejected == {"unreadable": 2}

@@ -2,8 +2,9 @@
 
 The sample is a priority sample (Duffield, Lund and Thorup, Journal of the ACM 54(6), 2007): a
 large file has a greater chance, and the largest are always in it, so that a few giants among
-many thumbnails are not missed. Totals are ratio estimates (Cochran, Sampling Techniques, 3rd
-edition, 6.4) against what the listing tells of all files: their bytes and their number.
+many thumbnails are not missed. Where the listing has names alone, as that of a folder, all files
+have the same chance. Totals are ratio estimates (Cochran, Sampling Techniques, 3rd edition, 6.4)
+against what the listing says of all files: their bytes, if it has them, and their number.
 """
 
 import hashlib
@@ -17,7 +18,7 @@ from math import sqrt
 from imgmem.core.decode.memory_cost import decode_cost
 from imgmem.core.errors import RejectedImage
 from imgmem.core.progress import Progress, ProgressCallback
-from imgmem.core.sources import Entry, Source
+from imgmem.core.sources import Entry, Listing, Source
 from imgmem.core.sources.source_headers import read_source_header
 from imgmem.core.specs import ImageSpec
 
@@ -65,8 +66,8 @@ class HeaderStats:
 
     usable: images whose header is good. rejected: counts by reason. sizes: upright (height,
     width) → images, of the usable ones; the first MAX_SIZES. decode_bytes: what the dearest
-    image takes to decode. name_bytes, file_bytes: of all that is listed. rows, values:
-    usable images against images, their array elements as rows against the files' bytes.
+    image takes to decode. name_bytes, weight: of all that is listed. rows: usable images against
+    images; values, bytes: array elements of the rows, and the files' bytes, against weights.
     """
 
     listed: int = 0
@@ -76,14 +77,20 @@ class HeaderStats:
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
     decode_bytes: int = 0
     name_bytes: int = 0
-    file_bytes: int = 0
+    weight: int = 0
     rows: Ratio = field(default_factory=Ratio)
     values: Ratio = field(default_factory=Ratio)
+    bytes: Ratio = field(default_factory=Ratio)
+
+    @property
+    def file_bytes(self) -> int:
+        """Of all that is listed: as listed, or an estimate."""
+        return round(self.bytes.total(self.weight)[0])
 
 
 def scan_headers(
     source: Source,
-    listed: Iterable[Entry],
+    listing: Listing,
     image: ImageSpec,
     *,
     sample: int | None,
@@ -94,10 +101,10 @@ def scan_headers(
     Images that would be rejected are counted, not raised.
     """
     found = HeaderStats()
-    entries = _listed(listed, found)
+    entries = _listed(listing.entries, found)
     chosen = ((entry, 1.0) for entry in entries) if sample is None else _sampled(entries, sample)
     for entry, chance in chosen:
-        _add(source, entry, image, chance, found)
+        _add(source, listing, entry, image, chance, found)
         if found.examined % _REPORT_EVERY == 0:
             progress(Progress("headers", found.examined, sample or 0, "images"))
     return found
@@ -108,7 +115,7 @@ def _listed(entries: Iterable[Entry], found: HeaderStats) -> Iterator[Entry]:
     for entry in entries:
         found.listed += 1
         found.name_bytes += len(entry.name)
-        found.file_bytes += _weight(entry)
+        found.weight += _weight(entry)
         yield entry
 
 
@@ -134,23 +141,42 @@ def _sampled(entries: Iterable[Entry], count: int) -> Iterator[tuple[Entry, floa
         yield entry, min(1.0, _weight(entry) / threshold) if threshold else 1.0
 
 
-def _add(source: Source, entry: Entry, image: ImageSpec, chance: float, found: HeaderStats) -> None:
+def _size(listing: Listing, entry: Entry) -> int:
+    """Bytes of an image, 0 where they cannot be found: reading it will say why."""
+    if listing.size_of is None or entry.locator:
+        return entry.size
+    try:
+        return listing.size_of(entry.name)
+    except RejectedImage:
+        return 0
+
+
+def _add(
+    source: Source,
+    listing: Listing,
+    entry: Entry,
+    image: ImageSpec,
+    chance: float,
+    found: HeaderStats,
+) -> None:
     """Add what one image's header says to `found`."""
     found.examined += 1
+    weight, file_bytes = _weight(entry), _size(listing, entry)
+    found.bytes.add(max(1, file_bytes), weight, chance)
     try:
-        header = read_source_header(source, entry.name, entry.size, entry.locator)
+        header = read_source_header(source, entry.name, file_bytes, entry.locator)
         if header.height * header.width > image.max_pixels:
             raise RejectedImage("too-large", f"{header.height}×{header.width} pixels")
     except RejectedImage as reject:
         found.rejected[reject.reason] += 1
         found.rows.add(0, 1, chance)
-        found.values.add(0, _weight(entry), chance)
+        found.values.add(0, weight, chance)
         return
     size = header.size
     height, width = image.size or size
     found.usable += 1
     found.rows.add(1, 1, chance)
-    found.values.add(height * width * image.depth, _weight(entry), chance)
-    found.decode_bytes = max(found.decode_bytes, decode_cost(header, image, entry.size))
+    found.values.add(height * width * image.depth, weight, chance)
+    found.decode_bytes = max(found.decode_bytes, decode_cost(header, image, file_bytes))
     if size in found.sizes or len(found.sizes) < MAX_SIZES:
         found.sizes[size] += 1

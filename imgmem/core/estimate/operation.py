@@ -142,7 +142,7 @@ def estimate(
 def _estimate(path: str, spec: EstimateSpec, run: RunSpec, progress: ProgressCallback) -> Estimate:
     if os.path.isfile(os.path.join(path, store.RECORD)):
         return _of_dataset(path, spec, run, available_here(path))
-    source = open_source(path, spec)
+    source = open_source(path, spec, sizes=spec.sample is None)
     try:
         return _of_source(path, source, spec, run, progress, available_here(spec.out))
     finally:
@@ -190,7 +190,7 @@ def _of_source(
 ) -> Estimate:
     listing, labeling = settle(source.listing(progress), spec)
     require_images(path, listing, labeling)
-    found = scan_headers(source, listing.entries, spec.image, sample=spec.sample, progress=progress)
+    found = scan_headers(source, listing, spec.image, sample=spec.sample, progress=progress)
     if not found.usable:
         raise InputError(
             f"no image in {path} can be used{_rejects(found)}",
@@ -221,7 +221,7 @@ def _images(found: HeaderStats, listing: Listing, labeling: Labeling, image: Ima
     rows, error = found.rows.total(found.listed)
     values = round(rows) * prod(size) * image.depth if size else 0
     if size is None:
-        total, error = found.values.total(found.file_bytes)
+        total, error = found.values.total(found.weight)
         values = round(total)
     return Images(
         listed=found.listed, examined=found.examined, rows=round(rows),

@@ -34,14 +34,20 @@ __all__ = [
 
 
 def open_source(
-    path: str, spec: LabelSpec = LabelSpec(), *, spool: str | None = None, **options: Any
+    path: str,
+    spec: LabelSpec = LabelSpec(),
+    *,
+    spool: str | None = None,
+    sizes: bool = True,
+    **options: Any,
 ) -> Source:
     """The source at `path`: a folder, a label table, a tar or zip archive, a folder of tar
     shards, or a dataset.
 
     spec: which images count, and where labels and splits come from; `options` replace fields of
     it. spool: the directory that a compressed tar is decompressed to (None: where temporary files
-    go); nothing stays there.
+    go); nothing stays there. sizes: False where those of files in folders need not be
+    listed (`Listing.size_of`).
     Raises InputError if there is nothing usable, UsageError for options that are malformed,
     ResourceError without space for scratch.
     """
@@ -49,8 +55,8 @@ def open_source(
     rule = label_rule(spec.labels)
     _require_effect(path, spec)
     if rule.kind != "file":
-        return _open(path, spec, spool)
-    source = _open(path, replace(spec, labels="none"), spool)
+        return _open(path, spec, spool, sizes)
+    source = _open(path, replace(spec, labels="none"), spool, sizes)
     try:
         return LabeledSource(source, rule.value, TableSpec.of(spec), auto_split=spec.auto_split)
     except BaseException:
@@ -105,10 +111,10 @@ def open_address(address: Address) -> Source:
     return _READERS[address.kind](address.path)
 
 
-def _open(path: str, spec: LabelSpec, spool: str | None) -> Source:
+def _open(path: str, spec: LabelSpec, spool: str | None, sizes: bool) -> Source:
     mode, lowered = _mode(path), path.lower()
     if stat.S_ISDIR(mode):
-        return _open_folder(path, spec)
+        return _open_folder(path, spec, sizes)
     if stat.S_ISREG(mode) and is_table(path):
         return ListSource(
             path, TableSpec.of(spec), labels=spec.labels == "folder", auto_split=spec.auto_split
@@ -128,10 +134,10 @@ def _open(path: str, spec: LabelSpec, spool: str | None) -> Source:
     return ArchiveSource(path, container, spec)
 
 
-def _open_folder(path: str, spec: LabelSpec) -> Source:
+def _open_folder(path: str, spec: LabelSpec, sizes: bool) -> Source:
     if is_dataset(path):
         return DatasetSource(path, labels=spec.labels == "folder", auto_split=spec.auto_split)
-    source = FolderSource(path, spec)  # raises where the folder cannot be listed
+    source = FolderSource(path, spec, sizes=sizes)  # raises where the folder cannot be listed
     if (shards := shards_in(path)) and not holds_candidates(path):
         source.close()
         container = ShardsContainer(path, shards)

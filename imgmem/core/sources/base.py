@@ -1,6 +1,6 @@
 """What every source of images offers: a listing, and the bytes of each image."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -44,6 +44,8 @@ class Listing:
     move when files arrive.
     numbers: the author's numbers of all classes, where a label table has them.
     group_column: which of `extra_columns` holds the group of an image, None for none.
+    size_of: finds the size of an image by its name, where entries have 0 for it; raises
+    RejectedImage. None where entries have their sizes.
     placed: whether the rules and globs of the user have been applied to its paths.
     selected: whether the globs have been applied, and notes say which of them match nothing.
     ignored: what was passed over, counted by reason. notes: what the user should know.
@@ -58,6 +60,7 @@ class Listing:
     numbers: ClassNumbers | None = None
     extra_columns: tuple[str, ...] = ()
     group_column: str | None = None
+    size_of: Callable[[str], int] | None = None
     placed: bool = False
     selected: bool = False
     ignored: Mapping[str, int] = field(default_factory=dict)

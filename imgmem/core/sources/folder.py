@@ -3,6 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 
 from imgmem.core.errors import InputError, RejectedImage
 from imgmem.core.progress import ProgressCallback, no_progress
@@ -25,10 +26,13 @@ class FolderSource:
 
     spool_bytes = 0
 
-    def __init__(self, path: str, spec: LabelSpec = LabelSpec()) -> None:
-        """Raises InputError if there is no readable folder at `path`."""
+    def __init__(self, path: str, spec: LabelSpec = LabelSpec(), *, sizes: bool = True) -> None:
+        """sizes: whether the listing has the sizes of files; else `Listing.size_of` finds them.
+
+        Raises InputError if there is no readable folder at `path`."""
         self.path = os.path.abspath(path)
         self._spec = spec
+        self._sizes = sizes
         self._selection = Selection(spec.include, spec.exclude)
         self._catalogs = Catalogs()
         try:
@@ -49,12 +53,14 @@ class FolderSource:
         tree, ignored = Tree(), Counter[str]()
         raw = self._catalogs.filled(self._entries(tree, ignored), progress)
         listing = arranged(raw, tree, self._spec, ignored=ignored)
+        if not self._sizes:
+            listing = replace(listing, size_of=self._size_of)
         return self._selection.noted(listing, self.path)
 
     def _entries(self, tree: Tree, ignored: Counter[str]) -> Iterator[Entry]:
         """Every candidate, without label; what is passed over is counted."""
         path, folder = "", tree.root
-        for found in walk(self.path, self._selection):
+        for found in walk(self.path, self._selection, sizes=self._sizes):
             if isinstance(found, str):
                 tree.folder(found.split("/")[:-1])
                 continue
@@ -92,11 +98,19 @@ class FolderSource:
     def read_head(self, name: str, locator: Locator, length: int) -> bytes:
         return self._read(name, locator, length)
 
+    def _size_of(self, name: str) -> int:
+        try:
+            return os.stat(self._found(name), dir_fd=self._fd).st_size
+        except OSError as error:
+            raise files.rejection(error) from None
+
     def _read(self, name: str, locator: Locator, length: int | None) -> bytes:
         files.require_usable(locator)
-        if self._fd is None:
-            name = os.path.join(self.path, name)
-        return files.read_regular(name, dir_fd=self._fd, length=length)
+        return files.read_regular(self._found(name), dir_fd=self._fd, length=length)
+
+    def _found(self, name: str) -> str:
+        """The path of a file, relative to `_fd` if there is that."""
+        return name if self._fd is not None else os.path.join(self.path, name)
 
     def close(self) -> None:
         self._catalogs.close()

@@ -168,7 +168,7 @@ class LabeledSource(_Ruled):
             catalog = self._catalogs.filled(entries, progress)
             found = self._found(listed, lines, catalog, unnamed)
             listing = self._listing(catalog, lines, labels, found)
-            return replace(listing, selected=listed.selected)
+            return replace(listing, selected=listed.selected, size_of=listed.size_of)
         finally:
             lines.close()
 

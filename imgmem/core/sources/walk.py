@@ -48,13 +48,15 @@ class Passed(NamedTuple):
 Found = Candidate | Passed | str
 
 
-def walk(top: str, selection: Selection) -> Iterator[Found]:
+def walk(top: str, selection: Selection, *, sizes: bool = True) -> Iterator[Found]:
     """What is in the folder `top` and below: candidates, what is passed over, and the path of
     each folder ("a/b/") before what is in it.
 
+    sizes: whether to ask for size and time of each file, which on a network share takes a round
+    trip; else both are 0.
     Raises InputError or ResourceError for a folder that cannot be listed.
     """
-    waiting = [_scan(top, "", selection)]
+    waiting = [_scan(top, "", selection, sizes)]
     while waiting:
         found = next(waiting[-1], None)
         if found is None:
@@ -64,16 +66,16 @@ def walk(top: str, selection: Selection) -> Iterator[Found]:
         if isinstance(found, str):
             if found.count("/") > MAX_DEPTH:
                 raise _unlistable(top, found, f"more than {MAX_DEPTH} folders deep")
-            waiting.append(_scan(top, found, selection))
+            waiting.append(_scan(top, found, selection, sizes))
 
 
 def holds_candidates(top: str) -> bool:
     """Whether there is a file that may be an image in the folder `top` or below."""
-    found = (each for each in walk(top, Selection()) if isinstance(each, Candidate))
+    found = (each for each in walk(top, Selection(), sizes=False) if isinstance(each, Candidate))
     return any(each.look != NO_EXTENSION for each in found)
 
 
-def _scan(top: str, folder: str, selection: Selection) -> Iterator[Found]:
+def _scan(top: str, folder: str, selection: Selection, sizes: bool) -> Iterator[Found]:
     """What is right in `folder`; sub-folders as "a/b/"."""
     try:
         with os.scandir(os.path.join(top, folder)) as items:
@@ -81,7 +83,7 @@ def _scan(top: str, folder: str, selection: Selection) -> Iterator[Found]:
                 if _is_folder(top, folder, item):
                     yield _folder(top, folder, item, selection)
                 else:
-                    yield _file(folder, item, selection)
+                    yield _file(folder, item, selection, sizes)
     except OSError as error:
         raise _unlistable(top, folder, explain(error), error.errno) from error
 
@@ -128,7 +130,9 @@ def _leads_up(top: str, folder: str, item: os.DirEntry[str]) -> bool:
     return any(os.path.samestat(target, os.stat(path)) for path in above)
 
 
-def _file(folder: str, item: os.DirEntry[str], selection: Selection) -> Candidate | Passed:
+def _file(
+    folder: str, item: os.DirEntry[str], selection: Selection, sizes: bool
+) -> Candidate | Passed:
     """The file with its facts, or why it is passed over."""
     reason = ignored_file(item.name) or ""
     if reason and reason not in TO_LOOK_AT:
@@ -137,6 +141,8 @@ def _file(folder: str, item: os.DirEntry[str], selection: Selection) -> Candidat
     if not selection.everything and not selection.takes(folder + item.name):
         return Passed(folder, NOT_SELECTED)
     try:
+        if not sizes and item.is_file():
+            return Candidate(folder, item.name, 0, 0, "", reason)
         facts = item.stat()
     except OSError as error:
         return Candidate(folder, item.name, 0, 0, explain(error))

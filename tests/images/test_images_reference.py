@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
-from support.images import encode, oriented, photo
+from support.images import encode, oriented, photo, unturned
 
 from imgmem.core.decode.headers import read_header
 from imgmem.core.decode.images import decode_into
@@ -160,20 +160,6 @@ def test_every_orientation_is_upright(format, orientation):
     assert read_header(data).size == (30, 47)
     assert np.abs(row - reference(data)).max() <= (1 if format == "JPEG" else 0)
     assert np.abs(row.astype(int) - picture).mean() < 3
-
-
-def unturned(picture, orientation):
-    """The stored pixels that `orientation` turns into `picture` (EXIF 2.32, 4.6.4)."""
-    return {
-        1: lambda p: p,
-        2: lambda p: p[:, ::-1],
-        3: lambda p: p[::-1, ::-1],
-        4: lambda p: p[::-1],
-        5: lambda p: p.transpose(1, 0, 2),
-        6: lambda p: np.rot90(p, 1),
-        7: lambda p: p[::-1, ::-1].transpose(1, 0, 2),
-        8: lambda p: np.rot90(p, -1),
-    }[orientation](picture).copy()
 
 
 def test_an_orientation_behind_the_pixels_of_a_png_counts():

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
-from support.images import encode, oriented, photo
+from support.images import encode, oriented, photo, unturned
 from support.raw_files import (
     bmp,
     chunk,
@@ -26,6 +26,12 @@ from support.raw_files import (
     tiff,
     with_depth,
 )
+
+try:
+    import imagecodecs
+    import tifffile
+except ImportError:  # there are not wheels for every platform
+    imagecodecs = tifffile = None
 
 SIZES = ((37, 52), (64, 41), (96, 96), (1, 23))
 DAMAGED = ("truncated", "corrupt")
@@ -106,27 +112,33 @@ def _good() -> Iterator[OddFile]:
                 level = picture[:, :, 1]
                 yield OddFile(f"good {name} gray", encode(level, format, **options), gray(level))
         for name, (format, options) in LOSSY.items():
-            yield _agreed(f"good {name}", encode(picture, format, **options), picture)
+            yield _agreed(f"good {name}", encode(picture, format, **options))
     for orientation, name in product(range(1, 9), ORIENTED):
         format, options = (LOSSLESS | LOSSY)[name]
-        data = encode(photo(37, 52), format, exif=oriented(orientation), **options)
-        yield _agreed(f"turned {name}", data, _upright(data))
+        stored = photo(37, 52)
+        pixels = _agreed("", encode(stored, format, **options)).pixels
+        data = encode(stored, format, exif=oriented(orientation), **options)
+        back = {6: 8, 8: 6}.get(orientation, orientation)
+        yield OddFile(f"turned {name}", data, unturned(pixels, back), 2)
 
 
-def _upright(data: bytes) -> Any:
-    with Image.open(io.BytesIO(data)) as image:
-        return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+def _agreed(kind: str, data: bytes) -> OddFile:
+    """What two decoders agree on, neither of them imgmem's for the format."""
+    found = _by_others(data)
+    assert len(found) == 2 or imagecodecs is None
+    for pixels in found:
+        assert np.abs(pixels.astype(int) - found[0]).max() <= 2, kind
+    return OddFile(kind, data, found[0], 2)
 
 
-def _agreed(kind: str, data: bytes, drawn: Any) -> OddFile:
-    """What OpenCV and Pillow agree on; else what Pillow reads, if it is near what was drawn."""
-    found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
-    other = _upright(data)
-    same = found is not None and found.shape == other.shape
-    if same and np.abs(found.astype(int) - other).max() <= 2:
-        return OddFile(kind, data, found, 2)
-    assert np.abs(other.astype(int) - drawn).mean() < 8  # OpenCV does not turn all formats
-    return OddFile(kind, data, other, 2)
+def _by_others(data: bytes) -> list[Any]:
+    """The pixels as OpenCV and, where it is installed, imagecodecs decode them."""
+    found = [cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)]
+    if imagecodecs and data[:2] in (b"II", b"MM"):
+        found.append(tifffile.imread(io.BytesIO(data)))
+    elif imagecodecs:
+        found.append(imagecodecs.imread(data))
+    return found
 
 
 # Mutants ---------------------------------------------------------------------------------

@@ -48,3 +48,17 @@ def oriented(orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
     return exif.tobytes()
+
+
+def unturned(picture, orientation):
+    """The stored pixels that `orientation` turns into `picture` (EXIF 2.32, 4.6.4)."""
+    return {
+        1: lambda p: p,
+        2: lambda p: p[:, ::-1],
+        3: lambda p: p[::-1, ::-1],
+        4: lambda p: p[::-1],
+        5: lambda p: p.transpose(1, 0, 2),
+        6: lambda p: np.rot90(p, 1),
+        7: lambda p: p[::-1, ::-1].transpose(1, 0, 2),
+        8: lambda p: np.rot90(p, -1),
+    }[orientation](picture).copy()

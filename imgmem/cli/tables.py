@@ -8,9 +8,9 @@ from imgmem.cli.render import format_counts, printable
 from imgmem.cli.spelling import for_terminal
 from imgmem.core.levels.histograms import binned
 from imgmem.core.rows.origins import RowOrigin
-from imgmem.core.specs import CHANNEL_NAMES
+from imgmem.core.specs import ALL, CHANNEL_NAMES
 from imgmem.core.stats.compare import CLASSES_SHOWN, Comparison, side_by_side
-from imgmem.core.stats.describe import ALL, Channel, ClassRows, DatasetStats
+from imgmem.core.stats.describe import Channel, ClassRows, DatasetStats
 from imgmem.core.stats.differences import KINDS, Difference
 from imgmem.core.stats.findings import Finding, Item, without_repeats
 from imgmem.core.stats.kinds import FINDINGS

@@ -28,6 +28,14 @@ BUILD_DTYPES: tuple[str, ...] = get_args(BuildDtype)
 FLOAT_DTYPES: tuple[str, ...] = get_args(FloatDtype)
 TRAIN = "train"
 """The split whose rows give the constants of `normalize`, where there is one."""
+ALL = "all"
+"""What all rows are called where a split may be named."""
+FOLDS = "folds"
+"""What `split` calls the number of folds."""
+FOLD = "fold"
+"""What the name of a fold begins with; its number follows, from 1."""
+NOT = "!"
+"""What stands before the name of a split that is left out."""
 
 CHANNEL_NAMES = {1: ("gray",), 3: ("red", "green", "blue")}
 """Channels by how many there are, in their order."""
@@ -128,6 +136,7 @@ class BuildSpec(LabelSpec):
     classes: pinned class names in order, or None for the sorted names found.
     classes_from: the path of a list, or of a dataset, that has these names.
     splits: (name, fraction) pairs in row order; empty for no split.
+    folds: into how many equal parts train, or what `splits` leave, is divided; None for none.
     """
 
     image: ImageSpec = field(default_factory=ImageSpec)
@@ -135,6 +144,7 @@ class BuildSpec(LabelSpec):
     classes: tuple[str, ...] | None = None
     classes_from: str | None = None
     splits: tuple[tuple[str, float], ...] = ()
+    folds: int | None = None
     shuffle: bool = False
     seed: int = 0
     limit: int | None = None

@@ -11,7 +11,8 @@ from support.trees import class_folders
 
 import imgmem
 from imgmem.core.build.allocate import Apportionment
-from imgmem.core.build.splits import assign_splits, plan_splits
+from imgmem.core.build.split_plan import plan_splits
+from imgmem.core.build.splits import assign_splits
 from imgmem.core.errors import UsageError
 from imgmem.core.sources.scratch import scratch_database
 from imgmem.core.specs import BuildSpec, ImageSpec

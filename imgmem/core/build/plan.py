@@ -12,13 +12,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from imgmem.core.build.planned import PlannedImage
-from imgmem.core.build.splits import (
-    assign_splits,
-    parted_groups,
-    plan_splits,
-    require_groups,
-    split_notes,
-)
+from imgmem.core.build.split_plan import plan_splits
+from imgmem.core.build.splits import assign_splits, parted_groups, require_groups, split_notes
 from imgmem.core.sources import Entry, Listing, Source
 from imgmem.core.sources.labeling import Labeling, require_certain
 from imgmem.core.sources.scratch import scratch_database
@@ -166,7 +161,7 @@ class Plan:
     def _rank(self, name: bytes) -> bytes:
         """What random order sorts by; where nothing is random, not worth its time."""
         spec = self.spec
-        if not (spec.splits or spec.shuffle or spec.limit):
+        if not (spec.splits or spec.folds or spec.shuffle or spec.limit):
             return b""
         return hashlib.sha256(b"%d\0%s" % (spec.seed, name)).digest()[:16]
 
@@ -194,11 +189,11 @@ class Plan:
         group = self.listing.group_column
         if group is not None:
             self.notes += require_groups(self._database, self.spec.group or group)
-            require_certain(parted_groups(self._database, group))
+            require_certain(parted_groups(self._database, group, folds=self.spec.folds))
         query = "SELECT DISTINCT split FROM files WHERE split NOT NULL"
         authors = {str(split) for (split,) in self._database.execute(query)}
-        plan = plan_splits(self.spec.splits, authors)
-        if plan.fractions:
+        plan = plan_splits(self.spec.splits, authors, folds=self.spec.folds)
+        if plan.divisions:
             assign_splits(self._database, self.source, plan, grouped=group is not None)
         self.splits = plan.names
         self.notes += (*split_notes(self._database, plan, group),)

@@ -18,7 +18,7 @@ from imgmem.core.sources.grammar import label_rule, mapping, paths, roles
 from imgmem.core.sources.groups import grouped
 from imgmem.core.sources.labeling import Labeling
 from imgmem.core.sources.settle import require_images, settle
-from imgmem.core.specs import BuildSpec, LabelSpec, RejectPolicy
+from imgmem.core.specs import BuildSpec, RejectPolicy
 
 
 def require_consistent(policy: RejectPolicy) -> None:
@@ -133,6 +133,7 @@ LATER_OPTIONS = (
     "columns",
     "target",
     "group",
+    "folds",
     "class_map",
     "split_from",
     "split_map",
@@ -141,13 +142,14 @@ LATER_OPTIONS = (
 )
 
 
-def _recorded_labels(spec: LabelSpec) -> dict[str, Any]:
+def _recorded_labels(spec: BuildSpec) -> dict[str, Any]:
     labels = "file" if label_rule(spec.labels).kind == "file" else spec.labels
     given = {
         "columns": [list(pair) for pair in roles(spec.columns, "columns")],
         "class_map": mapping(spec.class_map, "class_map") if spec.class_map else {},
         "target": spec.target,
         "group": spec.group,
+        "folds": spec.folds,
         "split_from": spec.split_from,
         "split_map": mapping(spec.split_map, "split_map") if spec.split_map else {},
         "include": _recorded_paths(spec.include, "include"),

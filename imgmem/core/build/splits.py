@@ -9,132 +9,47 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
 from imgmem.core.build.allocate import Apportionment, Components, Unit, place
-from imgmem.core.errors import InputError, RejectedImage, UsageError
+from imgmem.core.build.split_plan import Division, SplitPlan
+from imgmem.core.errors import InputError, RejectedImage
 from imgmem.core.messages import option
 from imgmem.core.sources import Source
 from imgmem.core.sources.labeling import Doubt, Remedy
 from imgmem.core.sources.resolve import listed
-from imgmem.core.specs import TRAIN
+from imgmem.core.specs import FOLDS, TRAIN
 
-_AUTHORS_ORDER = ("train", "val", "test")
-ALL = "all"
-"""What all rows are called where a split may be named."""
 _HEAD_BYTES = 4096
-
-
-@dataclass(frozen=True)
-class SplitPlan:
-    """names: all splits in row order. fractions: (name, fraction) by which the images of the
-    author's split `divided` (None: those without one) are assigned."""
-
-    names: tuple[str, ...]
-    fractions: tuple[tuple[str, float], ...] = ()
-    divided: str | None = None
-
-
-def plan_splits(wanted: tuple[tuple[str, float], ...], authors: set[str]) -> SplitPlan:
-    """Combine the splits asked for with those that the source has.
-
-    What the fractions leave goes to "train". Raises UsageError for fractions that do not
-    add up, for a split that the author's folders already are, and where these have no train.
-    """
-    _require_names(authors)
-    others = sorted(authors.difference(_AUTHORS_ORDER))  # a dataset's own names
-    by_author = (*(name for name in _AUTHORS_ORDER if name in authors), *others)
-    if not wanted:
-        return SplitPlan(by_author)
-    fractions = _completed(wanted)
-    names = tuple(name for name, _ in fractions)
-    taken = [name for name in names if name in authors and name != TRAIN]
-    if taken:
-        raise UsageError(
-            f"the source already has a split {taken[0]!r}",
-            hint=f"Leave it out of {option('split')}, or merge the folders with "
-            f"{option('auto_split', False)}.",
-        )
-    if authors and TRAIN not in authors:
-        raise UsageError(
-            f"the source's own splits ({', '.join(by_author)}) have no train split to divide",
-            hint=f"Leave out {option('split')}, or merge the folders with "
-            f"{option('auto_split', False)}.",
-        )
-    rest = tuple(name for name in by_author if name not in names)
-    return SplitPlan(names + rest, fractions, TRAIN if authors else None)
-
-
-def _completed(wanted: tuple[tuple[str, float], ...]) -> tuple[tuple[str, float], ...]:
-    """The fractions with the rest given to train, which then comes first."""
-    total = sum(fraction for _, fraction in wanted)
-    names = [name for name, _ in wanted]
-    _check_fractions(wanted)
-    if total >= 1 - 1e-9:
-        return wanted
-    if TRAIN in names:
-        raise UsageError(
-            f"{option('split')} adds up to {total:g}, not to 1",
-            hint="Leave train out, and it gets the rest.",
-        )
-    return ((TRAIN, 1 - total), *wanted)
-
-
-def _check_fractions(wanted: tuple[tuple[str, float], ...]) -> None:
-    names = [name for name, _ in wanted]
-    for name, fraction in wanted:
-        if not name or not name.replace("-", "").replace("_", "").isalnum() or name == ALL:
-            raise UsageError(
-                f"{option('split')}: invalid split name {name!r}",
-                hint=f"Use letters, digits, - and _; {ALL!r} means all rows.",
-            )
-        if not 0 < fraction <= 1:
-            raise UsageError(
-                f"{option('split')}: {name}={fraction:g} is not in (0, 1]", hint="Write e.g. 0.2."
-            )
-    if len(set(names)) < len(names):
-        raise UsageError(f"{option('split')}: duplicate split name", hint="Give each name once.")
-    if sum(fraction for _, fraction in wanted) > 1 + 1e-9:
-        raise UsageError(
-            f"{option('split')} adds up to more than 1", hint="Make the fractions add up to 1."
-        )
-
-
-def _require_names(authors: set[str]) -> None:
-    """Raises UsageError for a split of the source that could not be told from all rows."""
-    if ALL in authors:
-        raise UsageError(
-            f"the source has a split called {ALL!r}, which is the name for all rows",
-            hint=f"Rename it: {option('split_map', f'{ALL}=train')}.",
-        )
 
 
 def assign_splits(
     database: sqlite3.Connection, source: Source, plan: SplitPlan, *, grouped: bool
 ) -> None:
-    """Give each source of `plan.divided` in the table `files` its split.
+    """Give the sources in the table `files` their splits, one division after the other.
 
     Without groups every class is divided alike. With them (`grp`), what shares a group or has
     identical bytes stays together, and classes only decide between splits that are as good.
     """
-    _find_equal(database, source, plan.divided)
+    first = plan.divisions[0].divided  # what later ones divide is a part of it
+    _find_equal(database, source, first)
     if grouped:
-        _name_units(database, plan.divided)
-        _join_groups(database, plan.divided)
-        _divide_groups(database, plan)
-    else:
-        _divide_classes(database, plan)
+        _name_units(database, first)
+        _join_groups(database, first)
+    for division in plan.divisions:
+        for table in ("units", "sizes"):
+            database.execute(f"DROP TABLE IF EXISTS {table}")
+        (_divide_groups if grouped else _divide_classes)(database, division)
 
 
-def _divide_classes(database: sqlite3.Connection, plan: SplitPlan) -> None:
+def _divide_classes(database: sqlite3.Connection, plan: Division) -> None:
     """Divide every class alike: all go to the largest split at first, so that only the others
     have to be looked up one by one."""
     _list_units(database, plan.divided)
     largest = max(plan.fractions, key=lambda pair: pair[1])[0]
     database.execute("UPDATE files SET split = ? WHERE split IS ?", (largest, plan.divided))
-    database.execute("CREATE INDEX by_unit ON files (unit) WHERE unit NOT NULL")
+    database.execute("CREATE INDEX IF NOT EXISTS by_unit ON files (unit) WHERE unit NOT NULL")
     for column, key in (("row", "rowid"), ("unit", "unit")):
         known = f"SELECT 1 FROM units WHERE {column} NOT NULL LIMIT 1"
         if database.execute(known).fetchone() is not None:
@@ -205,7 +120,7 @@ def _join_groups(database: sqlite3.Connection, split: str | None) -> None:
     )
 
 
-def _divide_groups(database: sqlite3.Connection, plan: SplitPlan) -> None:
+def _divide_groups(database: sqlite3.Connection, plan: Division) -> None:
     fractions = [fraction for _, fraction in plan.fractions]
     totals = dict(
         database.execute(
@@ -283,10 +198,10 @@ def _digest(source: Source, name: bytes, locator: str, length: int | None) -> by
 def split_notes(database: sqlite3.Connection, plan: SplitPlan, group: str | None) -> list[str]:
     """What the user should know of splits that were drawn: classes that one of them lacks, and
     by how much groups miss the shares."""
-    if not plan.fractions:
+    if not plan.divisions:
         return []
     notes = [_missed(database, plan, group)] if group and _has_groups(database) else []
-    for name, _ in plan.fractions:
+    for name, _ in plan.shares:
         lacking = database.execute(_LACKING, (name,)).fetchall()
         if lacking:
             names = listed(os.fsdecode(label) for (label,) in lacking)
@@ -302,11 +217,11 @@ def _missed(database: sqlite3.Connection, plan: SplitPlan, group: str) -> str:
     """`no group (patient) is parted, so val has 21.3 % where 20 % were asked for`."""
     query = "SELECT split, COUNT(*) FROM files GROUP BY split"
     found = dict(database.execute(query).fetchall())
-    counts = {name: found.get(name, 0) for name, _ in plan.fractions}
+    counts = {name: found.get(name, 0) for name, _ in plan.shares}
     total = sum(counts.values())
     shares = ", ".join(
         f"{name} has {100 * counts[name] / total:.1f} % (asked: {100 * fraction:.4g} %)"
-        for name, fraction in plan.fractions
+        for name, fraction in plan.shares
     )
     return f"no group ({group}) is parted, before classes are divided alike: {shares}"
 
@@ -330,8 +245,10 @@ def require_groups(database: sqlite3.Connection, group: str) -> tuple[str, ...]:
     return (f"{total - grouped} of {total} images have no group ({group}): each is its own",)
 
 
-def parted_groups(database: sqlite3.Connection, group: str) -> tuple[Doubt, ...]:
-    """The doubt where the source's own splits part groups."""
+def parted_groups(
+    database: sqlite3.Connection, group: str, *, folds: int | None = None
+) -> tuple[Doubt, ...]:
+    """The doubt where the source's own splits part groups; `folds` of train are drawn again."""
     query = "SELECT grp FROM files WHERE split NOT NULL AND grp NOT NULL GROUP BY grp HAVING"
     parted = database.execute(f"{query} COUNT(DISTINCT split) > 1 ORDER BY grp").fetchall()
     if not parted:
@@ -345,5 +262,6 @@ def parted_groups(database: sqlite3.Connection, group: str) -> tuple[Doubt, ...]
     ).fetchall()
     total = sum(count for _, count in counts)
     shares = ",".join(f"{name}={count / total:.3g}" for name, count in counts if name != TRAIN)
-    remedy = Remedy({"auto_split": False, "split": shares}, "splits are drawn again, by group")
+    drawn = shares if folds is None else ",".join(filter(None, (shares, f"{FOLDS}={folds}")))
+    remedy = Remedy({"auto_split": False, "split": drawn}, "splits are drawn again, by group")
     return (Doubt("group-in-splits", evidence, (remedy,)),)

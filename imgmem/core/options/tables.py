@@ -158,8 +158,9 @@ class _OwnBuildOptions(TypedDict, total=False):
     split: Annotated[
         str | Mapping[str, float],
         Option(
-            "Split fractions, e.g. train=0.8,val=0.2; or folder:N, the folder that is the split.",
-            SPLITS, parse=values.splits, metavar="name=fraction,…|folder:N",
+            "Split fractions, e.g. train=0.8,val=0.2; folds=5 makes fold1 to fold5 of train; "
+            "folder:N is the folder that is the split.",
+            SPLITS, parse=values.splits, metavar="name=fraction,…|folds=N|folder:N",
         ),
     ]  # fmt: skip
     auto_split: Annotated[bool, Option("Use train/val/test folders as splits.", SPLITS)]

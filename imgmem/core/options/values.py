@@ -14,7 +14,7 @@ from typing import Any
 from imgmem.core.errors import UsageError
 from imgmem.core.options.option import Fields
 from imgmem.core.paths import local_path
-from imgmem.core.specs import EXECUTORS, MAX_NEAR, ExecutorLike, Thresholds
+from imgmem.core.specs import EXECUTORS, FOLDS, MAX_NEAR, ExecutorLike, Thresholds
 from imgmem.core.units import parse_bytes
 
 _LEAST_BYTES = 2**20
@@ -50,11 +50,16 @@ def numbers_text(values: Iterable[Any]) -> str:
 
 
 def splits(value: Any) -> Fields:
-    """ "train=0.8,val=0.2" or {"train": 0.8, "val": 0.2} as pairs, in that order; "folder:2" as
-    the place where splits are taken from."""
+    """ "train=0.8,val=0.2,folds=5" or {"train": 0.8, "val": 0.2} as pairs, in that order, and the
+    number of folds; "folder:2" as the place where splits are taken from."""
     if isinstance(value, str) and value.startswith("folder:"):
         return Fields(split_from=value)
-    return Fields(splits=_fractions(value))
+    pairs = _fractions(value)
+    folds = [number for name, number in pairs if name == FOLDS]
+    if len(folds) > 1 or any(number < 2 or number % 1 for number in folds):
+        raise ValueError(f"invalid split {value!r}; {FOLDS} is a whole number from 2, given once")
+    parts = tuple(pair for pair in pairs if pair[0] != FOLDS)
+    return Fields(splits=parts, folds=int(folds[0])) if folds else Fields(splits=parts)
 
 
 def _fractions(value: Any) -> tuple[tuple[str, float], ...]:
@@ -75,7 +80,7 @@ def _split_example(value: Any) -> str:
         train = 0.0
     if 0 < train < 1:
         return f"did you mean train={train:g},val={1 - train:.6g}?"
-    return "expected e.g. train=0.8,val=0.2"
+    return "expected e.g. train=0.8,val=0.2 or folds=5"
 
 
 def max_rejects(value: Any) -> int | float:

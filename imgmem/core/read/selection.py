@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from imgmem.core.errors import InputError, UsageError
+from imgmem.core.specs import FOLD, NOT
 from imgmem.core.storage.record import Record
 
 SplitChoice: TypeAlias = str | Sequence[str] | None
 """A split, several of them, "!name" for all but one, or None for all rows."""
 
-NOT = "!"
-_FOLD = re.compile(r"fold\d+")
+_FOLD = re.compile(rf"{FOLD}\d+")
 
 
 def ranges_of(record: Record, split: SplitChoice) -> tuple[tuple[int, int], ...]:

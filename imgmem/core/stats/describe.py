@@ -18,15 +18,12 @@ from imgmem.core.read.dataset import open as open_dataset
 from imgmem.core.rows.background import background_note, background_share
 from imgmem.core.rows.duplicates import in_force, load_facts
 from imgmem.core.rows.facts import Facts
-from imgmem.core.specs import TRAIN, RunSpec, StatsSpec, Thresholds
+from imgmem.core.specs import ALL, TRAIN, RunSpec, StatsSpec, Thresholds
 from imgmem.core.stats.findings import Figures, Finding, find
 from imgmem.core.stats.scan import ScanResult, histogram_step, plan_scan, scan
 from imgmem.core.storage.record import Normalization
 from imgmem.core.storage.verify import require_whole
 from imgmem.core.text import array_text, counts_text, summary
-
-ALL = "all"
-"""The name of all rows together, next to the names of the splits."""
 
 
 @dataclass(frozen=True, slots=True)

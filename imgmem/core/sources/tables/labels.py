@@ -22,6 +22,7 @@ from imgmem.core.sources.tables.values import (
     lists_in,
     several_in,
 )
+from imgmem.core.specs import ALL, FOLDS, NOT
 
 CLASS = Remedy({"target": "class"}, "every distinct value is a class")
 
@@ -193,7 +194,7 @@ def split_of(table: Table, number: int, cell: str) -> str:
     name = latin1(cell.strip())
     if not name:
         raise wrong(table.path, number, "it has no split")
-    if name in {"all", "folds"} or name.startswith("!"):
+    if name in {ALL, FOLDS} or name.startswith(NOT):
         raise wrong(table.path, number, f"{name!r} cannot be the name of a split")
     return split_name(name) or name
 

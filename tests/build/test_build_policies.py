@@ -9,7 +9,8 @@ from support.images import photo, write
 from support.trees import class_folders, snapshot
 
 import imgmem
-from imgmem.core.errors import InputError, ResourceError, UsageError
+from imgmem.core.build.workdir import WorkDir
+from imgmem.core.errors import InputError, Interrupted, ResourceError, UsageError
 from imgmem.core.specs import BuildSpec, ImageSpec, RejectPolicy, RunSpec
 
 SPEC = BuildSpec(image=ImageSpec(size=(4, 4)))
@@ -76,6 +77,39 @@ def test_without_rejects_there_is_no_rejected_csv(tmp_path):
 @pytest.mark.parametrize("limit", [1, 0.1, 0])
 def test_too_many_rejects_fail_without_publishing(tmp_path, source, limit):
     policy = RejectPolicy(on_error="skip", max_rejects=limit)
+    with pytest.raises(InputError, match="max_rejects"):
+        imgmem.build(source, tmp_path / "out", spec=SPEC, policy=policy)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("limit", [1, 0.1, 0])
+def test_a_finished_dataset_is_held_to_the_limit_too(tmp_path, source, limit):
+    imgmem.build(source, tmp_path / "out", spec=SPEC, policy=SKIP)
+    policy = RejectPolicy(on_error="skip", max_rejects=limit)
+    with pytest.raises(InputError, match=r"2 of 10 images for .*out were rejected \(2 truncated"):
+        imgmem.build(source, tmp_path / "out", spec=SPEC, policy=policy)
+    policy = RejectPolicy(on_error="skip", max_rejects=2)
+    assert imgmem.build(source, tmp_path / "out", spec=SPEC, policy=policy).already_done
+
+
+def test_a_finished_dataset_with_rejects_is_not_up_to_date_for_a_build_that_must_have_none(
+    tmp_path, source
+):
+    imgmem.build(source, tmp_path / "out", spec=SPEC, policy=SKIP)
+    with pytest.raises(InputError, match=r"2 images for .*out were rejected") as caught:
+        imgmem.build(source, tmp_path / "out", spec=SPEC)
+    assert "on_error='skip'" in caught.value.hint
+    assert imgmem.build(source, tmp_path / "out", spec=SPEC, policy=SKIP).already_done
+
+
+def test_a_complete_build_that_was_not_published_is_held_to_the_limit_too(
+    tmp_path, source, monkeypatch
+):
+    with monkeypatch.context() as patched:
+        patched.setattr(WorkDir, "publish", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(Interrupted):
+            imgmem.build(source, tmp_path / "out", spec=SPEC, policy=SKIP)
+    policy = RejectPolicy(on_error="skip", max_rejects=1)
     with pytest.raises(InputError, match="max_rejects"):
         imgmem.build(source, tmp_path / "out", spec=SPEC, policy=policy)
     assert not (tmp_path / "out").exists()

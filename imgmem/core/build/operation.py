@@ -31,6 +31,7 @@ from imgmem.core.build.prepare import (
     require_filled_classes,
     require_labels,
 )
+from imgmem.core.build.rejects import reasons_text, require_allowed
 from imgmem.core.build.result import BuildResult, result_of
 from imgmem.core.build.state import UnreachableRun
 from imgmem.core.build.unfinished import UnfinishedBuild
@@ -38,7 +39,6 @@ from imgmem.core.chunks import rows_per_chunk
 from imgmem.core.errors import DatasetError, InputError, Interrupted
 from imgmem.core.forecast import BuildDemand
 from imgmem.core.machine import memory, process
-from imgmem.core.messages import option
 from imgmem.core.options.option import applied
 from imgmem.core.options.tables import BuildOptions
 from imgmem.core.paths import local_path
@@ -46,7 +46,7 @@ from imgmem.core.progress import Progress, ProgressCallback, no_progress
 from imgmem.core.sources import Source
 from imgmem.core.sources.labeling import require_certain
 from imgmem.core.specs import BuildSpec, ExecutorLike, OutPolicy, RejectPolicy, RunSpec
-from imgmem.core.storage import durable
+from imgmem.core.storage import durable, store
 from imgmem.core.storage.destination import Destination
 from imgmem.core.storage.record import Record
 
@@ -123,6 +123,7 @@ def build(
         record = workdir.finished_record(destination)
         job = _job(stack, peak, source, destination, spec, policy, run, progress)
         if record is not None and _is_done(record, out, job, overwrite=existing.overwrite):
+            _check_finished(destination.path, out, job)
             return replace(result_of(out, job.plan), already_done=True)
         workdir.require_replaceable(destination)
         resumed_at = _work(destination, job, restart=existing.restart)
@@ -180,6 +181,8 @@ def _work(destination: Destination, job: _Job, *, restart: bool) -> int:
             _fill(building, job)
             _require_rows(building, work)
             building.finish()
+        else:
+            _check_finished(work.path, destination.out, job)
         work.publish()
         return resumed_at
     except KeyboardInterrupt:
@@ -335,26 +338,19 @@ def _demand(manifest: BuildManifest, job: _Job) -> BuildDemand:
 
 def _check_rejects(building: UnfinishedBuild, policy: RejectPolicy) -> None:
     """InputError where there are more rejects than the policy allows; what is done is kept."""
-    rejected, allowed = building.state.rejected, policy.max_rejects
-    if policy.on_error == "stop" and rejected:
+    state, total = building.state, building.manifest.sources
+    try:
+        require_allowed(state.reasons, policy, done=state.sources, total=total)
+    except InputError:
         building.commit()
-        raise InputError(
-            f"{rejected} images were rejected by an earlier run with {option('on_error', 'skip')}",
-            hint=f"Resume with {option('on_error', 'skip')}, or start over with "
-            f"{option('restart', True)}.",
-            rejected=dict(building.state.reasons),
-        )
-    if allowed is None:
-        return
-    limit = allowed if isinstance(allowed, int) else allowed * building.manifest.sources
-    if rejected > limit:
-        building.commit()
-        raise InputError(
-            f"{rejected} of {building.state.sources} images so far were rejected "
-            f"({_reasons(building.state.reasons)}), more than {option('max_rejects')} allows",
-            hint=f"Look at them, or raise {option('max_rejects')} and run the same command again.",
-            rejected=dict(building.state.reasons),
-        )
+        raise
+
+
+def _check_finished(path: str, out: str, job: _Job) -> None:
+    """InputError where the complete dataset at `path` has more rejects than the policy allows."""
+    reasons = store.read_record(path).build.get("rejected", {})
+    total = job.plan.total
+    require_allowed(reasons, job.policy, done=total, total=total, out=out)
 
 
 def _require_rows(building: UnfinishedBuild, work: workdir.WorkDir) -> None:
@@ -363,14 +359,10 @@ def _require_rows(building: UnfinishedBuild, work: workdir.WorkDir) -> None:
         building.close()
         work.discard()
         raise InputError(
-            f"no image could be used: {_reasons(building.state.reasons)}",
+            f"no image could be used: {reasons_text(building.state.reasons)}",
             hint="Look at the files; nothing was built.",
             rejected=dict(building.state.reasons),
         )
-
-
-def _reasons(reasons: dict[str, int]) -> str:
-    return ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
 
 
 def _interrupted(kept: str) -> Interrupted:

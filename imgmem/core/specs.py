@@ -135,6 +135,7 @@ class BuildSpec(LabelSpec):
 
     classes: pinned class names in order, or None for the sorted names found.
     classes_from: the path of a list, or of a dataset, that has these names.
+    allow_mismatch: accept such a dataset though its image options are others.
     splits: (name, fraction) pairs in row order; empty for no split.
     folds: into how many equal parts train, or what `splits` leave, is divided; None for none.
     """
@@ -143,6 +144,7 @@ class BuildSpec(LabelSpec):
     dtype: BuildDtype = "uint8"
     classes: tuple[str, ...] | None = None
     classes_from: str | None = None
+    allow_mismatch: bool = False
     splits: tuple[tuple[str, float], ...] = ()
     folds: int | None = None
     shuffle: bool = False
@@ -181,6 +183,7 @@ class NormalizeSpec:
     mean, std: per channel, for the method "given", on the 0–`scale` scale.
     scale: 1, 255, or None to infer it (all means ≤ 1 is read as scale 1).
     stats_from: another dataset whose rows (or recorded normalization) give the constants.
+    allow_mismatch: accept such a dataset though its image options are others.
     on_read: leave uint8 on disk and record the transform, which readers then apply.
     to: write a new dataset here and leave this one as it is.
     undo: restore the original data instead.
@@ -192,6 +195,7 @@ class NormalizeSpec:
     std: tuple[float, ...] | None = None
     scale: Literal[1, 255] | None = None
     stats_from: str | None = None
+    allow_mismatch: bool = False
     on_read: bool = False
     to: str | None = None
     undo: bool = False

@@ -26,6 +26,12 @@ def counts_text(counts: Mapping[str, int]) -> str:
     return ", ".join(shown) + (f" and {rest} more" if rest else "")
 
 
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """`fit: stretch → crop, seed: 0 → 1`, or "" where two sets of options agree."""
+    names = [name for name in {**now, **before} if before.get(name) != now.get(name)]
+    return ", ".join(f"{name}: {before.get(name)} → {now.get(name)}" for name in names)
+
+
 def summary(what: Any, *parts: str) -> str:
     """`<Dataset 'flowers': 12 x 8 x 8 x 3 uint8, 2 classes>`: what `repr` of a result says."""
     path = printable(what.path)

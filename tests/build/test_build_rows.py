@@ -165,6 +165,20 @@ def test_pinned_classes_keep_their_numbers(tmp_path):
     assert "class without rows: b" in result.notes
 
 
+def test_classes_of_a_dataset_with_other_image_options_are_taken_only_if_insisted_on(tmp_path):
+    source = class_folders(tmp_path / "src", {"a": 2, "c": 2})
+    imgmem.build(source, tmp_path / "one", size=8, classes=["c", "b", "a"])
+    for classes in (tmp_path / "one", tmp_path / "one" / "dataset.json"):
+        with pytest.raises(DatasetError, match=r"size: \[8, 8\] → \[9, 9\]") as caught:
+            imgmem.build(source, tmp_path / "two", size=9, classes=classes)
+        assert "allow_mismatch=True" in caught.value.hint
+    imgmem.build(source, tmp_path / "two", size=9, classes=tmp_path / "one", allow_mismatch=True)
+    with imgmem.open(tmp_path / "two") as two:
+        assert list(two.classes) == ["c", "b", "a"]
+    imgmem.build(source, tmp_path / "same", size=9, classes=tmp_path / "two")
+    assert snapshot(tmp_path / "same") == snapshot(tmp_path / "two")
+
+
 def test_a_dataset_built_anew_keeps_its_class_numbers(tmp_path):
     source = class_folders(tmp_path / "src", {"a": 2, "c": 2})
     imgmem.build(source, tmp_path / "one", spec=BuildSpec(image=SMALL, classes=("c", "b", "a")))

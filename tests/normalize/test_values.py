@@ -15,6 +15,7 @@ from imgmem.core.errors import DatasetError, UsageError
 from imgmem.core.levels import lookup
 from imgmem.core.normalize.operation import normalize, undo_normalize
 from imgmem.core.specs import NormalizeSpec, RunSpec
+from imgmem.core.storage import store
 from imgmem.core.storage.record import Normalization
 
 TOLERANCE = {"float32": 1e-4, "float16": 1e-3}
@@ -104,6 +105,42 @@ def test_constants_of_a_dataset_that_is_normalized_otherwise_are_refused(dataset
 def test_constants_of_a_dataset_with_other_channels_are_refused(dataset):
     with pytest.raises(UsageError, match="1 channels, this dataset has 3"):
         normalize(dataset(), spec=NormalizeSpec(stats_from=str(dataset("gray", depth=1))))
+
+
+def with_image(path, **options):
+    """The same dataset as if it had been built with these image options."""
+    record = store.read_record(str(path))
+    store.write_record(str(path), replace(record, image=options))
+    return path
+
+
+BUILT = {"size": [8, 8], "native": False, "fit": "crop", "max_pixels": 10}
+
+
+@pytest.mark.parametrize("normalized", [False, True])
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [({"fit": "pad"}, "fit: pad → crop"), ({"size": [16, 8]}, r"size: \[16, 8\] → \[8, 8\]")],
+)
+def test_constants_of_a_dataset_with_other_image_options_are_taken_only_if_insisted_on(
+    dataset, other, said, normalized
+):
+    train, path = with_image(dataset("train"), **BUILT | other), with_image(dataset(), **BUILT)
+    if normalized:
+        normalize(train)
+    with pytest.raises(DatasetError, match=f"train has other image options: {said}") as caught:
+        normalize(path, stats_from=train)
+    assert "allow_mismatch=True" in caught.value.hint
+    done = normalize(path, stats_from=train, allow_mismatch=True)
+    assert done.status == "normalized"
+
+
+@pytest.mark.parametrize("other", [{"max_pixels": 9}, {"native": True}])
+def test_image_options_that_change_no_pixel_do_not_count(dataset, other):
+    native = {"native": True} if "native" in other else {}
+    train = with_image(dataset("train"), **BUILT | other | {"size": [9, 9]} if native else BUILT)
+    path = with_image(dataset(), **BUILT | native)
+    assert normalize(path, stats_from=train).status == "normalized"
 
 
 @pytest.mark.parametrize("workers", [1, 3])

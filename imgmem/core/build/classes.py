@@ -1,17 +1,34 @@
 """Pinned classes: names and numbers from a list or from another dataset."""
 
 import os
+from dataclasses import replace
 
 from imgmem.core.errors import InputError
-from imgmem.core.storage import store
+from imgmem.core.specs import BuildSpec
+from imgmem.core.storage import image_options, store
 
 
-def read_classes(path: str) -> tuple[str, ...]:
+def with_classes(spec: BuildSpec) -> BuildSpec:
+    """The spec with the class names that the file or dataset it refers to holds.
+
+    Raises InputError where that holds none, and DatasetError where it is a dataset with other
+    image options, unless that is allowed.
+    """
+    if spec.classes_from is None:
+        return spec
+    return replace(spec, classes=_read_classes(spec.classes_from, spec), classes_from=None)
+
+
+def _read_classes(path: str, spec: BuildSpec) -> tuple[str, ...]:
     """The class names, in order, of a dataset (its directory or `dataset.json`), or of a text
-    file with a name a line. Raises InputError for anything else."""
+    file with a name a line."""
     if os.path.isdir(path) or os.path.basename(path) == store.RECORD:
         directory = path if os.path.isdir(path) else os.path.dirname(path) or "."
-        classes = store.read_record(directory).classes or ()
+        record = store.read_record(directory)
+        if not spec.allow_mismatch:
+            wanted = image_options.of_spec(spec.image)
+            image_options.require_same(directory, record.image, wanted, "classes")
+        classes = record.classes or ()
     else:
         classes = _read_lines(path)
     if not classes or len(set(classes)) < len(classes):

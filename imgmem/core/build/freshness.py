@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from imgmem.core.build.manifest import BuildInputs
 from imgmem.core.build.plan import Plan
 from imgmem.core.build.planned import PlannedImage
-from imgmem.core.build.workdir import differences
 from imgmem.core.errors import DatasetError, RejectedImage
 from imgmem.core.messages import option
 from imgmem.core.rows.origins import all_origins
 from imgmem.core.storage import store
 from imgmem.core.storage.record import Record
+from imgmem.core.text import differences
 
 
 def require_unchanged(record: Record, out: str, inputs: BuildInputs, plan: Plan) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 
 from imgmem.core.build import files, workdir
 from imgmem.core.build.alone import decode_alone, too_costly
-from imgmem.core.build.classes import read_classes
+from imgmem.core.build.classes import with_classes
 from imgmem.core.build.decoding import Chunk, DecodeSpec
 from imgmem.core.build.execution import Execution, executions
 from imgmem.core.build.freshness import require_unchanged
@@ -31,7 +31,7 @@ from imgmem.core.build.prepare import (
     require_filled_classes,
     require_labels,
 )
-from imgmem.core.build.rejects import reasons_text, require_allowed
+from imgmem.core.build.rejects import reasons_text, require_allowed, require_allowed_in
 from imgmem.core.build.result import BuildResult, result_of
 from imgmem.core.build.state import UnreachableRun
 from imgmem.core.build.unfinished import UnfinishedBuild
@@ -108,8 +108,7 @@ def build(
         Interrupted: KeyboardInterrupt; run it again to resume.
     """
     spec, policy, existing, run = applied(BuildOptions, options, spec, policy, existing, run)
-    if spec.classes_from is not None:
-        spec = replace(spec, classes=read_classes(spec.classes_from), classes_from=None)
+    spec = with_classes(spec)
     source = os.path.normpath(local_path(source, "SOURCE"))
     destination = Destination.of(local_path(out, "OUT"), workdir.SUFFIX)
     out = os.path.normpath(destination.out)
@@ -123,7 +122,7 @@ def build(
         record = workdir.finished_record(destination)
         job = _job(stack, peak, source, destination, spec, policy, run, progress)
         if record is not None and _is_done(record, out, job, overwrite=existing.overwrite):
-            _check_finished(destination.path, out, job)
+            require_allowed_in(record, policy, total=job.plan.total, out=out)
             return replace(result_of(out, job.plan), already_done=True)
         workdir.require_replaceable(destination)
         resumed_at = _work(destination, job, restart=existing.restart)
@@ -182,7 +181,8 @@ def _work(destination: Destination, job: _Job, *, restart: bool) -> int:
             _require_rows(building, work)
             building.finish()
         else:
-            _check_finished(work.path, destination.out, job)
+            complete = store.read_record(work.path)
+            require_allowed_in(complete, job.policy, total=job.plan.total, out=destination.out)
         work.publish()
         return resumed_at
     except KeyboardInterrupt:
@@ -344,13 +344,6 @@ def _check_rejects(building: UnfinishedBuild, policy: RejectPolicy) -> None:
     except InputError:
         building.commit()
         raise
-
-
-def _check_finished(path: str, out: str, job: _Job) -> None:
-    """InputError where the complete dataset at `path` has more rejects than the policy allows."""
-    reasons = store.read_record(path).build.get("rejected", {})
-    total = job.plan.total
-    require_allowed(reasons, job.policy, done=total, total=total, out=out)
 
 
 def _require_rows(building: UnfinishedBuild, work: workdir.WorkDir) -> None:

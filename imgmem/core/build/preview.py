@@ -10,7 +10,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from imgmem.core.build import workdir
-from imgmem.core.build.classes import read_classes
+from imgmem.core.build.classes import with_classes
 from imgmem.core.build.freshness import require_unchanged
 from imgmem.core.build.plan import Plan
 from imgmem.core.build.prepare import (
@@ -21,6 +21,7 @@ from imgmem.core.build.prepare import (
     require_filled_classes,
     require_labels,
 )
+from imgmem.core.build.rejects import require_allowed_in
 from imgmem.core.errors import DatasetError, ImgmemError, ResourceError
 from imgmem.core.forecast import BuildDemand, build_disk
 from imgmem.core.machine import memory
@@ -113,8 +114,7 @@ def preview_build(
         ResourceError: There is no scratch space.
     """
     spec, policy, existing, run = applied(BuildOptions, options, spec, policy, existing, run)
-    if spec.classes_from is not None:
-        spec = replace(spec, classes=read_classes(spec.classes_from), classes_from=None)
+    spec = with_classes(spec)
     source = os.path.normpath(local_path(source, "SOURCE"))
     destination = Destination.of(local_path(out, "OUT"), workdir.SUFFIX)
     out = os.path.normpath(destination.out)
@@ -194,7 +194,7 @@ def _checks(
     yield lambda: require_filled_classes(plan, policy)
     yield lambda: require_all_there(plan, policy)
     yield lambda: require_labels(plan, policy)
-    yield lambda: _changes(plan, destination, existing)
+    yield lambda: _changes(plan, destination, existing, policy)
     if plan.spec.image.size is not None:
         yield lambda: _require_memory(plan, run)
     yield lambda: _require_disk(destination, disk or 0)
@@ -215,8 +215,10 @@ def _checked(preview: BuildPreview, checks: Iterator[Check]) -> BuildPreview:
     return preview
 
 
-def _changes(plan: Plan, destination: Destination, existing: OutPolicy) -> str:
-    """What would change at the destination. Raises DatasetError where `build` would."""
+def _changes(
+    plan: Plan, destination: Destination, existing: OutPolicy, policy: RejectPolicy
+) -> str:
+    """What would change at the destination. Raises what `build` would."""
     record = workdir.finished_record(destination)
     if record is None:
         inputs = build_inputs(plan)
@@ -228,6 +230,7 @@ def _changes(plan: Plan, destination: Destination, existing: OutPolicy) -> str:
             raise
         workdir.require_replaceable(destination)
         return f"replaced: {error.message}"
+    require_allowed_in(record, policy, total=plan.total, out=destination.out)
     return "nothing"
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from imgmem.core.errors import InputError
 from imgmem.core.messages import option
 from imgmem.core.specs import RejectPolicy
+from imgmem.core.storage.record import Record
 
 
 def require_allowed(
@@ -32,6 +33,12 @@ def require_allowed(
             hint=f"Look at them, or raise {option('max_rejects')} and run the same command again.",
             rejected=dict(reasons),
         )
+
+
+def require_allowed_in(record: Record, policy: RejectPolicy, *, total: int, out: str) -> None:
+    """`require_allowed` for a complete dataset of `total` images that is at `out`, or will be."""
+    reasons = record.build.get("rejected", {})
+    require_allowed(reasons, policy, done=total, total=total, out=out)
 
 
 def _not_to_be_skipped(reasons: Mapping[str, int], out: str) -> InputError:

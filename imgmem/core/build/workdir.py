@@ -10,7 +10,6 @@ OUT with plan.json was swapped in by `overwrite`: `.OUT.partial` is the old one.
 
 import os
 from collections.abc import Callable
-from typing import Any
 
 from imgmem.core.build import files
 from imgmem.core.build.manifest import BuildInputs
@@ -25,6 +24,7 @@ from imgmem.core.storage.destination import Destination, has_guests, is_free, re
 from imgmem.core.storage.locks import Lock
 from imgmem.core.storage.record import Record
 from imgmem.core.storage.verify import require_whole
+from imgmem.core.text import differences
 
 SUFFIX = store.WORK[0]
 _OWN = (
@@ -241,12 +241,6 @@ def _finish_swap(destination: Destination) -> None:
     durable.sync_directory(parent)
     files.remove_build_files(destination.path)
     durable.sync_directory(destination.path)
-
-
-def differences(before: dict[str, Any], now: dict[str, Any]) -> str:
-    """`fit: stretch → crop, seed: 0 → 1`, or "" where two sets of options agree."""
-    names = [name for name in now | before if before.get(name) != now.get(name)]
-    return ", ".join(f"{name}: {before.get(name)} → {now.get(name)}" for name in names)
 
 
 def _has(path: str, name: str) -> bool:

@@ -76,9 +76,11 @@ def _require_writable(name: str) -> None:
     )
 
 
-def require_same(job: Job, spec: NormalizeSpec, done: Normalization) -> None:
-    """DatasetError unless `spec` asks for what was done, or started."""
-    if not _is_same(job, spec, done):
+def require_same(job: Job, spec: NormalizeSpec, record: Record) -> None:
+    """DatasetError unless `spec` asks for what was done, or started, as `record` has it."""
+    done = record.normalization
+    assert done is not None
+    if not _is_same(job, spec, record, done):
         raise DatasetError(
             f"{job.path} is already normalized differently: {_description(done)}",
             hint=f"Run `{command('normalize', job.path, undo=True)}` first.",
@@ -86,10 +88,10 @@ def require_same(job: Job, spec: NormalizeSpec, done: Normalization) -> None:
         )
 
 
-def _is_same(job: Job, spec: NormalizeSpec, done: Normalization) -> bool:
+def _is_same(job: Job, spec: NormalizeSpec, record: Record, done: Normalization) -> bool:
     if (spec.dtype, spec.on_read) != (done.dtype, done.on_read):
         return False
-    wanted = foreign_constants(job, spec, len(done.offset))
+    wanted = foreign_constants(job, spec, record)
     if wanted is not None:
         numbers = (done.method, done.offset, done.scale)
         return (wanted.method, wanted.offset, wanted.scale) == numbers
@@ -105,8 +107,8 @@ def _description(done: Normalization) -> str:
     return ", ".join(words)
 
 
-def foreign_constants(job: Job, spec: NormalizeSpec, depth: int) -> Constants | None:
+def foreign_constants(job: Job, spec: NormalizeSpec, record: Record) -> Constants | None:
     """Constants that do not come from the dataset itself; None where they do."""
     if spec.stats_from is not None:
-        return constants.foreign(spec, depth, run=job.run, progress=job.progress)
-    return constants.given(spec, depth) if spec.method == "given" else None
+        return constants.foreign(spec, record, run=job.run, progress=job.progress)
+    return constants.given(spec, record.shape[3]) if spec.method == "given" else None

@@ -15,13 +15,13 @@ from imgmem.core.normalize.measure import measure
 from imgmem.core.normalize.recode import Chunking
 from imgmem.core.progress import ProgressCallback
 from imgmem.core.specs import TRAIN, NormalizeSpec, RunSpec
-from imgmem.core.storage import store
+from imgmem.core.storage import image_options, store
 from imgmem.core.storage.durable import File
 from imgmem.core.storage.locks import Lock
 from imgmem.core.storage.record import Normalization, Record
 
 _MAX = 255
-_CHOICES = ("mean", "std", "scale", "stats_from", "method", "dtype", "on_read")
+_CHOICES = ("mean", "std", "scale", "stats_from", "allow_mismatch", "method", "dtype", "on_read")
 """Options that say what to normalize to."""
 
 
@@ -135,10 +135,14 @@ def _scale_of(mean: npt.NDArray[np.float64], std: npt.NDArray[np.float64]) -> in
 
 
 def foreign(
-    spec: NormalizeSpec, depth: int, *, run: RunSpec, progress: ProgressCallback
+    spec: NormalizeSpec, ours: Record, *, run: RunSpec, progress: ProgressCallback
 ) -> Constants:
-    """Constants from another dataset: those it was normalized with, or its statistics."""
-    path = str(spec.stats_from)
+    """Constants from another dataset: those it was normalized with, or its statistics.
+
+    Raises UsageError where it has other channels than `ours`, and DatasetError where it has
+    other image options, unless that is allowed.
+    """
+    path, depth = str(spec.stats_from), ours.shape[3]
     store.require_directory(path)
     with Lock(path, exclusive=False):
         record = store.read_record(path)
@@ -148,6 +152,8 @@ def foreign(
                 f"{path} has {record.shape[3]} channels, this dataset has {depth}",
                 hint="Both must be rgb, or both gray.",
             )
+        if not spec.allow_mismatch:
+            image_options.require_same(path, record.image, ours.image, "stats_from")
         if record.normalization is not None:
             return _recorded(spec, path, record.normalization)
         return own(spec, _sums_of(path, record, run=run, progress=progress))

@@ -151,12 +151,12 @@ def _result(
 
 def _normalized(job: Job, spec: NormalizeSpec) -> Outcome:
     if job.to is None and store.in_transition(job.path):
-        require_same(job, spec, rewrite.rewrite_of(job.path).normalization)
+        require_same(job, spec, rewrite.rewrite_of(job.path).normalized)
         return "normalized", _resume(job, "apply"), ()
     record = _checked(job.path)
     done = record if job.to is None else _copy_of(record, job.to.path)
     if done is not None and done.normalization is not None:
-        require_same(job, spec, done.normalization)
+        require_same(job, spec, done)
         return "already normalized", done, ()
     require_possible(job, record, spec)
     found, measured = find_constants(job, record, spec)

@@ -20,7 +20,7 @@ from imgmem.core.storage.record import Normalization, Record
 
 def find_constants(job: Job, record: Record, spec: NormalizeSpec) -> tuple[Constants, Measured]:
     """The constants, and what a pass over the features found."""
-    foreign = foreign_constants(job, spec, record.shape[3])
+    foreign = foreign_constants(job, spec, record)
     chunking = Chunking.of(record, max(record.dtype, spec.dtype, key=item_bytes))
     rows = constants.statistics_rows(record)[1]
     with File(job.features, writable=False) as features:

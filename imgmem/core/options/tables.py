@@ -155,6 +155,10 @@ class _OwnBuildOptions(TypedDict, total=False):
             parse=values.classes, metavar="FILE|DATASET",
         ),
     ]  # fmt: skip
+    allow_mismatch: Annotated[
+        bool,
+        Option(f"Take {option('classes')} from a dataset with other image options too.", LABELS),
+    ]
     split: Annotated[
         str | Mapping[str, float],
         Option(
@@ -277,6 +281,10 @@ class NormalizeOptions(UndoOptions, total=False):
     stats_from: Annotated[
         Path | None,
         Option("Use another dataset's statistics.", METHOD, parse=values.local, metavar="OTHER"),
+    ]
+    allow_mismatch: Annotated[
+        bool,
+        Option(f"Take {option('stats_from')} of a dataset with other image options too.", METHOD),
     ]
     dtype: Annotated[specs.FloatDtype, Option("Output dtype.", OUTPUT)]
     on_read: Annotated[bool, Option("Keep uint8 on disk; normalize on read.", OUTPUT)]

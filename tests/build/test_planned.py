@@ -4,13 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imgmem.core.build.planned import PlannedImage, planned_images
-from imgmem.core.sources.tars import ShardSlice
+from imgmem.core.sources.tars import TarSlice
 
 names = st.binary(min_size=1).map(lambda name: name.decode("utf-8", "surrogateescape"))
 numbers = st.integers(0, 2**63 - 1)
-locators = st.lists(numbers | names).map(tuple) | st.builds(
-    ShardSlice, numbers, numbers, names, numbers
-)
+locators = st.lists(numbers | names).map(tuple) | st.builds(TarSlice, numbers, numbers)
 images = st.builds(
     PlannedImage, names, numbers, numbers, st.integers(-1, 10**6), st.integers(0, 9),
     locators, st.lists(names).map(tuple),

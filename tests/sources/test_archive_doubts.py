@@ -1,5 +1,6 @@
 """Archives that can mean two things, and those that are plain."""
 
+import gzip
 import io
 import tarfile
 import zipfile
@@ -40,8 +41,23 @@ def test_an_archive_is_doubted_as_a_folder_is(tmp_path, pack):
     assert doubted(path, **doubt.remedies[0].options)[1].classes == ("mug", "pen")
 
 
-def test_a_folder_of_one_tar_per_class_is_doubted_and_the_tars_may_be_the_classes(tmp_path):
-    folder = shards(tmp_path / "train", ["n01440764.tar", "n01443537.tar", "n02979186.tar"])
+def tar_gz(path, names):
+    with gzip.open(path, "wb") as packed:
+        packed.write(tar(path.with_name("plain"), names).read_bytes())
+    path.with_name("plain").unlink()
+
+
+PACK = {".tar": tar, ".zip": zipped, ".tar.gz": tar_gz}
+
+
+@pytest.mark.parametrize("extension", list(PACK))
+def test_a_folder_of_one_archive_per_class_is_doubted_and_they_may_be_the_classes(
+    tmp_path, extension
+):
+    folder = tmp_path / "train"
+    folder.mkdir()
+    for name in ("n01440764", "n01443537", "n02979186"):
+        PACK[extension](folder / f"{name}{extension}", ["0.jpg", "1.jpg"])
     (doubt,), _ = doubted(folder)
     assert doubt.name == "archive-per-class"
     classes, unlabeled = (doubted(folder, **remedy.options) for remedy in doubt.remedies)
@@ -62,6 +78,23 @@ def test_a_folder_of_one_tar_per_class_is_doubted_and_the_tars_may_be_the_classe
 )
 def test_shards_are_not_doubted(tmp_path, names):
     assert doubted(shards(tmp_path / "shards", names))[0] == ()
+
+
+def test_archives_named_like_splits_are_splits_whatever_is_in_them(tmp_path):
+    folder = tmp_path / "shards"
+    folder.mkdir()
+    for name in ("train-000.tar", "train-001.tar", "val.tar"):
+        tar(folder / name, [f"{c}/{name[:-4]}{n}.jpg" for c in ("cat", "dog") for n in "12"])
+    splits = {name.partition("/")[0]: split for name, (_, split) in placed(folder).items()}
+    assert splits == {"train-000.tar": "train", "train-001.tar": "train", "val.tar": "val"}
+    assert {label for label, _ in placed(folder).values()} == {"cat", "dog"}
+    merged = placed(folder, auto_split=False)
+    assert {split for _, split in merged.values()} == {None}
+
+
+def test_archives_of_which_only_some_are_named_like_splits_are_doubted(tmp_path):
+    (doubt,), _ = doubted(shards(tmp_path / "s", ["train.tar", "val.tar", "extra.tar"]))
+    assert doubt.name == "archive-per-class"
 
 
 def test_a_tar_per_class_that_holds_class_folders_is_plain(tmp_path):

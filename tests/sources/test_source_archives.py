@@ -385,10 +385,33 @@ def test_an_encrypted_member_is_rejected_and_others_are_read(tmp_path, opened):
     assert source.read("dog/3.jpg", entries["dog/3.jpg"].locator) == TREE["dog/3.jpg"]
 
 
-def test_a_member_packed_in_another_way_is_rejected(tmp_path):
-    path = zipped(tmp_path / "a.zip", {"1.jpg": b"x" * 100}, zipfile.ZIP_LZMA)
-    with pytest.raises(RejectedImage, match="unreadable: packed in the zip archive by method 14"):
-        contents(path)
+def packed_by(path, method):
+    """The zip archive with the number of another method in all its headers."""
+    data = bytearray(path.read_bytes())
+    for mark, offset in ((b"PK\1\2", 10), (b"PK\3\4", 8)):
+        at = -1
+        while (at := data.find(mark, at + 1)) >= 0:
+            struct.pack_into("<H", data, at + offset, method)
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize(("method", "name"), [(9, "Deflate64"), (14, "LZMA"), (7, "method 7")])
+def test_a_zip_packed_in_another_way_is_refused_once_with_the_command_that_repacks(
+    tmp_path, method, name
+):
+    path = packed_by(zipped(tmp_path / "my photos.zip", TREE), method)
+    with pytest.raises(InputError, match=f"is packed by {name}, which is not read") as caught:
+        listed(path)
+    assert f"7z x '{path}' -o'my photos'" in caught.value.hint
+
+
+def test_a_document_packed_in_another_way_does_not_matter(tmp_path):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("1.jpg", b"x" * 100, zipfile.ZIP_DEFLATED)
+        archive.writestr("notes.pdf", b"x" * 100, zipfile.ZIP_LZMA)
+    assert list(listed(path)) == ["1.jpg"]
 
 
 # Damage ------------------------------------------------------------------------------------

@@ -79,6 +79,24 @@ def shards(base):
     return Kind(base / "shards")
 
 
+def zip_shards(base):
+    files = sorted(folder(base).path.rglob("*.png"))
+    (base / "shards").mkdir()
+    for number in range(3):
+        with zipfile.ZipFile(base / f"shards/{number}.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+            for path in files[number::3]:
+                archive.write(path, path.relative_to(base / "images"))
+    return Kind(base / "shards")
+
+
+def compressed_shards(base):
+    files = sorted(folder(base).path.rglob("*.png"))
+    (base / "shards").mkdir()
+    for number in range(3):
+        tar(base, f"shards/{number}.tar.gz", "w:gz", files=files[number::3])
+    return Kind(base / "shards")
+
+
 KINDS = {
     "folder": folder,
     "folder and labels": folder_with_labels,
@@ -88,6 +106,8 @@ KINDS = {
     "compressed tar": lambda base: tar(base, "all.tar.gz", "w:gz"),
     "zip": zipped,
     "shards": shards,
+    "zip shards": zip_shards,
+    "compressed shards": compressed_shards,
 }
 """A new kind of source: one line here, and every test below."""
 

@@ -10,13 +10,15 @@ from imgmem.core.errors import InputError, UsageError
 from imgmem.core.messages import option
 from imgmem.core.sources.archive import ArchiveSource
 from imgmem.core.sources.base import Address, Container, Entry, Listing, Locator, Source
+from imgmem.core.sources.blob import open_blob
 from imgmem.core.sources.datasets import DatasetSource, is_dataset
 from imgmem.core.sources.folder import FolderSource
 from imgmem.core.sources.grammar import LabelRule, label_rule, meant_rule, roles
 from imgmem.core.sources.labeled import LabeledSource, ListSource, TableSpec
+from imgmem.core.sources.shards import ShardsContainer, shards_in
 from imgmem.core.sources.spool import OPENERS
 from imgmem.core.sources.tables.reader import EXTENSIONS, is_table
-from imgmem.core.sources.tars import ShardsContainer, TarContainer, shards_in
+from imgmem.core.sources.tars import TarContainer, open_tar
 from imgmem.core.sources.walk import holds_candidates
 from imgmem.core.sources.zips import ZipContainer
 from imgmem.core.specs import LabelSpec
@@ -41,8 +43,8 @@ def open_source(
     sizes: bool = True,
     **options: Any,
 ) -> Source:
-    """The source at `path`: a folder, a label table, a tar or zip archive, a folder of tar
-    shards, or a dataset.
+    """The source at `path`: a folder, a label table, a tar or zip archive, a folder of such
+    archives, or a dataset.
 
     spec: which images count, and where labels and splits come from; `options` replace fields of
     it. spool: the directory that a compressed tar is decompressed to (None: where temporary files
@@ -114,16 +116,16 @@ def open_address(address: Address) -> Source:
 def _open(path: str, spec: LabelSpec, spool: str | None, sizes: bool) -> Source:
     mode, lowered = _mode(path), path.lower()
     if stat.S_ISDIR(mode):
-        return _open_folder(path, spec, sizes)
+        return _open_folder(path, spec, spool, sizes)
     if stat.S_ISREG(mode) and is_table(path):
         return ListSource(
             path, TableSpec.of(spec), labels=spec.labels == "folder", auto_split=spec.auto_split
         )
     container: Container
     if stat.S_ISREG(mode) and lowered.endswith((".tar", *OPENERS)):
-        container = TarContainer(path, spool=spool)
+        container = open_tar(path, spool=spool)
     elif stat.S_ISREG(mode) and lowered.endswith(".zip"):
-        container = ZipContainer(path)
+        container = ZipContainer(open_blob(path))
     else:
         raise InputError(
             f"{path} is not a folder, a .tar, a .zip or a label table "
@@ -134,13 +136,13 @@ def _open(path: str, spec: LabelSpec, spool: str | None, sizes: bool) -> Source:
     return ArchiveSource(path, container, spec)
 
 
-def _open_folder(path: str, spec: LabelSpec, sizes: bool) -> Source:
+def _open_folder(path: str, spec: LabelSpec, spool: str | None, sizes: bool) -> Source:
     if is_dataset(path):
         return DatasetSource(path, labels=spec.labels == "folder", auto_split=spec.auto_split)
     source = FolderSource(path, spec, sizes=sizes)  # raises where the folder cannot be listed
     if (shards := shards_in(path)) and not holds_candidates(path):
         source.close()
-        container = ShardsContainer(path, shards)
+        container = ShardsContainer(path, shards, spool=spool)
         return ArchiveSource(path, container, spec, archives=tuple(shards))
     return source
 
@@ -148,9 +150,9 @@ def _open_folder(path: str, spec: LabelSpec, sizes: bool) -> Source:
 _READERS: dict[str, Callable[[str], Source]] = {
     "folder": FolderSource,
     "dataset": DatasetSource,
-    "tar": lambda path: ArchiveSource(path, TarContainer(path)),
+    "tar": lambda path: ArchiveSource(path, TarContainer(open_blob(path))),
     "shards": lambda path: ArchiveSource(path, ShardsContainer(path, [])),
-    "zip": lambda path: ArchiveSource(path, ZipContainer(path)),
+    "zip": lambda path: ArchiveSource(path, ZipContainer(open_blob(path))),
 }
 """How to open each kind of address."""
 

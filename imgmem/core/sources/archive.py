@@ -14,6 +14,7 @@ from imgmem.core.messages import option
 from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.sources import files
 from imgmem.core.sources.archive_doubts import archive_doubts
+from imgmem.core.sources.archive_splits import split_by_archive
 from imgmem.core.sources.arrange import DOUBTFUL, arranged
 from imgmem.core.sources.base import Address, Container, Entry, Listing, Locator, Member
 from imgmem.core.sources.catalog import Catalog, Catalogs
@@ -75,6 +76,7 @@ class ArchiveSource:
         skip = 1 if self._archives else 0
         listing = arranged(raw, members.tree, spec, ignored=members.ignored, skip=skip)
         listing = self._selection.noted(listing, self.path)
+        listing = split_by_archive(listing, self._archives, self._spec)
         if members.paired:
             note = "classes from the .cls or .json next to each image"
             return replace(listing, rule="pairs", labeled=True, notes=(*listing.notes, note))

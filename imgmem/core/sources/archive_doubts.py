@@ -11,7 +11,7 @@ from imgmem.core.sources.words import is_part, split_meant
 from imgmem.core.specs import LabelSpec
 
 _ARCHIVES = (".tar", ".zip", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar")
-_CLASS_OF_ARCHIVE = r"path:^([^/]+)\.[A-Za-z.]+/"
+_CLASS_OF_ARCHIVE = r"path:^([^/]+?)(?:\.tar)?\.[A-Za-z0-9]+/"
 """The label rule for a folder of archives, one per class."""
 
 

@@ -44,6 +44,25 @@ class Blob:
             self._fd = -1
 
 
+class Region(Blob):
+    """A part of another file's bytes, as a file of its own; closing it leaves that open."""
+
+    def __init__(self, blob: Blob, path: str, start: int, size: int) -> None:
+        """`path` is what errors call it."""
+        self._facts = blob._facts
+        self._fd = blob.fileno()
+        self._start = start
+        self.path = path
+        self.size = size
+        self.mtime_ns = blob.mtime_ns
+
+    def pread(self, length: int, offset: int) -> bytes:
+        return super().pread(max(0, min(length, self.size - offset)), self._start + offset)
+
+    def close(self) -> None:
+        """The file is another's."""
+
+
 def _stamp(facts: os.stat_result) -> tuple[int, int]:
     return facts.st_size, facts.st_mtime_ns
 

@@ -6,18 +6,18 @@ import lzma
 import os
 import zlib
 from collections.abc import Callable, Iterator
-from io import BufferedIOBase
-from typing import BinaryIO
+from typing import IO, Any, BinaryIO
+from zipfile import BadZipFile
 
 from imgmem.core.sources.blob import Blob, damaged
 from imgmem.core.sources.scratch import explained, scratch_file
 
 
-def _gzip(file: BinaryIO) -> BufferedIOBase:
+def _gzip(file: BinaryIO) -> Any:
     return gzip.GzipFile(fileobj=file)
 
 
-OPENERS: dict[str, Callable[[BinaryIO], BufferedIOBase]] = {
+OPENERS: dict[str, Callable[[BinaryIO], Any]] = {
     ".tar.gz": _gzip,
     ".tgz": _gzip,
     ".tar.bz2": bz2.BZ2File,
@@ -42,24 +42,35 @@ def decompressed(archive: Blob, extension: str, directory: str | None) -> Blob:
     Raises InputError for a damaged file, ResourceError where there is no space.
     """
     try:
-        with (
-            os.fdopen(os.dup(archive.fileno()), "rb") as file,
-            OPENERS[extension](file) as data,
-            scratch_file(directory) as spool,
-        ):
-            for window in _windows(archive.path, data):
-                with explained(directory):
-                    spool.write(window)
-            with explained(directory):
-                spool.flush()
+        with scratch_file(directory) as spool:
+            decompress(archive, extension, spool, directory)
             return Blob(os.dup(spool.fileno()), archive.path)
     finally:
         archive.close()
 
 
-def _windows(path: str, data: BufferedIOBase) -> Iterator[bytes]:
+def decompress(archive: Blob, extension: str, spool: BinaryIO, directory: str | None) -> None:
+    """Append the decompressed bytes of `archive` to `spool`, a scratch file in `directory`."""
+    with (
+        os.fdopen(os.dup(archive.fileno()), "rb") as file,
+        OPENERS[extension](file) as data,
+    ):
+        copy(archive.path, data, spool, directory)
+
+
+def copy(path: str, data: IO[bytes], spool: BinaryIO, directory: str | None) -> None:
+    """Append what `data`, of the file at `path`, still has to a scratch file in `directory`."""
+    for window in windows(path, data):
+        with explained(directory):
+            spool.write(window)
+    with explained(directory):
+        spool.flush()
+
+
+def windows(path: str, data: IO[bytes]) -> Iterator[bytes]:
+    """What `data` still has. Raises InputError, with the file's `path`, where it is damaged."""
     try:
         while window := data.read(_WINDOW):
             yield window
-    except (OSError, EOFError, zlib.error, lzma.LZMAError, ValueError) as error:
+    except (OSError, EOFError, zlib.error, lzma.LZMAError, ValueError, BadZipFile) as error:
         raise damaged(path, f"it cannot be decompressed: {error}") from None

@@ -1,14 +1,11 @@
-"""Tar archives, read in place by the offsets of their members: one, or a folder of shards."""
+"""Tar archives, read in place by the offsets of their members."""
 
-import os
 import tarfile
 from collections.abc import Iterator
 from typing import IO, NamedTuple, cast
 
-from imgmem.core.errors import RejectedImage
 from imgmem.core.sources.base import Address, Locator, Member
 from imgmem.core.sources.blob import Blob, address_of, damaged, open_blob, refused
-from imgmem.core.sources.files import open_regular, persistent, rejection
 from imgmem.core.sources.names import inner_path
 from imgmem.core.sources.spool import compressed_extension, decompressed
 
@@ -25,90 +22,50 @@ class TarSlice(NamedTuple):
     size: int
 
 
-class ShardSlice(NamedTuple):
-    """The locator of a member of a shard; mtime_ns: the shard's, when it was listed."""
-
-    offset: int
-    size: int
-    shard: str
-    mtime_ns: int
-
-
 class TarContainer:
-    """One tar archive, decompressed first where its extension says so."""
+    """One tar archive."""
 
-    def __init__(self, path: str, *, spool: str | None = None) -> None:
-        """Raises InputError if it cannot be read, ResourceError if it has no room to go to."""
-        archive = open_blob(path)
-        extension = compressed_extension(path)
-        self._mtime_ns = archive.mtime_ns
-        self._blob = archive if extension is None else decompressed(archive, extension, spool)
-        self.spool_bytes = 0 if extension is None else self._blob.size
-        self.address = address_of(archive, "tar") if extension is None else None
+    def __init__(self, blob: Blob) -> None:
+        """Take over the uncompressed archive, which is closed with this."""
+        self._blob = blob
+        self.spool_bytes = 0
+        self.address: Address | None = address_of(blob, "tar")
 
     def members(self) -> Iterator[Member]:
         for path, offset, size in tar_members(self._blob):
-            yield Member(path, path, size, self._mtime_ns, TarSlice(offset, size))
+            yield Member(path, path, size, self._blob.mtime_ns, TarSlice(offset, size))
 
     def read(self, locator: Locator, length: int | None) -> bytes:
         where = TarSlice(*locator)  # type: ignore[arg-type]
-        return _read(self._blob, where, length)
+        return self._blob.image(
+            where.size if length is None else min(length, where.size), where.offset
+        )
 
     def close(self) -> None:
         self._blob.close()
 
 
-class ShardsContainer:
-    """A folder of tar archives.
+class SpooledTar(TarContainer):
+    """One compressed tar archive, decompressed first; other processes cannot read it."""
 
-    A shard is opened for each read: there may be more of them than files may be open.
-    """
-
-    spool_bytes = 0
-
-    def __init__(self, path: str, shards: list[str]) -> None:
-        self.address = Address("shards", os.path.abspath(path))
-        self._path = path
-        self._shards = shards
+    def __init__(self, path: str, extension: str, *, spool: str | None = None) -> None:
+        """Raises InputError if it cannot be read, ResourceError if it has no room to go to."""
+        archive = open_blob(path)
+        self._mtime_ns = archive.mtime_ns
+        super().__init__(decompressed(archive, extension, spool))
+        self.spool_bytes = self._blob.size
+        self.address = None
 
     def members(self) -> Iterator[Member]:
-        for shard in self._shards:
-            blob = open_blob(os.path.join(self._path, shard))
-            try:
-                for path, offset, size in tar_members(blob):
-                    locator = ShardSlice(offset, size, shard, blob.mtime_ns)
-                    yield Member(f"{shard}/{path}", path, size, blob.mtime_ns, locator)
-            finally:
-                blob.close()
-
-    def read(self, locator: Locator, length: int | None) -> bytes:
-        where = ShardSlice(*locator)  # type: ignore[arg-type]
-        path = os.path.join(self._path, where.shard)
-        try:
-            blob = Blob(persistent(lambda: open_regular(path))[0], path)
-        except OSError as error:
-            raise rejection(error) from None
-        try:
-            if blob.mtime_ns != where.mtime_ns:
-                raise RejectedImage("changed", f"{where.shard} changed since it was listed")
-            return _read(blob, where, length)
-        finally:
-            blob.close()
-
-    def close(self) -> None:
-        """Nothing stays open."""
+        return (each._replace(mtime_ns=self._mtime_ns) for each in super().members())
 
 
-def shards_in(folder: str) -> list[str]:
-    """The names of the tar archives right in a folder, sorted by their bytes."""
-    with os.scandir(folder) as items:
-        tars = [item.name for item in items if item.name.lower().endswith(".tar")]
-    visible = [name for name in tars if not name.startswith(".")]
-    return sorted(visible, key=os.fsencode)
-
-
-def _read(blob: Blob, where: TarSlice | ShardSlice, length: int | None) -> bytes:
-    return blob.image(where.size if length is None else min(length, where.size), where.offset)
+def open_tar(path: str, *, spool: str | None = None) -> TarContainer:
+    """The tar archive at `path`, decompressed where its extension says so."""
+    extension = compressed_extension(path)
+    if extension is None:
+        return TarContainer(open_blob(path))
+    return SpooledTar(path, extension, spool=spool)
 
 
 def tar_members(blob: Blob) -> Iterator[tuple[str, int, int]]:

@@ -7,6 +7,7 @@ are its sections), and members are read at their offsets from any thread.
 
 import bz2
 import os
+import shlex
 import stat
 import struct
 import zlib
@@ -14,10 +15,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO, NamedTuple
 
-from imgmem.core.errors import RejectedImage
-from imgmem.core.sources.base import Locator, Member
-from imgmem.core.sources.blob import Blob, address_of, damaged, open_blob, refused
-from imgmem.core.sources.names import inner_path
+from imgmem.core.errors import InputError, RejectedImage
+from imgmem.core.sources.base import Address, Locator, Member
+from imgmem.core.sources.blob import Blob, address_of, damaged, refused
+from imgmem.core.sources.names import inner_path, may_be_image
 
 _LOCAL = struct.Struct("<4s22x2H")  # [4.3.7]
 _CENTRAL = struct.Struct("<4s4H4x3L3H4x2L")  # [4.3.12]
@@ -36,6 +37,11 @@ _METHODS: dict[int, Any] = {
     _DEFLATE: lambda: zlib.decompressobj(-zlib.MAX_WBITS),
     _BZIP2: bz2.BZ2Decompressor,
 }
+_UNREAD = {
+    1: "Shrink", 6: "Implode", 9: "Deflate64", 14: "LZMA", 93: "Zstandard", 95: "XZ", 96: "JPEG",
+    98: "PPMd", 99: "AES encryption",
+}  # fmt: skip
+"""Names of methods that are not read [4.4.5]; Windows packs files beyond 2 GB by Deflate64."""
 _HEAD_SLACK = {0: 0, _DEFLATE: 512, _BZIP2: 2**20}
 """Packed bytes beyond `length` that give the first `length`: deflate adds at most 5 bytes to
 64 KiB that it cannot compress; bzip2 gives nothing before the end of a block of 900 kB."""
@@ -78,16 +84,17 @@ class ZipContainer:
 
     spool_bytes = 0
 
-    def __init__(self, path: str) -> None:
-        """Raises InputError if it cannot be opened."""
-        self._blob = open_blob(path)
-        self.address = address_of(self._blob, "zip")
+    def __init__(self, blob: Blob) -> None:
+        """Take over the archive, which is closed with this."""
+        self._blob = blob
+        self.address: Address | None = address_of(blob, "zip")
 
     def members(self) -> Iterator[Member]:
         """Raises InputError for a damaged archive, and for members that are never read."""
         for record in _central_directory(self._blob):
             path = self._checked(record)
             if not record.name.endswith("/"):
+                self._require_readable(path, record.method)
                 locator = ZipSlice(
                     record.offset, record.packed, record.size, record.method, record.flags,
                     record.crc, record.name_crc,
@@ -106,6 +113,11 @@ class ZipContainer:
         except ValueError as error:
             what = f"whose name is refused: {error}"
             raise refused(self._blob.path, record.name, what) from None
+
+    def _require_readable(self, path: str, method: int) -> None:
+        """InputError, once for the archive, where a possible image is packed in an unread way."""
+        if method and method not in _METHODS and may_be_image(path):
+            raise _packed_otherwise(self._blob.path, path, method)
 
     def read(self, locator: Locator, length: int | None) -> bytes:
         where = ZipSlice(*locator)  # type: ignore[arg-type]
@@ -142,6 +154,19 @@ class ZipContainer:
 
     def close(self) -> None:
         self._blob.close()
+
+
+def _packed_otherwise(archive: str, member: str, method: int) -> InputError:
+    name = _UNREAD.get(method, f"method {method}")
+    folder = os.path.splitext(os.path.basename(archive))[0]
+    here, packed = shlex.quote(folder), shlex.quote(f"../{folder}-repacked.zip")
+    return InputError(
+        f"{archive} is packed by {name}, which is not read (first in {member})",
+        hint=f"Unpack it and build from the folder: 7z x {shlex.quote(archive)} -o{here}\n"
+        f"Or pack that folder again, and build from the result: (cd {here} && zip -qr {packed} .)",
+        path=archive,
+        member=member,
+    )
 
 
 def _unpacked(data: bytes, method: int, limit: int) -> bytes:

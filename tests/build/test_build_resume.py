@@ -95,7 +95,7 @@ def test_a_dry_run_says_what_becomes_of_an_unfinished_build(tmp_path, source):
     assert (restarted.problem, restarted.changes) == (None, "new; discards an unfinished build")
     write(source / "a/new.png", photo(48, 48, 999))
     changed = imgmem.preview_build(source, out, spec=SPEC).problem
-    assert "a/new.png is new" in str(changed)
+    assert "its inputs changed: 1 new (a/new.png)" in str(changed)
     assert snapshot(tmp_path / ".out.partial") == before
     with pytest.raises(DatasetError) as caught:
         imgmem.build(source, out, spec=SPEC)

@@ -4,6 +4,7 @@ import hashlib
 import os
 from collections.abc import Iterator
 
+from imgmem.core.build.changes import Earlier, changes_text
 from imgmem.core.build.manifest import BuildInputs
 from imgmem.core.build.plan import Plan
 from imgmem.core.build.planned import PlannedImage
@@ -11,6 +12,7 @@ from imgmem.core.errors import DatasetError, RejectedImage
 from imgmem.core.messages import option
 from imgmem.core.rows.origins import all_origins
 from imgmem.core.storage import store
+from imgmem.core.storage.csv_table import CsvTable
 from imgmem.core.storage.record import Record
 from imgmem.core.text import differences
 
@@ -24,8 +26,9 @@ def require_unchanged(record: Record, out: str, inputs: BuildInputs, plan: Plan)
     build = record.build
     changed = differences(build.get("options", {}), inputs.options)
     if not changed and build.get("identity") != inputs.identity:
-        changed = "the source's files"
-    changed = changed or _changed_file(out, plan)
+        changed = _changes(out, plan) or "labels, splits or sizes of the source's images"
+    if not changed and _is_newer(out, plan):
+        changed = _changes(out, plan)
     if changed:
         raise DatasetError(
             f"{out} is there, built otherwise; since then these changed: {changed}",
@@ -34,27 +37,38 @@ def require_unchanged(record: Record, out: str, inputs: BuildInputs, plan: Plan)
         )
 
 
-def _changed_file(out: str, plan: Plan) -> str:
-    """The first source that is newer than the dataset and has other bytes now, or ""."""
-    built = os.stat(os.path.join(out, store.RECORD)).st_mtime_ns
-    rows = _digests(out)
-    path, digest = next(rows, ("", ""))
-    for image in plan.images():
-        is_row = path == image.name.encode("utf-8", "backslashreplace").decode()
-        if image.mtime_ns > built and not (is_row and digest == _digest(plan, image)):
-            return image.name
-        if is_row:
-            path, digest = next(rows, ("", ""))
-    return ""
+def _is_newer(out: str, plan: Plan) -> bool:
+    """Whether an image of the source is newer than the dataset."""
+    built = _built_at(out)
+    return any(image.mtime_ns > built for image in plan.images())
 
 
-def _digests(out: str) -> Iterator[tuple[str, str]]:
-    """(path, digest) of each row, in order."""
-    return ((origin.path, origin.digest) for origin in all_origins(out))
+def _changes(out: str, plan: Plan) -> str:
+    """How many images are new, gone, or newer than the dataset with other bytes; "" for none."""
+    built = _built_at(out)
+
+    def differs(now: PlannedImage, before: Earlier) -> bool:
+        return now.mtime_ns > built and _digest(plan, now) != before.digest
+
+    return changes_text(_earlier(out), plan.images(), differs)
 
 
-def _digest(plan: Plan, image: PlannedImage) -> str:
+def _built_at(out: str) -> int:
+    return os.stat(os.path.join(out, store.RECORD)).st_mtime_ns
+
+
+def _earlier(out: str) -> Iterator[Earlier]:
+    """The images that were there: those of the rows, and the rejected ones."""
+    for origin in all_origins(out):
+        yield Earlier(origin.path, digest=origin.digest)
+    rejected = os.path.join(out, store.REJECTED)
+    if os.path.exists(rejected):
+        yield from (Earlier(path) for path in CsvTable(rejected).column("path"))
+
+
+def _digest(plan: Plan, image: PlannedImage) -> str | None:
+    """Of the bytes of an image; None where it cannot be read."""
     try:
         return hashlib.sha256(plan.source.read(image.name, image.locator)).hexdigest()
     except RejectedImage:
-        return ""
+        return None

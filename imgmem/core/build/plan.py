@@ -104,23 +104,6 @@ class Plan:
         times.update(lasting.digest())
         return lasting.hexdigest(), times.hexdigest()
 
-    def first_change(self, before: Iterable[PlannedImage]) -> str:
-        """What became of the first source, by name, that is not as in earlier `images`."""
-        self._database.execute("CREATE TEMP TABLE earlier (name PRIMARY KEY, size, mtime)")
-        self._database.executemany(
-            "INSERT OR REPLACE INTO earlier VALUES (?, ?, ?)",
-            ((os.fsencode(image.name), image.size, image.mtime_ns) for image in before),
-        )
-        row = self._database.execute(
-            """
-            SELECT name, 'is gone' FROM earlier WHERE name NOT IN (SELECT name FROM files)
-            UNION SELECT name, 'is new' FROM files WHERE name NOT IN (SELECT name FROM earlier)
-            UNION SELECT name, 'was modified' FROM files JOIN earlier USING (name)
-                  WHERE files.size != earlier.size OR files.mtime != earlier.mtime
-            ORDER BY name LIMIT 1"""
-        ).fetchone()
-        return f"{os.fsdecode(row[0])} {row[1]}" if row else "the classes or splits of the source"
-
     def counts(self) -> dict[str | None, dict[str | None, int]]:
         """Images by class and by split; None for no class, no split."""
         found: dict[str | None, dict[str | None, int]] = {}

@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable
 
 from imgmem.core.build import files
+from imgmem.core.build.changes import Earlier, as_in_rows, changes_text
 from imgmem.core.build.manifest import BuildInputs
 from imgmem.core.build.plan import Plan
 from imgmem.core.build.planned import PlannedImage
@@ -295,8 +296,19 @@ def _require_same_inputs(path: str, before: BuildInputs, now: BuildInputs, plan:
     if options or decoders:
         raise _other_build(path, options or decoders)
     if before.listing_now != now.listing_now:
-        planned = map(PlannedImage.from_line, all_lines(path))
-        raise _other_build(path, plan.first_change(planned))
+        raise _other_build(path, _changes(path, plan))
+
+
+def _changes(path: str, plan: Plan) -> str:
+    """What has become of the source since an unfinished build was planned."""
+    planned = map(PlannedImage.from_line, all_lines(path))
+    before = (Earlier(as_in_rows(each.name), each.size, each.mtime_ns) for each in planned)
+    text = changes_text(before, plan.images(), _was_modified)
+    return text or "the classes or splits of the source"
+
+
+def _was_modified(now: PlannedImage, before: Earlier) -> bool:
+    return (now.size, now.mtime_ns) != (before.size, before.mtime_ns)
 
 
 def _other_build(path: str, what: str) -> DatasetError:

@@ -20,8 +20,8 @@ from imgmem.core.read.augment import Keys, Step
 from imgmem.core.read.batches import threads_to_fill, together
 from imgmem.core.read.buffers import Buffers
 from imgmem.core.read.convert import Normalize
-from imgmem.core.read.selection import SplitChoice
 from imgmem.core.read.specs import BatchDtype, Layout
+from imgmem.core.specs import SplitChoice
 
 Transform: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
 

@@ -18,6 +18,7 @@ from imgmem.core.stats.options import CompareOptions, StatsOptions
     examples=(
         "imgmem stats flowers",
         "imgmem stats flowers --split val --by-class",
+        "imgmem stats flowers --split '!fold3'             all folds but the third",
         "imgmem stats flowers --fail-on 'leaks,conflicts,imbalance>20'    in CI",
         "imgmem stats flowers --report flowers.html        a page to share",
         "imgmem stats flowers other-flowers                 side by side",

@@ -4,9 +4,9 @@ Only what is in `BuildSpec` (with its `ImageSpec`) can change the bytes of a dat
 `RunSpec` and `RejectPolicy` can not.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, Protocol, get_args, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, get_args, runtime_checkable
 
 from imgmem.core.errors import UsageError
 from imgmem.core.messages import option
@@ -36,6 +36,8 @@ FOLD = "fold"
 """What the name of a fold begins with; its number follows, from 1."""
 NOT = "!"
 """What stands before the name of a split that is left out."""
+SplitChoice: TypeAlias = str | Sequence[str] | None
+"""A split, several of them, "!name" for all but one, or None for all rows."""
 
 CHANNEL_NAMES = {1: ("gray",), 3: ("red", "green", "blue")}
 """Channels by how many there are, in their order."""
@@ -291,13 +293,14 @@ class Check(NamedTuple):
 class StatsSpec:
     """What `stats` describes and checks.
 
-    split: of this split only. by_class: also the pixel values of each class.
+    split: of this split only, of several, or of all but some.
+    by_class: also the pixel values of each class.
     verify: compare all data with its checksums first.
     fail_on: the checks to make.
     report: write an HTML page here.
     """
 
-    split: str | None = None
+    split: SplitChoice = None
     by_class: bool = False
     verify: bool = False
     thresholds: Thresholds = Thresholds()
@@ -316,7 +319,8 @@ class SampleSpec:
 
     count: how many at most; None for SAMPLE_COUNT. balanced: equally many of each class.
     per_class: this many of each class. rows: these, in this order, and no others.
-    split, classes: only rows of this split, of these classes (by name); empty for all.
+    split, classes: only rows of this split (of several, of all but some), of these classes (by
+    name); empty for all.
     group: put rows of a class, of a split, or that look the same, side by side.
     seed: random order is a sort by a hash of seed and row.
     out: write the rows here; the extension says in which form.
@@ -326,7 +330,7 @@ class SampleSpec:
     balanced: bool = False
     per_class: int | None = None
     rows: tuple[int, ...] = ()
-    split: str | None = None
+    split: SplitChoice = None
     classes: tuple[str, ...] = ()
     group: SampleGroup | None = None
     seed: int = 0

@@ -80,7 +80,6 @@ def test_query_and_balance_reach_the_core(dataset):
         ("--rows", "x"),
         ("--rows", "3-"),
         ("--query", "color=red"),
-        ("--query", "split=a,split=b"),
         ("--query", "split=a", "--split", "b"),
         ("--rows", "1", "-n", "3"),
         ("--per-class", "2", "--balanced"),

@@ -304,7 +304,13 @@ class SampleOptions(TypedDict, total=False):
         str | Iterable[int],
         Option("Exact row indices.", ROWS, parse=values.row_numbers, metavar="3,17,20-25"),
     ]
-    split: Annotated[str | None, Option("From this split only.", ROWS)]
+    split: Annotated[
+        str | Sequence[str] | None,
+        Option(
+            "From this split only, from several, or from all but one.", ROWS,
+            parse=values.split_choice, metavar="NAME,…|'!NAME'",
+        ),
+    ]  # fmt: skip
     query: Annotated[
         str | Mapping[str, str | Sequence[str]],
         Option(

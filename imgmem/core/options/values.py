@@ -4,6 +4,7 @@ Each function takes either, returns what a spec's field holds (and takes that to
 ValueError with a message that shows how it is written.
 """
 
+import csv
 import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -14,7 +15,14 @@ from typing import Any
 from imgmem.core.errors import UsageError
 from imgmem.core.options.option import Fields
 from imgmem.core.paths import local_path
-from imgmem.core.specs import EXECUTORS, FOLDS, MAX_NEAR, ExecutorLike, Thresholds
+from imgmem.core.specs import (
+    EXECUTORS,
+    FOLDS,
+    MAX_NEAR,
+    ExecutorLike,
+    SplitChoice,
+    Thresholds,
+)
 from imgmem.core.units import parse_bytes
 
 _LEAST_BYTES = 2**20
@@ -70,6 +78,16 @@ def _fractions(value: Any) -> tuple[tuple[str, float], ...]:
         return tuple((name.strip(), float(fraction)) for name, fraction in pairs)
     except (AttributeError, TypeError, ValueError):
         raise ValueError(f"invalid split {value!r}; {_split_example(value)}") from None
+
+
+def split_choice(value: Any) -> SplitChoice:
+    """ "val", "fold1,fold2", "!fold3" or several names as one name, or a tuple of several."""
+    if isinstance(value, str):
+        value = next(csv.reader([value]), [])
+    names = tuple(name.strip() for name in value)
+    if not all(names):
+        raise ValueError("the name of a split is empty")
+    return names[0] if len(names) == 1 else names
 
 
 def _split_example(value: Any) -> str:
@@ -158,10 +176,8 @@ def query(value: Any) -> Fields:
         if name not in wanted:
             raise ValueError(f"invalid query {name!r}; use class=cat,split=val")
         wanted[name] += [each] if isinstance(each, str) else list(each)
-    if len(wanted["split"]) > 1:
-        raise ValueError("rows cannot be in two splits")
     found = Fields(classes=tuple(wanted["class"]))
-    return Fields(found, split=wanted["split"][0]) if wanted["split"] else found
+    return Fields(found, split=split_choice(wanted["split"])) if wanted["split"] else found
 
 
 def _pairs(value: Any) -> Iterable[tuple[str, Any]]:

@@ -20,7 +20,7 @@ from imgmem.core.read.batches import Batches, threads_to_fill
 from imgmem.core.read.convert import Normalize, plan_conversion
 from imgmem.core.read.row_reader import RowReader
 from imgmem.core.read.row_set import RowSet, joined
-from imgmem.core.read.selection import SplitChoice, ranges_of
+from imgmem.core.read.selection import choice_text, ranges_of
 from imgmem.core.read.specs import (
     Balance,
     BatchDtype,
@@ -30,6 +30,7 @@ from imgmem.core.read.specs import (
     Order,
     OrderSpec,
 )
+from imgmem.core.specs import ALL, SplitChoice
 from imgmem.core.storage import store
 from imgmem.core.storage.csv_table import CsvTable
 from imgmem.core.storage.labels import read_labels
@@ -65,10 +66,9 @@ class Dataset:
 
     def __init__(self, path: str | os.PathLike[str], split: SplitChoice = None) -> None:
         self.path = os.path.abspath(given_path(path, "DATASET"))
-        self._choice = split if split is None or isinstance(split, str) else tuple(split)
-        self.split = (
-            self._choice if isinstance(self._choice, str | None) else ",".join(self._choice)
-        )
+        split = None if split == ALL else split
+        self._choice = split if isinstance(split, str | None) else tuple(split)
+        self.split = choice_text(self._choice)
         store.require_directory(self.path)
         lock = Lock(self.path, exclusive=False)
         try:

@@ -2,14 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from imgmem.core.arrays import Indices, Labels
 from imgmem.core.read.orders import EpochOrder, epoch_length, epoch_order
 from imgmem.core.read.specs import OrderSpec
 
 Ranges = Sequence[tuple[int, int]]
+_Values = TypeVar("_Values", bound=NDArray[Any])
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,20 @@ class RowSet:
     def file_rows(self, indices: Indices) -> Indices:
         """The rows of the file at these indices."""
         return file_rows(self.ranges, indices)
+
+    def indices(self, rows: Indices) -> Indices:
+        """The indices of these rows of the file, which are all in the set."""
+        starts, firsts = _starts(self.ranges)
+        which = np.searchsorted(starts, rows, side="right") - 1
+        found: Indices = rows - starts[which] + firsts[which]
+        return found
+
+    def taken(self, values: _Values) -> _Values:
+        """Those of `values`, one for each row of the file, that are for rows of the set."""
+        if len(self.ranges) == 1:
+            return values[slice(*self.ranges[0])]  # type: ignore[return-value]
+        parts = [values[start:stop] for start, stop in self.ranges]
+        return np.concatenate([values[:0], *parts])  # type: ignore[return-value]
 
     def length(self, spec: OrderSpec) -> int:
         """Rows that an epoch hands out."""
@@ -56,9 +73,14 @@ def file_rows(ranges: Ranges, indices: Indices) -> Indices:
     """The rows of the file at these indices into all ranges, one after the other."""
     if len(ranges) == 1:
         return indices + ranges[0][0]
-    starts = np.array([start for start, _ in ranges], np.int64)
-    ends = np.cumsum([stop - start for start, stop in ranges])
-    which = np.searchsorted(ends, indices, side="right")
-    firsts = starts - np.concatenate([np.zeros(1, np.int64), ends])[:-1]
-    found: Indices = indices + firsts[which]
+    starts, firsts = _starts(ranges)
+    which = np.searchsorted(firsts, indices, side="right") - 1
+    found: Indices = indices - firsts[which] + starts[which]
     return found
+
+
+def _starts(ranges: Ranges) -> tuple[Indices, Indices]:
+    """Of each range, none of them empty, the first row in the file, and its index."""
+    starts = np.array([start for start, _ in ranges], np.int64)
+    ends = np.cumsum([stop - start for start, stop in ranges], dtype=np.int64)
+    return starts, np.concatenate([np.zeros(1, np.int64), ends])[:-1]

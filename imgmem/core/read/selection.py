@@ -2,14 +2,10 @@
 
 import re
 from collections.abc import Sequence
-from typing import TypeAlias
 
 from imgmem.core.errors import InputError, UsageError
-from imgmem.core.specs import FOLD, NOT
+from imgmem.core.specs import FOLD, NOT, SplitChoice
 from imgmem.core.storage.record import Record
-
-SplitChoice: TypeAlias = str | Sequence[str] | None
-"""A split, several of them, "!name" for all but one, or None for all rows."""
 
 _FOLD = re.compile(rf"{FOLD}\d+")
 
@@ -22,11 +18,23 @@ def ranges_of(record: Record, split: SplitChoice) -> tuple[tuple[int, int], ...]
     """
     if split is None:
         return ((0, record.shape[0]),)
-    names = [split] if isinstance(split, str) else list(split)
+    names = names_in(record, split)
     _check_names(names)
     if names[0].startswith(NOT):
         return _all_but(record, [name.removeprefix(NOT) for name in names])
     return tuple(sorted(record.rows_of(name) for name in names))
+
+
+def choice_text(split: SplitChoice) -> str | None:
+    """A choice as one text, which `ranges_of` takes too; None for all rows."""
+    return split if isinstance(split, str | None) else ",".join(split)
+
+
+def names_in(record: Record, split: str | Sequence[str]) -> list[str]:
+    """The names of a choice; a text that is not a name itself may have several, with commas."""
+    if not isinstance(split, str):
+        return list(split)
+    return [split] if split in record.splits else split.split(",")
 
 
 def _check_names(names: list[str]) -> None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from imgmem.core.read.dataset import Dataset
+from imgmem.core.read.dataset import Dataset, row_set
 from imgmem.core.rows.facts import Facts, read_facts
 from imgmem.core.rows.similar import (
     equal_groups,
@@ -28,7 +28,7 @@ def load_facts(dataset: Dataset) -> Facts:
     Raises DatasetError where the table is missing or is not for this dataset.
     """
     facts = read_facts(dataset.path, dataset.record.shape[0])
-    return facts[dataset.start : dataset.stop]
+    return row_set(dataset).taken(facts)
 
 
 class DuplicateGroup(NamedTuple):

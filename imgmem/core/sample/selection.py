@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from imgmem.core.errors import InputError, UsageError
 from imgmem.core.messages import option
-from imgmem.core.read.dataset import Dataset
+from imgmem.core.read.dataset import Dataset, row_set
 from imgmem.core.read.orders import permutation
 from imgmem.core.rows.duplicates import duplicate_groups, in_force, load_facts
 from imgmem.core.specs import SAMPLE_COUNT, SampleSpec, Thresholds
@@ -69,7 +69,8 @@ def choose(dataset: Dataset, spec: SampleSpec) -> list[Group]:
     else:
         groups = _side_by_side(dataset, _drawn(dataset, spec), spec)
     filled = (group for group in groups if len(group.rows))
-    return [replace(group, rows=group.rows + dataset.start) for group in filled]
+    rows = row_set(dataset)
+    return [replace(group, rows=rows.file_rows(group.rows)) for group in filled]
 
 
 def _named_rows(dataset: Dataset, rows: Sequence[int]) -> Rows:
@@ -126,7 +127,7 @@ def _fair(kinds: Rows, count: int) -> Rows:
 
 
 def _split_numbers(dataset: Dataset) -> Rows:
-    numbers = dataset.record.split_of_rows()[dataset.start : dataset.stop]
+    numbers = row_set(dataset).taken(dataset.record.split_of_rows())
     return np.where(numbers < 0, len(dataset.splits), numbers)
 
 

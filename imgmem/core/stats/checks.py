@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from imgmem.core.errors import CheckFailed, UsageError
 from imgmem.core.messages import option
+from imgmem.core.read.row_set import joined
+from imgmem.core.read.selection import ranges_of
 from imgmem.core.specs import MAX_IMBALANCE, Check, StatsSpec
 from imgmem.core.stats.describe import DatasetStats
 from imgmem.core.stats.kinds import FINDINGS, IMBALANCE, REJECTED
@@ -51,7 +53,13 @@ def _missing(check: Check, record: Record, spec: StatsSpec) -> str | None:
 def _missing_split(record: Record, spec: StatsSpec) -> str | None:
     if sum(stop > start for start, stop in record.splits.values()) < 2:
         return "the dataset has no two splits with rows"
-    return None if spec.split is None else "it is about more than one split"
+    chosen = joined(ranges_of(record, spec.split))
+    inside = (
+        first <= start < stop <= last
+        for first, last in chosen
+        for start, stop in record.splits.values()
+    )
+    return None if sum(inside) > 1 else "it is about more than one split"
 
 
 def failed_check(stats: DatasetStats, checks: Sequence[Check]) -> CheckFailed | None:

@@ -13,14 +13,14 @@ from imgmem.core.levels.moments import combined
 from imgmem.core.machine import memory
 from imgmem.core.messages import Message, option
 from imgmem.core.progress import ProgressCallback
-from imgmem.core.read.dataset import Dataset
+from imgmem.core.read.dataset import Dataset, row_set
 from imgmem.core.read.dataset import open as open_dataset
 from imgmem.core.rows.background import background_note, background_share
 from imgmem.core.rows.duplicates import in_force, load_facts
 from imgmem.core.rows.facts import Facts
 from imgmem.core.specs import ALL, TRAIN, RunSpec, StatsSpec, Thresholds
 from imgmem.core.stats.findings import Figures, Finding, find
-from imgmem.core.stats.scan import ScanResult, histogram_step, plan_scan, scan
+from imgmem.core.stats.scan import ScanResult, histogram_step, plan_scan, scan, split_parts
 from imgmem.core.storage.record import Normalization
 from imgmem.core.storage.verify import require_whole
 from imgmem.core.text import array_text, counts_text, summary
@@ -197,19 +197,17 @@ def _transparency_note(findings: list[Finding], build: dict[str, Any]) -> Iterat
 
 def _parts(dataset: Dataset) -> dict[str, tuple[int, int]]:
     """The rows, cut where splits begin and end: by the split's name, or "" and a number."""
-    inside = {
-        name: rows
-        for name, rows in dataset.splits.items()
-        if dataset.start <= rows[0] < rows[1] <= dataset.stop
-    }
-    parts, place = {}, dataset.start
-    for name, (start, stop) in sorted(inside.items(), key=lambda part: part[1]):
-        if place < start:
-            parts[f"/{place}"] = (place, start)  # no split's name has a slash
-        parts[name] = (start, stop)
-        place = stop
-    if place < dataset.stop:
-        parts[f"/{place}"] = (place, dataset.stop)
+    inside = split_parts(dataset)
+    parts = {}
+    for first, last in row_set(dataset).ranges:
+        place = first
+        for name, (start, stop) in inside.items():
+            if first <= start < last:
+                if place < start:
+                    parts[f"/{place}"] = (place, start)  # no split's name has a slash
+                parts[name], place = (start, stop), stop
+        if place < last:
+            parts[f"/{place}"] = (place, last)
     return parts
 
 
@@ -230,7 +228,7 @@ def _described(dataset: Dataset, parts: dict[str, ScanResult]) -> dict[str, Any]
         "splits": {
             name: stop - start
             for name, (start, stop) in dataset.splits.items()
-            if dataset.split in (None, name)
+            if dataset.split is None or name in _parts(dataset)
         },
         "channels": {
             dataset.split or ALL: _channels(whole),
@@ -292,19 +290,18 @@ def _line(mean: Figures, std: Figures) -> str | None:
 def _classes(dataset: Dataset, sums: dict[int, PixelSums]) -> list[ClassRows] | None:
     if dataset.classes is None or dataset.labels is None:
         return None
-    labels, first, classes = dataset.labels, dataset.start, len(dataset.classes)
+    labels, classes, rows = dataset.labels, len(dataset.classes), row_set(dataset)
     counts = np.bincount(labels, minlength=classes).tolist()
     in_splits = {
-        name: np.bincount(labels[start - first : stop - first], minlength=classes).tolist()
-        for name, (start, stop) in _parts(dataset).items()
-        if not name.startswith("/")
+        name: np.bincount(labels[rows.indices(np.arange(start, stop))], minlength=classes).tolist()
+        for name, (start, stop) in split_parts(dataset).items()
     }
     return [
         ClassRows(
             name=name,
             label=label,
             rows=counts[label],
-            splits={split: rows[label] for split, rows in in_splits.items()},
+            splits={split: each[label] for split, each in in_splits.items()},
             **_levels(sums.get(label)),
         )
         for label, name in enumerate(dataset.classes)

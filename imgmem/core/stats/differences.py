@@ -6,14 +6,14 @@ Rows are matched by the path of their source, then by its bytes. Memory: some 10
 import os
 from dataclasses import dataclass
 from hashlib import blake2b
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imgmem.core.arrays import Indices
-from imgmem.core.read.dataset import Dataset
+from imgmem.core.read.dataset import Dataset, row_set
 from imgmem.core.rows.duplicates import load_facts
 from imgmem.core.rows.origins import RowOrigin, paths_of, sources_of
 from imgmem.core.rows.similar import equal_groups
@@ -98,7 +98,8 @@ def _matched(a: Dataset, b: Dataset, of_a: Indices, of_b: Indices) -> _Matched:
 
 def _path_keys(dataset: Dataset) -> NDArray[np.uint64]:
     """(n,) 64 bits of a hash of each row's path."""
-    paths = paths_of(dataset.path, dataset.start, dataset.stop)
+    ranges = row_set(dataset).ranges
+    paths = chain.from_iterable(paths_of(dataset.path, *rows) for rows in ranges)
     hashes = (blake2b(os.fsencode(path), digest_size=8).digest() for path in paths)
     return np.frombuffer(b"".join(hashes), np.uint64)
 
@@ -120,7 +121,7 @@ def _class_names(dataset: Dataset) -> Named | None:
 def _split_names(dataset: Dataset) -> Named | None:
     if not dataset.splits:
         return None
-    rows = dataset.record.split_of_rows()[dataset.start : dataset.stop]
+    rows = row_set(dataset).taken(dataset.record.split_of_rows())
     return [*dataset.splits, ""], rows  # -1 is the last
 
 
@@ -148,6 +149,6 @@ def _difference(
 def _origins(dataset: Dataset, rows: Indices | None) -> list[RowOrigin]:
     if rows is None:
         return []
-    wanted = (rows[:LISTED] + dataset.start).tolist()
+    wanted = row_set(dataset).file_rows(rows[:LISTED]).tolist()
     found = sources_of(dataset.path, wanted)
     return [found[row] for row in wanted]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgmem.core.arrays import Indices, Labels
-from imgmem.core.read.dataset import Dataset
+from imgmem.core.read.dataset import Dataset, row_set
 from imgmem.core.rows.duplicates import DuplicateGroup, duplicate_groups
 from imgmem.core.rows.facts import Facts
 from imgmem.core.rows.origins import RowOrigin, group_keys, sources_of
@@ -87,7 +87,7 @@ class Found:
 class InspectedRows:
     """The rows of a dataset, or of a split, as the rules of `FINDINGS` see them.
 
-    Row numbers count from the first row of the split.
+    Row numbers count from the first row of the split, or of several splits one after the other.
     """
 
     def __init__(
@@ -102,13 +102,14 @@ class InspectedRows:
         """
         self._facts = facts
         self._dataset = dataset
+        self._rows = row_set(dataset)
         self._bad_rows = bad_rows
         self._limits = limits
 
     @property
     def splits(self) -> Indices:
         """(n,) the index of each row's split."""
-        return self._dataset.record.split_of_rows()[self._dataset.start : self._dataset.stop]
+        return self._rows.taken(self._dataset.record.split_of_rows())
 
     @property
     def labels(self) -> Labels | None:
@@ -183,7 +184,7 @@ class InspectedRows:
         dataset = self._dataset
         if dataset.record.group_column is None:
             return Found(0, [])
-        keys = group_keys(dataset.path, dataset.record)[dataset.start : dataset.stop]
+        keys = self._rows.taken(group_keys(dataset.path, dataset.record))
         rows = np.flatnonzero((keys != 0) & (self.splits >= 0))
         pairs = np.stack([keys[rows], self.splits[rows].astype(np.uint64)])
         rows = rows[np.sort(np.unique(pairs, axis=1, return_index=True)[1])]
@@ -206,7 +207,7 @@ class InspectedRows:
 
     def with_bad_values(self) -> Found:
         """The rows with NaN, Inf or values that no pixel value becomes."""
-        rows = [row - self._dataset.start for row in self._bad_rows]
+        rows: list[int] = self._rows.indices(np.array(self._bad_rows, np.int64)).tolist()
         return Found(len(rows), [FoundItem([row]) for row in rows[:LISTED]])
 
 
@@ -247,13 +248,11 @@ def find(
     """
     rows = InspectedRows(dataset, facts, bad_rows, limits)
     found = {kind: kind.rule(rows, _limit(kind, limits)) for kind in FINDINGS}
-    wanted = {row + dataset.start for each in found.values() for i in each.items for row in i.rows}
-    origins = sources_of(dataset.path, wanted)
-    return [
-        _finding(kind, each, limits, origins, dataset.start)
-        for kind, each in found.items()
-        if each.count
-    ]
+    shown = sorted({row for each in found.values() for i in each.items for row in i.rows})
+    in_file = row_set(dataset).file_rows(np.array(shown, np.int64)).tolist()
+    lines = sources_of(dataset.path, in_file)
+    origins = {row: lines[number] for row, number in zip(shown, in_file, strict=True)}
+    return [_finding(kind, each, limits, origins) for kind, each in found.items() if each.count]
 
 
 def _limit(kind: FindingKind, limits: Thresholds) -> float | None:
@@ -265,10 +264,9 @@ def _finding(
     found: Found,
     limits: Thresholds,
     origins: dict[int, RowOrigin],
-    start: int,
 ) -> Finding:
     items = tuple(
-        Item(tuple(origins[row + start] for row in i.rows), i.value, i.exact, i.distance)
+        Item(tuple(origins[row] for row in i.rows), i.value, i.exact, i.distance)
         for i in found.items
     )
     limit = _limit(kind, limits)

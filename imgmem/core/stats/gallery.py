@@ -7,11 +7,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from imgmem.core.chunks import row_ranges, rows_per_chunk
+from imgmem.core.chunks import ranges_between, rows_per_chunk
 from imgmem.core.levels.to_uint8 import to_uint8
 from imgmem.core.machine.pipeline import in_order
 from imgmem.core.progress import Progress, ProgressCallback, no_progress
-from imgmem.core.read.dataset import Dataset, reader_for
+from imgmem.core.read.dataset import Dataset, reader_for, row_set
 from imgmem.core.sample.exports import encode
 from imgmem.core.stats.scan import WINDOW_BYTES, WindowReader
 
@@ -65,26 +65,23 @@ def mean_images(
     wanted = frozenset(labels)
 
     def summed(window: tuple[int, int]) -> tuple[dict[int, NDArray[np.float64]], int]:
+        indices = rows.indices(np.arange(*window))
         sums: dict[int, NDArray[np.float64]] = {}
         images = to_uint8(read(*window), dataset.normalization)
-        for label, image in zip(_kinds(kinds, dataset, window), images, strict=True):
+        for label, image in zip(kinds[indices].tolist(), images, strict=True):
             if label in wanted:
                 sums[label] = sums.get(label, 0.0) + shrunk(image).astype(np.float64)
-        return sums, window[1]
+        return sums, int(indices[-1]) + 1
 
-    windows = ((dataset.start + a, dataset.start + b) for a, b in row_ranges(len(dataset), at_once))
+    rows = row_set(dataset)
+    windows = (part for each in rows.ranges for part in ranges_between(*each, at_once))
     totals: dict[int, NDArray[np.float64]] = {}
     for sums, last in in_order(summed, windows, workers=workers, window=2 * workers):
         for label, part in sums.items():
             totals[label] = totals.get(label, 0.0) + part
-        progress(Progress("mean images", last - dataset.start, len(dataset), "rows"))
+        progress(Progress("mean images", last, len(dataset), "rows"))
     counts = np.bincount(kinds)
     return {
         label: data_uri(np.rint(total / counts[label]).astype(np.uint8))
         for label, total in totals.items()
     }
-
-
-def _kinds(labels: NDArray[np.int64], dataset: Dataset, window: tuple[int, int]) -> list[int]:
-    kinds: list[int] = labels[window[0] - dataset.start : window[1] - dataset.start].tolist()
-    return kinds

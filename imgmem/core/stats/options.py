@@ -1,6 +1,6 @@
 """The options of `stats` and `compare`, next to the kinds of findings, which they name."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from math import inf, nan
 from typing import Annotated, Any
 
@@ -45,7 +45,13 @@ def _check(kind: str, most: str | float | None) -> specs.Check:
 class CompareOptions(ResourceOptions, total=False):
     """The options of `compare`."""
 
-    split: Annotated[str | None, Option("Describe this split only.", ROWS)]
+    split: Annotated[
+        str | Sequence[str] | None,
+        Option(
+            "Describe this split only, several, or all but one.", ROWS, parse=values.split_choice,
+            metavar="NAME,…|'!NAME'",
+        ),
+    ]  # fmt: skip
     report: Annotated[
         Path | None,
         Option(

@@ -22,7 +22,7 @@ from imgmem.core.levels.to_uint8 import to_uint8
 from imgmem.core.machine import memory
 from imgmem.core.machine.pipeline import in_order
 from imgmem.core.progress import STATISTICS, Progress, ProgressCallback, no_progress
-from imgmem.core.read.dataset import Dataset, reader_for
+from imgmem.core.read.dataset import Dataset, reader_for, row_set
 from imgmem.core.specs import RunSpec
 
 WINDOW_BYTES = forecast.SCAN_WINDOW_BYTES
@@ -108,17 +108,23 @@ class WindowReader:
         return self._read(np.arange(start, stop), self._buffer.array[: stop - start])
 
 
+def split_parts(dataset: Dataset) -> dict[str, tuple[int, int]]:
+    """The rows of the file that each split has in the dataset, where it has any, in their order."""
+    ranges = row_set(dataset).ranges
+    return {
+        name: (start, stop)
+        for name, (start, stop) in sorted(dataset.splits.items(), key=lambda part: part[1])
+        if start < stop and any(first <= start < stop <= last for first, last in ranges)
+    }
+
+
 def histogram_step(dataset: Dataset) -> int:
     """Returns every how many rows histograms count: 1 for all but large datasets."""
     pixels = len(dataset) * prod(dataset.record.shape[1:])
     if pixels <= HISTOGRAM_BYTES:
         return 1
-    inside = (
-        stop - start
-        for start, stop in dataset.splits.values()
-        if dataset.start <= start < stop <= dataset.stop
-    )
-    smallest = min(inside, default=len(dataset))
+    parts = (stop - start for start, stop in split_parts(dataset).values())
+    smallest = min(parts, default=len(dataset))
     return max(1, min(-(-pixels // SAMPLE_BYTES), smallest // SPLIT_ROWS))
 
 
@@ -146,11 +152,13 @@ def scan(
     tasks = ranges_between(start, stop, at_once * _WINDOWS_PER_TASK)
     depth = dataset.record.shape[3]
     found, floats = ScanResult.none(depth), FloatSums(depth)
+    rows_of_set = row_set(dataset)
     for part, rows, last in in_order(scanner, tasks, workers=workers, window=2 * workers):
         found.add(part)
         for sums in rows:
             floats.add(sums)
-        progress(Progress(STATISTICS, last - dataset.start, len(dataset), "rows"))
+        done = int(rows_of_set.indices(np.array([last - 1]))[0]) + 1
+        progress(Progress(STATISTICS, done, len(dataset), "rows"))
     if dataset.record.dtype != "uint8":
         found.moments = floats.moments()
     return found
@@ -167,7 +175,7 @@ class _Scanner:
         self._at_once = at_once
         self._normalization = dataset.record.normalization
         self._labels = dataset.labels if by_class else None
-        self._first = dataset.start
+        self._rows = row_set(dataset)
         self._step = histogram_step(dataset)
 
     def __call__(self, rows: tuple[int, int]) -> tuple[ScanResult, list[RowSums], int]:
@@ -204,7 +212,7 @@ class _Scanner:
         if self._labels is None:
             yield 0, last - first, None
             return
-        labels = self._labels[first - self._first : last - self._first]
+        labels = self._labels[self._rows.indices(np.arange(first, last))]
         ends = [*(np.flatnonzero(np.diff(labels)) + 1).tolist(), len(labels)]
         for start, stop in zip([0, *ends], ends, strict=False):
             yield start, stop, int(labels[start])

@@ -51,7 +51,7 @@ def test_an_empty_source_or_destination_is_not_the_current_folder(source, tmp_pa
         imgmem.estimate("")
     imgmem.build(source, tmp_path / "out", **SMALL)
     monkeypatch.chdir(tmp_path / "out")
-    for call in (imgmem.open, imgmem.stats, imgmem.sample):
+    for call in (imgmem.open, imgmem.stats, imgmem.sample, imgmem.normalize):
         with pytest.raises(UsageError, match="DATASET is empty"):
             call("")
 

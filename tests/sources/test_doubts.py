@@ -17,6 +17,11 @@ def each(above, below, count=3):
     return files(*(f"{a}/{b}" for a in above for b in below), count=count)
 
 
+def again(*folders, names=("0001", "0002", "0003")):
+    """The same file names in each folder."""
+    return [f"{folder}/{name}.png" for folder in folders for name in names]
+
+
 CLASSES = ("airplane", "forest", "street")
 
 DOUBTED = {
@@ -137,6 +142,45 @@ DOUBTED = {
     "loose-in-train": ("loose-images", [*each(("train", "val"), CLASSES), "train/x.jpg"]),
     "val-without-classes": ("loose-images", [*each(("train",), CLASSES), *files("val")]),
     "one-folder-of-both": ("loose-images", [*files("data/cat", "data/dog"), "data/x.jpg"]),
+    "two-of-each": (
+        "name-prefixes",
+        [f"{k}.{n}.jpg" for k in ("cat", "dog") for n in range(2)],
+    ),
+    "flat-with-a-logo": (
+        "name-prefixes",
+        [*(f"{k} ({n}).jpg" for k in ("cat", "dog") for n in range(20)), "logo[1].png"],
+    ),
+    "numbers-first": (
+        "name-prefixes",
+        [f"{n:04}_{('cat', 'dog')[n % 2]}.jpg" for n in range(8)],
+    ),
+    "camera": ("parts", files("DCIM/100CANON", "DCIM/101CANON")),
+    "phone": ("parts", files("100APPLE", "101APPLE", "102_PANA")),
+    "months": ("parts", files("January", "February", "sept 2021")),
+    "numbered-months": ("parts", files("01-January", "02-February")),
+    "days-first": ("parts", files("04.05.2021", "05.05.2021")),
+    "events": ("parts", files("2021-05-04 birthday", "2021-05-05")),
+    "weeks": ("parts", files("week1", "week2")),
+    "class-and-split": ("hidden-splits", files("cat_train", "cat_test", "dog_train", "dog_test")),
+    "split-and-class": ("hidden-splits", files("x/trainA", "x/testA", "x/trainB", "x/testB")),
+    "split-class-folders": (
+        "hidden-splits",
+        files("Train-cat/a", "Valid-cat/a", "Train-dog/b", "Valid-dog/c"),
+    ),
+    "cityscapes": (
+        "masks",
+        each(("leftImg8bit/train", "leftImg8bit/val", "gtFine/train", "gtFine/val"), ("aa", "bb")),
+    ),
+    "super-resolution": ("counterparts", again("HR", "LR_x2", "LR_x4")),
+    "div2k": (
+        "counterparts",
+        [f"D_HR/{n:04}.png" for n in range(1, 5)] + [f"D_LR/X2/{n:04}x2.png" for n in range(1, 5)],
+    ),
+    "stereo": ("counterparts", again("left", "right")),
+    "noise": ("counterparts", again("train/noisy", "train/clean", "test/noisy", "test/clean")),
+    "formats": ("counterparts", again("jpg", "png")),
+    "same-names": ("counterparts", again("one", "two", names=("IMG_2034", "IMG_2101", "DSC1"))),
+    "not-from-the-first": ("counterparts", again("canon", "sony", names=("0801", "0802"))),
     "case": ("alike", files("train/Cat", "train/Dog", "val/cat", "val/dog")),
     "blank": ("alike", files("cat", "cat ", "dog")),
     "unicode": ("alike", files("caf\u00e9", "cafe\u0301", "bar")),
@@ -246,6 +290,15 @@ PLAIN = {
     "class-numbers": files("class_1", "class_2"),
     "sets-of-classes": each(("train", "test"), ("class1", "class2", "class3")),
     "leaf-numbers": files("leaf1", "leaf2"),
+    "numbered-alike": again("cat", "dog"),
+    "numbered-in-splits": again("train/cat", "train/dog", "val/cat", "val/dog"),
+    "named-and-numbered": again("cat", "dog", names=("photo (1)", "photo (2)")),
+    "views-that-differ": files("left", "right"),
+    "many-classes-of-the-same-angles": again(*"abcdefg", names=("a090", "a180", "a270")),
+    "flat-views": [f"{n}_{view}.png" for n in range(6) for view in ("rgb", "infra")],
+    "month-among-flowers": files("may", "rose", "tulip"),
+    "eight-digits": files("10253000", "20253001"),
+    "kinds-of-kinds": files("animals/cat", "animals/dog", "plants/oak", "plants/elm"),
     "test-station": files("test_station", "bus_station", "train_station"),
 }
 
@@ -286,6 +339,14 @@ def test_an_explicit_rule_is_never_doubted_for_the_tree(tmp_path):
         ("thumbs-in-classes", ("cat", "dog")),
         ("unsup", ("neg", "pos")),
         ("test-without-classes", ("cat", "dog")),
+        ("two-of-each", ("cat", "dog")),
+        ("flat-with-a-logo", ("cat", "dog")),
+        ("numbers-first", ("cat", "dog")),
+        ("class-and-split", ("cat", "dog")),
+        ("split-and-class", ("A", "B")),
+        ("split-class-folders", ("cat", "dog")),
+        ("cityscapes", None),
+        ("stereo", None),
     ],
 )
 def test_the_first_remedy_is_the_likely_one(tmp_path, case, classes):
@@ -338,3 +399,18 @@ def test_what_is_said_of_a_doubt_is_true_of_the_tree(tmp_path, tree, said):
     plant(tmp_path, *tree)
     (doubt,), _ = doubted(tmp_path)
     assert said in doubt.evidence
+
+
+def test_folders_in_class_folders_are_noted_with_the_rule_that_takes_them(tmp_path):
+    plant(tmp_path, *PLAIN["kinds-of-kinds"])
+    _, labeling = doubted(tmp_path)
+    assert labeling.classes == ("animals", "plants")
+    (note,) = labeling.notes
+    assert "labels='parent' takes those in them instead (cat, dog, elm, oak)" in note
+    assert doubted(tmp_path, labels="parent")[1].notes == ()
+
+
+@pytest.mark.parametrize("case", ["classes", "years-below-classes", "class-images", "splits"])
+def test_folders_that_cannot_be_classes_are_not_noted(tmp_path, case):
+    plant(tmp_path, *PLAIN[case])
+    assert not any("parent" in note for note in doubted(tmp_path)[1].notes)

@@ -12,7 +12,7 @@ from imgmem.core.sources.doubts import Evidence, first_doubt
 from imgmem.core.sources.grammar import LabelRule, label_rule
 from imgmem.core.sources.layout import TEST_LEFT_OUT, Layout, Place
 from imgmem.core.sources.names import NO_EXTENSION
-from imgmem.core.sources.resolve import choose, class_names, notes
+from imgmem.core.sources.resolve import choose, class_names, deeper_notes, notes
 from imgmem.core.sources.tree import Folder, Tree
 from imgmem.core.specs import LabelSpec
 
@@ -39,7 +39,7 @@ def arranged(
         placed=True,
         class_names=class_names(layout, reading),
         ignored=ignored + _passed_over(tree.root, layout),
-        notes=tuple(notes(layout)),
+        notes=(*notes(layout), *(deeper_notes(layout, reading) if automatic else ())),
         doubts=first_doubt(evidence) if automatic else (),
     )
 

@@ -107,8 +107,12 @@ def as_part(text: str) -> str:
 
 def as_glob(path: str) -> str:
     """The part of a list that matches this path, and what is in it, and nothing else."""
-    escaped = re.sub(r"([*?\[])", r"[\1]", path)
-    return as_part(escaped if "/" in path else f"./{escaped}")
+    return as_name_glob(path if "/" in path else f"./{path}")
+
+
+def as_name_glob(name: str) -> str:
+    """The part of a list that matches this name at any depth."""
+    return as_part(re.sub(r"([*?\[])", r"[\1]", name))
 
 
 def pattern(text: str, option: str) -> re.Pattern[str]:

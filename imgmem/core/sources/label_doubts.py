@@ -133,7 +133,8 @@ def _remedies_for_new(
     kept = _mapped(spec, {name: name for name in sorted(new)}, "they are classes")
     foreign = [split for split in where if not any(labels.counts[n].get(split) for n in train)]
     if foreign == where:
-        return _dropped_splits(spec, foreign), kept
+        plain = Remedy({"labels": "none"}, "images without labels")
+        return _dropped_splits(spec, foreign), kept, *([plain] if spec.labels == "folder" else [])
     close = {name: get_close_matches(name, sorted(train), 1) for name in sorted(new)}
     if all(close.values()):
         return _mapped(spec, {n: c[0] for n, c in close.items()}, "they are misspelled"), kept

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
+from imgmem.core.messages import Message, option
 from imgmem.core.sources.grammar import LabelRule, label_rule, split_level
 from imgmem.core.sources.layout import SHOWN, Layout, plain, split_name
 from imgmem.core.sources.tree import Folder
@@ -117,6 +118,22 @@ def notes(layout: Layout) -> list[str]:
     elif layout.splits:
         said.append(f"merged the folders {listed(f'{name}/' for name in layout.splits)}")
     return said
+
+
+def deeper_notes(layout: Layout, reading: Reading) -> list[str]:
+    """That there are folders in class folders which may be the classes: animals/cat, plants/oak."""
+    if layout.rule != LabelRule("level", str(reading.class_level)):
+        return []
+    inner = [folder.kids for same in reading.kids.values() for folder in same]
+    below = {n for kids in inner for n in kids if not (is_series(n) or is_images(n))}
+    if len(below) < 2 or max(map(len, inner)) < 2:
+        return []
+    return [
+        Message(
+            f"the classes are the folders {listed(reading.kids)}; {option('labels', 'parent')} "
+            f"takes those in them instead ({listed(below)})"
+        )
+    ]
 
 
 def listed(names: Iterable[str]) -> str:

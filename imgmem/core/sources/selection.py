@@ -129,5 +129,7 @@ def _translated(match: re.Match[str]) -> str:
     if token in known:
         return known[token]
     if len(token) > 1:
-        return f"[^{token[2:]}" if token[1] == "!" else token
+        negated = token[1] == "!"
+        inside = re.sub(r"([\[\\&|~])", r"\\\1", token[2 if negated else 1 : -1])
+        return f"[{'^' if negated else ''}{inside}]"
     return re.escape(token)

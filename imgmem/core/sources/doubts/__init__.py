@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from imgmem.core.sources.doubts import (
     copies,
+    counterparts,
     file_names,
     first_folders,
     loose,
@@ -48,6 +49,7 @@ DETECTORS: dict[str, Detector] = {
     "parts": first_folders.parts,
     "people": first_folders.people,
     "same-folders": first_folders.same_folders,
+    "counterparts": counterparts.counterparts,
     "splits-in-one": first_folders.splits_in_one,
     "name-prefixes": file_names.prefixes,
 }

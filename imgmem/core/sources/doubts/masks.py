@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from imgmem.core.sources.doubts.evidence import Evidence, by_level, doubt, looking, unlabeled
 from imgmem.core.sources.grammar import as_glob
 from imgmem.core.sources.labeling import Doubt, Remedy
-from imgmem.core.sources.resolve import listed
+from imgmem.core.sources.resolve import Reading, listed
 from imgmem.core.sources.tree import MASK_SUFFIXES
 from imgmem.core.sources.words import (
     is_images,
@@ -23,16 +25,27 @@ def masks(evidence: Evidence) -> Doubt | None:
     masks = sorted(name for name in reading.kids if is_masks(name))
     others = reading.kids.keys() - set(masks)
     paired = {name for name in masks if without_mask(name) in {o.lower() for o in others}}
-    if not masks or not (paired or (others and all(is_images(name) for name in others))):
+    nested = _hold_the_same(reading, masks, others)
+    if not masks or not (paired or nested or (others and all(map(is_images, others)))):
         return _masks_in_classes(evidence)
     globs = [as_glob(reading.path(name)) for name in masks] if not reading.splits else masks
     without = evidence.excluding(*globs)
-    if reading.splits and all(map(is_images, others)):
+    if nested or (reading.splits and all(map(is_images, others))):
         without = Remedy({**without.options, "labels": "none"}, f"{without.meaning}, unlabeled")
     return doubt(
         f"{looking(masks)} like masks or annotations of {listed(others)}",
         without,
         by_level(reading.class_level, "they are classes"),
+    )
+
+
+def _hold_the_same(reading: Reading, masks: Iterable[str], others: Iterable[str]) -> bool:
+    """gtFine/train and gtFine/val, leftImg8bit/train and leftImg8bit/val."""
+    below = [{name for folder in reading.kids[each] for name in folder.kids} for each in others]
+    return any(
+        len(folder.kids) > 1 and folder.kids.keys() in below
+        for mask in masks
+        for folder in reading.kids[mask]
     )
 
 

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from imgmem.core.sources.doubts.evidence import Evidence, by_level, doubt
 from imgmem.core.sources.grammar import as_glob, as_part, as_texts, mapping
-from imgmem.core.sources.labeling import Doubt, Remedy
+from imgmem.core.sources.labeling import Doubt, Remedy, Value
 from imgmem.core.sources.layout import split_name
 from imgmem.core.sources.resolve import listed
 from imgmem.core.sources.tree import Folder
 from imgmem.core.sources.words import (
-    NUMBERED_PATTERN,
+    SPLIT_WORDS,
     beyond_split,
     is_masks,
-    shared_prefixes,
+    pattern_of_names,
     split_meant,
     tokens,
 )
 from imgmem.core.specs import TRAIN, LabelSpec
+
+_SPLIT = f"(?P<split>(?i:{'|'.join(SPLIT_WORDS)}))"
+_SHAPES = (
+    re.compile(f"{_SPLIT}[ ._-]*(?P<label>.+)"),
+    re.compile(f"(?P<label>.+?)[ ._-]*{_SPLIT}"),
+)
+"""Names that are a split and a class, in both orders."""
 
 
 def hidden_splits(evidence: Evidence) -> Doubt | None:
@@ -27,17 +35,20 @@ def hidden_splits(evidence: Evidence) -> Doubt | None:
     if reading.splits or evidence.without_loose().splits:
         return None
     kids = reading.root.kids
-    meant = {name: split for name in kids if (split := split_meant(name)) and not is_masks(name)}
+    meant = {
+        name: split for name in sorted(kids) if (split := split_meant(name)) and not is_masks(name)
+    }
     others = sorted(kids.keys() - meant.keys())
     nouns = {word for name in meant for word in beyond_split(name)}
     if any(nouns & set(tokens(name)) for name in others):  # train_station next to bus_station
         return None
     if len(set(meant.values())) < 2 or len(others) > max(2, len(meant)):
         return None
+    crossed = None if others else _class_and_split(evidence, meant)
     return doubt(
         f"the folders {listed(meant)} look like splits"
         + (f", next to {listed(others)}" if others else ""),
-        *_as_splits(evidence, meant, others),
+        *([crossed] if crossed else _as_splits(evidence, meant, others)),
         by_level(reading.class_level, "they are the classes"),
     )
 
@@ -69,6 +80,27 @@ def lone_split(evidence: Evidence) -> Doubt | None:
     )
 
 
+def _class_and_split(evidence: Evidence, meant: dict[str, str]) -> Remedy | None:
+    """The remedy for cat_train, cat_test, dog_train, dog_test: each name is a class and a split."""
+    for shape in _SHAPES:
+        found = {name: match for name in meant if (match := shape.fullmatch(name))}
+        classes = Counter(match["label"] for match in found.values())
+        if len(found) < len(meant) or len(classes) < 2 or max(classes.values()) < 2:
+            continue
+        words = "|".join(sorted({re.escape(match["split"]) for match in found.values()}))
+        top = "".join(f"{re.escape(folder)}/" for folder in evidence.reading.base)
+        before = shape.pattern.startswith("(?P<split>")
+        rule = f"(?:{words})[ ._-]*([^/]+?)" if before else f"([^/]+?)[ ._-]*(?:{words})"
+        options: dict[str, Value] = {
+            "labels": f"path:^{top}{rule}/",
+            "split": f"folder:{evidence.reading.class_level}",
+            "split_map": tuple(f"{as_part(name)}={split}" for name, split in meant.items()),
+        }
+        splits = listed(set(meant.values()))
+        return Remedy(options, f"the classes are {listed(classes)}, the splits {splits}")
+    return None
+
+
 def _as_splits(evidence: Evidence, meant: dict[str, str], others: list[str]) -> Iterator[Remedy]:
     """The remedy that takes folders for splits, with the classes inside them if there are any."""
     reading = evidence.reading
@@ -90,9 +122,9 @@ def _as_splits(evidence: Evidence, meant: dict[str, str], others: list[str]) -> 
             options["class_map"] = (
                 *as_texts(evidence.spec.class_map), *(as_part(f"{n}={n}") for n in new),
             )  # fmt: skip
-    elif prefixes := _prefixes_in(evidence, meant):
-        options["labels"], named = NUMBERED_PATTERN, prefixes
-        dropped = {name for name in meant if name not in named}
+    elif rules := _rules_in(evidence, meant):
+        options["labels"] = next(iter(rules.values()))
+        dropped = {name for name in meant if rules.get(name) != options["labels"]}
     names = _names_of_splits(meant, dropped)
     options["split"] = f"folder:{number}"
     if names:
@@ -141,18 +173,19 @@ def _reaches(folder: Folder, depth: int) -> bool:
     return depth == 0 or any(_reaches(child, depth - 1) for child in folder.kids.values())
 
 
-def _prefixes_in(evidence: Evidence, meant: dict[str, str]) -> set[str]:
-    """The folders whose images' names share a few prefixes (`cat.0.jpg`, `dog.0.jpg`)."""
+def _rules_in(evidence: Evidence, meant: dict[str, str]) -> dict[str, str]:
+    """The folders whose images' names share a few words (`cat.0.jpg`, `dog.0.jpg`), with the
+    label rule for that."""
     start = len(evidence.reading.base) + evidence.skip
-    return {
-        name
-        for name in meant
-        if shared_prefixes(
+    found = {
+        name: pattern_of_names(
             entry.name.rpartition("/")[2]
             for entry in evidence.entries
             if entry.name.split("/")[start] == name
         )
+        for name in meant
     }
+    return {name: pattern.rule for name, pattern in found.items() if pattern}
 
 
 def _names_of_splits(meant: dict[str, str], dropped: set[str]) -> dict[str, str]:

@@ -2,11 +2,10 @@
 
 import errno
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from support.mounts import run_with_mounts
 from support.trees import class_folders, snapshot
 
 import imgmem
@@ -216,13 +215,12 @@ def test_normalize_fills_an_existing_folder(tmp_path, source):
 
 
 MOUNTS = """
-import os, subprocess, sys
+import os, sys
 import imgmem
 from imgmem.core.sample.exports import save
 from imgmem.core.specs import BuildSpec, ImageSpec
 base, source = sys.argv[1:3]
 os.chdir(base)
-def mount(*arguments): subprocess.run(["mount", *arguments], check=True)
 SPEC, OTHER = (BuildSpec(image=ImageSpec(size=size)) for size in ((8, 10), (6, 6)))
 def rows(out):
     with imgmem.open(out) as dataset:
@@ -284,15 +282,9 @@ assert os.listdir("x/out") == [], os.listdir("x/out")
 
 @pytest.mark.parametrize("trial", TRIALS)
 def test_real_mounts(tmp_path, source, trial):
-    run = ["unshare", "-rm"]
-    try:
-        subprocess.run([*run, "mount", "-t", "tmpfs", "none", "/mnt"], check=True)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("no mounts of one's own here")
     base = tmp_path / "base"
     base.mkdir()
-    program = [sys.executable, "-c", MOUNTS + TRIALS[trial], str(base), str(source)]
-    done = subprocess.run([*run, *program], capture_output=True, text=True, timeout=120)
+    done = run_with_mounts(MOUNTS + TRIALS[trial], base, source)
     if "overlay" in done.stderr and "CalledProcessError" in done.stderr:
         pytest.skip("no overlays here")
     assert done.returncode == 0, done.stderr

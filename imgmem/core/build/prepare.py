@@ -17,6 +17,7 @@ from imgmem.core.sources.files import MISSING, NO_LABEL
 from imgmem.core.sources.grammar import label_rule, mapping, paths, roles
 from imgmem.core.sources.groups import grouped
 from imgmem.core.sources.labeling import Labeling
+from imgmem.core.sources.scratch import scratch_near
 from imgmem.core.sources.settle import require_images, settle
 from imgmem.core.specs import BuildSpec, RejectPolicy
 
@@ -36,9 +37,11 @@ def open_and_list(
 ) -> tuple[Source, Listing, Labeling]:
     """The source, open until `stack` ends, with its listing and what that means.
 
-    scratch: a directory for what has to be decompressed.
+    scratch: a directory for what has to be decompressed, and for all scratch data where
+    temporary space is too small.
     Raises InputError where it holds no images.
     """
+    stack.enter_context(scratch_near(scratch))
     images = open_source(source, spec, spool=scratch)
     stack.callback(images.close)
     listing, labeling = settle(images.listing(progress), spec, spec.classes)

@@ -4,6 +4,7 @@ Nothing here needs OpenCV: it works even where OpenCV cannot be loaded.
 """
 
 import os
+from contextlib import closing
 from dataclasses import dataclass
 from math import prod
 from typing import Unpack
@@ -33,6 +34,7 @@ from imgmem.core.paths import local_path
 from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.sources import Listing, Source, open_source
 from imgmem.core.sources.labeling import Labeling, class_counts, split_counts
+from imgmem.core.sources.scratch import scratch_near
 from imgmem.core.sources.settle import require_images, settle
 from imgmem.core.specs import NAIVE_DTYPES, EstimateSpec, ImageSpec, NaiveDtype, RunSpec
 from imgmem.core.storage import store
@@ -142,11 +144,11 @@ def estimate(
 def _estimate(path: str, spec: EstimateSpec, run: RunSpec, progress: ProgressCallback) -> Estimate:
     if os.path.isfile(os.path.join(path, store.RECORD)):
         return _of_dataset(path, spec, run, available_here(path))
-    source = open_source(path, spec, sizes=spec.sample is None)
-    try:
+    with (
+        scratch_near(spec.out),
+        closing(open_source(path, spec, sizes=spec.sample is None)) as source,
+    ):
         return _of_source(path, source, spec, run, progress, available_here(spec.out))
-    finally:
-        source.close()
 
 
 def limit_check(result: Estimate, spec: EstimateSpec) -> CheckFailed | None:

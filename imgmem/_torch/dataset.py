@@ -13,7 +13,7 @@ import torch
 from torch.utils.data import default_collate, get_worker_info
 
 from imgmem._torch.shared_batches import Batch, SharedBatch, slots
-from imgmem.core.arrays import Images, Indices
+from imgmem.core.arrays import Images, Indices, Labels
 from imgmem.core.errors import UsageError
 from imgmem.core.read import dataset as core
 from imgmem.core.read.augment import Keys, Step
@@ -29,9 +29,10 @@ Transform: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
 class ImageDataset(torch.utils.data.Dataset[Any]):
     """The images of a dataset, or of some splits, as tensors (C, H, W) with their labels.
 
-    `dataset[i]` is (image, label), or the image alone without labels. Works with any
-    DataLoader and sampler, in forked and spawned workers; it pickles as its path. A
-    DataLoader fetches whole batches from it, which `collate` passes on as they are and
+    `dataset[i]` is (image, label), or the image alone without labels. Labels are int64 class
+    indices, or float32: flags (n, K) for BCEWithLogitsLoss, numbers (n,) or (n, T) for MSELoss.
+    Works with any DataLoader and sampler, in forked and spawned workers; it pickles as its path.
+    A DataLoader fetches whole batches from it, which `collate` passes on as they are and
     PyTorch's default collate function copies once.
 
     Attributes:
@@ -121,18 +122,18 @@ class ImageDataset(torch.utils.data.Dataset[Any]):
         return {name: index for index, name in enumerate(self.classes or ())}
 
     @cached_property
-    def targets(self) -> list[int]:
-        """The class index of each row."""
-        return [] if self.data.labels is None else list(map(int, self.data.labels))
+    def targets(self) -> list[Any]:
+        """The label of each row: a class index, a list of flags, a number or a list of them."""
+        return [] if self.data.labels is None else self.data.labels.tolist()
 
     @cached_property
-    def samples(self) -> list[tuple[str, int]]:
-        """(path, class index) of each row, the path relative to the source; -1 without labels."""
+    def samples(self) -> list[tuple[str, Any]]:
+        """(path, target) of each row, the path relative to the source; -1 without labels."""
         paths = self.data.paths()
         return list(zip(paths, self.targets or [-1] * len(paths), strict=True))
 
     @property
-    def imgs(self) -> list[tuple[str, int]]:
+    def imgs(self) -> list[tuple[str, Any]]:
         """The same as `samples`."""
         return self.samples
 
@@ -154,7 +155,7 @@ class ImageDataset(torch.utils.data.Dataset[Any]):
         if isinstance(batch, torch.Tensor):
             return batch[0]
         image, *others = batch
-        return (image[0], *(int(other[0]) for other in others))
+        return (image[0], *(_single(other[0]) for other in others))
 
     def __getitems__(self, rows: list[int]) -> "Samples":
         """The samples at these rows, all in one batch: what a DataLoader asks for."""
@@ -168,7 +169,7 @@ class ImageDataset(torch.utils.data.Dataset[Any]):
         batch = together(images, self.data.labels, indices, rows=self._options["rows"])
         if isinstance(batch, torch.Tensor):
             return batch
-        return (images, *map(torch.from_numpy, batch[1:]))
+        return (images, *map(_as_losses_want, batch[1:]))
 
     def _images(self, indices: Indices, keys: Keys | None) -> torch.Tensor:
         is_worker = get_worker_info() is not None
@@ -191,6 +192,16 @@ class ImageDataset(torch.utils.data.Dataset[Any]):
         if get_spawning_popen() is not None:  # on its way to a worker that is being started
             require_picklable(self.transform, "transform")
         return _reopen, (*self._path_and_split, self.transform, self._options)
+
+
+def _as_losses_want(labels: Labels) -> torch.Tensor:
+    """Labels as a tensor, flags as float32: BCEWithLogitsLoss takes no other."""
+    return torch.from_numpy(labels.astype(np.float32) if labels.dtype == np.uint8 else labels)
+
+
+def _single(value: torch.Tensor) -> Any:
+    """One label or row number: a plain number, or a tensor of flags or numbers."""
+    return value if value.ndim else value.item()
 
 
 class KeyedRow(int):

@@ -8,7 +8,12 @@ from imgmem.core.options.option import Declared
 
 
 class ParsedType(click.ParamType):  # type: ignore[type-arg] # generic in the newest Click only
-    """The values of an option, read by what the core declares."""
+    """The values of an option, read by what the core declares.
+
+    Where an option may be given several times, its environment variable has a value a line.
+    """
+
+    envvar_list_splitter = "\n"
 
     def __init__(self, declared: Declared) -> None:
         self.name = declared.facts.metavar or _METAVARS.get(declared.kind, "TEXT")

@@ -19,7 +19,7 @@ Method = Literal["standardize", "rescale", "minmax", "given"]
 Resize = Literal["auto", "area", "pillow"]
 OnError = Literal["stop", "skip"]
 NaiveDtype = Literal["uint8", "float32", "float64"]
-Target = Literal["class"]
+Target = Literal["class", "multilabel", "number"]
 
 EXECUTORS = ("auto", "threads", "processes")
 FITS: tuple[str, ...] = get_args(Fit)
@@ -110,8 +110,11 @@ class LabelSpec:
     labels: "folder" (decided from the tree), "folder:N", "parent", "path", "name:REGEX",
     "path:REGEX", "none", or the path of a label table.
     columns: the roles of a label table's columns: "path=id,label=breed", or a mapping.
-    target: "class" makes every distinct value of the label a class, whatever it looks like; by
-    default what looks like a number or a list is a doubt.
+    target: "class" makes every distinct value of the label a class, whatever it looks like;
+    "multilabel" takes any number of classes an image, "number" one or several numbers. By default
+    there is one class an image, and what looks like a number or a list is a doubt.
+    no_label: words that mean that an image has no label, with target="multilabel"; "" for an
+    empty cell.
     group: what images no split may part: a column of a table, "folder:N" or "name:REGEX".
     class_map, split_map: new names, found=name: renames, joins, and drops (to nothing).
     split_from: "folder:N", the folder that is the split; None for the source's own splits.
@@ -122,6 +125,7 @@ class LabelSpec:
     labels: str = "folder"
     columns: str | Mapping[str, str] | tuple[str, ...] = ()
     target: Target | None = None
+    no_label: tuple[str, ...] = ()
     group: str | None = None
     class_map: str | Mapping[str, str] | tuple[str, ...] = ()
     split_from: str | None = None

@@ -5,12 +5,13 @@ import io
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from imgmem.core.storage.targets import row_cells
+
 if TYPE_CHECKING:
     from imgmem.core.build.decoding import Chunk
     from imgmem.core.build.manifest import BuildManifest
 
 REJECT_COLUMNS = ("path", "reason", "detail")
-_NONE = ("", "")
 _END = "\0\n"
 
 
@@ -20,6 +21,7 @@ class RowLines:
     def __init__(self, manifest: "BuildManifest") -> None:
         self._splits = manifest.splits or ("",)
         self._classes = manifest.classes
+        self._target = manifest.target
         self._beginnings: dict[tuple[int, int], str] = {}
 
     def __call__(self, chunk: "Chunk", first: int) -> bytes:
@@ -30,13 +32,18 @@ class RowLines:
         ]
         return "".join(lines).encode("utf-8", "backslashreplace")
 
-    def _beginning(self, split: int, label: int) -> str:
+    def _beginning(self, split: int, label: Any) -> str:
         """Split, label and class as CSV, with the comma behind them."""
+        if not isinstance(label, int):
+            return self._text(split, label)
         if (split, label) not in self._beginnings:
-            names = (label, self._classes[label]) if self._classes else _NONE
-            [line] = csv_texts([(self._splits[split], *names, "")])
-            self._beginnings[split, label] = line.removesuffix("\n")
+            self._beginnings[split, label] = self._text(split, label)
         return self._beginnings[split, label]
+
+    def _text(self, split: int, label: Any) -> str:
+        names = row_cells(self._target, label, self._classes)
+        [line] = csv_texts([(self._splits[split], *names, "")])
+        return line.removesuffix("\n")
 
 
 def csv_texts(rows: Iterable[tuple[Any, ...]]) -> list[str]:

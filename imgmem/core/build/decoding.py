@@ -65,7 +65,7 @@ class Chunk:
 
     features: npt.NDArray[Any]
     facts: npt.NDArray[np.void]
-    labels: list[int]
+    labels: list[Any]
     splits: list[int]
     texts: list[str]
     rejects: bytes = b""

@@ -13,8 +13,6 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from itertools import islice
 
-import numpy as np
-
 from imgmem.core.build.csv_text import REJECT_COLUMNS, csv_lines
 from imgmem.core.build.manifest import BuildManifest
 from imgmem.core.build.planned import PlannedImage
@@ -25,7 +23,7 @@ from imgmem.core.rows import facts as row_facts
 from imgmem.core.rows.origins import ROW_COLUMNS
 from imgmem.core.storage import durable, store
 from imgmem.core.storage.durable import File
-from imgmem.core.storage.npy import HEADER_BYTES, ArrayHeader
+from imgmem.core.storage.npy import HEADER_BYTES
 from imgmem.core.storage.slots import SLOTS_BYTES, Slots
 
 PLAN = "plan.json"
@@ -54,8 +52,8 @@ def create_files(path: str, manifest: BuildManifest, images: Iterable[PlannedIma
     _create(path, CRASH)
     _create(path, store.FEATURES, allocate=header.file_bytes)
     written = {BLOCKS: Written(), store.FACTS: Written()}
-    if manifest.classes is not None:
-        labels = ArrayHeader((manifest.sources,), np.dtype(np.int64))
+    if manifest.target is not None:
+        labels = manifest.labels_header(manifest.sources)
         _create(path, store.LABELS, allocate=labels.file_bytes)
         written[store.LABELS] = Written()
     _create(path, store.FACTS, allocate=_facts_bytes(manifest.sources))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from imgmem.core.specs import BUILD_DTYPES
+from imgmem.core.specs import BUILD_DTYPES, TARGETS
 from imgmem.core.storage.fields import (
     MAX_INT,
     CheckedFields,
@@ -21,6 +21,7 @@ from imgmem.core.storage.fields import (
     whole,
 )
 from imgmem.core.storage.npy import ArrayHeader
+from imgmem.core.storage.targets import labels_header
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +60,9 @@ class BuildInputs:
 class BuildManifest:
     """What is being built (`plan.json`). shape: (H, W, C) of a row. sources: how many.
 
-    group_column: which of `extra_columns` holds groups. labels: the rule that labels came by.
+    target: what labels are, one of TARGETS, None where there are none. target_names: of the
+    numbers. group_column: which of `extra_columns` holds groups. labels: the rule that labels
+    came by.
     """
 
     inputs: BuildInputs
@@ -70,8 +73,15 @@ class BuildManifest:
     classes: tuple[str, ...] | None
     splits: tuple[str, ...]
     extra_columns: tuple[str, ...]
+    target: str | None = None
+    target_names: tuple[str, ...] = ()
     group_column: str | None = None
     labels: str = "none"
+
+    def labels_header(self, rows: int) -> ArrayHeader:
+        """Of y.npy."""
+        classes, names = len(self.classes or ()), len(self.target_names)
+        return labels_header(self.target, rows, classes=classes, names=names)
 
     def header(self, rows: int) -> ArrayHeader:
         return ArrayHeader((rows, *self.shape), np.dtype(self.dtype))
@@ -98,6 +108,8 @@ class BuildManifest:
             classes=found.take("classes", optional(distinct_names)),
             splits=found.take("splits", distinct_names),
             extra_columns=found.take("extra_columns", tuple_of(text)),
+            target=found.take("target", optional(one_of(TARGETS))),
+            target_names=found.take("target_names", tuple_of(text)),
             group_column=found.take("group_column", optional(text)),
             labels=found.take("labels", text),
         )

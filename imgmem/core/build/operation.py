@@ -201,6 +201,8 @@ def _manifest(job: _Job, size: tuple[int, int]) -> BuildManifest:
         dtype=job.spec.dtype,
         classes=job.plan.classes,
         splits=job.plan.splits,
+        target=job.plan.target,
+        target_names=job.plan.labeling.target_names,
         extra_columns=job.plan.listing.extra_columns,
         group_column=job.plan.listing.group_column,
         labels=job.plan.labeling.rule,

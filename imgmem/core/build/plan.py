@@ -17,7 +17,9 @@ from imgmem.core.build.splits import assign_splits, parted_groups, require_group
 from imgmem.core.sources import Entry, Listing, Source
 from imgmem.core.sources.labeling import Labeling, require_certain
 from imgmem.core.sources.scratch import scratch_database
+from imgmem.core.sources.targets import names_in, planned
 from imgmem.core.specs import BuildSpec
+from imgmem.core.storage.targets import CLASS
 
 _CACHE_KIB = 16 * 1024
 _BATCH = 4096
@@ -32,9 +34,9 @@ CREATE TABLE files (
 class Plan:
     """The rows-to-be of one source under one BuildSpec.
 
-    classes: names by index, None if unlabeled. empty_classes: those without a source.
-    splits: names in row order, () for none. notes: what the user should know. total: how many
-    sources. mean_bytes: of a source.
+    classes: names by index, None without classes. target: what labels are, None if unlabeled.
+    empty_classes: those without a source. splits: names in row order, () for none. notes: what
+    the user should know. total: how many sources. mean_bytes: of a source.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Plan:
         self.labeling = labeling
         self.spec = spec
         self.classes = labeling.classes
+        self.target = labeling.target if listing.labeled else None
         self.empty_classes = _empty_classes(listing, labeling)
         self.splits: tuple[str, ...] = ()
         self.total, self.mean_bytes = 0, 1
@@ -78,7 +81,8 @@ class Plan:
     def images(self) -> Iterator[PlannedImage]:
         """The sources in row order."""
         order = "rank" if self.spec.shuffle else self._order
-        indices = {os.fsencode(name): index for index, name in enumerate(self.classes or ())}
+        indices = {name: index for index, name in enumerate(self.classes or ())}
+        target = self.target or CLASS
         positions = {name: index for index, name in enumerate(self.splits)}
         self._make_positions(positions)
         query = f"""
@@ -87,7 +91,8 @@ class Plan:
             ORDER BY position, {order}, name, files.rowid"""
         for name, size, mtime, label, split, locator, extra in self._database.execute(query):
             yield PlannedImage(
-                os.fsdecode(name), size, mtime, indices.get(label, -1), positions.get(split, 0),
+                os.fsdecode(name), size, mtime, planned(_label(label), target, indices),
+                positions.get(split, 0),
                 _tuple(locator), _tuple(extra),
             )  # fmt: skip
 
@@ -105,13 +110,23 @@ class Plan:
         return lasting.hexdigest(), times.hexdigest()
 
     def counts(self) -> dict[str | None, dict[str | None, int]]:
-        """Images by class and by split; None for no class, no split."""
+        """Images by class and by split; None for no class, no split. One of several classes
+        counts in each, and what is a number in none."""
         found: dict[str | None, dict[str | None, int]] = {}
         query = "SELECT label, split, COUNT(*) FROM files GROUP BY label, split"
         for label, split, count in self._database.execute(query):
-            name = None if label is None else os.fsdecode(label)
-            found.setdefault(name, {})[split] = count
+            text = _label(label)
+            names = [None] if text is None else names_in(text, self.target or CLASS)
+            for name in names:
+                by_split = found.setdefault(name, {})
+                by_split[split] = by_split.get(split, 0) + count
         return found
+
+    def split_counts(self) -> dict[str, int]:
+        """Images of each split, in row order."""
+        query = "SELECT split, COUNT(*) FROM files GROUP BY split"
+        counts = dict(self._database.execute(query).fetchall())
+        return {name: counts.get(name, 0) for name in self.splits}
 
     def name_bytes(self) -> int:
         """Bytes of all names together."""
@@ -188,10 +203,14 @@ class Plan:
 
 
 def _empty_classes(listing: Listing, labeling: Labeling) -> list[str]:
-    """Class folders without an image; a dataset may have classes without rows."""
-    if listing.rule == "dataset":
+    """Class folders without an image; a dataset or a table may have classes without rows."""
+    if listing.rule in ("dataset", "table"):
         return []
     return sorted(set(listing.class_names) - set(labeling.counts), key=os.fsencode)
+
+
+def _label(stored: bytes | None) -> str | None:
+    return None if stored is None else os.fsdecode(stored)
 
 
 def _json(values: tuple[Any, ...]) -> str:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable
 from json.encoder import encode_basestring_ascii
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from imgmem.core.sources import Locator
 
@@ -12,13 +12,14 @@ class PlannedImage(NamedTuple):
     """One image of the plan, in row order; in files it is a line of JSON, a list of its fields.
 
     name, size (bytes), mtime_ns, locator, extra: as the source's `Entry` has them.
-    label: class index, or -1 for none. split: index of the split, 0 where there are none.
+    label: class index, or -1 for none; or the list of class indices, or of numbers.
+    split: index of the split, 0 where there are none.
     """  # a tuple: there is one for each image
 
     name: str
     size: int
     mtime_ns: int
-    label: int
+    label: Any
     split: int
     locator: Locator = ()
     extra: tuple[str, ...] = ()

@@ -135,6 +135,7 @@ def recorded_options(spec: BuildSpec) -> dict[str, Any]:
 LATER_OPTIONS = (
     "columns",
     "target",
+    "no_label",
     "group",
     "folds",
     "class_map",
@@ -151,6 +152,7 @@ def _recorded_labels(spec: BuildSpec) -> dict[str, Any]:
         "columns": [list(pair) for pair in roles(spec.columns, "columns")],
         "class_map": mapping(spec.class_map, "class_map") if spec.class_map else {},
         "target": spec.target,
+        "no_label": list(spec.no_label),
         "group": spec.group,
         "folds": spec.folds,
         "split_from": spec.split_from,

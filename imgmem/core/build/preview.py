@@ -139,9 +139,7 @@ def _preview(source: str, out: str, plan: Plan) -> BuildPreview:
         rule=plan.labeling.rule,
         images=plan.total,
         classes=tuple(_classes(plan, counts)),
-        splits={
-            name: sum(by_split.get(name, 0) for by_split in counts.values()) for name in plan.splits
-        },
+        splits=plan.split_counts(),
         ignored=dict(sorted(plan.listing.ignored.items())),
         notes=plan.notes,
         doubts=tuple(asdict(doubt) for doubt in plan.labeling.doubts),

@@ -37,6 +37,7 @@ from imgmem.core.storage.durable import File
 from imgmem.core.storage.npy import HEADER_BYTES
 from imgmem.core.storage.record import Record
 from imgmem.core.storage.slots import Slots
+from imgmem.core.storage.targets import CLASS, labels_data
 
 _ROWS_AT_ONCE = 65_536
 _NEVER_MEASURED = {"empty", "not-an-image", "unreadable"}
@@ -65,7 +66,7 @@ class UnfinishedBuild:
         self._row_lines = RowLines(self.manifest)
         self._features = self._open(store.FEATURES)
         growing = [store.FACTS, store.ROWS, store.REJECTED, BLOCKS]
-        if self.manifest.classes is not None:
+        if self.manifest.target is not None:
             growing.append(store.LABELS)
         self._growing = {name: self._open(name) for name in growing}
         self._require_whole()
@@ -137,7 +138,7 @@ class UnfinishedBuild:
         crcs, open_block = blocks.append_checksums(data, start, state.open_block)
         additions = {
             BLOCKS: np.array(crcs, "<u4").tobytes(),
-            store.LABELS: np.array(chunk.labels, np.int64).tobytes(),
+            store.LABELS: labels_data(self.manifest.labels_header(0), chunk.labels),
             store.FACTS: chunk.facts.tobytes(),
             store.ROWS: self._row_lines(chunk, state.rows),
             store.REJECTED: chunk.rejects,
@@ -213,13 +214,18 @@ class UnfinishedBuild:
         open_block = state.rows * self._row_bytes % blocks.BLOCK_BYTES
         checksums = {"X": self._full_blocks() + ([state.open_block] if open_block else [])}
         if store.LABELS in self._growing:
-            checksums["y"] = self._checksums_of(self._growing[store.LABELS], 8 * state.rows)
+            length = manifest.labels_header(state.rows).data_bytes
+            checksums["y"] = self._checksums_of(self._growing[store.LABELS], length)
         height, width, depth = manifest.shape
+        target = None if manifest.target == CLASS else manifest.target  # as it is without
         return Record(
             shape=(state.rows, height, width, depth),
             dtype=manifest.dtype,
             classes=manifest.classes,
             splits=_ranges(manifest.splits, state.splits),
+            target=target,
+            target_names=manifest.target_names,
+            requires=() if target is None else ("target",),
             group_column=manifest.group_column,
             image=manifest.image,
             checksum_block=blocks.BLOCK_BYTES,

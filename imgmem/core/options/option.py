@@ -30,6 +30,7 @@ class Option:
         aliases: Other words for some of its words.
         short: A short flag.
         multiple: Whether the flag may be given several times; `parse` gets a tuple of texts then.
+        may_be_empty: Whether an empty text is a value.
         variable: Whether an environment variable may set it: never for a switch that deletes,
             undoes, draws again or leaves the work out.
     """
@@ -45,6 +46,7 @@ class Option:
     aliases: Mapping[str, str] | None = None
     short: str = ""
     multiple: bool = False
+    may_be_empty: bool = False
     variable: bool = True
 
 
@@ -65,7 +67,8 @@ class Declared:
     def value(self, given: Any) -> Any:
         """The field's value for what was given. Raises ValueError, also for an empty text: it
         comes from a variable that is not set."""
-        if given == "" if isinstance(given, str) else isinstance(given, tuple) and "" in given:
+        empty = given == "" if isinstance(given, str) else isinstance(given, tuple) and "" in given
+        if empty and not self.facts.may_be_empty:
             raise ValueError("the value is empty, as an unset variable is")
         if self.facts.parse is not None:
             return self.facts.parse(given)

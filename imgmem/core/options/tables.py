@@ -115,8 +115,20 @@ class LabelOptions(TypedDict, total=False):
     ]  # fmt: skip
     target: Annotated[
         specs.Target | None,
-        Option("class: every distinct value of the label column is a class.", LABELS),
+        Option(
+            "class: every distinct value is a class; multilabel: any number of classes per image; "
+            "number: a number to predict.",
+            LABELS,
+        ),
     ]
+    no_label: Annotated[
+        str | Sequence[str],
+        Option(
+            f'With {option("target", "multilabel")}: a word for no label, e.g. "No Finding"; "" '
+            "for an empty cell.",
+            LABELS, parse=values.words, metavar="WORD", multiple=True, may_be_empty=True,
+        ),
+    ]  # fmt: skip
     include: Annotated[
         str | Sequence[str],
         Option(

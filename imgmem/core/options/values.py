@@ -240,6 +240,14 @@ def classes(value: Any) -> Fields:
     return Fields(classes=tuple(map(str, value)))
 
 
+def words(value: Any) -> tuple[str, ...]:
+    """A text, or several, as a tuple of texts."""
+    found = (value,) if isinstance(value, str) else tuple(value)
+    if not all(isinstance(word, str) for word in found):
+        raise ValueError(f"{value!r} is not text")
+    return found
+
+
 def as_given(value: Any) -> Any:
     """The value of an option that is only understood where it is used."""
     return value

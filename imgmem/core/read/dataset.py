@@ -33,7 +33,7 @@ from imgmem.core.read.specs import (
 from imgmem.core.specs import ALL, SplitChoice
 from imgmem.core.storage import store
 from imgmem.core.storage.csv_table import CsvTable
-from imgmem.core.storage.labels import read_labels
+from imgmem.core.storage.labels import class_counts, read_labels
 from imgmem.core.storage.locks import Lock
 from imgmem.core.storage.npy import HEADER_BYTES
 
@@ -115,8 +115,12 @@ class Dataset:
 
     @cached_property
     def labels(self) -> Labels | None:
-        """(N,) int64 class indices, read-only; None without labels."""
-        if self.record.classes is None:
+        """What is to be predicted, read-only; None without labels.
+
+        (N,) int64 class indices; (N, K) uint8 flags where there may be several labels; (N,) or
+        (N, T) float32 numbers. `target` says which.
+        """
+        if not self.record.labeled:
             return None
         everything = read_labels(self.path, self.record)
         parts = [everything[start:stop] for start, stop in self._ranges]
@@ -125,16 +129,26 @@ class Dataset:
         return labels
 
     @property
+    def target(self) -> str | None:
+        """What labels are: "class", "multilabel" or "number"; None without labels."""
+        return self.record.kind
+
+    @property
+    def target_names(self) -> list[str]:
+        """The names of the numbers; empty for other targets."""
+        return list(self.record.target_names)
+
+    @property
     def classes(self) -> list[str] | None:
-        """Class names by class index; None without labels."""
+        """Class names by class index; None without classes."""
         return None if self.record.classes is None else list(self.record.classes)
 
     @property
     def class_counts(self) -> Labels | None:
-        """(C,) int64: rows of each class."""
+        """(K,) int64: rows of each class, where one may count in several; None without classes."""
         if self.labels is None or self.classes is None:
             return None
-        return np.bincount(self.labels, minlength=len(self.classes)).astype(np.int64)
+        return class_counts(self.labels, len(self.classes))
 
     @property
     def splits(self) -> dict[str, tuple[int, int]]:
@@ -226,10 +240,16 @@ class Dataset:
         """
         if hasattr(index, "__index__") and np.ndim(index) == 0:
             images = self._read(resolve(self, [operator.index(index)]))
-            return images[0] if self.labels is None else (images[0], int(self.labels[index]))
+            return images[0] if self.labels is None else (images[0], self._label(index))
         indices = resolve(self, index)
         images = self._read(indices)
         return images if self.labels is None else (images, self.labels[indices])
+
+    def _label(self, index: Any) -> Any:
+        """An int, a float, or an array (K,) or (T,)."""
+        assert self.labels is not None
+        label = self.labels[index]
+        return label.item() if label.ndim == 0 else label.copy()
 
     def _read(self, indices: Indices) -> Images:
         return self._default_reader(row_set(self).file_rows(indices))
@@ -266,8 +286,8 @@ class Dataset:
             options: Fields of `BatchSpec` by name; they replace those of `spec`.
 
         Returns:
-            An iterable of (images (n, H, W, C) or (n, C, H, W), labels (n,) int64), with row
-            numbers (n,) int64 at the end if `rows` is set.
+            An iterable of (images (n, H, W, C) or (n, C, H, W), labels as `Dataset.labels`), with
+            row numbers (n,) int64 at the end if `rows` is set.
 
         Raises:
             UsageError: For options that contradict each other or the dataset.

@@ -73,6 +73,8 @@ def check_order(spec: OrderSpec, labels: Labels | None) -> None:
         )
     if spec.balanced and labels is None:
         raise UsageError("an unlabeled dataset cannot be balanced", hint="Omit balanced.")
+    if spec.balanced and labels is not None and labels.dtype.kind == "f":
+        raise UsageError("numbers have no classes to balance", hint="Omit balanced.")
     if spec.balanced and spec.order != "random":
         raise UsageError(f"balanced batches cannot be {spec.order}", hint='Use order="random".')
     if (spec.block_rows is not None and spec.block_rows < 1) or spec.window_blocks < 1:
@@ -102,8 +104,8 @@ def epoch_order(
 ) -> EpochOrder:
     """The order of one epoch over the rows 0 … count - 1: this rank's share of it.
 
-    labels: (count,) class indices, for `balanced`. pixels: values in a row, for "blocks".
-    Takes 8 bytes of memory a row, twice that for a moment where classes are balanced.
+    labels: (count,) class indices or (count, K) flags, for `balanced`. pixels: values in a row,
+    for "blocks". Takes 8 bytes of memory a row, twice that for a moment where classes are balanced.
     """
     whole = _whole_order(spec, epoch, count, labels=labels, pixels=pixels)
     share = whole if spec.world_size == 1 else _share_of(whole, *_share(spec, whole.length))
@@ -203,9 +205,22 @@ def _blocks(count: int, block_rows: int, window_blocks: int, key: tuple[int, ...
 
 
 def _class_sizes(labels: Labels) -> Indices:
-    """Rows of each class that has any."""
-    sizes = np.bincount(labels)
+    """Rows of each class that has any; rows without any of several classes are one more class."""
+    if labels.ndim == 2:
+        sizes = np.append(
+            labels.sum(axis=0, dtype=np.int64), len(labels) - labels.any(axis=1).sum()
+        )
+    else:
+        sizes = np.bincount(labels)
     return sizes[sizes > 0].astype(np.int64)
+
+
+def _by_class(labels: Labels) -> Indices:
+    """The rows of the first class, of the second …; a row with several labels is in each."""
+    if labels.ndim == 1:
+        return np.argsort(labels, kind="stable")
+    parts = [np.flatnonzero(flags) for flags in labels.T]
+    return np.concatenate([*parts, np.flatnonzero(~labels.any(axis=1))])
 
 
 def _of_each_class(spec: OrderSpec, sizes: Indices) -> int:
@@ -223,7 +238,7 @@ def _balanced(spec: OrderSpec, labels: Labels, key: tuple[int, ...]) -> EpochOrd
     sizes = _class_sizes(labels)
     ends = np.cumsum(sizes)
     starts = ends - sizes
-    by_class = np.argsort(labels, kind="stable")
+    by_class = _by_class(labels)
     for number, (start, end) in enumerate(zip(starts, ends, strict=True)):
         rows = by_class[start:end]
         rows[:] = rows[permutation(len(rows), *key, number)]

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgmem.core.levels.to_uint8 import to_uint8
+from imgmem.core.storage.record import Record
+from imgmem.core.storage.targets import MULTILABEL, NUMBER
 from imgmem.core.text import array_text, printable, summary
 
 if TYPE_CHECKING:
@@ -29,9 +31,19 @@ def described(dataset: "Dataset") -> str:
         dataset,
         array_text(shape, record.dtype),
         f"split {printable(dataset.split)}" if dataset.split else "",
-        f"{len(record.classes)} classes" if record.classes else "",
+        target_text(record),
         f"{done.method}{' on read' if done.on_read else ''}" if done else "",
     )
+
+
+def target_text(record: Record) -> str:
+    """`5 classes`, `any of 14 classes`, `numbers: x, y`; empty without labels."""
+    if record.target == NUMBER:
+        return f"numbers: {', '.join(map(printable, record.target_names))}"
+    if not record.classes:
+        return ""
+    several = record.target == MULTILABEL
+    return f"any of {len(record.classes)} classes" if several else f"{len(record.classes)} classes"
 
 
 def page(dataset: "Dataset", rows: NDArray[Any]) -> str:

@@ -20,7 +20,7 @@ class RowSet:
     """Rows of the features file, numbered from 0: those of each range in turn.
 
     ranges: (start, stop) of rows in the file, not empty and not adjacent to the next.
-    labels: (count,) class indices, or None. pixels: values in a row.
+    labels: of each row, or None. pixels: values in a row.
     """
 
     ranges: tuple[tuple[int, int], ...]

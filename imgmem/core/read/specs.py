@@ -24,7 +24,9 @@ class OrderSpec:
             random access. "sequential": as stored.
         seed: Decides random orders, with the number of the epoch.
         balanced: True or "oversample": every class as often as the largest; "undersample": as
-            often as the smallest. Only with the order "random".
+            often as the smallest. A row with several labels takes its turn in each of its
+            classes, and rows with none are a class of their own; numbers cannot be balanced. Only
+            with the order "random".
         block_rows: Rows in a block; None for about 4 MiB of pixels.
         window_blocks: Blocks in a window.
         rank: Which of `world_size` processes this is; each visits its own share of one order.

@@ -69,6 +69,11 @@ def open_source(
 def _require_effect(path: str, spec: LabelSpec) -> None:
     """UsageError for options that say how to read labels, where there are none to read."""
     roles(spec.columns, "columns")
+    if spec.no_label and spec.target != "multilabel":
+        raise UsageError(
+            f"{option('no_label')} is for images that may have several labels",
+            hint=f"Add {option('target', 'multilabel')}.",
+        )
     if spec.labels == "none" and (spec.class_map or spec.target):
         lost = "class_map" if spec.class_map else "target"
         raise UsageError(
@@ -80,12 +85,18 @@ def _require_effect(path: str, spec: LabelSpec) -> None:
     if listed or label_rule(spec.labels).kind == "file":
         return
     for name in ("columns", "target"):
-        if getattr(spec, name):
+        if getattr(spec, name) and not (name == "target" and _may_be(path, spec.target)):
             raise UsageError(
                 f"{option(name)} is for a label table, and {option('labels', spec.labels)} and "
                 f"{path} name none",
                 hint=f"Give the table: {option('labels', 'FILE')}.",
             )
+
+
+def _may_be(path: str, target: str | None) -> bool:
+    """Whether images without a label table may have such a target: a number, or what the rows of
+    a dataset have."""
+    return target == "number" or (os.path.isdir(path) and is_dataset(path))
 
 
 def _require_table(rule: LabelRule) -> None:

@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.sources.labeling import Doubt
 from imgmem.core.sources.numbering import ClassNumbers
+from imgmem.core.storage.targets import CLASS
 
 Locator = tuple[int | str, ...]
 
@@ -39,6 +40,8 @@ class Listing:
     often as needed until the source is closed. ordered: whether rows keep their order.
     rule: how labels were found, as the option `labels` says it ("folder:1", "none"), or
     "table", "pairs", "dataset". labeled: whether every entry has a label; else none has.
+    target: what labels are, one of TARGETS; those that are not a class are texts of
+    `sources.targets`. target_names: of the numbers.
     class_names: classes that need no entry to exist: class folders that hold no file at all,
     and the classes of a dataset. They keep their number, so that those of other classes do not
     move when files arrive.
@@ -56,6 +59,8 @@ class Listing:
     ordered: bool = False
     rule: str = "none"
     labeled: bool = False
+    target: str = CLASS
+    target_names: tuple[str, ...] = ()
     class_names: tuple[str, ...] = ()
     numbers: ClassNumbers | None = None
     extra_columns: tuple[str, ...] = ()

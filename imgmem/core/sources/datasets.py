@@ -19,9 +19,11 @@ from imgmem.core.sources.base import Address, Entry, Listing, Locator
 from imgmem.core.sources.blob import open_blob
 from imgmem.core.sources.catalog import Catalogs
 from imgmem.core.sources.files import require_usable
+from imgmem.core.sources.targets import label_set, number_row
 from imgmem.core.storage import store
 from imgmem.core.storage.locks import Lock
 from imgmem.core.storage.npy import HEADER_BYTES
+from imgmem.core.storage.targets import CLASS, MULTILABEL, NUMBER, SEPARATOR, indices_in
 
 if TYPE_CHECKING:
     from imgmem.core.levels import lookup
@@ -56,7 +58,8 @@ class DatasetSource:
         self._rows = rows
         self._image_header = f"P{6 if depth == 3 else 5}\n{width} {height}\n255\n".encode()
         self._size = f"{height}×{width}"
-        self._labeled = labels and self._record.classes is not None
+        self._labeled = labels and self._record.labeled
+        self._target = (self._record.target or CLASS) if self._labeled else CLASS
         self._catalogs = Catalogs()
 
     @property
@@ -78,6 +81,8 @@ class DatasetSource:
             entries=self._catalogs.filled(self._entries(), progress),
             rule="dataset" if self._labeled else "none",
             labeled=self._labeled,
+            target=self._target,
+            target_names=self._record.target_names if self._target == NUMBER else (),
             class_names=classes,
             extra_columns=self._extra_columns,
             notes=tuple(notes),
@@ -98,11 +103,26 @@ class DatasetSource:
             name=cells["path"],
             size=len(self._image_header) + header.row_bytes // header.dtype.itemsize,
             mtime_ns=self._blob.mtime_ns,
-            label=cells["class"] if self._labeled else None,
+            label=self._label(row, cells) if self._labeled else None,
             split=(cells["split"] or None) if self._auto_split else None,
             locator=(row,),
             extra=tuple(cells[name] for name in self._extra_columns),
         )
+
+    def _label(self, row: int, cells: dict[str, str]) -> str:
+        """The label of a row. Raises DatasetError for one that cannot be."""
+        if self._target == CLASS:
+            return cells["class"]
+        classes = self._record.classes or ()
+        try:
+            if self._target == MULTILABEL:
+                return label_set(classes[index] for index in indices_in(cells["label"]))
+            label = number_row(cells["label"].split(SEPARATOR))
+        except (ValueError, LookupError):
+            label = None
+        if label is None:
+            raise self._damaged(f"row {row} has the label {cells['label']!r}")
+        return label
 
     def _read_columns(self) -> tuple[str, ...]:
         lines = self._lines(first=0)

@@ -17,12 +17,14 @@ from imgmem.core.sources.folder import FolderSource
 from imgmem.core.sources.grammar import as_glob, roles
 from imgmem.core.sources.labeling import Doubt, Remedy
 from imgmem.core.sources.layout import SHOWN
-from imgmem.core.sources.tables.columns import Given, find_columns
+from imgmem.core.sources.tables.columns import Given, column_name, find_columns
 from imgmem.core.sources.tables.labels import Labels, no_labels
 from imgmem.core.sources.tables.lines import Facts, Lines
 from imgmem.core.sources.tables.reader import open_table
+from imgmem.core.sources.tables.targets import NumberLabels, SetLabels
 from imgmem.core.sources.walk import explain
-from imgmem.core.specs import LabelSpec
+from imgmem.core.specs import LabelSpec, Target
+from imgmem.core.storage.targets import CLASS, MULTILABEL, NUMBER
 from imgmem.core.text import counted
 
 NOT_NAMED = "image without a line in the label table"
@@ -34,17 +36,18 @@ NO_IMAGE = "the source has no such image"
 class TableSpec(NamedTuple):
     """How a label table is to be read.
 
-    columns: (role, column) pairs that the user gave. as_class: every distinct value is a
-    class.
+    columns: (role, column) pairs that the user gave. target: as `LabelSpec` has it, None for
+    one class an image, if that is clear. no_label: words that mean none.
     """
 
     columns: Given = ()
-    as_class: bool = False
+    target: Target | None = None
+    no_label: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, spec: LabelSpec) -> "TableSpec":
         """What the options say. Raises UsageError for columns that cannot be parsed."""
-        return cls(roles(spec.columns, "columns"), as_class=spec.target == "class")
+        return cls(roles(spec.columns, "columns"), spec.target, spec.no_label)
 
 
 AS_FOUND = TableSpec()
@@ -60,7 +63,10 @@ class _Ruled:
         self._spec = spec
         self._auto_split = auto_split
         self._table = open_table(path, columns=[name for _, name in spec.columns])
-        self._columns = find_columns(self._table, spec.columns, labels=labels)
+        self._target = spec.target if labels else None
+        self._columns = find_columns(self._table, spec.columns, labels=labels, target=self._target)
+        if self._target and not self._columns.labels:
+            raise no_labels(self._table)
         self._catalogs = Catalogs()
 
     @property
@@ -72,8 +78,15 @@ class _Ruled:
         return self._source.address
 
     def _read_lines(self) -> tuple[Lines, Labels]:
-        labels = Labels(self._table, self._columns, as_class=self._spec.as_class)
+        labels = self._labels()
         return Lines(self._table, self._columns, labels), labels
+
+    def _labels(self) -> Labels:
+        if self._target == NUMBER:
+            return NumberLabels(self._table, self._columns, as_class=True)
+        if self._target == MULTILABEL:
+            return SetLabels(self._table, self._columns, no_label=self._spec.no_label)
+        return Labels(self._table, self._columns, as_class=self._target == CLASS)
 
     def _split(self, entry_split: str | None, facts: Facts) -> str | None:
         if not self._auto_split:
@@ -95,6 +108,9 @@ class _Ruled:
             entries=catalog,
             rule="table" if labeled else "none",
             labeled=labeled,
+            target=self._target or CLASS,
+            target_names=self._target_names(),
+            class_names=labels.class_names,
             numbers=labels.numbers(),
             extra_columns=self._columns.extra_names,
             group_column=self._group_column(),
@@ -102,6 +118,11 @@ class _Ruled:
             notes=(*self._notes(lines, labels), *found.notes),
             doubts=(*labels.doubts(lines.label_counts()), *found.doubts),
         )
+
+    def _target_names(self) -> tuple[str, ...]:
+        if self._target != NUMBER:
+            return ()
+        return tuple(column_name(self._table, index) for index in self._columns.labels)
 
     def _group_column(self) -> str | None:
         columns = self._columns

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from imgmem.core.errors import InputError
+from imgmem.core.storage.targets import CLASS
 
 Value = str | int | float | bool | None | tuple[str, ...]
 """What a remedy may set an option to."""
@@ -45,12 +46,17 @@ class Labeling:
 
     rule: how labels are found, as the option `labels` would say it ("folder:1", "none"), or
     "table", "pairs", "dataset". classes: names by number, None if unlabeled. counts: images by
-    class name (None: no label), then by split name (None: no split).
+    class name (None: no label), then by split name (None: no split); one with several labels is
+    counted in each of its classes, and in `images` (by split) once. target: what labels are, one
+    of TARGETS; target_names: of the numbers, which have no classes and no counts.
     examples: the first paths of each class. splits: names that the source itself gives.
     """
 
     rule: str
+    target: str = CLASS
+    target_names: tuple[str, ...] = ()
     classes: tuple[str, ...] | None = None
+    images: Mapping[str | None, int] = field(default_factory=dict)
     counts: Mapping[str | None, Mapping[str | None, int]] = field(default_factory=dict)
     examples: Mapping[str | None, tuple[str, ...]] = field(default_factory=dict)
     splits: tuple[str, ...] = ()
@@ -67,10 +73,7 @@ def class_counts(labeling: Labeling) -> dict[str, int] | None:
 
 def split_counts(labeling: Labeling) -> dict[str, int]:
     """Images of each split that the source itself has."""
-    return {
-        split: sum(by_split.get(split, 0) for by_split in labeling.counts.values())
-        for split in labeling.splits
-    }
+    return {split: labeling.images.get(split, 0) for split in labeling.splits}
 
 
 def require_certain(doubts: Iterable[Doubt]) -> None:

@@ -13,6 +13,7 @@ from imgmem.core.sources.grammar import label_rule, split_level
 from imgmem.core.sources.layout import EXPLICIT, Layout, plain
 from imgmem.core.sources.selection import NOT_SELECTED, Selection
 from imgmem.core.specs import LabelSpec
+from imgmem.core.storage.targets import CLASS
 
 
 def ruled(listing: Listing, spec: LabelSpec) -> Listing:
@@ -33,7 +34,14 @@ def ruled(listing: Listing, spec: LabelSpec) -> Listing:
         return replace(listing, entries=_Placed(listing.entries, layout))
     layout = Layout(plain(rule), split_level=level)
     entries = _Placed(listing.entries, layout)
-    return replace(listing, entries=entries, rule=rule_text(layout.rule), labeled=True)
+    return replace(
+        listing,
+        entries=entries,
+        rule=rule_text(layout.rule),
+        labeled=True,
+        target=CLASS,
+        target_names=(),
+    )
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,9 @@ from imgmem.core.sources.numbering import number_notes, numbered
 from imgmem.core.sources.resolve import listed
 from imgmem.core.sources.ruled import ruled
 from imgmem.core.sources.selection import FOLDER_NOT_SELECTED, NOT_SELECTED
+from imgmem.core.sources.targets import names_in, renamed, targeted
 from imgmem.core.specs import LabelSpec
+from imgmem.core.storage.targets import CLASS, MULTILABEL, NUMBER
 from imgmem.core.text import counted
 
 CLASS_DROPPED = "class dropped by class_map"
@@ -37,6 +39,7 @@ class Mapped:
     entries: Iterable[Entry]
     classes: Mapping[str, str]
     splits: Mapping[str, str]
+    target: str = CLASS
 
     def __iter__(self) -> Iterator[Entry]:
         for entry in self.entries:
@@ -48,16 +51,22 @@ class Mapped:
         """The label and split of an entry; "" for one that is dropped."""
         label, split = entry.label, entry.split
         if label is not None:
-            label = self.classes.get(label, label)
+            label = renamed(label, self.target, self.classes)
         return label, split if split is None else self.splits.get(split, split)
 
 
 @dataclass
 class _Tally:
-    """found: labels, less those whose split is dropped. labels, splits: as they were found."""
+    """found: labels, less those whose split is dropped. labels, splits: as they were found.
 
+    images: by split. none: images with an empty set of labels.
+    """
+
+    target: str = CLASS
+    images: Counter[str | None] = field(default_factory=Counter)
+    none: int = 0
     found: set[str] = field(default_factory=set)
-    labels: set[str | None] = field(default_factory=set)
+    labels: set[str] = field(default_factory=set)
     splits: set[str | None] = field(default_factory=set)
     counts: defaultdict[str | None, Counter[str | None]] = field(
         default_factory=lambda: defaultdict(Counter)
@@ -70,12 +79,18 @@ class _Tally:
         if label == "" or split == "":
             self.ignored[CLASS_DROPPED if label == "" else SPLIT_DROPPED] += 1
             return
+        self.images[split] += 1
+        names = [None] if label is None else names_in(label, self.target)
+        self.none += not names and self.target == MULTILABEL
+        for name in names:
+            self._count(entry, name, split)
+
+    def _count(self, entry: Entry, label: str | None, split: str | None) -> None:
         self.counts[label][split] += 1
         self.missing[label] += entry.locator[:1] == (MISSING,)
-        name = entry.name
         kept = self.examples[label]
-        if len(kept) < EXAMPLES or name < kept[-1]:
-            insort(kept, name)
+        if len(kept) < EXAMPLES or entry.name < kept[-1]:
+            insort(kept, entry.name)
             del kept[EXAMPLES:]
 
 
@@ -88,10 +103,11 @@ def settle(
     Raises UsageError for malformed maps, and for `classes` without labels; InputError for
     classes that are not among the pinned ones.
     """
-    listing = ruled(listing, spec)
+    listing = targeted(ruled(listing, spec), spec)
+    _require_classes(listing, spec)
     class_map = mapping(spec.class_map, "class_map") if spec.class_map else {}
     split_map = _split_map(spec)
-    mapped = Mapped(listing.entries, class_map, split_map)
+    mapped = Mapped(listing.entries, class_map, split_map, listing.target)
     tally = _tallied(mapped)
     unused = (*_unused_classes(class_map, listing, tally), *_unused_splits(spec, tally))
     listing = replace(listing, notes=(*listing.notes, *unused))
@@ -139,13 +155,14 @@ def _unused_notes(name: str, unused: Mapping[str, str]) -> list[str]:
 
 
 def _tallied(mapped: Mapped) -> _Tally:
-    tally = _Tally()
+    tally = _Tally(mapped.target)
     for entry in mapped.entries:
         label, split = mapped.named(entry)
-        tally.labels.add(entry.label)
+        names = names_in(entry.label, mapped.target)
+        tally.labels.update(names)
         tally.splits.add(entry.split)
-        if entry.label is not None and split != "":
-            tally.found.add(entry.label)
+        if split != "":
+            tally.found.update(names)
         tally.add(entry, label, split)
     return tally
 
@@ -167,7 +184,10 @@ def _labeling(
     )
     return Labeling(
         rule=listing.rule,
+        target=listing.target,
+        target_names=listing.target_names,
         classes=names,
+        images=dict(tally.images),
         counts={label: dict(by_split) for label, by_split in tally.counts.items()},
         examples={label: tuple(paths) for label, paths in tally.examples.items()},
         splits=tuple(sorted({s for c in tally.counts.values() for s in c if s is not None})),
@@ -183,7 +203,7 @@ def _numbered(
     pinned: tuple[str, ...] | None,
 ) -> tuple[tuple[str, ...] | None, list[str]]:
     """The classes by number, and what is to be said about their numbers."""
-    if not listing.labeled:
+    if not listing.labeled or listing.target == NUMBER:
         _require_not_pinned(pinned)
         return None, []
     if pinned is not None:
@@ -193,12 +213,39 @@ def _numbered(
     if listing.rule == "dataset" and tally.found <= set(listing.class_names):
         return _renamed(listing.class_names, class_map), []
     found = tally.found | set(listing.class_names)
-    alone = len(found) == 1 and listing.rule != "pairs"
-    said = [f"all images are of one class, {next(iter(found))}"] if alone else []
+    if listing.target == MULTILABEL:
+        _require_some(found)
+    said = _said(listing, tally, found)
     numbers = listing.numbers if listing.rule == "table" else None
     if numbers and found <= numbers.of.keys():
         return numbers.numbered(found, class_map), said + numbers.notes(found, class_map)
     return numbered(found, class_map), said + number_notes(found, class_map)
+
+
+def _said(listing: Listing, tally: _Tally, found: set[str]) -> list[str]:
+    """What is odd in the labels that were found."""
+    if listing.target == MULTILABEL:
+        few = f"images with none of the classes: {tally.none} of {sum(tally.images.values())}"
+        return [few] if tally.none else []
+    alone = len(found) == 1 and listing.rule != "pairs"
+    return [f"all images are of one class, {next(iter(found))}"] if alone else []
+
+
+def _require_some(found: set[str]) -> None:
+    if not found:
+        raise InputError(
+            "no image has a label: there would be no classes",
+            hint=f"Change {option('no_label')} or {option('columns')}.",
+        )
+
+
+def _require_classes(listing: Listing, spec: LabelSpec) -> None:
+    """UsageError for options that speak of classes, where there are none."""
+    if listing.target == NUMBER and spec.class_map:
+        raise UsageError(
+            f"{option('class_map')} renames classes, and {option('target', NUMBER)} has none",
+            hint="Give one of them.",
+        )
 
 
 def _renamed(classes: tuple[str, ...], class_map: Mapping[str, str]) -> tuple[str, ...]:
@@ -209,7 +256,7 @@ def _renamed(classes: tuple[str, ...], class_map: Mapping[str, str]) -> tuple[st
 def _require_not_pinned(pinned: tuple[str, ...] | None) -> None:
     if pinned:
         raise UsageError(
-            f"{option('classes')} was given, but the source has no labels",
+            f"{option('classes')} was given, but the source has no classes",
             hint=f"Drop {option('classes')}, or put the images into class folders.",
         )
 
@@ -226,7 +273,7 @@ def _require_known(names: set[str], pinned: tuple[str, ...]) -> None:
 
 def require_images(path: str, listing: Listing, labeling: Labeling) -> None:
     """Raises InputError, with what there is instead, where a source holds no images."""
-    if labeling.counts:
+    if labeling.images:
         return
     held = [_kind(reason, count) for reason, count in sorted(listing.ignored.items()) if count]
     raise InputError(

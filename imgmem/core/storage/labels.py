@@ -1,35 +1,53 @@
-"""The class indices in `y.npy`, held to the classes that there are."""
+"""The targets in `y.npy`, held to what the record says that they are."""
 
 import os
 
 import numpy as np
+import numpy.typing as npt
 
-from imgmem.core.arrays import Indices
+from imgmem.core.arrays import Labels
 from imgmem.core.chunks import row_ranges
 from imgmem.core.storage import store
 from imgmem.core.storage.record import Record
+from imgmem.core.storage.targets import MULTILABEL, NUMBER
 
 _AT_ONCE = 2**20
 
 
-def read_labels(path: str, record: Record) -> Indices:
-    """`y.npy` of the dataset at `path`, mapped: (N,) int64.
+def read_labels(path: str, record: Record) -> Labels:
+    """`y.npy` of the dataset at `path`, mapped: as `Record.labels_header` says.
 
-    Raises DatasetError, with the row, for an index that no class has, and where the file is not
-    as the record says. Takes memory for some 10**6 indices.
+    Raises DatasetError, with the row, for a class index that no class has, a flag that is not 0
+    or 1, or a number that is not finite, and where the file is not as the record says. Takes
+    memory for some 10**6 values.
     """
     name = os.path.join(path, store.LABELS)
     store.check_array(name, record.labels_header)
-    labels: Indices = np.load(name, mmap_mode="r", allow_pickle=False)
-    classes = len(record.classes or ())
-    for start, stop in row_ranges(len(labels), _AT_ONCE):
+    labels: Labels = np.load(name, mmap_mode="r", allow_pickle=False)
+    for start, stop in row_ranges(len(labels), max(1, _AT_ONCE // (labels[:1].size or 1))):
         part = labels[start:stop]
-        wrong = (part < 0) | (part >= classes)
+        wrong = _wrong(part, record)
         if wrong.any():
             row = int(wrong.argmax())
-            what = f"row {start + row} has class index {part[row]}; there are {classes} classes"
-            raise store.damaged(name, what)
+            raise store.damaged(name, f"row {start + row} has {_what(part[row], record)}")
     return labels
+
+
+def _wrong(part: Labels, record: Record) -> npt.NDArray[np.bool_]:
+    """(n,) which rows cannot be."""
+    if record.target == MULTILABEL:
+        return np.asarray((part > 1).any(axis=1))
+    if record.target == NUMBER:
+        return np.asarray(~np.isfinite(part.reshape(len(part), -1)).all(axis=1))
+    return np.asarray((part < 0) | (part >= len(record.classes or ())))
+
+
+def _what(found: object, record: Record) -> str:
+    if record.target == MULTILABEL:
+        return "a flag that is not 0 or 1"
+    if record.target == NUMBER:
+        return "a number that is not finite"
+    return f"class index {found}; there are {len(record.classes or ())} classes"
 
 
 def count_labels(path: str, record: Record) -> dict[str, int] | None:
@@ -37,6 +55,13 @@ def count_labels(path: str, record: Record) -> dict[str, int] | None:
     if record.classes is None:
         return None
     labels, counts = read_labels(path, record), np.zeros(len(record.classes), np.int64)
-    for start, stop in row_ranges(len(labels), _AT_ONCE):
-        counts += np.bincount(labels[start:stop], minlength=len(counts))
+    for start, stop in row_ranges(len(labels), max(1, _AT_ONCE // (labels[:1].size or 1))):
+        counts += class_counts(labels[start:stop], len(counts))
     return dict(zip(record.classes, counts.tolist(), strict=True))
+
+
+def class_counts(labels: Labels, classes: int) -> npt.NDArray[np.int64]:
+    """(classes,) rows of each class, of class indices or of flags."""
+    if labels.ndim == 2:
+        return np.asarray(labels.sum(axis=0, dtype=np.int64))
+    return np.bincount(labels, minlength=classes).astype(np.int64)

@@ -12,7 +12,7 @@ import numpy as np
 
 from imgmem.core.arrays import Indices
 from imgmem.core.errors import InputError
-from imgmem.core.specs import BUILD_DTYPES, FLOAT_DTYPES, METHODS
+from imgmem.core.specs import BUILD_DTYPES, FLOAT_DTYPES, METHODS, TARGETS
 from imgmem.core.storage.fields import (
     MAX_CRC32,
     MAX_INT,
@@ -35,6 +35,7 @@ from imgmem.core.storage.fields import (
     whole,
 )
 from imgmem.core.storage.npy import ArrayHeader
+from imgmem.core.storage.targets import MULTILABEL, NUMBER, labels_header
 
 FORMAT = "imgmem dataset"
 FORMAT_VERSION = 2
@@ -44,7 +45,6 @@ CHECKSUM_BLOCK_BYTES = 16 * 2**20
 KNOWN_REQUIREMENTS: frozenset[str] = frozenset({"target"})
 """What `requires` may name: optional fields that change what other fields or arrays mean."""
 
-TARGETS = ("class", "multilabel", "number")
 CHECKSUM_ALGORITHMS = ("crc32",)
 
 
@@ -117,19 +117,23 @@ class Record:
     @property
     def labels_header(self) -> ArrayHeader:
         """Of y.npy: (N,) int64 class indices, (N, K) uint8 flags or (N,) or (N, T) float32."""
-        rows = self.shape[0]
-        if self.target == "multilabel":
-            return ArrayHeader((rows, len(self.classes or ())), np.dtype(np.uint8))
-        if self.target == "number":
-            columns = self.target_names if len(self.target_names) > 1 else ()
-            return ArrayHeader((rows, len(columns)) if columns else (rows,), np.dtype(np.float32))
-        return ArrayHeader((rows,), np.dtype(np.int64))
+        classes, names = len(self.classes or ()), len(self.target_names)
+        return labels_header(self.target, self.shape[0], classes=classes, names=names)
 
     @property
     def arrays(self) -> dict[str, ArrayHeader]:
         """The headers of the arrays that the dataset has, by their names in `checksums`."""
-        labeled = self.classes is not None or self.target is not None
-        return {"X": self.features_header} | ({"y": self.labels_header} if labeled else {})
+        return {"X": self.features_header} | ({"y": self.labels_header} if self.labeled else {})
+
+    @property
+    def labeled(self) -> bool:
+        """Whether there is a y.npy."""
+        return self.classes is not None or self.target is not None
+
+    @property
+    def kind(self) -> str | None:
+        """What y.npy holds, one of TARGETS; None where there is none."""
+        return self.target or ("class" if self.labeled else None)
 
     def rows_of(self, split: str | None) -> tuple[int, int]:
         """(start, stop) of a split, or of all rows for None. InputError for an unknown name."""
@@ -269,7 +273,8 @@ def _agree(record: Record) -> None:
         done is None or done.split is None or done.split in record.splits,
         "normalization names a split that does not exist",
     )
-    require(record.target != "multilabel" or bool(record.classes), "multilabel without classes")
+    require(record.target != MULTILABEL or bool(record.classes), "multilabel without classes")
+    require(record.target != NUMBER or record.classes is None, "number with classes")
     lengths = {name: -(-h.data_bytes // record.checksum_block) for name, h in record.arrays.items()}
     found = {name: len(blocks) for name, blocks in record.checksums.items()}
     require(

@@ -13,7 +13,8 @@ from imgmem.core.sources.layout import split_name
 from imgmem.core.sources.tables import names as known
 from imgmem.core.sources.tables.dialect import looks_like_image
 from imgmem.core.sources.tables.reader import Table, doubtful, wrong
-from imgmem.core.sources.tables.values import are_numbers, flag_columns, pairs_up
+from imgmem.core.sources.tables.values import are_numbers, flag_columns, is_number, pairs_up
+from imgmem.core.storage.targets import MULTILABEL, NUMBER
 
 MAX_REMEDIES = 5
 
@@ -85,7 +86,9 @@ def _part(role: str, name: str) -> str:
     return text
 
 
-def find_columns(table: Table, given: Given = (), *, labels: bool = True) -> Columns:
+def find_columns(
+    table: Table, given: Given = (), *, labels: bool = True, target: str | None = None
+) -> Columns:
     """Which column is which.
 
     Args:
@@ -93,6 +96,7 @@ def find_columns(table: Table, given: Given = (), *, labels: bool = True) -> Col
         given: (role, column) pairs that the user gave: a column by its name, or by its number
             from 1. What is not given is found.
         labels: Whether labels are wanted; a table that has only paths is complete without.
+        target: What they are, as the option says it; None where it does not.
 
     Raises:
         UsageError: A given column does not exist.
@@ -105,7 +109,7 @@ def find_columns(table: Table, given: Given = (), *, labels: bool = True) -> Col
     split = _one(search, "split") if "split" in search.given else _split(search, taken)
     group = _one(search, "group") if "group" in search.given else None
     taken |= {split} if split is not None else set()
-    found, twins = _labels(search, path, taken) if labels else ((), ())
+    found, twins = _labels(search, path, taken, target) if labels else ((), ())
     sure = not twins or "label" in search.given
     which = None if sure else _which(search, "label", [*found, *twins], path=path)
     rest = [i for i in range(len(table.names)) if i not in {path, split, *found}]
@@ -123,7 +127,7 @@ def find_columns(table: Table, given: Given = (), *, labels: bool = True) -> Col
         split=split,
         group=group,
         extra=tuple(extra),
-        extra_names=tuple(_extra_name(table, index) for index in extra),
+        extra_names=tuple(column_name(table, index) for index in extra),
         dropped=tuple(table.names[i] for i in rest if i not in extra and table.names[i]),
         given="label" in search.given,
         notes=(_said(search, path, found, split, group),),
@@ -136,7 +140,8 @@ def _require_distinct(table: Table) -> None:
         raise wrong(table.path, 1, f"it names a column twice: {', '.join(repeated)}")
 
 
-def _extra_name(table: Table, index: int) -> str:
+def column_name(table: Table, index: int) -> str:
+    """What a column is called; `column2` where the table has no header."""
     return table.names[index] if table.has_header else f"column{index + 1}"
 
 
@@ -266,23 +271,46 @@ def _split(search: _Search, taken: set[int]) -> int | None:
 # Labels --------------------------------------------------------------------------------------
 
 
-def _labels(search: _Search, path: int, taken: set[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def _labels(
+    search: _Search, path: int, taken: set[int], target: str | None
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """(columns of labels, columns that name the same label in another way)."""
     if "label" in search.given:
-        return tuple(search.given["label"]), _numbers_of(search, search.given["label"], taken)
+        given = search.given["label"]
+        return tuple(given), _numbers_of(search, given, taken) if target != NUMBER else ()
     free = [i for i in range(len(search.keys)) if i not in taken and not _never_label(search, i)]
     free = [i for i in free if i > path or not _counts_lines(search, i)]
+    if target == NUMBER:
+        return _numbers(search, path, free), ()
     named = search.called(known.LABEL_NAMES, free)
     named = [index for index in named if search.keys[index] != "y" or _is_lone_y(search, index)]
     if named:
         return _named_label(search, path, named)
     flags = [index for index in flag_columns(search.cells) if index in free]
     flags = flags if search.table.has_header else []
-    if len(flags) > 1 and (len(flags) > 2 or set(flags) == set(free)):
+    sure = target == MULTILABEL or len(flags) > 2 or set(flags) == set(free)
+    if len(flags) > 1 and sure:
         return tuple(flags), ()
     if len(free) > 1:
         raise _ambiguous(search, "label", free, path=path)
     return tuple(free), ()
+
+
+def _numbers(search: _Search, path: int, free: Sequence[int]) -> tuple[int, ...]:
+    """The one column of numbers, the better named ones first."""
+    numbers = [index for index in free if are_numbers(search.cells[index])]
+    some = [index for index in free if any(map(is_number, search.cells[index]))]
+    for names, among in (
+        (known.NUMBER_NAMES, some),
+        (known.LABEL_NAMES, some),
+        (set(search.keys), numbers),
+    ):
+        found = search.called(names, among)
+        if len(found) > 1:
+            raise _ambiguous(search, "label", found, path=path)
+        if found:
+            return tuple(found)
+    return ()
 
 
 def _numbers_of(search: _Search, labels: list[int], taken: set[int]) -> tuple[int, ...]:

@@ -26,6 +26,10 @@ from imgmem.core.specs import ALL, FOLDS, NOT
 
 CLASS = Remedy({"target": "class"}, "every distinct value is a class")
 
+SEVERAL = Remedy({"target": "multilabel"}, "an image may have several labels")
+
+NUMBER = Remedy({"target": "number"}, "a number to predict")
+
 UNLABELED = Remedy({"labels": "none"}, "the images have no labels")
 
 _MOST_CHECKED = 100_000
@@ -43,7 +47,7 @@ class Labels:
         """as_class: the user said that every distinct value is a class."""
         self._table = table
         self._columns = columns
-        self._as_class = as_class
+        self.as_class = as_class
         self._twins = [_Twin(index) for index in columns.twins]
         self._plural = any(known.folded(table.names[i]) in known.PLURALS for i in columns.labels)
         self.latin1 = 0
@@ -58,7 +62,7 @@ class Labels:
         label = self._text(cells[labels[0]].strip())
         if not label:
             return None
-        if not self._as_class and several_in(label, plural=self._plural):
+        if not self.as_class and several_in(label, plural=self._plural):
             raise doubtful(self._several(f"line {number}: {label!r} looks like several labels"))
         self._hold_twins(label, cells)
         return label
@@ -82,13 +86,18 @@ class Labels:
         return latin1(self._table.names[found[0]])
 
     def _several(self, what: str) -> Doubt:
-        remedies = (CLASS,) if len(self._columns.labels) == 1 else (UNLABELED,)
-        return Doubt("several-labels", f"{self._table.path}, {what}", remedies)
+        other = CLASS if len(self._columns.labels) == 1 else UNLABELED
+        return Doubt("several-labels", f"{self._table.path}, {what}", (SEVERAL, other))
 
     def _hold_twins(self, label: str, cells: Sequence[str]) -> None:
         for twin in self._twins:
             if not twin.holds(label, cells[twin.index].strip()) and self._columns.which_label:
                 raise doubtful(self._columns.which_label)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Classes that there are whether or not a line has them."""
+        return ()
 
     def numbers(self) -> ClassNumbers | None:
         """The numbers that a column of the table gives to the labels, once all lines are read."""
@@ -114,7 +123,7 @@ class Labels:
 
     def doubts(self, counts: Iterable[tuple[str, int]]) -> list[Doubt]:
         """Why the labels may not be classes. counts: (label, lines) of every distinct label."""
-        if self._as_class or len(self._columns.labels) != 1:
+        if self.as_class or len(self._columns.labels) != 1:
             return []
         summary = _Summary()
         for label, lines in counts:
@@ -178,14 +187,15 @@ def _doubt(labels: _Summary, file: str, column: str) -> Doubt | None:
     key, few = known.folded(column), ", ".join(labels.sample[:3])
     if labels.total and labels.numbers and (not labels.whole or key in known.NUMBER_NAMES):
         what = f"the labels of {file} are numbers ({column}: {few}, …)"
-        return Doubt("number-labels", f"{what}: is this a number to predict?", (CLASS,))
+        return Doubt("number-labels", f"{what}: is this a number to predict?", (NUMBER, CLASS))
     words = key in known.LABEL_NAMES or all(map(_WORD.fullmatch, labels.sample))
     if labels.nearly_unique and (labels.numbers or not words):  # one image per class may be
+        found = (NUMBER, CLASS) if labels.numbers else (CLASS,)
         differ = f"{labels.distinct} of {labels.total} labels of {file} differ ({column}: {few}, …)"
-        return Doubt("unique-labels", f"{differ}: is this the column of the class?", (CLASS,))
+        return Doubt("unique-labels", f"{differ}: is this the column of the class?", found)
     if example := lists_in(labels.sample, plural=key in known.PLURALS):
         what = f"labels of {file} look like lists of labels ({column}: {example!r})"
-        return Doubt("several-labels", what, (CLASS,))
+        return Doubt("several-labels", what, (SEVERAL, CLASS))
     return None
 
 

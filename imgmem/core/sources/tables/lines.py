@@ -7,16 +7,20 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from itertools import groupby, islice
 from typing import Any, NamedTuple
 
 from imgmem.core.errors import InputError
+from imgmem.core.sources.labeling import Doubt
 from imgmem.core.sources.names import inner_path
 from imgmem.core.sources.scratch import explained, scratch_database
 from imgmem.core.sources.tables import keys
 from imgmem.core.sources.tables.columns import Columns
-from imgmem.core.sources.tables.labels import Labels, split_of
-from imgmem.core.sources.tables.reader import Table
+from imgmem.core.sources.tables.joined_lines import settle_sets
+from imgmem.core.sources.tables.labels import SEVERAL, UNLABELED, Labels, split_of
+from imgmem.core.sources.tables.reader import Table, doubtful
+from imgmem.core.sources.tables.targets import SetLabels
 
 LARGEST_GROUP = 20_000
 """Lines and files of one weak key that are paired at once, in memory."""
@@ -33,7 +37,7 @@ _REPEATED = """
 CREATE TEMP TABLE repeated AS
     SELECT path, MIN(id) AS first FROM lines GROUP BY path HAVING COUNT(*) > 1"""
 _DIFFERENT = """
-SELECT lines.number, lines.path, lines.label, other.label
+SELECT lines.number, lines.path, lines.label, other.label, lines.split, other.split
 FROM lines JOIN repeated USING (path) JOIN lines AS other ON other.id = first
 WHERE lines.label IS NOT other.label OR lines.split IS NOT other.split
 ORDER BY lines.number LIMIT 1"""
@@ -86,13 +90,19 @@ class Lines:
 
     def _load(self) -> None:
         insert = "INSERT INTO lines VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, NULL)"
-        rows = (self._row(number, cells) for number, cells in self._table.records())
-        while batch := list(islice(rows, _BATCH)):
-            self._database.executemany(insert, batch)
+        with closing(self._table.records()) as records:
+            rows = (self._row(number, cells) for number, cells in records)
+            while batch := list(islice(rows, _BATCH)):
+                self._database.executemany(insert, batch)
         self._database.execute("CREATE INDEX by_path ON lines (path)")  # one sort, at the end
         self._database.execute(_REPEATED)
+        joined = 0
+        if isinstance(self._labels, SetLabels):
+            settle_sets(self._database, self._labels)
+            joined = self._labels.several_lines
         self._require_one_meaning()
-        self.repeated = self._database.execute(_DROP).rowcount
+        dropped = self._database.execute(_DROP).rowcount
+        self.repeated = 0 if joined else dropped
         self._tidy()
 
     def _row(self, number: int, cells: Sequence[str]) -> tuple[Any, ...]:
@@ -107,15 +117,23 @@ class Lines:
     def _require_one_meaning(self) -> None:
         different = self._database.execute(_DIFFERENT).fetchone()
         if different is not None:
-            number, path, label, other = different
-            here, before = label or "", other or ""
-            what = f"{os.fsdecode(path)} is {here!r} here, and {before!r} in an earlier line"
-            raise InputError(
-                f"{self._table.path}, line {number}: {what}",
-                hint="Give every image one line, with its one label.",
-                path=self._table.path,
-                line=number,
-            )
+            raise self._contradicts(*different)
+
+    def _contradicts(
+        self, number: int, path: bytes, label: str | None, other: str | None, *splits: str | None
+    ) -> InputError:
+        """The error for two lines that differ on one image: it may have several labels."""
+        here, before = (label or "", other or "") if label != other else splits
+        what = f"{os.fsdecode(path)} is {here!r} here, and {before!r} in an earlier line"
+        where = f"{self._table.path}, line {number}: {what}"
+        if label and other and label != other and not self._labels.as_class:
+            return doubtful(Doubt("several-labels", where, (SEVERAL, UNLABELED)))
+        return InputError(
+            where,
+            hint="Give every image one line, with its one label.",
+            path=self._table.path,
+            line=number,
+        )
 
     def _tidy(self) -> None:
         renamed = self._labels.tidied(self.label_counts())

@@ -2,7 +2,7 @@
 
 import csv
 import os
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
@@ -38,7 +38,7 @@ class Table:
     read: Callable[[], Generator[Record, None, None]]
     notes: tuple[str, ...] = field(default=())
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Generator[Record, None, None]:
         """Every record. Raises InputError, with its line, for one of another width."""
         with closing(self.read()) as records:
             for number, cells in records:

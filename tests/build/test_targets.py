@@ -1,0 +1,154 @@
+"""Datasets of several labels and of numbers, as they are built."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from support.images import photo, write
+from support.trees import snapshot
+
+import imgmem
+from imgmem.core.errors import InputError
+
+SMALL = {"size": 4, "workers": 1}
+TAGS = "id,tags\np4,b|a\np0,c\np2,\np1,a|c\n"
+POINTS = "id,x,y\np4,0.1,2\np0,-3,7.25\np2,1e-3,4\np1,5,6\n"
+SEVERAL = {"target": "multilabel", "no_label": ""}
+NUMBERS = {"target": "number", "columns": "label=x,label=y"}
+
+
+@pytest.fixture
+def built(tmp_path):
+    """Builds from a table next to six images, and says where."""
+
+    def build(text, name="out", **options):
+        for number in range(6):
+            write(tmp_path / f"photos/p{number}.png", photo(8, 8, seed=number))
+        (tmp_path / "l.csv").write_text(text)
+        out = tmp_path / name
+        given = {"labels": tmp_path / "l.csv"} | SMALL | options
+        imgmem.build(tmp_path / "photos", out, **given)
+        return out
+
+    return build
+
+
+def rows(dataset):
+    with open(dataset / "rows.csv", newline="") as file:
+        return [(row["path"], row["label"], row["class"]) for row in csv.DictReader(file)]
+
+
+def record(dataset):
+    return json.loads((dataset / "dataset.json").read_text())
+
+
+def test_several_labels_are_flags_in_the_order_of_the_classes(built):
+    out = built(TAGS, **SEVERAL)
+    y = np.load(out / "y.npy")
+    assert (y.dtype, y.tolist()) == (np.uint8, [[0, 0, 1], [1, 0, 1], [0, 0, 0], [1, 1, 0]])
+    assert rows(out) == [
+        ("p0.png", "2", "c"), ("p1.png", "0|2", "a|c"), ("p2.png", "", ""), ("p4.png", "0|1", "a|b")
+    ]  # fmt: skip
+    found = record(out)
+    assert (found["target"], found["classes"], found["requires"]) == (
+        "multilabel", ["a", "b", "c"], ["target"]
+    )  # fmt: skip
+
+
+def test_numbers_are_float32_in_the_order_of_their_names(built):
+    out = built(POINTS, **NUMBERS)
+    y = np.load(out / "y.npy")
+    assert y.dtype == np.float32
+    np.testing.assert_array_equal(y, np.float32([[-3, 7.25], [5, 6], [1e-3, 4], [0.1, 2]]))
+    assert rows(out)[2:] == [("p2.png", "0.001|4.0", ""), ("p4.png", "0.1|2.0", "")]
+    found = record(out)
+    assert (found["target"], found["target_names"], found["classes"]) == (
+        "number",
+        ["x", "y"],
+        None,
+    )
+
+
+def test_one_number_is_a_vector(built):
+    y = np.load(built("id,age\np4,31\np0,4.5\n", target="number") / "y.npy")
+    assert (y.dtype, y.tolist()) == (np.float32, [4.5, 31.0])
+
+
+@pytest.mark.parametrize(("text", "options"), [(TAGS, SEVERAL), (POINTS, NUMBERS)])
+def test_any_number_of_workers_gives_the_same_bytes(built, text, options):
+    one = built(text, "one", **options)
+    three = built(text, "three", **options | {"workers": 3})
+    assert snapshot(one) == snapshot(three)
+
+
+@pytest.mark.parametrize(("text", "options"), [(TAGS, SEVERAL), (POINTS, NUMBERS)])
+def test_a_dataset_as_source_keeps_its_target(built, tmp_path, text, options):
+    out = built(text, **options)
+    imgmem.build(out, tmp_path / "again", split="val=0.5", **SMALL)
+    before = {path: rest for path, *rest in rows(out)}
+    assert {path: rest for path, *rest in rows(tmp_path / "again")} == before
+    names = ("target", "classes", "target_names")
+    assert [record(tmp_path / "again").get(n) for n in names] == [record(out).get(n) for n in names]
+
+
+@pytest.mark.parametrize(("text", "options"), [(TAGS, SEVERAL), (POINTS, NUMBERS)])
+def test_an_opened_dataset_hands_out_its_targets(built, text, options):
+    with imgmem.open(built(text, **options)) as data:
+        y = np.load(data.path + "/y.npy")
+        np.testing.assert_array_equal(data.labels, y)
+        np.testing.assert_array_equal(data[1][1], y[1])
+        np.testing.assert_array_equal(data[[2, 0]][1], y[[2, 0]])
+        for _, labels, at in data.batches(3, rows=True):
+            np.testing.assert_array_equal(labels, y[at])
+        assert data.target == options["target"]
+
+
+def test_classes_are_counted_once_for_each_of_their_rows(built):
+    with imgmem.open(built(TAGS, **SEVERAL)) as data:
+        assert data.class_counts.tolist() == [2, 1, 2]
+
+
+def test_pinned_classes_make_the_columns(built):
+    out = built(TAGS, classes=("c", "x", "a", "b"), **SEVERAL)
+    assert np.load(out / "y.npy")[0].tolist() == [1, 0, 0, 0]
+    with pytest.raises(InputError, match="b"):
+        built(TAGS, "other", classes=("c", "a"), **SEVERAL)
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        ("id,tags\np0,a|b\np1,\n", {"target": "multilabel"}),
+        ("id,age\np0,1\np1,\n", {"target": "number"}),
+    ],
+)
+def test_a_line_without_a_target_is_a_reject_with_its_line(built, text, options):
+    with pytest.raises(InputError, match="line 3: it has no label"):
+        built(text, **options)
+    out = built(text, "skipped", on_error="skip", **options)
+    assert np.load(out / "y.npy").shape[0] == 1
+
+
+def test_a_dry_run_counts_each_class_and_each_image_once(built, tmp_path):
+    built(TAGS, **SEVERAL)
+    found = imgmem.preview_build(
+        tmp_path / "photos", tmp_path / "new", labels=tmp_path / "l.csv", split="val=0.5",
+        **SMALL, **SEVERAL,
+    )  # fmt: skip
+    assert {each.name: each.images for each in found.classes} == {"a": 2, "b": 1, "c": 2}
+    assert sum(found.splits.values()) == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "value"),
+    [(TAGS, SEVERAL, 2), (POINTS, NUMBERS, np.float32(np.nan))],
+)
+def test_a_target_that_cannot_be_is_damage(built, text, options, value):
+    out = built(text, **options)
+    y = np.load(out / "y.npy")
+    y[1, 1] = value
+    data = (out / "y.npy").read_bytes()
+    (out / "y.npy").write_bytes(data[:128] + y.tobytes())
+    with imgmem.open(out) as opened, pytest.raises(imgmem.DatasetError, match="row 1 has"):
+        opened.labels  # noqa: B018

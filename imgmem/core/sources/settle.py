@@ -240,7 +240,7 @@ def _require_some(found: set[str]) -> None:
 
 
 def _require_classes(listing: Listing, spec: LabelSpec) -> None:
-    """UsageError for options that speak of classes, where there are none."""
+    """UsageError for an option about classes, where there are none."""
     if listing.target == NUMBER and spec.class_map:
         raise UsageError(
             f"{option('class_map')} renames classes, and {option('target', NUMBER)} has none",

@@ -26,7 +26,7 @@ WHERE path IN (SELECT path FROM joined)"""
 def settle_sets(database: sqlite3.Connection, labels: SetLabels) -> None:
     """Cut the cells of the table `lines` into sets, and join those of the paths in `repeated`.
 
-    Raises InputError, with the line, for a cell that is none.
+    Raises InputError, with the line, for a cell that is not a set.
     """
     if labels.by_column:
         return

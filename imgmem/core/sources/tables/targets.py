@@ -115,7 +115,7 @@ class SetLabels(Labels):
         self.several_lines = several_lines
 
     def cut(self, number: int, cell: str) -> str:
-        """The set of labels in a cell. Raises InputError, with the line, for what is none."""
+        """The set of labels in a cell. Raises InputError, with the line, for what is not a set."""
         try:
             names = [cell] if cell in self._none else labels_in(cell, self._mark)
         except ValueError as error:
@@ -130,7 +130,7 @@ class SetLabels(Labels):
         if left and len(left) < len(names):
             none = next(name for name in names if name not in left)
             raise wrong(
-                self._table.path, number, f"it has {none!r}, which is no label, and {left[0]!r}"
+                self._table.path, number, f"it has {none!r}, which means no label, and {left[0]!r}"
             )
         return left
 

@@ -45,7 +45,7 @@ def _show(console: "Console", found: "BuildPreview") -> None:
     console.print(table)
     if len(found.classes) > _CLASSES:
         console.print(f"and {len(found.classes) - _CLASSES} more classes")
-    console.print("Dry run: images were not decoded, and nothing was written.")
+    console.print("Dry run: rows were not decoded, and nothing was written.")
 
 
 def _facts(found: "BuildPreview") -> Iterator[tuple[str, str]]:

@@ -66,7 +66,10 @@ class ImageSpec:
     size: (height, width) in pixels, or None for the images' own ("native") size.
     shorter: with fit="crop", the shorter side of the whole image before its center is cropped to
         `size`; None to crop as much as the shape of `size` allows.
-    background: pixel values 0–255 (R, G, B) under transparent pixels and around `pad`.
+    background: pixel values 0–255 (R, G, B) under transparent pixels and around `pad`, or "drop"
+        to take the colors of transparent pixels as they are (and black around `pad`).
+    levels: (low, high), the values in the files that become 0 and 255; None for all that the
+        format allows.
     max_pixels: an image whose header says more is rejected before it is decoded.
     """
 
@@ -75,8 +78,9 @@ class ImageSpec:
     channels: Channels = "rgb"
     shorter: int | None = None
     resize: Resize = "auto"
-    background: tuple[int, int, int] = (0, 0, 0)
+    background: tuple[int, int, int] | Literal["drop"] = (0, 0, 0)
     max_pixels: int = MAX_PIXELS
+    levels: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if self.channels == "grey":  # type: ignore[comparison-overlap]  # the British spelling
@@ -94,6 +98,11 @@ class ImageSpec:
                 f"{self.size[0]}x{self.size[1]}",
                 hint=f"Give {option('shorter', max(self.size))} or more.",
             )
+
+    @property
+    def padding(self) -> tuple[int, int, int]:
+        """The color around `pad`."""
+        return (0, 0, 0) if self.background == "drop" else self.background
 
     @property
     def depth(self) -> int:

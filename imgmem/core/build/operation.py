@@ -18,6 +18,7 @@ from imgmem.core.build import files, workdir
 from imgmem.core.build.alone import decode_alone, too_costly
 from imgmem.core.build.classes import with_classes
 from imgmem.core.build.decoding import Chunk, DecodeSpec
+from imgmem.core.build.depth import depth_doubts
 from imgmem.core.build.execution import Execution, executions
 from imgmem.core.build.freshness import require_unchanged
 from imgmem.core.build.manifest import BuildInputs, BuildManifest
@@ -165,6 +166,7 @@ def _is_done(record: Record, out: str, job: _Job, *, overwrite: bool) -> bool:
 
 def _work(destination: Destination, job: _Job, *, restart: bool) -> int:
     """Build in the working directory and publish; how many images earlier runs had done."""
+    require_certain(depth_doubts(job.plan.images(), job.source, job.spec, job.budget))
     size = job.spec.image.size or common_size(job.source, job.plan.images())
     manifest = _manifest(job, size)
     _demand(manifest, job).divide(job.budget)  # before anything is written

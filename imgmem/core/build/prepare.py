@@ -128,10 +128,13 @@ def recorded_options(spec: BuildSpec) -> dict[str, Any]:
         del options[name]
     plain = options | {"splits": dict(spec.splits)} | _recorded_labels(spec)
     return {
-        name: list(value) if isinstance(value, tuple) else value for name, value in plain.items()
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in plain.items()
+        if not (name in LATER_IMAGE_OPTIONS and value is None)
     }
 
 
+LATER_IMAGE_OPTIONS = ("shorter", "levels")
 LATER_OPTIONS = (
     "columns",
     "target",

@@ -11,6 +11,7 @@ import numpy as np
 
 from imgmem.core.build import workdir
 from imgmem.core.build.classes import with_classes
+from imgmem.core.build.depth import depth_doubts
 from imgmem.core.build.freshness import require_unchanged
 from imgmem.core.build.plan import Plan
 from imgmem.core.build.prepare import (
@@ -29,7 +30,7 @@ from imgmem.core.options.option import applied
 from imgmem.core.options.tables import BuildOptions
 from imgmem.core.paths import local_path
 from imgmem.core.progress import ProgressCallback, no_progress
-from imgmem.core.sources.labeling import require_certain
+from imgmem.core.sources.labeling import Doubt, require_certain
 from imgmem.core.specs import BuildSpec, OutPolicy, RejectPolicy, RunSpec
 from imgmem.core.storage import durable
 from imgmem.core.storage.destination import Destination
@@ -50,7 +51,7 @@ class PreviewedClass:
 
 @dataclass(frozen=True, kw_only=True)
 class BuildPreview:
-    """What a build would do. Images are neither opened nor decoded.
+    """What a build would do. Of the images, only some of more than 8 bits are decoded.
 
     Attributes:
         path: The dataset that would be built.
@@ -126,12 +127,15 @@ def preview_build(
         )
         plan = Plan.make(images, listing, labeling, spec)
         stack.callback(plan.close)
-        preview = _preview(source, out, plan)
-        checks = _checks(plan, destination, policy, existing, run, preview.disk_bytes)
+        doubts = labeling.doubts or depth_doubts(
+            plan.images(), images, spec, memory.budget(run.memory)
+        )
+        preview = _preview(source, out, plan, doubts)
+        checks = _checks(plan, destination, policy, existing, run, doubts)
         return _checked(preview, checks)
 
 
-def _preview(source: str, out: str, plan: Plan) -> BuildPreview:
+def _preview(source: str, out: str, plan: Plan, doubts: tuple[Doubt, ...]) -> BuildPreview:
     counts = plan.counts()
     return BuildPreview(
         path=out,
@@ -142,7 +146,7 @@ def _preview(source: str, out: str, plan: Plan) -> BuildPreview:
         splits=plan.split_counts(),
         ignored=dict(sorted(plan.listing.ignored.items())),
         notes=plan.notes,
-        doubts=tuple(asdict(doubt) for doubt in plan.labeling.doubts),
+        doubts=tuple(asdict(doubt) for doubt in doubts),
         changes="new",
         disk_bytes=_disk(plan),
     )
@@ -185,7 +189,7 @@ def _checks(
     policy: RejectPolicy,
     existing: OutPolicy,
     run: RunSpec,
-    disk: int | None,
+    doubts: tuple[Doubt, ...],
 ) -> Iterator[Check]:
     """What `build` checks before the first image, in its order; each is called."""
     yield lambda: require_certain(plan.labeling.doubts)
@@ -193,9 +197,10 @@ def _checks(
     yield lambda: require_all_there(plan, policy)
     yield lambda: require_labels(plan, policy)
     yield lambda: _changes(plan, destination, existing, policy)
+    yield lambda: require_certain(doubts)
     if plan.spec.image.size is not None:
         yield lambda: _require_memory(plan, run)
-    yield lambda: _require_disk(destination, disk or 0)
+    yield lambda: _require_disk(destination, _disk(plan) or 0)
 
 
 def _checked(preview: BuildPreview, checks: Iterator[Check]) -> BuildPreview:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,8 @@ from imgmem.core.errors import RejectedImage
 if TYPE_CHECKING:
     from PIL.Image import Image as Loaded
     from PIL.ImageFile import ImageFile
+
+    from imgmem.core.decode.values import Stored
 
 Pixels = npt.NDArray[np.uint8]
 """(H, W, 3) RGB or (H, W) gray."""
@@ -23,10 +25,10 @@ class Header(NamedTuple):
     """Facts from the first bytes of an image; no pixel is decoded.
 
     format: a name in `formats.FORMATS`. height, width: upright, in pixels. mode: Pillow's name
-    of the pixel type. orientation: EXIF's, 1–8. bits: of a channel, 8 or 16. multiscan: a JPEG
-    whose decoder holds the whole image, whatever the scale. samples: of all channels for
-    one pixel, as stored (JPEG: 1.5 with 4:2:0 subsampling). block: pixels that are decoded
-    at once (a strip, a tile), where that is more than a few rows.
+    of the pixel type. orientation: EXIF's, 1–8. bits: of a channel: 8, or 16 to 64 for all
+    else. multiscan: a JPEG whose decoder holds the whole image, whatever the scale. samples: of
+    all channels for one pixel, as stored (JPEG: 1.5 with 4:2:0 subsampling). block: pixels that
+    are decoded at once (a strip, a tile), where that is more than a few rows.
     """  # a tuple: a frozen dataclass takes 1.3 µs more, a tenth of the decoding of a tiny JPEG
 
     format: str
@@ -114,7 +116,9 @@ class Format:
         check_palette: Whether indices beyond the end of the palette are damage.
         decode: Pixels from the file's bytes, where that is not left to Pillow:
             (H, W, 3) RGB or (H, W) gray, uint8.
-        bits: Bits of a channel as the file has them: 8, or 16 for all that is more.
+        read_values: The pixels of a file of more than 8 bits as they are stored; None where no
+            decoder returns them. The first argument is the opened image, or None.
+        bits: Bits of a channel as the file has them: 8, or 16 and more for all that is not 8.
         block: Pixels that are decoded at once: a strip, a tile, all; 0 for a few rows.
         several: The note where Pillow sees more than one image; "" to ask `check` alone.
         file_copies: How often the file's bytes are in memory while it is decoded.
@@ -131,6 +135,7 @@ class Format:
     check_palette: bool = False
     decode: "Callable[[bytes, Header], Pixels] | None" = None
     load: "Callable[[ImageFile, Header, bytes], Loaded]" = _load
+    read_values: "Callable[[Any, Header, bytes], Stored] | None" = None
     bits: "Callable[[ImageFile, bytes], int]" = _deep_mode
     block: "Callable[[ImageFile, bytes], int]" = _by_rows
     several: str = "animation"

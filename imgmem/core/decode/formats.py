@@ -15,6 +15,7 @@ from imgmem.core.decode.avif import avif_bits, check_avif, is_avif
 from imgmem.core.decode.foreign import refuse
 from imgmem.core.decode.format import Format
 from imgmem.core.decode.jpeg import is_jpeg
+from imgmem.core.decode.tiff_values import read_tiff_values
 
 
 def _begins(data: bytes, *, signatures: tuple[bytes, ...]) -> bool:
@@ -38,6 +39,7 @@ _ROWS = (
         read_header=png.read_png_header,
         check=png.check_png,
         check_image=png.check_png_image,
+        read_values=png.read_png_values,
         check_palette=True,
         several="",
     ),
@@ -66,6 +68,8 @@ _ROWS = (
         open=_opener(tiff.StrictTiffFile),
         check=tiff.check_tiff_start,
         check_image=tiff.check_tiff,
+        read_values=read_tiff_values,
+        bits=tiff.tiff_bits,
         block=tiff.tiff_block,
         several="pages",
         pixel_bytes=lambda _: 4,  # Pillow turns it itself, into a copy
@@ -78,6 +82,7 @@ _ROWS = (
         bits=jpeg2000.jpeg2000_bits,
         block=jpeg2000.jpeg2000_block,
         load=jpeg2000.load_jpeg2000,
+        read_values=jpeg2000.read_jpeg2000_values,
         file_copies=2,
         sample_bytes=lambda header: header.bits / 8 + 4.5,  # works on 32-bit integers
     ),
@@ -102,6 +107,7 @@ _ROWS = (
         open=None,
         read_header=ppm.read_ppm_header,
         decode=ppm.decode_ppm,
+        read_values=ppm.read_ppm_values,
     ),
 )
 OTHER_FORMATS: dict[str, Format] = {row.name: row for row in _ROWS}

@@ -12,11 +12,12 @@ from PIL.ImageFile import ImageFile
 from imgmem.core.decode.failures import reject
 from imgmem.core.decode.format import Format, Header, Pixels
 from imgmem.core.decode.formats import JPEG, OTHER_FORMATS, sniff
-from imgmem.core.decode.geometry import Size, jpeg_eighths, jpeg_fills, jpeg_scaled
+from imgmem.core.decode.geometry import Size, is_row, jpeg_eighths, jpeg_fills, jpeg_scaled
 from imgmem.core.decode.headers import check_container, describe, open_image
 from imgmem.core.decode.jpeg import COLORS, read_jpeg, read_jpeg_header
 from imgmem.core.decode.pixels import check_palette, from_inverted_cmyk, read_pixels
 from imgmem.core.decode.resize import apply_orientation, fit_into, plane
+from imgmem.core.decode.values import Stored, Values, stretched, turned
 from imgmem.core.errors import RejectedImage
 from imgmem.core.specs import ImageSpec
 
@@ -26,8 +27,11 @@ RECIPE = 2
 
 NOTES = (
     "16-bit",
+    "16-bit-low",
     "alpha",
+    "alpha-dropped",
     "animation",
+    "clipped",
     "cmyk",
     "gif-repaired",
     "jpeg-repaired",
@@ -114,7 +118,8 @@ def _decode_jpeg(data: bytes, spec: ImageSpec, row: Pixels, header: Header) -> D
     if header.mode == "CMYK":
         pixels = from_inverted_cmyk(pixels)
         notes.add("cmyk")
-    fit_into(apply_orientation(plane(pixels), header.orientation), spec, row, header.size)
+    pixels = apply_orientation(_leveled(plane(pixels), spec, notes), header.orientation)
+    fit_into(pixels, spec, row, header.size)
     return Decoded(header.height, header.width, JPEG, tuple(sorted(notes)))
 
 
@@ -129,16 +134,75 @@ def _decode_other(data: bytes, spec: ImageSpec, row: Pixels, kind: Format) -> De
         image = open_image(data, kind)
         header = describe(image, kind, data)
         check_size(header, spec, target)
-    fills = header.orientation == 1 and header.size == target
-    out = plane(row) if fills else None
+    if spec.levels is not None and header.bits > 8:
+        stored = read_stored(image, kind, header, data)
+        pixels = turned(_stretched(stored, spec, notes), header.orientation)
+        fit_into(np.ascontiguousarray(pixels), spec, row, header.size)
+        return Decoded(header.height, header.width, kind.name, tuple(sorted(notes)))
+    out = plane(row) if is_row(header, spec, target) else None
     pixels, lost = _load(image, kind, header, spec, out, data)
+    notes |= lost | _depth_notes(header, pixels)
     if pixels.shape[:2] != header.stored_size:
         raise RejectedImage("corrupt", "decodes to another size than its header says")
     del image  # its memory, before more is taken
     if pixels is not out:
-        fit_into(apply_orientation(pixels, header.orientation), spec, row, header.size)
-    notes |= lost | ({"16-bit"} if header.bits > 8 else set())
+        pixels = apply_orientation(_leveled(pixels, spec, notes), header.orientation)
+        fit_into(pixels, spec, row, header.size)
     return Decoded(header.height, header.width, kind.name, tuple(sorted(notes)))
+
+
+_QUARTER = 64
+"""Pixel values 0-255 that are reached in a quarter of the range."""
+
+
+def _depth_notes(header: Header, pixels: Pixels) -> set[str]:
+    """What was lost of more than 8 bits, by the pixel values that became of them."""
+    if header.bits == 8:
+        return set()
+    colors = header.gray or pixels.ndim == 3
+    return {"16-bit", "16-bit-low"} if colors and pixels.max() < _QUARTER else {"16-bit"}
+
+
+def read_stored(image: ImageFile | None, kind: Format, header: Header, data: bytes) -> Stored:
+    """The pixels of an image of more than 8 bits as they are stored, not turned.
+
+    Raises RejectedImage, also where no decoder returns them.
+    """
+    if kind.read_values is None:
+        detail = f"the {header.bits}-bit pixels of {kind.name}; convert to PNG or TIFF of 16 bits"
+        raise RejectedImage("unsupported", detail)
+    try:
+        return kind.read_values(image, header, data)
+    except RejectedImage:
+        raise
+    except Exception as error:
+        raise reject(error) from error
+
+
+def _stretched(stored: Stored, spec: ImageSpec, notes: set[str]) -> Pixels:
+    """Stored pixels as 0-255 by the levels of `spec`."""
+    assert spec.levels is not None
+    if not stored.opaque:
+        _note_alpha(spec, notes)
+    return _leveled(stored.values, spec, notes)
+
+
+def _note_alpha(spec: ImageSpec, notes: set[str]) -> None:
+    """Refuse transparent pixels of more than 8 bits, unless transparency is to be ignored."""
+    if spec.background != "drop":
+        detail = "transparent pixels of more than 8 bits; drop the background, or convert"
+        raise RejectedImage("unsupported", f"{detail} to 8 bits")
+    notes.add("alpha-dropped")
+
+
+def _leveled(values: Values, spec: ImageSpec, notes: set[str]) -> Pixels:
+    """Values as 0-255 by the levels of `spec`, if it has any."""
+    if spec.levels is None:
+        return values
+    low, high = spec.levels
+    if values.min() < low or values.max() > high:
+        notes.add("clipped")
+    return stretched(values, low, high)
 
 
 def _load(

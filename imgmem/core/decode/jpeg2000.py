@@ -7,6 +7,7 @@ from PIL import Image
 from PIL.ImageFile import ImageFile
 
 from imgmem.core.decode.format import Header
+from imgmem.core.decode.values import Stored, Values, in_rgb_order, parted
 from imgmem.core.decode.zeros import refuse_zeros
 from imgmem.core.errors import RejectedImage
 
@@ -122,14 +123,25 @@ def _check_depth(image: ImageFile, sizes: _Sizes, data: bytes) -> None:
 
 
 def _load_by_opencv(image: ImageFile, bits: int, data: bytes) -> Image.Image:
+    import numpy as np  # headers are read without it
+
+    levels = (_samples(image, data) >> bits - 8).astype(np.uint8)
+    return Image.fromarray(levels[:, :, 0] if levels.shape[2] == 1 else levels)
+
+
+def read_jpeg2000_values(image: ImageFile, _: Header, data: bytes) -> Stored:
+    """The samples of a JPEG 2000 of more than 8 bits, from 0 to the end of its bits."""
+    sizes = _sizes(data)
+    _check_depth(image, sizes, data)
+    return parted(_samples(image, data), 2**sizes.bits - 1)
+
+
+def _samples(image: ImageFile, data: bytes) -> Values:
+    """(H, W, 1, 3 or 4) as OpenCV decodes them."""
     import cv2  # headers are read without it
     import numpy as np
 
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.shape[:2] != (image.height, image.width):
         raise RejectedImage("corrupt", "the JPEG 2000 decoder gave up")
-    levels = (pixels.astype(np.uint16) >> bits - 8).astype(np.uint8)
-    if levels.ndim == 2:
-        return Image.fromarray(levels)
-    order = cv2.COLOR_BGRA2RGBA if levels.shape[2] == 4 else cv2.COLOR_BGR2RGB
-    return Image.fromarray(cv2.cvtColor(levels, order))
+    return in_rgb_order(pixels.astype(np.uint16))

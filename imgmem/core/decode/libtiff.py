@@ -5,10 +5,13 @@ Its handlers for one file alone (libtiff 4.5) keep files in other threads apart.
 """
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import _imaging
 
 _Handler = ctypes.CFUNCTYPE(
@@ -66,11 +69,35 @@ def complaints(data: bytes) -> list[str]:
     What it says of the tags is left out: no pixel depends on tags that it passes over.
     Takes memory for one strip or tile.
     """
-    library = _library()
-    if library is None:
+    if not can_listen():
         return []
-    said: list[str] = []
+    with _opened(data) as (parts, said):
+        for _ in parts:
+            pass
+    return said
 
+
+def decoded_parts(data: bytes) -> Iterator[NDArray[np.uint8]]:
+    """The bytes of each strip or tile of the first image, samples in the machine's own order.
+
+    Each is valid until the next one is asked for. Raises ValueError, with what libtiff says,
+    where one cannot be decoded in full, and where libtiff is too old to be asked.
+    """
+    if not can_listen():
+        raise ValueError("samples of this kind need libtiff 4.5, which is not available")
+    with _opened(data) as (parts, said):
+        for part, complete in parts:
+            if not complete:
+                raise ValueError(said[0] if said else "a strip cannot be decoded")
+            yield part
+
+
+@contextmanager
+def _opened(data: bytes) -> Iterator[tuple[Iterator[tuple[NDArray[np.uint8], bool]], list[str]]]:
+    """(each strip or tile with whether it is whole, what libtiff says meanwhile)."""
+    library = _library()
+    assert library is not None
+    said: list[str] = []
     format_into = ctypes.CDLL(None).vsnprintf
 
     def note(_file: int, _user: int, _module: bytes, text: bytes, arguments: int) -> int:
@@ -85,25 +112,29 @@ def complaints(data: bytes) -> list[str]:
     options = ctypes.c_void_p(library.TIFFOpenOptionsAlloc())
     library.TIFFOpenOptionsSetErrorHandlerExtR(options, handler, None)
     library.TIFFOpenOptionsSetWarningHandlerExtR(options, handler, None)
-    tiff = ctypes.c_void_p(library.TIFFClientOpenExt(b"", b"r", None, *callbacks, options))
+    tiff = ctypes.c_void_p(library.TIFFClientOpenExt(b"", b"rc", None, *callbacks, options))
     library.TIFFOpenOptionsFree(options)
     if not tiff.value:
-        return said or ["it cannot be opened"]
+        yield iter(()), said or ["it cannot be opened"]
+        return
     said.clear()
     try:
-        _decode_all(library, tiff)
+        yield _decoded(library, tiff), said
     finally:
         library.TIFFClose(tiff)
-    return said
 
 
-def _decode_all(library: ctypes.CDLL, tiff: ctypes.c_void_p) -> None:
+def _decoded(
+    library: ctypes.CDLL, tiff: ctypes.c_void_p
+) -> Iterator[tuple[NDArray[np.uint8], bool]]:
     kind = "Tile" if library.TIFFIsTiled(tiff) else "Strip"
     read = getattr(library, f"TIFFReadEncoded{kind}")
     size = getattr(library, f"TIFF{kind}Size64")(tiff)
-    buffer = ctypes.create_string_buffer(max(1, size))
+    buffer = np.zeros(max(1, size), np.uint8)
     for number in range(getattr(library, f"TIFFNumberOf{kind}s")(tiff)):
-        read(tiff, ctypes.c_uint32(number), buffer, ctypes.c_ssize_t(size))
+        pointer = ctypes.c_void_p(buffer.ctypes.data)
+        done = read(tiff, ctypes.c_uint32(number), pointer, ctypes.c_ssize_t(size))
+        yield buffer[: max(0, done)], done >= 0
 
 
 def _memory_file(data: bytes) -> tuple[Any, ...]:

@@ -22,6 +22,7 @@ from imgmem.core.decode.geometry import (
     area_first,
     fitting,
     halfway,
+    is_row,
     jpeg_eighths,
     jpeg_fills,
     jpeg_scaled,
@@ -51,6 +52,9 @@ def decode_cost(header: Header, spec: ImageSpec, file_bytes: int) -> int:
     if header.format == JPEG:  # twice: a copy is made of one that is not in order
         return _FIXED_BYTES + 2 * file_bytes + int(_jpeg_bytes(header, spec, target))
     copies = OTHER_FORMATS[header.format].file_copies
+    if header.bits > 8 and spec.levels is not None:
+        stretching = _FIXED_BYTES + 2 * file_bytes + _stretching_bytes(header, spec, target)
+        return max(stored_cost(header, file_bytes), stretching)
     return _FIXED_BYTES + copies * file_bytes + int(_pillow_bytes(header, spec, target))
 
 
@@ -78,7 +82,7 @@ def _pillow_bytes(header: Header, spec: ImageSpec, target: Size) -> float:
     area = _area(header.size)
     channels = 1 if header.gray or spec.depth == 1 else 3
     turned = channels if header.orientation > 1 else 0
-    fills = header.size == target and not turned
+    fills = is_row(header, spec, target)
     image: float = area * _PILLOW_PIXEL_BYTES.get(header.mode, 4)
     block = kind.sample_bytes(header) * header.samples * header.block
     loading = image + area * kind.pixel_bytes(header) + block
@@ -89,6 +93,32 @@ def _pillow_bytes(header: Header, spec: ImageSpec, target: Size) -> float:
     converting = image + area * converted + _band_bytes(header.size)
     resizing = 0 if fills else _resize_bytes(header, header.size, channels, spec, target)
     return max(loading, converting) + area * turned + resizing
+
+
+def stored_cost(header: Header, file_bytes: int) -> int:
+    """An upper bound on the memory, in bytes, that the values of an image take as they are stored.
+
+    That is Pillow's image, which is decoded first, and the samples, twice (in the decoder's order
+    and in ours).
+    """
+    block = OTHER_FORMATS[header.format].sample_bytes(header) * header.samples * header.block
+    loading = _area(header.size) * _PILLOW_PIXEL_BYTES.get(header.mode, 4) + block
+    samples = _sample_bytes(header)
+    return _FIXED_BYTES + 2 * file_bytes + int(samples + max(loading, samples + block))
+
+
+def _sample_bytes(header: Header) -> float:
+    """All samples of an image, as they are stored; a TIFF may have one that Pillow passes over."""
+    bands = {"RGB": 3, "RGBA": 4, "LA": 4}.get(header.mode, 1) + (header.format == "TIFF")
+    return _area(header.size) * max(header.samples, bands) * header.bits / 8
+
+
+def _stretching_bytes(header: Header, spec: ImageSpec, target: Size) -> int:
+    """Stored samples, the values 0-255 that they become (also turned), and what these become."""
+    channels = 1 if header.gray else 3
+    resizing = _resize_bytes(header, header.size, min(channels, spec.depth), spec, target)
+    stretched = 2 * _area(header.size) * channels + 3 * _band_bytes(header.size)
+    return int(_sample_bytes(header)) + stretched + resizing
 
 
 def _band_bytes(size: Size) -> int:

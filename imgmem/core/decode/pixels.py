@@ -32,9 +32,14 @@ def read_pixels(
     """All pixels of a loaded image, (H, W, 3) RGB or (H, W) gray, and notes of what was lost.
 
     Gray if `spec` wants it or the image has nothing else. Transparent pixels are laid on
-    the background, 16 bits are cut to the upper 8, without rounding.
+    the background, or taken as they are where that is "drop"; 16 bits are cut to the upper 8,
+    without rounding.
     """
+    notes = {image.mode.lower()} if image.mode in ("CMYK", "LAB") else set()
     transparent = _is_transparent(image)
+    if transparent:
+        notes.add("alpha-dropped" if spec.background == "drop" else "alpha")
+    transparent = transparent and spec.background != "drop"
     deep = image.mode.startswith("I")
     if out is None:
         gray = spec.channels == "gray" or deep or (image.mode in _GRAY and not transparent)
@@ -43,14 +48,11 @@ def read_pixels(
         if deep:
             pixels: Pixels = (np.asarray(band) >> 8).astype(np.uint8)
         elif transparent:
-            pixels = np.asarray(_on_background(band, spec.background))
+            pixels = np.asarray(_on_background(band, spec.padding))
         else:
             mode = "L" if image.mode in _GRAY else "RGB"
             pixels = np.asarray(band if band.mode == mode else band.convert(mode))
         convert_into(pixels, out[top : top + band.height])
-    notes = {"alpha"} if transparent else set()
-    if image.mode in ("CMYK", "LAB"):
-        notes.add(image.mode.lower())
     return out, notes
 
 

@@ -15,6 +15,7 @@ from PIL.PngImagePlugin import PngImageFile
 
 from imgmem.core.decode.exif import exif_orientation
 from imgmem.core.decode.format import Header, check_samples
+from imgmem.core.decode.values import Stored, in_rgb_order, parted
 from imgmem.core.errors import RejectedImage
 
 if TYPE_CHECKING:
@@ -125,6 +126,32 @@ def _pixel_pieces(data: bytes) -> list[tuple[int, int]]:
             pieces[-1:] = [(pieces[-1][0], end)] if adjacent else [pieces[-1], (at, end)]
         at, previous = end, name
     return pieces
+
+
+def read_png_values(image: ImageFile, header: Header, data: bytes) -> Stored:
+    """The samples of a PNG of 16 bits, by OpenCV, from the chunks that pixels depend on.
+
+    Pillow cuts colors to 8 bits; it decodes them too, for it finds pixels that are missing.
+    """
+    import cv2  # headers are read without it
+    import numpy as np
+
+    check_png_image(image, header, data)
+    image.load()
+    stated = _stated(data)
+    clean = b"".join(data[start:end] for start, end in _pixel_pieces(data))
+    pixels = cv2.imdecode(np.frombuffer(clean, np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None or pixels.dtype != np.uint16 or pixels.shape[:2] != image.size[::-1]:
+        raise RejectedImage("corrupt", "the PNG decoder gave up")
+    return parted(in_rgb_order(pixels), 65535, stated)
+
+
+def _stated(data: bytes) -> int:
+    """The highest value by the chunk sBIT, which says how many bits are significant; 0 without."""
+    for name, body in png_chunks(data):
+        if name == b"sBIT" and len(body):
+            return int(2 ** min(16, max(body)) - 1)
+    return 0
 
 
 class _Pieces(io.RawIOBase):

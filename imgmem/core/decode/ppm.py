@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgmem.core.decode.format import Header
+from imgmem.core.decode.values import Stored
 from imgmem.core.errors import RejectedImage
 
 _NUMBERS = {b"1": 2, b"2": 3, b"3": 3, b"4": 2, b"5": 3, b"6": 3}
@@ -80,15 +81,32 @@ def decode_ppm(data: bytes, _: Header) -> NDArray[np.uint8]:
         return _unpack_bits(data, start)
     if start.kind in _PLAIN:
         return _scale(_plain_values(data, start), start)
+    values = _binary_values(data, start)
+    if start.highest == 255:
+        return values.reshape(start.shape)
+    blocks = (values[at : at + _BLOCK_BYTES] for at in range(0, len(values), _BLOCK_BYTES))
+    return _scale(blocks, start)
+
+
+def read_ppm_values(_image: object, _header: Header, data: bytes) -> Stored:
+    """All pixels of a PGM or PPM of more than 8 bits as they are stored.
+
+    Raises RejectedImage: "truncated" or "corrupt".
+    """
+    start = _start(data)
+    if start.kind in _PLAIN:
+        values = np.concatenate([block.astype(np.uint16) for block in _plain_values(data, start)])
+    else:
+        values = np.minimum(_binary_values(data, start), start.highest).astype(np.uint16)
+    return Stored(values.reshape(start.shape), True, start.highest)
+
+
+def _binary_values(data: bytes, start: _Start) -> NDArray[Any]:
     wide = start.highest > 255
     count = int(np.prod(start.shape))
     if len(data) - start.at < count * (2 if wide else 1):
         raise _cut()
-    values = np.frombuffer(data, ">u2" if wide else "u1", count, start.at)
-    if start.highest == 255:
-        return values.reshape(start.shape)
-    blocks = (values[at : at + _BLOCK_BYTES] for at in range(0, count, _BLOCK_BYTES))
-    return _scale(blocks, start)
+    return np.frombuffer(data, ">u2" if wide else "u1", count, start.at)
 
 
 def _cut() -> RejectedImage:

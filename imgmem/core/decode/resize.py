@@ -49,7 +49,7 @@ def fit_into(pixels: Pixels, spec: ImageSpec, row: Pixels, size: Size) -> None:
 
 def background(spec: ImageSpec) -> Pixels:
     """The background in the row's channels."""
-    color = np.array([[spec.background]], np.uint8)
+    color = np.array([[spec.padding]], np.uint8)
     if spec.channels == "gray":
         color = cv2.cvtColor(color, cv2.COLOR_RGB2GRAY)  # type: ignore[assignment]
     return color.reshape(-1)

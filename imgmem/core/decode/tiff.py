@@ -20,6 +20,7 @@ _SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _CANON_RAW = b"CR"
 _DNG_VERSION = 50706
 _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _PLANAR, _SUBSAMPLING = 258, 259, 262, 277, 284, 530
+_FORMAT = 339
 _PARTS = ((273, 279), (324, 325))
 """Tags of the offsets and lengths of strips and of tiles (sections 8 and 15)."""
 _GRAYS = {0, 1, 3, 4}
@@ -50,6 +51,7 @@ _NAMES = {
     34676: "SGI log",
     34677: "SGI log",
 }
+_KINDS = {1: "integer", 2: "signed integer", 3: "float", 4: "integer"}
 _LEAST_TILE_PIXELS = 2**20
 _TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
 """Bytes of one value (section 2)."""
@@ -64,6 +66,17 @@ class StrictTiffFile(TiffImageFile):
     """Pillow's reader, without what it gets wrong where pixels are not compressed."""
 
     def _setup(self) -> None:
+        """Take samples that have no defined range for bytes: their type is known by the tags."""
+        tags = self.tag_v2
+        bits, kinds = tags.get(_BITS), tags.get(_FORMAT)
+        if _without_range(tags):
+            tags[_BITS], tags[_FORMAT] = (8,) * int(tags.get(_SAMPLES, 1)), 1
+        self._setup_layout()
+        for tag, value in ((_BITS, bits), (_FORMAT, kinds)):
+            if value is not None:
+                tags[tag] = value
+
+    def _setup_layout(self) -> None:
         """Let libtiff read deep planes and subsampled chroma; leave out surplus strips.
 
         Pillow itself would read these planes as 8 bits, the chroma as if it were not
@@ -74,13 +87,18 @@ class StrictTiffFile(TiffImageFile):
             super()._setup()
             return
         _drop_surplus(tags)
-        deep_planes = tags.get(_PLANAR, 1) == 2 and max(_values(tags, _BITS, 1)) > 8
+        deep_planes = tags.get(_PLANAR, 1) == 2 and max(tag_values(tags, _BITS, 1)) > 8
         if not deep_planes and not (tags.get(_PHOTOMETRIC) == 6 and _subsampled(tags)):
             super()._setup()
             return
         tags[_COMPRESSION] = 8  # any but raw: libtiff itself reads the tag in the file
         super()._setup()
         tags[_COMPRESSION] = _RAW
+
+
+def _without_range(tags: "ImageFileDirectory_v2") -> bool:
+    """Whether samples are signed, floating-point or of 32 bits and more."""
+    return bool(set(tag_values(tags, _FORMAT, 1)) - {1, 4} or max(tag_values(tags, _BITS, 1)) > 16)
 
 
 def _drop_surplus(tags: "ImageFileDirectory_v2") -> None:
@@ -96,10 +114,11 @@ def _drop_surplus(tags: "ImageFileDirectory_v2") -> None:
 
 
 def _subsampled(tags: "ImageFileDirectory_v2") -> bool:
-    return set(_values(tags, _SUBSAMPLING, 2)) != {1}
+    return set(tag_values(tags, _SUBSAMPLING, 2)) != {1}
 
 
-def _values(tags: "ImageFileDirectory_v2", tag: int, default: int) -> tuple[int, ...]:
+def tag_values(tags: "ImageFileDirectory_v2", tag: int, default: int) -> tuple[int, ...]:
+    """The values of a tag, (default,) where it is missing."""
     value = tags.get(tag, default)
     return tuple(value) if isinstance(value, tuple) else (value,)
 
@@ -146,18 +165,30 @@ def _check_compression(code: int) -> None:
 
 
 def check_tiff(image: ImageFile, header: Header, data: bytes) -> None:
-    """Check the first page: not a thumbnail, all strips inside the file and whole.
+    """Check the first page, and that its samples are those that Pillow reads right.
 
     Raises RejectedImage: "truncated", "corrupt" or "unsupported".
     """
     tags = _tags(image)
     check_samples(image, header)
-    if tags.get(254, 0) & 1:
-        raise RejectedImage("unsupported", "the first page is a thumbnail, as in raw photographs")
-    if set(_values(tags, 339, 1)) - {1, 4}:  # Pillow takes 8-bit signed samples for unsigned ones
-        raise RejectedImage("unsupported", "signed or floating-point samples: convert to 8 bits")
+    if _without_range(tags):
+        kinds = {_KINDS.get(kind, "unknown") for kind in tag_values(tags, _FORMAT, 1)}
+        bits = "/".join(sorted(map(str, set(tag_values(tags, _BITS, 1)))))
+        detail = f"{bits}-bit {'/'.join(sorted(kinds))} pixels have no defined range; say which "
+        raise RejectedImage("unsupported", f"{detail}values become 0-255, or convert to 8 bits")
     if tags.get(_PHOTOMETRIC) == 0 and image.mode.startswith("I"):  # which Pillow does not invert
         raise RejectedImage("unsupported", "16-bit pixels whose zero is white: convert to 8 bits")
+    check_tiff_page(image, data)
+
+
+def check_tiff_page(image: ImageFile, data: bytes) -> None:
+    """The first page whatever its samples are: no thumbnail, all strips in the file and whole.
+
+    Raises RejectedImage: "truncated", "corrupt" or "unsupported".
+    """
+    tags = _tags(image)
+    if tags.get(254, 0) & 1:
+        raise RejectedImage("unsupported", "the first page is a thumbnail, as in raw photographs")
     _check_tile_size(tags, image)
     _check_parts(tags, image, data)
 
@@ -187,7 +218,7 @@ def _check_parts(tags: "ImageFileDirectory_v2", image: ImageFile, data: bytes) -
 
 def _raw_bytes(tags: "ImageFileDirectory_v2", image: ImageFile, number: int) -> int:
     """What the pixels of an uncompressed strip or tile take."""
-    bits = _values(tags, _BITS, 1)
+    bits = tag_values(tags, _BITS, 1)
     depth = bits[0] if tags.get(_PLANAR, 1) == 2 else sum(bits)
     if 322 in tags:
         return int(tags[323]) * -(-int(tags[322]) * depth // 8)
@@ -229,6 +260,13 @@ def _inflate(part: memoryview) -> None:
         raise RejectedImage("corrupt", str(error)) from None
     if not stream.eof:
         raise RejectedImage("truncated", "ends inside a strip")
+
+
+def tiff_bits(image: ImageFile, _: bytes) -> int:
+    """Bits of a sample; 16 for fewer that are not 8 unsigned ones."""
+    tags = _tags(image)
+    bits = max(tag_values(tags, _BITS, 1))
+    return 8 if bits <= 8 and not _without_range(tags) else max(16, bits)
 
 
 def tiff_block(image: ImageFile, _: bytes) -> int:

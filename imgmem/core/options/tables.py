@@ -75,8 +75,15 @@ class ImageOptions(TypedDict, total=False):
     background: Annotated[
         str | Sequence[int],
         Option(
-            "Background color for transparent pixels and padding.", PIXELS, parse=values.color,
-            show=values.numbers_text, metavar="R,G,B",
+            "Background color for transparent pixels and padding; drop: ignore transparency.",
+            PIXELS, parse=values.background, show=values.numbers_text, metavar="R,G,B|drop",
+        ),
+    ]  # fmt: skip
+    levels: Annotated[
+        str | Sequence[float] | None,
+        Option(
+            "Values of the files that become 0 and 255, e.g. 0,4095 for 12 bits in 16.", PIXELS,
+            parse=values.levels, metavar="LOW,HIGH", default="the format's whole range",
         ),
     ]  # fmt: skip
     max_pixels: Annotated[

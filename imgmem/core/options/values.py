@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import fields, replace
+from math import isfinite
 from numbers import Integral, Real
 from typing import Any
 
@@ -44,17 +45,30 @@ def size_text(size: tuple[int, int] | None) -> str:
     return "native" if size is None else "x".join(map(str, size))
 
 
-def color(value: Any) -> tuple[int, ...]:
-    """ "255,255,255" or (255, 255, 255) as red, green and blue."""
+def background(value: Any) -> tuple[int, ...] | str:
+    """ "255,255,255" or (255, 255, 255) as red, green and blue; "drop" as it is."""
+    if value == "drop":
+        return "drop"
     parts = value.split(",") if isinstance(value, str) else list(value)
     if len(parts) != 3 or not all(str(part).isdecimal() and int(part) < 256 for part in parts):
-        raise ValueError(f"invalid color {value!r}; use R,G,B, each from 0 to 255")
+        raise ValueError(f"invalid color {value!r}; use R,G,B, each from 0 to 255, or drop")
     return tuple(map(int, parts))
 
 
+def levels(value: Any) -> tuple[float, float]:
+    """ "0,4095" or (0, 4095) as the lowest and the highest value."""
+    try:
+        low, high = map(float, value.split(",") if isinstance(value, str) else value)
+    except (TypeError, ValueError):
+        raise ValueError(f"invalid levels {value!r}; use LOW,HIGH, e.g. 0,4095") from None
+    if not (isfinite(low) and isfinite(high) and low < high):
+        raise ValueError(f"invalid levels {value!r}; LOW must be below HIGH")
+    return low, high
+
+
 def numbers_text(values: Iterable[Any]) -> str:
-    """Numbers with commas between them."""
-    return ",".join(map(str, values))
+    """Numbers with commas between them; a word as it is."""
+    return values if isinstance(values, str) else ",".join(map(str, values))
 
 
 def splits(value: Any) -> Fields:

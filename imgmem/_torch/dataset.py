@@ -80,11 +80,7 @@ class ImageDataset(torch.utils.data.Dataset[Any]):
             "augment": augment,
         }
         layout: Layout = "NHWC" if channels_last else "NCHW"
-        on_read = False if isinstance(normalize, str) else normalize
-        if isinstance(normalize, str) and normalize != "device":
-            raise UsageError(
-                f"invalid normalize {normalize!r}", hint='Pass a bool, (mean, std), or "device".'
-            )
+        on_read: Normalize = False if normalize == "device" else normalize
         reader = core.reader_for(
             self.data, normalize=on_read, dtype=dtype, layout=layout, augment=augment
         )

@@ -65,7 +65,9 @@ def _constants(dataset: ImageDataset | Dataset) -> tuple[list[float], list[float
         given, dataset = dataset.normalize, dataset.data
     record = dataset.record
     wanted = True if given in ("device", False) else given
-    conversion = plan_conversion(record, normalize=wanted, dtype=None, layout="NCHW")
+    conversion = plan_conversion(
+        record, normalize=wanted, dtype=None, layout="NCHW", split=dataset.split
+    )
     if conversion.normalization is None:
         raise _no_constants(dataset)
     offset, scale = lookup.constants(conversion.normalization, np.float32)

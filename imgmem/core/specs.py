@@ -198,6 +198,8 @@ class NormalizeSpec:
     mean, std: per channel, for the method "given", on the 0–`scale` scale.
     scale: 1, 255, or None to infer it (all means ≤ 1 is read as scale 1).
     stats_from: another dataset whose rows (or recorded normalization) give the constants.
+    stats_split: the splits whose rows give them, "all" for all rows; None for train, or for all
+        rows where there are neither train nor folds.
     allow_mismatch: accept such a dataset though its image options are others.
     on_read: leave uint8 on disk and record the transform, which readers then apply.
     to: write a new dataset here and leave this one as it is.
@@ -210,6 +212,7 @@ class NormalizeSpec:
     std: tuple[float, ...] | None = None
     scale: Literal[1, 255] | None = None
     stats_from: str | None = None
+    stats_split: SplitChoice = None
     allow_mismatch: bool = False
     on_read: bool = False
     to: str | None = None

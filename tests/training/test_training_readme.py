@@ -104,6 +104,26 @@ def test_a_small_network_learns_in_numpy(folder):
     assert accuracy(run(example("NumPy", 1), folder)) > 0.9
 
 
+def test_a_cross_validation_ends_with_a_file_to_submit(tmp_path):
+    random = np.random.default_rng(0)
+    names = ("columns", "rows", "checks")
+    for number in range(150):
+        label = number % 2 if number % 5 else 2
+        (tmp_path / "photos" / names[label]).mkdir(parents=True, exist_ok=True)
+        file = tmp_path / "photos" / names[label] / f"{number}.png"
+        cv2.imwrite(str(file), picture(label, random))
+    (tmp_path / "new").mkdir()
+    for number in range(20):
+        cv2.imwrite(str(tmp_path / f"new/{number:02}.png"), picture(number % 2, random))
+    assert accuracy(run(example("Cross-validation", 0), tmp_path)) > 0.8
+    with open(tmp_path / "submission.csv", newline="") as file:
+        header, *lines = csv.reader(file)
+    assert header == ["path", "class"]
+    assert [path for path, _ in lines] == [f"{number:02}.png" for number in range(20)]
+    right = sum(found == names[number % 2] for number, (_, found) in enumerate(lines))
+    assert right >= 16
+
+
 def test_a_small_network_learns_in_pytorch(folder):
     need("torch")
     assert accuracy(run(example("PyTorch", 0), folder)) > 0.9

@@ -24,6 +24,7 @@ from imgmem.core.decode.images import Decoded, check_size, decode_into
 from imgmem.core.decode.memory_cost import decode_cost
 from imgmem.core.errors import ImgmemError, InputError, RejectedImage, ResourceError
 from imgmem.core.forecast import BuildDemand
+from imgmem.core.levels.split_sums import SplitSums, sums_by_split
 from imgmem.core.machine import process, worker
 from imgmem.core.machine.pipeline import MemoryGate
 from imgmem.core.messages import option
@@ -55,9 +56,10 @@ class DecodeSpec:
 class Chunk:
     """What became of the images of one task, in their order: columns, one element a row.
 
-    features: (n, H, W, C) in the dataset's dtype. facts: (n,) ROW_FACTS. labels, splits: of
-    the plan. texts: the columns of rows.csv from the path on. rejects: lines of rejected.csv;
-    reasons, notes: counts. done, done_bytes: of the plan, how many lines and bytes of them.
+    features: (n, H, W, C) in the dataset's dtype. facts: (n,) ROW_FACTS. sums: of the pixel
+    values, by split. labels, splits: of the plan. texts: the columns of rows.csv from the path
+    on. rejects: lines of rejected.csv; reasons, notes: counts. done, done_bytes: of the plan, how
+    many lines and bytes of them.
     unreachable: rejects at the end that may be due to a source that has gone.
     failure: what the chunk ended at, if it did not end well. buffer: what holds the features,
     if it is to be used again.
@@ -65,6 +67,7 @@ class Chunk:
 
     features: npt.NDArray[Any]
     facts: npt.NDArray[np.void]
+    sums: list[SplitSums]
     labels: list[Any]
     splits: list[int]
     texts: list[str]
@@ -112,11 +115,13 @@ class _Rows:
 
     def chunk(self, buffer: npt.NDArray[np.uint8], dtype: str) -> Chunk:
         pixels = buffer[: len(self.images)]
+        splits = [image.split for image in self.images]
         return Chunk(
             features=pixels.astype(dtype, copy=False),
             facts=self._facts(pixels),
+            sums=sums_by_split(pixels, splits),
             labels=[image.label for image in self.images],
-            splits=[image.split for image in self.images],
+            splits=splits,
             texts=csv_texts(
                 (image.name, decoded.width, decoded.height, digest.hex(), *image.extra)
                 for image, decoded, digest in zip(
@@ -311,6 +316,7 @@ def joined(chunks: list[Chunk]) -> Chunk:
     return Chunk(
         features=np.concatenate([chunk.features for chunk in chunks]),
         facts=np.concatenate([chunk.facts for chunk in chunks]),
+        sums=[sums for chunk in chunks for sums in chunk.sums],
         labels=[label for chunk in chunks for label in chunk.labels],
         splits=[split for chunk in chunks for split in chunk.splits],
         texts=[text for chunk in chunks for text in chunk.texts],

@@ -4,6 +4,7 @@ plan.json      what is being built: options, digests, classes, splits, row shape
 sources.jsonl  the images in row order, a line each
 progress       two alternating slots: how far everything is durable
 blocks         CRC-32 of each full 16 MiB block of X.npy's data, 4 bytes each
+sums           sums of pixel values, by split, of each chunk of rows
 crash          where the process was when its own code ended it, or nothing
 X.npy y.npy rows.npy rows.csv rejected.csv    the dataset so far
 """
@@ -30,8 +31,9 @@ PLAN = "plan.json"
 SOURCES = "sources.jsonl"
 PROGRESS = "progress"
 BLOCKS = "blocks"
+SUMS = "sums"
 CRASH = "crash"
-BUILD_FILES = frozenset({PLAN, SOURCES, PROGRESS, BLOCKS, CRASH})
+BUILD_FILES = frozenset({PLAN, SOURCES, PROGRESS, BLOCKS, SUMS, CRASH})
 """What only a build in progress has: all else in its directory is the dataset."""
 _LINES_PER_WRITE = 4096
 
@@ -49,9 +51,10 @@ def create_files(path: str, manifest: BuildManifest, images: Iterable[PlannedIma
     header = manifest.header(manifest.sources)
     _create(path, PROGRESS, bytes(SLOTS_BYTES))
     _create(path, BLOCKS)
+    _create(path, SUMS)
     _create(path, CRASH)
     _create(path, store.FEATURES, allocate=header.file_bytes)
-    written = {BLOCKS: Written(), store.FACTS: Written()}
+    written = {BLOCKS: Written(), SUMS: Written(), store.FACTS: Written()}
     if manifest.target is not None:
         labels = manifest.labels_header(manifest.sources)
         _create(path, store.LABELS, allocate=labels.file_bytes)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from itertools import accumulate
+from typing import Any
 
 import numpy as np
 
@@ -24,13 +25,16 @@ from imgmem.core.build.files import (
     PLAN,
     PROGRESS,
     SOURCES,
+    SUMS,
     damaged,
     data_start,
     read_manifest,
 )
 from imgmem.core.build.manifest import BuildManifest
 from imgmem.core.build.state import BuildState, Written
+from imgmem.core.levels.split_sums import as_field, decoded, encoded
 from imgmem.core.rows import facts as row_facts
+from imgmem.core.specs import ALL
 from imgmem.core.storage import store
 from imgmem.core.storage.checksums import crc_of
 from imgmem.core.storage.durable import File
@@ -65,7 +69,7 @@ class UnfinishedBuild:
         self._row_bytes = self.manifest.header(0).row_bytes
         self._row_lines = RowLines(self.manifest)
         self._features = self._open(store.FEATURES)
-        growing = [store.FACTS, store.ROWS, store.REJECTED, BLOCKS]
+        growing = [store.FACTS, store.ROWS, store.REJECTED, BLOCKS, SUMS]
         if self.manifest.target is not None:
             growing.append(store.LABELS)
         self._growing = {name: self._open(name) for name in growing}
@@ -138,6 +142,7 @@ class UnfinishedBuild:
         crcs, open_block = blocks.append_checksums(data, start, state.open_block)
         additions = {
             BLOCKS: np.array(crcs, "<u4").tobytes(),
+            SUMS: encoded(chunk.sums),
             store.LABELS: labels_data(self.manifest.labels_header(0), chunk.labels),
             store.FACTS: chunk.facts.tobytes(),
             store.ROWS: self._row_lines(chunk, state.rows),
@@ -227,6 +232,7 @@ class UnfinishedBuild:
             target_names=manifest.target_names,
             requires=() if target is None else ("target",),
             group_column=manifest.group_column,
+            sums=self._sums(),
             image=manifest.image,
             checksum_block=blocks.BLOCK_BYTES,
             checksums=checksums,
@@ -244,6 +250,13 @@ class UnfinishedBuild:
                 "rejected": dict(sorted(state.reasons.items())),
             },
         )
+
+    def _sums(self) -> dict[str, Any]:
+        """The sums of each split, or of all rows, by name."""
+        data = self._growing[SUMS].pread(self.state.written[SUMS].length, 0)
+        found = decoded(data, self.manifest.shape[2])
+        names = self.manifest.splits or (ALL,)
+        return {name: as_field(found[at]) for at, name in enumerate(names) if at in found}
 
     def _checksums_of(self, file: File, length: int) -> list[int]:
         return [
@@ -273,7 +286,8 @@ def _durable_state(path: str, slots: Slots) -> tuple[BuildState, BuildManifest]:
     """The state in force, and the manifest with its limit. Raises DatasetError for damage."""
     try:
         state = BuildState.from_fields(slots.body or {})
-    except ValueError:
+        state.written[SUMS]
+    except (ValueError, KeyError):  # it may be of a version that kept no sums
         raise damaged(path, PROGRESS) from None
     manifest = read_manifest(path, state.written.get(PLAN, Written()))
     if state.max_pixels is not None:

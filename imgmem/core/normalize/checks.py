@@ -95,16 +95,29 @@ def _is_same(job: Job, spec: NormalizeSpec, record: Record, done: Normalization)
     if wanted is not None:
         numbers = (done.method, done.offset, done.scale)
         return (wanted.method, wanted.offset, wanted.scale) == numbers
-    needs_statistics = METHODS[done.method].needs_statistics
-    return spec.method == done.method and (done.rows is not None or not needs_statistics)
+    if spec.method != done.method or not METHODS[done.method].needs_statistics:
+        return spec.method == done.method
+    split, _ = constants.own_rows(spec, job.path, record)
+    return _is_own(done) and split == done.split
+
+
+def _is_own(done: Normalization) -> bool:
+    """Whether the constants come from rows of the dataset."""
+    return done.rows is not None or done.split is not None
 
 
 def _description(done: Normalization) -> str:
     """What was done, in the words of the options."""
     words = [done.method, done.dtype, *(["on read"] if done.on_read else [])]
-    if done.rows is None and METHODS[done.method].needs_statistics:
-        words.append("with statistics from another dataset")
+    if METHODS[done.method].needs_statistics:
+        words.append(f"with statistics from {_origin(done)}")
     return ", ".join(words)
+
+
+def _origin(done: Normalization) -> str:
+    if not _is_own(done):
+        return "another dataset"
+    return "all rows" if done.split is None else done.split
 
 
 def foreign_constants(job: Job, spec: NormalizeSpec, record: Record) -> Constants | None:

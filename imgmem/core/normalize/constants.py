@@ -2,7 +2,8 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,18 +11,23 @@ import numpy.typing as npt
 from imgmem.core.errors import UsageError
 from imgmem.core.levels.histograms import PixelSums
 from imgmem.core.levels.methods import METHODS, Constants
-from imgmem.core.messages import Message, option
-from imgmem.core.normalize.measure import measure
+from imgmem.core.messages import Message, command, option
+from imgmem.core.normalize.measure import Ranges, measure
 from imgmem.core.normalize.recode import Chunking
 from imgmem.core.progress import ProgressCallback
-from imgmem.core.specs import TRAIN, NormalizeSpec, RunSpec
+from imgmem.core.read.row_set import joined
+from imgmem.core.read.selection import choice_text, has_folds, ranges_of, trained_on
+from imgmem.core.specs import ALL, FOLD, NOT, NormalizeSpec, RunSpec
 from imgmem.core.storage import image_options, store
 from imgmem.core.storage.durable import File
 from imgmem.core.storage.locks import Lock
 from imgmem.core.storage.record import Normalization, Record
 
 _MAX = 255
-_CHOICES = ("mean", "std", "scale", "stats_from", "allow_mismatch", "method", "dtype", "on_read")
+_CHOICES = (
+    "mean", "std", "scale", "stats_from", "stats_split", "allow_mismatch", "method", "dtype",
+    "on_read",
+)  # fmt: skip
 """Options that say what to normalize to."""
 
 
@@ -63,6 +69,11 @@ def require_consistent(spec: NormalizeSpec) -> None:
             f"{option('scale')} only applies with {option('mean')} and {option('std')}",
             hint="Give these too.",
         )
+    if spec.stats_split is not None and not METHODS[spec.method].needs_statistics:
+        raise UsageError(
+            f"{option('stats_split')} has no effect: these constants do not come from rows",
+            hint=f"Leave it out, or give {option('method', 'standardize')}.",
+        )
     if spec.stats_from is not None and not METHODS[spec.method].needs_statistics:
         raise UsageError(
             f"{option('stats_from')} provides the constants, so nothing else may",
@@ -71,10 +82,44 @@ def require_consistent(spec: NormalizeSpec) -> None:
         )
 
 
-def statistics_rows(record: Record) -> tuple[str | None, tuple[int, int]]:
-    """The split and its rows that statistics are taken from: train, or else all rows."""
-    start, stop = record.splits.get(TRAIN, (0, 0))
-    return (TRAIN, (start, stop)) if start < stop else (None, record.rows_of(None))
+def statistics_split(spec: NormalizeSpec, path: str, record: Record) -> str | None:
+    """The splits that statistics are taken from: those asked for, else train, or all rows (None).
+
+    Raises UsageError, with both commands, where that is not clear: with folds and no train.
+    """
+    if spec.stats_split is not None:
+        return None if spec.stats_split == ALL else choice_text(spec.stats_split)
+    if not has_folds(record):
+        return choice_text(trained_on(record, None))
+    one, every = (
+        command("normalize", path, **_as_given(spec), stats_split=choice)
+        for choice in (f"{NOT}{FOLD}1", ALL)
+    )
+    raise UsageError(
+        f"{path} has folds and no train: of which rows are the constants to be?",
+        hint=f"Run `{one}` for the training rows of the first fold, or `{every}` for all rows, "
+        "held-out ones too.",
+        path=path,
+    )
+
+
+def own_rows(spec: NormalizeSpec, path: str, record: Record) -> tuple[str | None, Ranges]:
+    """The splits of the dataset that its own constants come from (None for all rows), and their
+    rows; no rows where the constants come from elsewhere."""
+    if spec.stats_from is not None or not METHODS[spec.method].needs_statistics:
+        return None, ()
+    split = statistics_split(spec, path, record)
+    return split, joined(ranges_of(record, split))
+
+
+def _as_given(spec: NormalizeSpec) -> dict[str, Any]:
+    """The options that are not at their defaults, for a command that repeats them."""
+    usual = NormalizeSpec()
+    return {
+        field.name: value
+        for field in fields(spec)
+        if (value := getattr(spec, field.name)) != getattr(usual, field.name)
+    }
 
 
 def own(spec: NormalizeSpec, sums: PixelSums) -> Constants:
@@ -155,8 +200,18 @@ def foreign(
         if not spec.allow_mismatch:
             image_options.require_same(path, record.image, ours.image, "stats_from")
         if record.normalization is not None:
+            _require_no_split(spec, path)
             return _recorded(spec, path, record.normalization)
-        return own(spec, _sums_of(path, record, run=run, progress=progress))
+        rows = ranges_of(record, statistics_split(spec, path, record))
+        return own(spec, _sums_of(path, record, rows, run=run, progress=progress))
+
+
+def _require_no_split(spec: NormalizeSpec, path: str) -> None:
+    if spec.stats_split is not None:
+        raise UsageError(
+            f"{path} is normalized, so its constants are taken, whatever {option('stats_split')}",
+            hint=f"Leave out {option('stats_split')}, or undo the normalization of {path} first.",
+        )
 
 
 def _recorded(spec: NormalizeSpec, path: str, done: Normalization) -> Constants:
@@ -169,9 +224,10 @@ def _recorded(spec: NormalizeSpec, path: str, done: Normalization) -> Constants:
     return Constants(done.method, done.offset, done.scale, done.mean, done.std)
 
 
-def _sums_of(path: str, record: Record, *, run: RunSpec, progress: ProgressCallback) -> PixelSums:
-    """The sums of the pixel values in the rows that statistics are taken from."""
+def _sums_of(
+    path: str, record: Record, rows: Ranges, *, run: RunSpec, progress: ProgressCallback
+) -> PixelSums:
+    """The sums of the pixel values in some rows."""
     chunking = Chunking.of(record, "float32")
-    rows = statistics_rows(record)[1]
     with File(os.path.join(path, store.FEATURES), writable=False) as features:
         return measure(features, record, chunking, rows=rows, run=run, progress=progress).sums

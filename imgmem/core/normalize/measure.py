@@ -1,6 +1,7 @@
 """One pass over features that are not normalized: their checksums and exact sums."""
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,9 @@ from imgmem.core.storage.record import Record
 
 _AT_ONCE = 2**18
 """Pixels that are summed at a time: they stay in the second-level cache."""
+
+
+Ranges = Sequence[tuple[int, int]]
 
 
 @dataclass(frozen=True)
@@ -46,11 +50,12 @@ def measure(
     side: Record,
     chunking: Chunking,
     *,
-    rows: tuple[int, int],
+    rows: Ranges,
     run: RunSpec,
     progress: ProgressCallback,
 ) -> Measured:
-    """Read all features, uint8 or whole pixel values in float, and sum the levels in `rows`.
+    """Read all features, uint8 or whole pixel values in float, and sum the levels in `rows`,
+    (start, stop) of some.
 
     Raises DatasetError where the checksums do not match, or holds other values.
     """
@@ -91,16 +96,14 @@ def require_checksums(path: str, side: Record, blocks: list[int]) -> None:
 class _Reader:
     """Reads, checks and sums one chunk at a time; called from several threads."""
 
-    def __init__(
-        self, features: File, side: Record, chunking: Chunking, rows: tuple[int, int]
-    ) -> None:
+    def __init__(self, features: File, side: Record, chunking: Chunking, rows: Ranges) -> None:
         self._features = features
         self._side = side
         self._dtype = side.features_header.dtype
         self._depth = side.shape[3]
         self._chunking = chunking
         per_row = chunking.values // side.shape[0]
-        self._wanted = (rows[0] * per_row, rows[1] * per_row)
+        self._wanted = [(start * per_row, stop * per_row) for start, stop in rows]
         self._at_once = max(1, min(_AT_ONCE, chunking.longest // self._depth))
 
     @property
@@ -124,8 +127,12 @@ class _Reader:
             raise store.damaged(
                 self._features.path, "it holds values that are not whole numbers from 0 to 255"
             )
-        low, high = (min(max(bound, start), stop) for bound in self._wanted)
-        sums = _sums(gray[low - start : high - start], low % self._depth, buffers.planes)
+        sums = PixelSums.none(self._depth)
+        for wanted in self._wanted:
+            low, high = (min(max(bound, start), stop) for bound in wanted)
+            if low < high:
+                part = gray[low - start : high - start]
+                sums += _sums(part, low % self._depth, buffers.planes)
         return zlib.crc32(source.data), sums
 
 

@@ -18,6 +18,7 @@ from imgmem.core.normalize.write_new import write_copy
 from imgmem.core.options.option import applied
 from imgmem.core.options.tables import NormalizeOptions, UndoOptions
 from imgmem.core.progress import ProgressCallback, no_progress
+from imgmem.core.read.selection import ranges_of
 from imgmem.core.rows.background import background_note, background_share
 from imgmem.core.rows.facts import read_facts
 from imgmem.core.specs import NormalizeSpec, RunSpec
@@ -160,7 +161,7 @@ def _normalized(job: Job, spec: NormalizeSpec) -> Outcome:
         return "already normalized", done, ()
     require_possible(job, record, spec)
     found, measured = find_constants(job, record, spec)
-    normalization = normalization_of(record, spec, found)
+    normalization = normalization_of(job, record, spec, found)
     lookup.require_reversible(normalization)
     warnings = (*found.warnings, *_background(job, record, normalization))
     if spec.on_read:
@@ -172,9 +173,12 @@ def _normalized(job: Job, spec: NormalizeSpec) -> Outcome:
 
 def _background(job: Job, record: Record, normalization: Normalization) -> list[str]:
     """A note, where the constants are of rows that padding is a part of."""
-    if normalization.rows is None or record.image.get("fit") != "pad":
+    is_own = normalization.rows is not None or normalization.split is not None
+    if not is_own or record.image.get("fit") != "pad":
         return []
-    facts = read_facts(job.path, record.shape[0])[slice(*normalization.rows)]
+    facts = read_facts(job.path, record.shape[0])
+    parts = [facts[start:stop] for start, stop in ranges_of(record, normalization.split)]
+    facts = np.concatenate(parts) if len(parts) > 1 else parts[0]
     return background_note(background_share(facts, record.image))
 
 

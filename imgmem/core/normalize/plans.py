@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from imgmem.core.levels.methods import METHODS, Constants
+from imgmem.core.levels.methods import Constants
 from imgmem.core.normalize import constants
 from imgmem.core.normalize.checks import foreign_constants, item_bytes
 from imgmem.core.normalize.job import Job
@@ -20,18 +20,19 @@ from imgmem.core.storage.record import Normalization, Record
 
 def find_constants(job: Job, record: Record, spec: NormalizeSpec) -> tuple[Constants, Measured]:
     """The constants, and what a pass over the features found."""
+    _, rows = constants.own_rows(spec, job.path, record)
     foreign = foreign_constants(job, spec, record)
     chunking = Chunking.of(record, max(record.dtype, spec.dtype, key=item_bytes))
-    rows = constants.statistics_rows(record)[1]
     with File(job.features, writable=False) as features:
         found = measure(features, record, chunking, rows=rows, run=job.run, progress=job.progress)
     return foreign or constants.own(spec, found.sums), found
 
 
-def normalization_of(record: Record, spec: NormalizeSpec, found: Constants) -> Normalization:
+def normalization_of(
+    job: Job, record: Record, spec: NormalizeSpec, found: Constants
+) -> Normalization:
     """What dataset.json will say about a normalization with these constants."""
-    own = spec.stats_from is None and METHODS[found.method].needs_statistics
-    split, rows = constants.statistics_rows(record) if own else (None, None)
+    split, rows = constants.own_rows(spec, job.path, record)
     return Normalization(
         method=found.method,
         offset=found.offset,
@@ -41,7 +42,7 @@ def normalization_of(record: Record, spec: NormalizeSpec, found: Constants) -> N
         mean=found.mean,
         std=found.std,
         split=split,
-        rows=rows,
+        rows=rows[0] if len(rows) == 1 else None,
         on_read=spec.on_read,
     )
 

@@ -305,6 +305,14 @@ class NormalizeOptions(UndoOptions, total=False):
         bool,
         Option(f"Take {option('stats_from')} of a dataset with other image options too.", METHOD),
     ]
+    stats_split: Annotated[
+        str | Sequence[str] | None,
+        Option(
+            "The splits that the constants are computed from, or all.", METHOD,
+            parse=values.split_choice, metavar="NAME,…|'!NAME'|all",
+            default="train if there is one",
+        ),
+    ]  # fmt: skip
     dtype: Annotated[specs.FloatDtype, Option("Output dtype.", OUTPUT)]
     on_read: Annotated[bool, Option("Keep uint8 on disk; normalize on read.", OUTPUT)]
     undo: Annotated[bool, Option("Restore the original data.", OUTPUT, variable=False)]

@@ -19,11 +19,13 @@ from imgmem.core.levels import lookup
 from imgmem.core.levels.histograms import PIXEL_VALUES
 from imgmem.core.levels.methods import METHODS
 from imgmem.core.messages import command
+from imgmem.core.read.selection import choice_text, is_of_folds, sums_of, trained_on
 from imgmem.core.read.specs import BATCH_DTYPES, LAYOUTS, BatchDtype, Layout
+from imgmem.core.specs import SplitChoice
 from imgmem.core.storage.record import Normalization, Record
 
 Fill = Callable[[int, Images], None]
-Normalize = bool | tuple[Sequence[float], Sequence[float]]
+Normalize = bool | str | Sequence[str] | tuple[Sequence[float], Sequence[float]]
 
 _TILES = 4
 """Pixels that one step of a table covers. OpenCV's inner loop runs over the channels: 12 of
@@ -49,9 +51,14 @@ class Conversion:
 
 
 def plan_conversion(
-    record: Record, *, normalize: Normalize, dtype: BatchDtype | None, layout: Layout
+    record: Record,
+    *,
+    normalize: Normalize,
+    dtype: BatchDtype | None,
+    layout: Layout,
+    split: SplitChoice = None,
 ) -> Conversion:
-    """What `normalize` and `dtype` of `Dataset.batches` mean for this dataset.
+    """What `normalize` and `dtype` of `Dataset.batches` mean for a reader of `split`.
 
     Raises UsageError for what cannot be done: a dtype without room for the values, a mean
     of the wrong length, or a second normalization.
@@ -59,7 +66,7 @@ def plan_conversion(
     _check_choice("layout", layout, LAYOUTS)
     if dtype is not None:
         _check_choice("dtype", dtype, BATCH_DTYPES)
-    normalization = _normalization(record, normalize)
+    normalization = _normalization(record, normalize, split)
     stored = np.dtype(record.dtype)
     wanted = np.dtype(dtype or (normalization.dtype if normalization else stored))
     if wanted == np.uint8 and (stored != np.uint8 or normalization is not None):
@@ -75,17 +82,55 @@ def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
         raise UsageError(f"invalid {name} {value!r}", hint=f"Choose from {', '.join(choices)}.")
 
 
-def _normalization(record: Record, normalize: Normalize) -> Normalization | None:
+def _normalization(
+    record: Record, normalize: Normalize, split: SplitChoice
+) -> Normalization | None:
     """What there is to apply while reading."""
     recorded = record.normalization
     if isinstance(normalize, bool):
-        return recorded if normalize and recorded is not None and recorded.on_read else None
+        return _as_recorded(record, split) if normalize else None
     if recorded is not None and not recorded.on_read:
         raise UsageError(
             "the dataset is already normalized; cannot apply mean and std twice",
             hint=f"Omit normalize, or run `{command('normalize', 'DATASET', undo=True)}` first.",
         )
+    if isinstance(normalize, str) and normalize in METHODS:
+        return _own(record, normalize, trained_on(record, split))
+    if isinstance(normalize, str) or all(isinstance(name, str) for name in normalize):
+        return _own(record, "standardize", normalize)  # type: ignore[arg-type]
     return _given(record, *normalize)
+
+
+def _as_recorded(record: Record, split: SplitChoice) -> Normalization | None:
+    """What `normalize --on-read` has recorded; of the folds of a cross-validation each has its
+    own constants."""
+    done = record.normalization
+    if done is None or not done.on_read:
+        return None
+    if done.split is None or split is None or not is_of_folds(record, done.split, split):
+        return done
+    trained = trained_on(record, split)
+    if choice_text(trained) == done.split:
+        return done
+    return replace(_own(record, done.method, trained), dtype=done.dtype)
+
+
+def _own(record: Record, method: str, split: SplitChoice) -> Normalization:
+    """By a method, with the constants of some splits."""
+    make = METHODS[method].constants
+    if make is None:
+        raise UsageError(f"invalid normalize {method!r}", hint="Pass (mean, std) instead.")
+    found = make(sums_of(record, split, "the dataset"))
+    return Normalization(
+        method=method,
+        offset=found.offset,
+        scale=found.scale,
+        dtype="float32",
+        source_dtype=record.dtype,
+        mean=found.mean,
+        std=found.std,
+        split=choice_text(split),
+    )
 
 
 def _given(record: Record, mean: Sequence[float], std: Sequence[float]) -> Normalization:

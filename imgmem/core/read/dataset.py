@@ -277,9 +277,13 @@ class Dataset:
             order: See `OrderSpec`; an epoch hands out every row exactly once unless `balanced`.
             seed: Decides random orders, with the number of the epoch.
             balanced: True or "oversample", "undersample", or False. See `OrderSpec`.
-            normalize: True applies what `imgmem normalize --on-read` has recorded, False
-                returns the values as stored, (mean, std) on the scale of pixel values 0–255
-                returns (value - mean) / std.
+            normalize: True applies what `imgmem normalize --on-read` has recorded (of folds,
+                with the constants of the rows that are trained on), False returns the values as
+                stored, (mean, std) on the scale of pixel values 0–255 returns
+                (value - mean) / std. "standardize" and "minmax" take the constants of the rows
+                that are trained on: those of a reader of "!fold3", the other folds for one of
+                "fold3", else train. A choice of splits, e.g. "!fold3", standardizes with the
+                constants of its rows.
             dtype: "uint8", "float32" or "float16"; None for float32 (or as recorded) where
                 normalized on read, else as stored.
             spec: How batches are handed out.
@@ -370,7 +374,9 @@ def reader_for(
     augment: Sequence[Step] = (),
 ) -> BatchReader:
     """What fills batches from rows of the file; options as for `Dataset.batches`."""
-    conversion = plan_conversion(dataset.record, normalize=normalize, dtype=dtype, layout=layout)
+    conversion = plan_conversion(
+        dataset.record, normalize=normalize, dtype=dtype, layout=layout, split=dataset.split
+    )
     _, *shape = dataset.record.shape
     stored = tuple(shape), conversion.stored, dataset.path
     augmenter = Augmenter(augment, *stored) if augment else None

@@ -2,10 +2,15 @@
 
 import re
 from collections.abc import Sequence
+from functools import reduce
+from operator import add
 
 from imgmem.core.errors import InputError, UsageError
-from imgmem.core.specs import FOLD, NOT, SplitChoice
-from imgmem.core.storage.record import Record
+from imgmem.core.levels.histograms import PixelSums
+from imgmem.core.levels.split_sums import from_field
+from imgmem.core.read.row_set import joined
+from imgmem.core.specs import ALL, FOLD, NOT, TRAIN, SplitChoice
+from imgmem.core.storage.record import Record, split_names
 
 _FOLD = re.compile(rf"{FOLD}\d+")
 
@@ -16,7 +21,7 @@ def ranges_of(record: Record, split: SplitChoice) -> tuple[tuple[int, int], ...]
     Raises InputError for a name that there is not, and UsageError for a list that is empty, has
     a name twice, or both takes and leaves out.
     """
-    if split is None:
+    if split is None or split == ALL:
         return ((0, record.shape[0]),)
     names = names_in(record, split)
     _check_names(names)
@@ -32,9 +37,7 @@ def choice_text(split: SplitChoice) -> str | None:
 
 def names_in(record: Record, split: str | Sequence[str]) -> list[str]:
     """The names of a choice; a text that is not a name itself may have several, with commas."""
-    if not isinstance(split, str):
-        return list(split)
-    return [split] if split in record.splits else split.split(",")
+    return split_names(record, split) if isinstance(split, str) else list(split)
 
 
 def _check_names(names: list[str]) -> None:
@@ -61,3 +64,60 @@ def _all_but(record: Record, names: list[str]) -> tuple[tuple[int, int], ...]:
     starts = [0, *(stop for _, stop in left_out)]
     stops = [*(start for start, _ in left_out), record.shape[0]]
     return tuple(zip(starts, stops, strict=True))
+
+
+def has_folds(record: Record) -> bool:
+    """Whether it is cross-validated: it has folds and no train."""
+    return not _rows(record, TRAIN) and any(map(_FOLD.fullmatch, record.splits))
+
+
+def trained_on(record: Record, split: SplitChoice) -> SplitChoice:
+    """The splits that a model is trained on whose images, or held-out images, are those of `split`.
+
+    One fold is held out from the others; several folds, and all but some, are trained on. Else
+    it is train, or all rows where there is none. Raises UsageError where that is any fold.
+    """
+    if split is not None and is_of_folds(record, split):
+        names = names_in(record, split)
+        held_out = len(names) == 1 and not names[0].startswith(NOT)
+        return f"{NOT}{names[0]}" if held_out else split
+    if has_folds(record):
+        what = "all rows" if split is None else f"{choice_text(split)!r}"
+        raise UsageError(
+            f"there are folds and no train, so {what} may belong to a model trained on any of them",
+            hint=f'Name the rows that it is trained on, as "{NOT}{FOLD}1".',
+        )
+    return TRAIN if _rows(record, TRAIN) else None
+
+
+def is_of_folds(record: Record, *choices: str | Sequence[str]) -> bool:
+    """Whether all names in these choices are those of folds."""
+    names = (name.removeprefix(NOT) for each in choices for name in names_in(record, each))
+    return all(map(_FOLD.fullmatch, names))
+
+
+def _rows(record: Record, name: str) -> int:
+    start, stop = record.splits.get(name, (0, 0))
+    return stop - start
+
+
+def sums_of(record: Record, split: SplitChoice, where: str) -> PixelSums:
+    """The sums of the original pixel values in the rows that `split` selects.
+
+    where: what to name in the UsageError for a dataset that has no sums of them.
+    """
+    chosen = joined(ranges_of(record, split))
+    parts = {name: rows for name, rows in record.splits.items() if rows[0] < rows[1]}
+    inside = [
+        name
+        for name, rows in (parts or {ALL: record.rows_of(None)}).items()
+        if any(first <= rows[0] and rows[1] <= last for first, last in chosen)
+    ]
+    try:
+        found = [from_field(record.sums[name], record.shape[3]) for name in inside]
+    except (KeyError, ValueError):
+        raise UsageError(
+            f"{where} has no sums of its splits: it was built by an earlier version",
+            hint="Build it again, or pass (mean, std) as `stats` shows them.",
+        ) from None
+    return reduce(add, found, PixelSums.none(record.shape[3]))

@@ -15,10 +15,11 @@ from imgmem.core.messages import Message, option
 from imgmem.core.progress import ProgressCallback
 from imgmem.core.read.dataset import Dataset, row_set
 from imgmem.core.read.dataset import open as open_dataset
+from imgmem.core.read.selection import has_folds
 from imgmem.core.rows.background import background_note, background_share
 from imgmem.core.rows.duplicates import in_force, load_facts
 from imgmem.core.rows.facts import Facts
-from imgmem.core.specs import ALL, TRAIN, RunSpec, StatsSpec, Thresholds
+from imgmem.core.specs import ALL, FOLD, NOT, TRAIN, RunSpec, StatsSpec, Thresholds
 from imgmem.core.stats.findings import Figures, Finding, find
 from imgmem.core.stats.scan import ScanResult, histogram_step, plan_scan, scan, split_parts
 from imgmem.core.storage.record import Normalization
@@ -90,7 +91,8 @@ class DatasetStats:
     largest class ÷ rows of the smallest; None without labels or with an empty class.
     splits: rows of each. channels: "all" or the split asked for, and each split, to its
     channels. histogram_step: 1 for all but large datasets. standardize: None for a normalized
-    dataset. background: share of the pixels that fit=pad added, None for another fit.
+    dataset, and for all rows of one with folds and no train. background: share of the pixels
+    that fit=pad added, None for another fit.
     notes: what to know about the figures and the findings, in sentences.
     verified: whether all checksums were compared (and found right).
     peak_memory, memory: bytes of anonymous memory that this took, and its budget.
@@ -156,6 +158,7 @@ def describe(
         notes=[
             *background_note(background),
             *_near_notes(spec.thresholds, limits),
+            *_fold_notes(dataset),
             *_threshold_notes(found, len(facts)),
             *_transparency_note(found, dataset.record.build),
         ],
@@ -185,6 +188,12 @@ def _threshold_notes(findings: list[Finding], rows: int) -> Iterator[str]:
                     f"{finding.count / rows:.0%} of the rows are {finding.kind}: "
                     f"{name}={value:g} does not fit this dataset"
                 )
+
+
+def _fold_notes(dataset: Dataset) -> Iterator[str]:
+    if dataset.split is None and has_folds(dataset.record):
+        choice = option("split", f"{NOT}{FOLD}1")
+        yield Message(f"{choice} shows the mean and std of the training rows of the first fold")
 
 
 def _transparency_note(findings: list[Finding], build: dict[str, Any]) -> Iterator[str]:
@@ -272,7 +281,7 @@ def _standardize(
     dataset: Dataset, named: dict[str, ScanResult], whole: ScanResult
 ) -> Standardize | None:
     """From the train split if there is one, as `normalize` does; pixel values are exact."""
-    if dataset.record.normalization:
+    if dataset.record.normalization or (dataset.split is None and has_folds(dataset.record)):
         return None
     split = TRAIN if TRAIN in named else dataset.split
     mean, std = named.get(split or "", whole).sums.mean_std()

@@ -12,7 +12,7 @@ import numpy as np
 
 from imgmem.core.arrays import Indices
 from imgmem.core.errors import InputError
-from imgmem.core.specs import BUILD_DTYPES, FLOAT_DTYPES, METHODS, TARGETS
+from imgmem.core.specs import BUILD_DTYPES, FLOAT_DTYPES, METHODS, NOT, TARGETS
 from imgmem.core.storage.fields import (
     MAX_CRC32,
     MAX_INT,
@@ -55,7 +55,8 @@ class Normalization:
     offset, scale: float64, on the 0-255 scale and its inverse; JSON keeps every digit.
     dtype: of the values. source_dtype: of the features before, whose values are whole numbers.
     mean, std: what the method was given or measured, on the 0-255 scale, where it has them.
-    split, rows: the rows of this dataset that the constants come from, or None.
+    split, rows: what the constants come from: a choice of splits of this dataset ("!fold1"), None
+    for all rows or for none; its rows, None where they are several ranges.
     on_read: the features still are uint8; readers apply the transform.
     original_crc32: CRC-32 of all the features' data before, which undo is checked against.
     """
@@ -170,6 +171,11 @@ _SINCE_2 = (
 )  # fmt: skip
 
 
+def split_names(record: Record, split: str) -> list[str]:
+    """The names in a choice of splits; a text that is not a name may have several, with commas."""
+    return [split] if split in record.splits else split.split(",")
+
+
 def to_json(document: dict[str, Any]) -> bytes:
     """JSON that people can read, the same bytes for the same contents."""
     return (json.dumps(document, indent=1, ensure_ascii=True) + "\n").encode()
@@ -269,8 +275,9 @@ def _agree(record: Record) -> None:
         "dtype does not fit normalization",
     )
     require(done is None or 0 not in done.scale, "a scale of normalization is 0")
+    named = [] if done is None or done.split is None else split_names(record, done.split)
     require(
-        done is None or done.split is None or done.split in record.splits,
+        all(name.removeprefix(NOT) in record.splits for name in named),
         "normalization names a split that does not exist",
     )
     require(record.target != MULTILABEL or bool(record.classes), "multilabel without classes")

@@ -13,6 +13,7 @@ import imgmem
 from imgmem.core.build.allocate import Apportionment
 from imgmem.core.build.split_plan import plan_splits
 from imgmem.core.build.splits import assign_splits
+from imgmem.core.build.strata import Strata
 from imgmem.core.errors import UsageError
 from imgmem.core.sources.scratch import scratch_database
 from imgmem.core.specs import BuildSpec, ImageSpec
@@ -174,7 +175,7 @@ def steps_of_assigning(classes, images=4000):
         steps += 1
 
     database.set_progress_handler(count, 1000)
-    assign_splits(database, None, plan_splits((("val", 0.2),), set()), grouped=False)
+    assign_splits(database, None, plan_splits((("val", 0.2),), set()), Strata(), grouped=False)
     return steps
 
 

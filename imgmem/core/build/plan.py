@@ -9,11 +9,13 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from typing import Any
 
 from imgmem.core.build.planned import PlannedImage
 from imgmem.core.build.split_plan import plan_splits
 from imgmem.core.build.splits import assign_splits, parted_groups, require_groups, split_notes
+from imgmem.core.build.strata import Strata, find_strata, spreading
 from imgmem.core.sources import Entry, Listing, Source
 from imgmem.core.sources.labeling import Labeling, require_certain
 from imgmem.core.sources.scratch import scratch_database
@@ -27,7 +29,7 @@ SHOWN = 3
 _SCHEMA = """
 CREATE TABLE files (
     name BLOB, size INTEGER, mtime INTEGER, label BLOB, split TEXT,
-    locator TEXT, extra TEXT, rank BLOB, unit BLOB, grp TEXT
+    locator TEXT, extra TEXT, rank BLOB, unit BLOB, grp TEXT, stratum BLOB
 )"""
 
 
@@ -142,7 +144,7 @@ class Plan:
         return count, [(os.fsdecode(name), json.loads(locator)[1]) for name, locator in found]
 
     def _insert(self, entries: Iterable[Entry]) -> None:
-        insert = "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, ?)"
+        insert = "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, NULL)"
         self._database.executemany(insert, map(self._row, entries))
 
     def _row(self, entry: Entry) -> tuple[Any, ...]:
@@ -168,17 +170,23 @@ class Plan:
         count, size = self._database.execute("SELECT COUNT(*), SUM(size) FROM files").fetchone()
         self.total, self.mean_bytes = count, max(1, (size or 0) // max(1, count))
 
+    @cached_property
+    def _strata(self) -> Strata:
+        """What splits are to divide alike, of all sources."""
+        return find_strata(self._database, self.target, len(self.labeling.target_names))
+
     def _limit(self) -> None:
-        """Keep `limit` sources, spread evenly over the classes (and the author's splits)."""
+        """Keep `limit` sources, spread evenly over the strata (and the author's splits)."""
         if self.spec.limit is None:
             return
+        stratum = spreading(self._database, self._strata)
         self._database.execute(
-            """
+            f"""
             DELETE FROM files WHERE rowid NOT IN (
                 SELECT id FROM (
-                    SELECT rowid AS id, split, label, ROW_NUMBER()
-                        OVER (PARTITION BY split, label ORDER BY rank) AS turn FROM files
-                ) ORDER BY turn, split, label LIMIT ?)""",
+                    SELECT rowid AS id, split, {stratum} AS stratum, ROW_NUMBER()
+                        OVER (PARTITION BY split, {stratum} ORDER BY rank) AS turn FROM files
+                ) ORDER BY turn, split, stratum LIMIT ?)""",
             (self.spec.limit,),
         )
 
@@ -192,9 +200,10 @@ class Plan:
         authors = {str(split) for (split,) in self._database.execute(query)}
         plan = plan_splits(self.spec.splits, authors, folds=self.spec.folds)
         if plan.divisions:
-            assign_splits(self._database, self.source, plan, grouped=group is not None)
+            grouped = group is not None
+            assign_splits(self._database, self.source, plan, self._strata, grouped=grouped)
         self.splits = plan.names
-        self.notes += (*split_notes(self._database, plan, group),)
+        self.notes += (*split_notes(self._database, plan, self._strata, group),)
 
     def _make_positions(self, positions: dict[str, int]) -> None:
         self._database.execute("CREATE TEMP TABLE IF NOT EXISTS positions (split, position)")

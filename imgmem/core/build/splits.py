@@ -12,25 +12,27 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
 
-from imgmem.core.build.allocate import Apportionment, Components, Unit, place
-from imgmem.core.build.split_plan import Division, SplitPlan
+from imgmem.core.build.allocate import Components, Unit, place
+from imgmem.core.build.split_plan import Division, Fractions, SplitPlan
+from imgmem.core.build.strata import Strata, lacking
 from imgmem.core.errors import InputError, RejectedImage
 from imgmem.core.messages import option
 from imgmem.core.sources import Source
 from imgmem.core.sources.labeling import Doubt, Remedy
 from imgmem.core.sources.resolve import listed
 from imgmem.core.specs import FOLDS, TRAIN
+from imgmem.core.text import counted
 
 _HEAD_BYTES = 4096
 
 
 def assign_splits(
-    database: sqlite3.Connection, source: Source, plan: SplitPlan, *, grouped: bool
+    database: sqlite3.Connection, source: Source, plan: SplitPlan, strata: Strata, *, grouped: bool
 ) -> None:
     """Give the sources in the table `files` their splits, one division after the other.
 
-    Without groups every class is divided alike. With them (`grp`), what shares a group or has
-    identical bytes stays together, and classes only decide between splits that are as good.
+    Without groups every stratum is divided alike. With them (`grp`), what shares a group or has
+    identical bytes stays together, and strata only decide between splits that are as good.
     """
     first = plan.divisions[0].divided  # what later ones divide is a part of it
     _find_equal(database, source, first)
@@ -40,49 +42,51 @@ def assign_splits(
     for division in plan.divisions:
         for table in ("units", "sizes"):
             database.execute(f"DROP TABLE IF EXISTS {table}")
-        (_divide_groups if grouped else _divide_classes)(database, division)
+        (_divide_groups if grouped else _divide_strata)(database, division, strata)
 
 
-def _divide_classes(database: sqlite3.Connection, plan: Division) -> None:
-    """Divide every class alike: all go to the largest split at first, so that only the others
+def _divide_strata(database: sqlite3.Connection, plan: Division, strata: Strata) -> None:
+    """Divide every stratum alike: all go to the largest split at first, so that only the others
     have to be looked up one by one."""
-    _list_units(database, plan.divided)
+    _list_units(database, plan.divided, strata.column)
     largest = max(plan.fractions, key=lambda pair: pair[1])[0]
     database.execute("UPDATE files SET split = ? WHERE split IS ?", (largest, plan.divided))
     database.execute("CREATE INDEX IF NOT EXISTS by_unit ON files (unit) WHERE unit NOT NULL")
     for column, key in (("row", "rowid"), ("unit", "unit")):
         known = f"SELECT 1 FROM units WHERE {column} NOT NULL LIMIT 1"
         if database.execute(known).fetchone() is not None:
-            placed = _divided(database, column, plan.fractions)
+            placed = _divided(database, column, plan.fractions, strata)
             moved = ((split, value) for split, value in placed if split != largest)
             database.executemany(f"UPDATE files SET split = ? WHERE {key} = ?", moved)
 
 
-def _list_units(database: sqlite3.Connection, split: str | None) -> None:
-    """Make the table `units`, class by class in random order: `row` of a source that is alone,
-    or `unit` of several that are the same."""
+def _list_units(database: sqlite3.Connection, split: str | None, stratum: str) -> None:
+    """Make the table `units`, one stratum after the other in random order: `row` of a source that
+    is alone, or `unit` of several that are the same. stratum: the column of `files`."""
     database.execute(
-        """
+        f"""
         CREATE TEMP TABLE units AS
-        SELECT rowid AS row, NULL AS unit, label, rank FROM files
+        SELECT rowid AS row, NULL AS unit, {stratum} AS stratum, rank FROM files
         WHERE split IS :split AND unit IS NULL
-        UNION ALL SELECT NULL, unit, MIN(label), MIN(rank) FROM files
+        UNION ALL SELECT NULL, unit, MIN({stratum}), MIN(rank) FROM files
         WHERE split IS :split AND unit NOT NULL GROUP BY unit
-        ORDER BY label, rank""",
+        ORDER BY stratum, rank""",
         {"split": split},
     )
 
 
 def _divided(
-    database: sqlite3.Connection, column: str, fractions: tuple[tuple[str, float], ...]
+    database: sqlite3.Connection, column: str, fractions: Fractions, strata: Strata
 ) -> Iterator[tuple[str, Any]]:
     """(split, value of `column`) of every unit that has one."""
-    counts = dict(database.execute("SELECT label, COUNT(*) FROM units GROUP BY label").fetchall())
-    whole = Apportionment([fraction for _, fraction in fractions])
-    rows = database.execute(f"SELECT label, {column} FROM units ORDER BY rowid")
-    for label, units in groupby(rows, key=lambda row: row[0]):
-        shares = zip(fractions, whole.shares(counts[label]), strict=True)
-        splits = (name for (name, _), share in shares for _ in range(share))
+    counts = database.execute(
+        "SELECT stratum, COUNT(*) FROM units GROUP BY stratum ORDER BY stratum"
+    ).fetchall()
+    shares = strata.shares(counts, [fraction for _, fraction in fractions])
+    rows = database.execute(f"SELECT stratum, {column} FROM units ORDER BY rowid")
+    for (_, units), share in zip(groupby(rows, key=lambda row: row[0]), shares, strict=True):
+        named = zip(fractions, share, strict=True)
+        splits = (name for (name, _), units_of_it in named for _ in range(units_of_it))
         for split, (_, value) in zip(splits, units, strict=True):
             if value is not None:
                 yield split, value
@@ -120,14 +124,12 @@ def _join_groups(database: sqlite3.Connection, split: str | None) -> None:
     )
 
 
-def _divide_groups(database: sqlite3.Connection, plan: Division) -> None:
+def _divide_groups(database: sqlite3.Connection, plan: Division, strata: Strata) -> None:
     fractions = [fraction for _, fraction in plan.fractions]
-    totals = dict(
-        database.execute(
-            "SELECT label, COUNT(*) FROM files WHERE split IS ? GROUP BY label", (plan.divided,)
-        ).fetchall()
-    )
-    placed = place(_group_units(database, plan.divided), totals, fractions)
+    query = f"SELECT {strata.column}, COUNT(*) FROM files WHERE split IS ? GROUP BY 1"
+    images = dict(database.execute(query, (plan.divided,)).fetchall())
+    units = _group_units(database, plan.divided, strata)
+    placed = place(units, strata.counted(images), fractions, images=sum(images.values()))
     names = [name for name, _ in plan.fractions]
     rows = ((unit, names[index]) for unit, index in placed)
     database.execute("CREATE TEMP TABLE units (unit PRIMARY KEY, split)")
@@ -140,7 +142,7 @@ def _divide_groups(database: sqlite3.Connection, plan: Division) -> None:
     )
 
 
-def _group_units(database: sqlite3.Connection, split: str | None) -> Iterator[Unit]:
+def _group_units(database: sqlite3.Connection, split: str | None, strata: Strata) -> Iterator[Unit]:
     """The units, the largest first, equal ones in their random order."""
     database.execute(
         """
@@ -150,13 +152,15 @@ def _group_units(database: sqlite3.Connection, split: str | None) -> Iterator[Un
     )
     database.execute("CREATE INDEX by_size ON sizes (unit)")
     rows = database.execute(
-        """
-        SELECT files.unit, label, COUNT(*) FROM files JOIN sizes ON sizes.unit = files.unit
-        WHERE split IS ? GROUP BY files.unit, label ORDER BY sizes.size DESC, first, label""",
+        f"""
+        SELECT files.unit, {strata.column} AS stratum, COUNT(*)
+        FROM files JOIN sizes ON sizes.unit = files.unit WHERE split IS ?
+        GROUP BY files.unit, stratum ORDER BY sizes.size DESC, first, stratum""",
         (split,),
     )
     for unit, members in groupby(rows, key=lambda row: row[0]):
-        yield Unit(unit, {label: count for _, label, count in members})
+        images = {stratum: count for _, stratum, count in members}
+        yield Unit(unit, strata.counted(images), sum(images.values()))
 
 
 def _find_equal(database: sqlite3.Connection, source: Source, split: str | None) -> None:
@@ -195,22 +199,21 @@ def _digest(source: Source, name: bytes, locator: str, length: int | None) -> by
     return hashlib.sha256(data).digest()
 
 
-def split_notes(database: sqlite3.Connection, plan: SplitPlan, group: str | None) -> list[str]:
+def split_notes(
+    database: sqlite3.Connection, plan: SplitPlan, strata: Strata, group: str | None
+) -> list[str]:
     """What the user should know of splits that were drawn: classes that one of them lacks, and
     by how much groups miss the shares."""
     if not plan.divisions:
         return []
     notes = [_missed(database, plan, group)] if group and _has_groups(database) else []
     for name, _ in plan.shares:
-        lacking = database.execute(_LACKING, (name,)).fetchall()
-        if lacking:
-            names = listed(os.fsdecode(label) for (label,) in lacking)
-            notes.append(f"split {name} has no image of {len(lacking)} classes: {names}")
+        missing = lacking(database, strata, name) if strata.by_class else []
+        if missing:
+            names = listed(map(os.fsdecode, missing))
+            few = counted(len(missing), "class", "classes")
+            notes.append(f"split {name} has no image of {few}: {names}")
     return notes
-
-
-_LACKING = """
-SELECT label FROM files WHERE label NOT NULL GROUP BY label HAVING SUM(split IS ?) = 0"""
 
 
 def _missed(database: sqlite3.Connection, plan: SplitPlan, group: str) -> str:

@@ -45,9 +45,9 @@ if TYPE_CHECKING:
 def command(source: str, out: str, output: Output, dry_run: bool = False, **given: Any) -> None:
     """Stream the images of SOURCE into a dataset, in bounded memory.
 
-    SOURCE is a folder of class folders, a flat folder, a .csv or .tsv list, a .tar or .zip, or
-    a dataset. Rerun the same command to resume after an interruption; if OUT is up to date, it
-    does nothing.
+    SOURCE is a folder of class folders, a flat folder, a .csv or .tsv list, a .tar, .zip or
+    .npz, or a dataset. Rerun the same command to resume after an interruption; if OUT is up to
+    date, it does nothing.
     """
     if dry_run:
         from imgmem.cli.preview_build import preview

@@ -108,7 +108,8 @@ class LabelOptions(TypedDict, total=False):
     columns: Annotated[
         str | Mapping[str, str] | Sequence[str],
         Option(
-            "Columns of the label table, e.g. path=id,label=breed,split=Usage,group=patient.",
+            "Columns of the label table, e.g. path=id,label=breed,split=Usage,group=patient; or "
+            "arrays of an .npz, e.g. image=x,label=y.",
             LABELS, parse=values.as_given, metavar="ROLE=NAME,…", multiple=True,
         ),
     ]  # fmt: skip

@@ -9,6 +9,8 @@ from typing import Any
 from imgmem.core.errors import InputError, UsageError
 from imgmem.core.messages import option
 from imgmem.core.sources.archive import ArchiveSource
+from imgmem.core.sources.arrays.found import arrays_at, is_array_file
+from imgmem.core.sources.arrays.source import ArraySource
 from imgmem.core.sources.base import Address, Container, Entry, Listing, Locator, Source
 from imgmem.core.sources.blob import open_blob
 from imgmem.core.sources.datasets import DatasetSource, is_dataset
@@ -81,8 +83,7 @@ def _require_effect(path: str, spec: LabelSpec) -> None:
             hint="Give one of them.",
         )
     _require_table(label_rule(spec.labels))
-    listed = stat.S_ISREG(_mode(path)) and is_table(path)
-    if listed or label_rule(spec.labels).kind == "file":
+    if _has_columns(path) or label_rule(spec.labels).kind == "file":
         return
     for name in ("columns", "target"):
         if getattr(spec, name) and not (name == "target" and _may_be(path, spec.target)):
@@ -97,6 +98,13 @@ def _may_be(path: str, target: str | None) -> bool:
     """Whether images without a label table may have such a target: a number, or what the rows of
     a dataset have."""
     return target == "number" or (os.path.isdir(path) and is_dataset(path))
+
+
+def _has_columns(path: str) -> bool:
+    """Whether a source has columns, or arrays, of its own to take labels from."""
+    if not stat.S_ISREG(_mode(path)):
+        return not is_dataset(path) and arrays_at(path) is not None
+    return is_table(path) or is_array_file(path)
 
 
 def _require_table(rule: LabelRule) -> None:
@@ -115,12 +123,13 @@ def open_address(address: Address) -> Source:
 
     Raises InputError if it is not there, or is not as it was.
     """
-    if address.size and _stamp(address.path) != (address.size, address.mtime_ns):
-        raise InputError(
-            f"{address.path} changed during the build",
-            hint="Make sure that nothing writes to the source.",
-            path=address.path,
-        )
+    for each in (address, *(part for _, part in address.parts)):
+        if each.size and _stamp(each.path) != (each.size, each.mtime_ns):
+            raise InputError(
+                f"{each.path} changed during the build",
+                hint="Make sure that nothing writes to the source.",
+                path=each.path,
+            )
     return _READERS[address.kind](address.path)
 
 
@@ -132,6 +141,8 @@ def _open(path: str, spec: LabelSpec, spool: str | None, sizes: bool) -> Source:
         return ListSource(
             path, TableSpec.of(spec), labels=spec.labels == "folder", auto_split=spec.auto_split
         )
+    if stat.S_ISREG(mode) and is_array_file(path):
+        return ArraySource(path, spec, spool=spool)
     container: Container
     if stat.S_ISREG(mode) and lowered.endswith((".tar", *OPENERS)):
         container = open_tar(path, spool=spool)
@@ -139,7 +150,7 @@ def _open(path: str, spec: LabelSpec, spool: str | None, sizes: bool) -> Source:
         container = ZipContainer(open_blob(path))
     else:
         raise InputError(
-            f"{path} is not a folder, a .tar, a .zip or a label table "
+            f"{path} is not a folder, a .tar, a .zip, an .npz or a label table "
             f"({', '.join(sorted(EXTENSIONS))})",
             hint="Give the folder that the images are in (unpack an archive of another kind).",
             path=path,
@@ -151,15 +162,19 @@ def _open_folder(path: str, spec: LabelSpec, spool: str | None, sizes: bool) -> 
     if is_dataset(path):
         return DatasetSource(path, labels=spec.labels == "folder", auto_split=spec.auto_split)
     source = FolderSource(path, spec, sizes=sizes)  # raises where the folder cannot be listed
-    if (shards := shards_in(path)) and not holds_candidates(path):
-        source.close()
-        container = ShardsContainer(path, shards, spool=spool)
-        return ArchiveSource(path, container, spec, archives=tuple(shards))
-    return source
+    arrays, shards = arrays_at(path), shards_in(path)
+    if not (arrays or shards) or holds_candidates(path):
+        return source
+    source.close()
+    if arrays:
+        return ArraySource(arrays, spec, spool=spool)
+    container = ShardsContainer(path, shards, spool=spool)
+    return ArchiveSource(path, container, spec, archives=tuple(shards))
 
 
 _READERS: dict[str, Callable[[str], Source]] = {
     "folder": FolderSource,
+    "arrays": ArraySource,
     "dataset": DatasetSource,
     "tar": lambda path: ArchiveSource(path, TarContainer(open_blob(path))),
     "shards": lambda path: ArchiveSource(path, ShardsContainer(path, [])),

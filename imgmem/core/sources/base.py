@@ -76,14 +76,16 @@ class Listing:
 class Address(NamedTuple):
     """Where another process finds the bytes of a source's images; see `open_address`.
 
-    kind: "folder", "tar", "shards", "zip" or "dataset". size, mtime_ns: of an archive, which
-    must not have changed; 0 for what is not a single file.
+    kind: "folder", "tar", "shards", "zip", "arrays" or "dataset". size, mtime_ns: of a single
+    file, which must not have changed; 0 for what is not one. parts: of a source of several
+    files, the address of each by its name.
     """
 
     kind: str
     path: str
     size: int = 0
     mtime_ns: int = 0
+    parts: tuple[tuple[str, "Address"], ...] = ()
 
 
 class Source(Protocol):

@@ -45,10 +45,14 @@ class Blob:
 
 
 class Region(Blob):
-    """A part of another file's bytes, as a file of its own; closing it leaves that open."""
+    """A part of another file's bytes, as a file of its own.
 
-    def __init__(self, blob: Blob, path: str, start: int, size: int) -> None:
+    owns: whether closing it closes that file.
+    """
+
+    def __init__(self, blob: Blob, path: str, start: int, size: int, *, owns: bool = False) -> None:
         """`path` is what errors call it."""
+        self._owned = blob if owns else None
         self._facts = blob._facts
         self._fd = blob.fileno()
         self._start = start
@@ -60,7 +64,8 @@ class Region(Blob):
         return super().pread(max(0, min(length, self.size - offset)), self._start + offset)
 
     def close(self) -> None:
-        """The file is another's."""
+        if self._owned:
+            self._owned.close()
 
 
 def _stamp(facts: os.stat_result) -> tuple[int, int]:

@@ -29,6 +29,8 @@ WORDS = ("folder", "parent", "path", "none")
 PATTERNS = ("name", "path")
 ROLES = ("path", "label", "split", "group")
 """What a column of a label table may be."""
+SOURCE_ROLES = (*ROLES, "image")
+"""What an array, or a column of a table that holds images, may be."""
 _ESCAPED_BYTE = re.compile(r"\\udc([89a-f][0-9a-f])")
 
 
@@ -158,10 +160,10 @@ def roles(value: MapValue, option: str) -> Pairs:
     parts = value.items() if isinstance(value, Mapping) else _parts(value, option)
     pairs = tuple(_pair(part, option) if isinstance(part, str) else part for part in parts)
     for role, _ in pairs:
-        if role not in ROLES:
+        if role not in SOURCE_ROLES:
             raise UsageError(
                 f"{reference(option)}: {role!r} is not a role",
-                hint=f"Roles are {', '.join(ROLES)}.",
+                hint=f"Roles are {', '.join(SOURCE_ROLES)}.",
                 options=(option,),
             )
     return tuple((role, name or "") for role, name in pairs)

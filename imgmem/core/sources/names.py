@@ -20,7 +20,7 @@ _OTHERS = """
     txt md rst csv tsv json jsonl xml html htm yaml yml toml ini cfg log py ipynb sh js css
     pdf doc docx xls xlsx ppt pptx zip tar gz tgz bz2 xz zst 7z rar npy npz pkl pt pth h5 hdf5
     mat parquet arrow db sqlite mp4 mov avi mkv webm mpg mpeg wmv m4v mp3 wav flac ogg
-    svg ai eps cls lnk url exe dll tmp part crdownload
+    svg ai eps cls lnk idx1-ubyte idx3-ubyte url exe dll tmp part crdownload
 """
 OTHER_EXTENSIONS = frozenset(_OTHERS.split())
 """Extensions that are passed over, each counted by itself; so are those that `remedy_for` knows

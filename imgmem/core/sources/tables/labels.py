@@ -125,11 +125,8 @@ class Labels:
         """Why the labels may not be classes. counts: (label, lines) of every distinct label."""
         if self.as_class or len(self._columns.labels) != 1:
             return []
-        summary = _Summary()
-        for label, lines in counts:
-            summary.add(label, lines)
         name = self._table.names[self._columns.labels[0]]
-        found = _doubt(summary, os.path.basename(self._table.path), name)
+        found = doubt_of(counts, self._table.path, name)
         return [found] if found else []
 
 
@@ -180,6 +177,14 @@ class _Summary:
         self.whole = self.whole and is_whole(label)
         if len(self.sample) < _MOST_COMPARED:
             self.sample.append(label)
+
+
+def doubt_of(counts: Iterable[tuple[str, int]], path: str, column: str) -> Doubt | None:
+    """Why the labels of a column may not be classes. counts: (label, lines) of each."""
+    summary = _Summary()
+    for label, lines in counts:
+        summary.add(label, lines)
+    return _doubt(summary, os.path.basename(path), column)
 
 
 def _doubt(labels: _Summary, file: str, column: str) -> Doubt | None:

@@ -1,0 +1,1 @@
+"""Arrays of images with their labels: `.npz`, `.npy` and MNIST's idx files."""

@@ -1,0 +1,128 @@
+"""Arrays as a source: each row is an image, handed out as a binary PGM or PPM file
+(netpbm.sourceforge.net/doc/ppm.html), a header of some bytes before the very pixel values.
+"""
+
+import os
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from itertools import repeat
+
+from imgmem.core.progress import ProgressCallback, no_progress
+from imgmem.core.sources import files
+from imgmem.core.sources.arrays.choose import Part, choose
+from imgmem.core.sources.arrays.found import FoundArray, file_addresses, find_arrays
+from imgmem.core.sources.arrays.labels import ArrayLabels
+from imgmem.core.sources.base import Address, Entry, Listing, Locator
+from imgmem.core.sources.blob import Blob
+from imgmem.core.sources.catalog import Catalogs
+from imgmem.core.sources.grammar import roles
+from imgmem.core.sources.labeling import Doubt
+from imgmem.core.sources.layout import TEST_LEFT_OUT
+from imgmem.core.specs import LabelSpec
+
+NO_LABEL_NUMBER = "its label is negative, empty or not a number"
+
+
+class ArraySource:
+    """The rows of arrays of images; locators are (array, row).
+
+    Rows of compressed arrays are read from scratch space, to which they are decompressed once.
+    """
+
+    def __init__(
+        self, path: str, spec: LabelSpec = LabelSpec(), *, spool: str | None = None
+    ) -> None:
+        """path: a file, or a folder of files. Raises InputError for what is damaged."""
+        self._path = path
+        self._spec = spec
+        self._directory = spool
+        self._arrays = find_arrays(path)
+        self._catalogs = Catalogs()
+        self._blobs: dict[str, Blob] = {}
+        self._lock = threading.Lock()
+        self.spool_bytes = 0
+
+    @property
+    def address(self) -> Address | None:
+        if any(array.packed for array in self._arrays.values()):
+            return None
+        return Address("arrays", self._path, parts=file_addresses(self._path))
+
+    def listing(self, progress: ProgressCallback = no_progress) -> Listing:
+        spec = self._spec
+        given = roles(spec.columns, "columns")
+        parts = choose(self._path, self._arrays, given, labels=spec.labels == "folder")
+        taken = [part for part in parts if part.labels or not any(p.labels for p in parts)]
+        doubts: list[Doubt] = []
+        entries = (entry for part in taken for entry in self._entries(part, doubts))
+        catalog = self._catalogs.filled(entries, progress)
+        left_out = sum(part.images.facts.rows for part in parts if part not in taken)
+        labeled = any(part.labels for part in taken)
+        return Listing(
+            entries=catalog,
+            rule="array" if labeled else "none",
+            labeled=labeled,
+            ignored=Counter({TEST_LEFT_OUT: left_out} if left_out else {}),
+            notes=tuple(map(_said, taken)),
+            doubts=tuple(doubts[:1]),
+        )
+
+    def _entries(self, part: Part, doubts: list[Doubt]) -> Iterator[Entry]:
+        images = part.images
+        self._blob(images, check=True)
+        mtime_ns = os.stat(images.path).st_mtime_ns
+        size = len(_header(images)) + images.facts.row_bytes
+        digits = len(str(images.facts.rows - 1))
+        split = part.split if self._spec.auto_split else None
+        for row, label in enumerate(self._labels(part, doubts)):
+            name = f"{images.name}/{row:0{digits}}"
+            locator: Locator = (images.name, row)
+            if part.labels and label is None:
+                locator = (files.NO_LABEL, NO_LABEL_NUMBER)
+            yield Entry(name, size, mtime_ns, label, split, locator)
+
+    def _labels(self, part: Part, doubts: list[Doubt]) -> Iterator[str | None]:
+        """The label of every row; what is doubtful about them, once they are read."""
+        if part.labels is None:
+            yield from repeat(None, part.images.facts.rows)
+            return
+        labels = ArrayLabels(part.labels, self._spec.target)
+        yield from labels.texts(self._blob(part.labels, check=True))
+        doubts += labels.doubts()
+
+    def _blob(self, array: FoundArray, *, check: bool = False) -> Blob:
+        with self._lock:
+            if array.name not in self._blobs:
+                blob, spooled = array.open(self._directory, check=check)
+                self._blobs[array.name] = blob
+                self.spool_bytes += spooled
+            return self._blobs[array.name]
+
+    def read(self, name: str, locator: Locator) -> bytes:
+        files.require_usable(locator)
+        array, row = self._arrays[str(locator[0])], int(locator[1])
+        facts = array.facts
+        data = self._blob(array).image(facts.row_bytes, facts.start + row * facts.row_bytes)
+        return _header(array) + data
+
+    def read_head(self, name: str, locator: Locator, length: int) -> bytes:
+        return self.read(name, locator)[:length]
+
+    def close(self) -> None:
+        self._catalogs.close()
+        for blob in self._blobs.values():
+            blob.close()
+
+
+def _header(images: FoundArray) -> bytes:
+    """Of the file that a row is handed out as."""
+    _, height, width, *depth = images.facts.shape
+    return f"P{6 if depth == [3] else 5}\n{width} {height}\n255\n".encode()
+
+
+def _said(part: Part) -> str:
+    shape = " x ".join(map(str, part.images.facts.shape))
+    labels = f", labels from {part.labels.name}" if part.labels else ", without labels"
+    split = f", split {part.split}" if part.split else ""
+    return f"images from the array {part.images.name} ({shape}){labels}{split}"

@@ -1,0 +1,54 @@
+"""Every kind of source builds the same bytes, whoever decodes, however often it is interrupted."""
+
+import pytest
+from support.kinds import KINDS
+from support.trees import snapshot
+
+import imgmem
+from imgmem.core.errors import Interrupted
+
+READ_BY_PROCESSES = ("zip shards", "arrays", "folder of arrays")
+
+
+@pytest.fixture(params=list(KINDS))
+def kind(request, tmp_path):
+    return KINDS[request.param](tmp_path)
+
+
+def build(kind, out, **options):
+    return imgmem.build(kind.path, out, size="native", **kind.options, **options)
+
+
+def interrupted(progress):
+    if progress.done and progress.phase == "build":
+        raise KeyboardInterrupt
+
+
+def test_workers_and_interruptions_do_not_show_and_a_second_build_has_nothing_to_do(
+    kind, tmp_path, monkeypatch
+):
+    result = build(kind, tmp_path / "plain", workers=1)
+    assert result.shape == (7, 5, 6, 3)
+    assert result.class_counts == {"ant": 4, "bee": 3}
+    assert build(kind, tmp_path / "plain").already_done
+    monkeypatch.setattr("imgmem.core.build.operation.TASK_BYTES", 1)
+    with pytest.raises(Interrupted):
+        build(kind, tmp_path / "resumed", workers=3, progress=interrupted)
+    assert build(kind, tmp_path / "resumed", workers=3).resumed_at
+    assert snapshot(tmp_path / "resumed") == snapshot(tmp_path / "plain")
+
+
+def test_a_forecast_and_a_dry_run_find_the_same_images(kind, tmp_path):
+    preview = imgmem.preview_build(kind.path, tmp_path / "out", size="native", **kind.options)
+    forecast = imgmem.estimate(kind.path, **kind.options)
+    assert preview.images == forecast.images.rows == 7
+    assert preview.problem is None
+    assert {each.name: each.images for each in preview.classes} == forecast.images.class_counts
+
+
+@pytest.mark.parametrize("name", READ_BY_PROCESSES)
+def test_processes_read_it(name, tmp_path):
+    kind = KINDS[name](tmp_path)
+    build(kind, tmp_path / "threads", executor="threads")
+    build(kind, tmp_path / "processes", executor="processes", workers=1)
+    assert snapshot(tmp_path / "processes") == snapshot(tmp_path / "threads")

@@ -1,0 +1,128 @@
+"""Every kind of source that there is, with the same seven images, as a table."""
+
+import csv
+import tarfile
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from imgmem.core.sources import open_source
+from support.datasets import write_dataset
+from support.images import photo
+from support.trees import class_folders
+
+
+@dataclass(frozen=True)
+class Kind:
+    path: Path
+    options: dict = field(default_factory=dict)
+
+    def open(self):
+        return open_source(str(self.path), **self.options)
+
+
+def folder(base):
+    return Kind(class_folders(base / "images", {"ant": 4, "bee": 3}, size=(5, 6)))
+
+
+def labels_of(images, path):
+    with open(path, "w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["path", "label"])
+        for name in sorted(images.rglob("*.png")):
+            table.writerow([name.relative_to(path.parent).as_posix(), name.parent.name])
+    return path
+
+
+def folder_with_labels(base):
+    images = folder(base).path
+    return Kind(images, {"labels": str(labels_of(images, images / "labels.csv"))})
+
+
+def manifest(base):
+    return Kind(labels_of(folder(base).path, base / "list.csv"))
+
+
+def dataset(base):
+    images = [photo(5, 6, seed) for seed in range(7)]
+    names = [f"{'ant' if row < 4 else 'bee'}/{row}.png" for row in range(7)]
+    labels = [0] * 4 + [1] * 3
+    return Kind(write_dataset(base / "set", images, labels, classes=("ant", "bee"), names=names))
+
+
+def tar(base, name="all.tar", mode="w", files=None):
+    images = folder(base).path if files is None else None
+    with tarfile.open(base / name, mode) as archive:
+        for path in files or sorted(images.rglob("*.png")):
+            archive.add(path, path.relative_to(base / "images"))
+    return Kind(base / name)
+
+
+def zipped(base):
+    images = folder(base).path
+    with zipfile.ZipFile(base / "all.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(images.rglob("*.png")):
+            archive.write(path, path.relative_to(images))
+    return Kind(base / "all.zip")
+
+
+def shards(base):
+    files = sorted(folder(base).path.rglob("*.png"))
+    (base / "shards").mkdir()
+    for number in range(3):
+        tar(base, f"shards/{number}.tar", files=files[number::3])
+    return Kind(base / "shards")
+
+
+def zip_shards(base):
+    files = sorted(folder(base).path.rglob("*.png"))
+    (base / "shards").mkdir()
+    for number in range(3):
+        with zipfile.ZipFile(base / f"shards/{number}.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+            for path in files[number::3]:
+                archive.write(path, path.relative_to(base / "images"))
+    return Kind(base / "shards")
+
+
+def compressed_shards(base):
+    files = sorted(folder(base).path.rglob("*.png"))
+    (base / "shards").mkdir()
+    for number in range(3):
+        tar(base, f"shards/{number}.tar.gz", "w:gz", files=files[number::3])
+    return Kind(base / "shards")
+
+
+SEVEN = np.stack([photo(5, 6, seed) for seed in range(7)])
+LABELS = np.array(["ant"] * 4 + ["bee"] * 3)
+
+
+def arrays(base, save=np.savez):
+    save(base / "all.npz", x_train=SEVEN, y_train=LABELS)
+    return Kind(base / "all.npz")
+
+
+def array_folder(base):
+    (base / "arrays").mkdir()
+    np.save(base / "arrays/X.npy", SEVEN)
+    np.save(base / "arrays/y.npy", LABELS)
+    return Kind(base / "arrays")
+
+
+KINDS = {
+    "folder": folder,
+    "folder and labels": folder_with_labels,
+    "list": manifest,
+    "dataset": dataset,
+    "tar": tar,
+    "compressed tar": lambda base: tar(base, "all.tar.gz", "w:gz"),
+    "zip": zipped,
+    "shards": shards,
+    "zip shards": zip_shards,
+    "compressed shards": compressed_shards,
+    "arrays": arrays,
+    "compressed arrays": lambda base: arrays(base, np.savez_compressed),
+    "folder of arrays": array_folder,
+}
+"""A new kind of source: one line here, and every test of the contract."""

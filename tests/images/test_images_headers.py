@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from support.images import encode, oriented, photo
 
+from imgmem.core.decode import jpeg
 from imgmem.core.decode.exif import exif_orientation
 from imgmem.core.decode.format import HEAD_BYTES
 from imgmem.core.decode.formats import FORMATS
@@ -89,6 +90,30 @@ def test_an_ordinary_exif_segment_fits_into_the_head():
 def test_a_jpeg_says_what_decoding_will_take(options, facts):
     header = read_header(encode(PICTURE, "JPEG", **options))
     assert (header.mode, header.multiscan, header.samples) == facts
+
+
+USUAL = [
+    encode(PICTURE, "JPEG", **options)
+    for options in ({}, {"subsampling": 0}, {"mode": "L"}, {"progressive": True}, {"optimize": True})
+]
+
+
+@given(
+    data=st.sampled_from(USUAL),
+    changes=st.lists(st.tuples(st.integers(0, 700), st.integers(0, 255)), max_size=3),
+    length=st.integers(600, 800),
+)
+def test_the_usual_header_is_read_at_once_as_it_is_segment_by_segment(data, changes, length):
+    changed = bytearray(data[:length])
+    for at, value in changes:
+        changed[at % len(changed)] = value
+    found = []
+    for read in (jpeg.read_jpeg_header, jpeg._read_segments):
+        try:
+            found.append(read(bytes(changed)))
+        except RejectedImage as reject:
+            found.append((reject.reason, reject.detail))
+    assert found[0] == found[1]
 
 
 @given(

@@ -22,6 +22,14 @@ _PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 _LOSSLESS = {0xC3, 0xC7, 0xCB, 0xCF}
 _BARE = {0x00, 0x01, *range(0xD0, 0xD9)}
 _JPEG_MODES = {1: "L", 3: "RGB", 4: "CMYK"}
+_PLAIN = re.compile(
+    rb"\xff\xd8\xff\xe0\0\x10JFIF\0.{9}(?:\xff\xdb\0\x43.{65})+"
+    rb"\xff([\xc0\xc1](?:\0\x0b\x08.{4}\x01.{3}|\0\x11\x08.{4}\x03.{9}))"
+    rb"(?:\xff\xc4\0(?:\x1f.{29}|\xb5.{179}))+\xff(\xda\0[\x08\x0c][\x01\x03])",
+    re.DOTALL,
+)
+"""The whole header of a file by libjpeg with its usual tables: there are more of them than of all
+others, and a regular expression reads it in a third of the time."""
 
 
 def is_jpeg(data: bytes) -> bool:
@@ -36,6 +44,19 @@ def read_jpeg_header(data: bytes, *, complete: bool = True) -> Header:
 
     Raises RejectedImage: "truncated", "corrupt", "unsupported".
     """
+    if plain := _PLAIN.match(data):
+        return _plain_header(*plain.groups())
+    return _read_segments(data)
+
+
+@lru_cache(maxsize=64)
+def _plain_header(frame: bytes, scan: bytes) -> Header:
+    """The header of a frame header and the beginning of a scan header, each behind its 0xFF."""
+    return _jpeg_header(b"\xff" + frame + b"\xff" + scan, 0, len(frame) + 1, 1)
+
+
+def _read_segments(data: bytes) -> Header:
+    """The header of any JPEG, segment by segment."""
     orientation, frame, at = 1, 0, 2
     try:
         while True:
@@ -46,6 +67,8 @@ def read_jpeg_header(data: bytes, *, complete: bool = True) -> Header:
                 at += 1
                 continue
             if marker == 0xDA:
+                if not frame:
+                    raise RejectedImage("corrupt", "a JPEG without a frame header")
                 return _jpeg_header(data, frame, at, orientation)
             if marker in _FRAMES:
                 frame = frame or at
@@ -70,8 +93,6 @@ def _segment_bytes(data: bytes, at: int) -> int:
 
 def _jpeg_header(data: bytes, at: int, scan: int, orientation: int) -> Header:
     """The header of the frame header at `at` and the scan header at `scan` (B.2.2, B.2.3)."""
-    if not at:
-        raise RejectedImage("corrupt", "a JPEG without a frame header")
     marker, count = data[at + 1], data[at + 9]
     bits, height, width = struct.unpack_from(">BHH", data, at + 4)
     if bits != 8 or marker in _LOSSLESS or count not in _JPEG_MODES:

@@ -94,7 +94,13 @@ def test_a_jpeg_says_what_decoding_will_take(options, facts):
 
 USUAL = [
     encode(PICTURE, "JPEG", **options)
-    for options in ({}, {"subsampling": 0}, {"mode": "L"}, {"progressive": True}, {"optimize": True})
+    for options in (
+        {},
+        {"subsampling": 0},
+        {"mode": "L"},
+        {"progressive": True},
+        {"optimize": True},
+    )
 ]
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 REJECT_COLUMNS = ("path", "reason", "detail")
 _END = "\0\n"
+_SPECIAL = re.compile(r'[",\r\n\0]')
+"""What makes `csv.writer` quote a cell."""
 
 
 class RowLines:
@@ -44,6 +47,13 @@ class RowLines:
         names = row_cells(self._target, label, self._classes)
         [line] = csv_texts([(self._splits[split], *names, "")])
         return line.removesuffix("\n")
+
+
+def csv_cells(values: list[str]) -> list[str]:
+    """Each value as a cell of a line that has others."""
+    if not _SPECIAL.search("".join(values)):  # a tenth of the time
+        return values
+    return [text.removesuffix(",\n") for text in csv_texts((value, "") for value in values)]
 
 
 def csv_texts(rows: Iterable[tuple[Any, ...]]) -> list[str]:

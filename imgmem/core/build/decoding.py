@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from imgmem.core.build.csv_text import csv_lines, csv_texts
+from imgmem.core.build.csv_text import csv_cells, csv_lines
 from imgmem.core.build.planned import PlannedImage, planned_images
 from imgmem.core.decode.foreign import named
 from imgmem.core.decode.format import Header
@@ -122,12 +122,7 @@ class _Rows:
             sums=sums_by_split(pixels, splits),
             labels=[image.label for image in self.images],
             splits=splits,
-            texts=csv_texts(
-                (image.name, decoded.width, decoded.height, digest.hex(), *image.extra)
-                for image, decoded, digest in zip(
-                    self.images, self.decoded, self.digests, strict=True
-                )
-            ),
+            texts=self._texts(),
             rejects=csv_lines(self.rejects),
             reasons=Counter(reason for _, reason, _ in self.rejects),
             notes=Counter(note for decoded in self.decoded for note in decoded.notes),
@@ -136,6 +131,18 @@ class _Rows:
             unreachable=self.unreachable,
             failure=self.failure,
         )
+
+    def _texts(self) -> list[str]:
+        """The columns of rows.csv from the path on, as lines."""
+        names = csv_cells([image.name for image in self.images])
+        texts = [
+            f"{name},{decoded.width},{decoded.height},{digest.hex()}"
+            for name, decoded, digest in zip(names, self.decoded, self.digests, strict=True)
+        ]
+        for extra in zip(*(image.extra for image in self.images), strict=True):
+            cells = csv_cells(list(extra))
+            texts = [f"{text},{cell}" for text, cell in zip(texts, cells, strict=True)]
+        return [f"{text}\n" for text in texts]
 
     def forget_unreachable(self) -> None:
         """Drop the rejects at the end that are due to a source that has gone."""

@@ -15,6 +15,7 @@ from imgmem.core.decode.avif import avif_bits, check_avif, is_avif
 from imgmem.core.decode.foreign import refuse
 from imgmem.core.decode.format import Format
 from imgmem.core.decode.jpeg import is_jpeg
+from imgmem.core.decode.plain_png import read_plain_png
 from imgmem.core.decode.tiff_values import read_tiff_values
 
 
@@ -41,6 +42,7 @@ _ROWS = (
         check_image=png.check_png_image,
         read_values=png.read_png_values,
         check_palette=True,
+        decode_plain=read_plain_png,
         several="",
     ),
     Format(

@@ -16,7 +16,7 @@ from imgmem.core.decode.geometry import Size, is_row, jpeg_eighths, jpeg_fills, 
 from imgmem.core.decode.headers import check_container, describe, open_image
 from imgmem.core.decode.jpeg import COLORS, read_jpeg, read_jpeg_header
 from imgmem.core.decode.pixels import check_palette, from_inverted_cmyk, read_pixels
-from imgmem.core.decode.resize import apply_orientation, fit_into, plane
+from imgmem.core.decode.resize import apply_orientation, convert_into, fit_into, plane
 from imgmem.core.decode.values import Stored, Values, stretched, turned
 from imgmem.core.errors import RejectedImage
 from imgmem.core.specs import ImageSpec
@@ -87,7 +87,12 @@ def decode_into(
     try:
         if name == JPEG:
             return _decode_jpeg(data, spec, row, header or read_jpeg_header(data))
-        return _decode_other(data, spec, row, OTHER_FORMATS[name])
+        kind = OTHER_FORMATS[name]
+        if header and kind.decode_plain and spec.levels is None:
+            pixels = kind.decode_plain(data, header)
+            if pixels is not None:
+                return _place(pixels, spec, row, header)
+        return _decode_other(data, spec, row, kind)
     except cv2.error as error:  # its MemoryError has no class of its own
         raise reject(error) from error
 
@@ -203,6 +208,16 @@ def _leveled(values: Values, spec: ImageSpec, notes: set[str]) -> Pixels:
     if values.min() < low or values.max() > high:
         notes.add("clipped")
     return stretched(values, low, high)
+
+
+def _place(pixels: Pixels, spec: ImageSpec, row: Pixels, header: Header) -> Decoded:
+    """Fit an image that is upright into `row`."""
+    check_size(header, spec, (row.shape[0], row.shape[1]))
+    if header.size == row.shape[:2]:
+        convert_into(pixels, plane(row))
+    else:
+        fit_into(pixels, spec, row, header.size)
+    return Decoded(header.height, header.width, header.format)
 
 
 def _load(

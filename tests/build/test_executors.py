@@ -102,8 +102,9 @@ def test_archives_are_read_by_processes_or_else_by_threads(photos, tmp_path, ext
 
 
 def test_a_budget_without_room_for_processes_is_kept_by_threads(photos, tmp_path):
-    result = built(photos, tmp_path / "out", executor="processes", workers=2, memory="80MiB")
-    assert result.peak_memory < 2**20 * 80
+    options = ("--executor", "processes", "--workers", 2, "--memory", "80MiB", "--json")
+    done = build(photos, tmp_path / "out", *options)
+    assert json.loads(done.stdout)["peak_memory"] < 2**20 * 80
 
 
 def test_the_memory_of_processes_counts_and_stays_below_the_budget(photos, tmp_path):
@@ -111,7 +112,7 @@ def test_the_memory_of_processes_counts_and_stays_below_the_budget(photos, tmp_p
     alone = build(photos, tmp_path / "alone", "--executor", "threads", "--workers", 2, "--json")
     peak = json.loads(done.stdout)["peak_memory"]
     assert json.loads(alone.stdout)["peak_memory"] + 20 * 2**20 < peak
-    assert peak < imgmem.core.forecast.BASE_BYTES + 2 * imgmem.core.forecast.WORKER_BYTES
+    assert peak < forecast.BASE_BYTES + 2 * forecast.WORKER_BYTES
 
 
 def test_an_unknown_executor_is_a_usage_error(photos, tmp_path):
@@ -157,6 +158,7 @@ def test_an_image_that_crashes_its_decoder_stops_a_strict_build_by_name(photos, 
 
 PATIENT = """
 import sys
+from imgmem.core import forecast
 from imgmem.core.build import execution
 execution.PATIENCE_SECONDS = 1.0
 from imgmem.__main__ import main

@@ -16,6 +16,7 @@ from support.program import IMGMEM, run
 from support.trees import snapshot
 
 import imgmem
+from imgmem.core import forecast
 
 COUNT = 60
 FAULTS = """
@@ -158,7 +159,6 @@ def test_an_image_that_crashes_its_decoder_stops_a_strict_build_by_name(photos, 
 
 PATIENT = """
 import sys
-from imgmem.core import forecast
 from imgmem.core.build import execution
 execution.PATIENCE_SECONDS = 1.0
 from imgmem.__main__ import main

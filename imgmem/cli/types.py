@@ -23,6 +23,11 @@ class ParsedType(click.ParamType):  # type: ignore[type-arg] # generic in the ne
         """The name as it is: Click would put it in capitals."""
         return self.name
 
+    def split_envvar_value(self, rv: str) -> list[str]:
+        """A variable holds one value of an option that may be repeated: Click would part it at
+        blanks."""
+        return [rv]
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The text, checked here so that the error names the flag; the core reads it."""
         number = self._declared.kind is int and self._declared.facts.parse is None

@@ -118,6 +118,7 @@ class LabelSpec:
 
     labels: "folder" (decided from the tree), "folder:N", "parent", "path", "name:REGEX",
     "path:REGEX", "none", or the path of a label table.
+    tables: further label tables: with that of `labels` they are one; with a rule they go before it.
     columns: the roles of a label table's columns: "path=id,label=breed", or a mapping.
     target: "class" makes every distinct value of the label a class, whatever it looks like;
     "multilabel" takes any number of classes an image, "number" one or several numbers. By default
@@ -126,18 +127,21 @@ class LabelSpec:
     empty cell.
     group: what images no split may part: a column of a table, "folder:N" or "name:REGEX".
     class_map, split_map: new names, found=name: renames, joins, and drops (to nothing).
+    split_lists: (split, FILE) pairs: the lists of the images of each split.
     split_from: "folder:N", the folder that is the split; None for the source's own splits.
     include, exclude: globs of paths below the source, or "@FILE".
     auto_split: take `train`, `val` and `test` folders as splits.
     """
 
     labels: str = "folder"
+    tables: tuple[str, ...] = ()
     columns: str | Mapping[str, str] | tuple[str, ...] = ()
     target: Target | None = None
     no_label: tuple[str, ...] = ()
     group: str | None = None
     class_map: str | Mapping[str, str] | tuple[str, ...] = ()
     split_from: str | None = None
+    split_lists: tuple[tuple[str, str], ...] = ()
     split_map: str | Mapping[str, str] | tuple[str, ...] = ()
     include: str | tuple[str, ...] = ()
     exclude: str | tuple[str, ...] = ()

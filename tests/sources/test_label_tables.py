@@ -156,6 +156,11 @@ TABLES = {
             "images/0698580.jpg": "British Aerospace",
         },
     ),
+    "Tiny ImageNet, validation": (
+        "val_annotations.txt",
+        "val_0.JPEG\tn03444034\t0\t32\t44\t62\nval_1.JPEG\tn04067472\t52\t55\t57\t59\n",
+        {"images/val_0.JPEG": "n03444034", "images/val_1.JPEG": "n04067472"},
+    ),
     "Waterbirds": (
         "metadata.csv",
         "img_id,img_filename,y,split,place,place_filename\n"
@@ -277,11 +282,6 @@ DOUBTS = {
         "which-label",
     ),
     "bone ages": ("id,boneage,male\n1377,180,False\n1378,12,True\n", ["1377.png"], "which-label"),
-    "Tiny ImageNet": (
-        "val_0.JPEG\tn03444034\t0\t32\t44\t62\nval_1.JPEG\tn04067472\t52\t55\t57\t59\n",
-        ["val_0.JPEG", "val_1.JPEG"],
-        "which-label",
-    ),
     "ages": ("file,age\n1.jpg,31\n2.jpg,40\n", ["1.jpg", "2.jpg"], "number-labels"),
     "scores": ("file,label\n1.jpg,3.25\n2.jpg,4.5\n", ["1.jpg", "2.jpg"], "number-labels"),
     "boxes for labels": (

@@ -151,7 +151,7 @@ def test_without_a_split_column_the_folders_say_it(tmp_path, labels):
 def test_images_that_no_line_names_are_left_out_counted_and_named(images, labels):
     source = exhausted(images, labels=labels("path,label\na/1.jpg,cat\n"))
     assert source.ignored == {"image without a line in the label table": 2}
-    assert "left out 2 images without a line in the table: 1 in a/, 1 in b/" in source.notes
+    assert "left out 2 images without a line in the label table: 1 in a/, 1 in b/" in source.notes
 
 
 def test_lines_whose_file_is_missing_are_rejected_when_they_are_read(images, labels, opened):

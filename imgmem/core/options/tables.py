@@ -98,11 +98,12 @@ class LabelOptions(TypedDict, total=False):
     """Where classes come from."""
 
     labels: Annotated[
-        Path,
+        Path | Sequence[Path],
         Option(
             "Where labels come from: folder (decided from the tree), parent, folder:N, path, "
-            "name:REGEX, path:REGEX, none, or FILE, a label table (.csv, .tsv, .txt, .jsonl ...).",
-            LABELS, parse=values.path, metavar="RULE|FILE",
+            "name:REGEX, path:REGEX, none, or FILE, a label table (.csv, .tsv, .txt, .jsonl ...); "
+            "several tables are read as one, a rule before them is for images without a line.",
+            LABELS, parse=values.labels, metavar="RULE|FILE", multiple=True,
         ),
     ]  # fmt: skip
     columns: Annotated[
@@ -180,11 +181,11 @@ class _OwnBuildOptions(TypedDict, total=False):
         Option(f"Take {option('classes')} from a dataset with other image options too.", LABELS),
     ]
     split: Annotated[
-        str | Mapping[str, float],
+        str | Mapping[str, float | str],
         Option(
             "Split fractions, e.g. train=0.8,val=0.2; folds=5 makes fold1 to fold5 of train; "
-            "folder:N is the folder that is the split.",
-            SPLITS, parse=values.splits, metavar="name=fraction,…|folds=N|folder:N",
+            "folder:N is the folder that is the split, name=@FILE the list of its images.",
+            SPLITS, parse=values.splits, metavar="name=fraction,…|folds=N|folder:N|name=@FILE,…",
         ),
     ]  # fmt: skip
     auto_split: Annotated[bool, Option("Use train/val/test folders as splits.", SPLITS)]

@@ -73,9 +73,33 @@ def numbers_text(values: Iterable[Any]) -> str:
 
 def splits(value: Any) -> Fields:
     """ "train=0.8,val=0.2,folds=5" or {"train": 0.8, "val": 0.2} as pairs, in that order, and the
-    number of folds; "folder:2" as the place where splits are taken from."""
+    number of folds; "folder:2" as the place where splits are taken from, "train=@FILE" as the
+    list of the images of one."""
     if isinstance(value, str) and value.startswith("folder:"):
         return Fields(split_from=value)
+    lists, value = _lists(value)
+    if lists and not value:
+        return Fields(split_lists=lists)
+    found = _parts(value)
+    return Fields(found, split_lists=lists) if lists else found
+
+
+def _lists(value: Any) -> tuple[tuple[tuple[str, str], ...], Any]:
+    """(split, FILE) of the parts that name a list, and the other parts."""
+    if isinstance(value, str):
+        pairs = [part.partition("=")[::2] for part in next(csv.reader([value]), [])]
+    else:
+        pairs = list(value.items() if isinstance(value, Mapping) else value)
+    lists = [(name.strip(), str(to)[1:]) for name, to in pairs if str(to).startswith("@")]
+    if any(not name or not path for name, path in lists):
+        raise ValueError(f"invalid split {value!r}; expected e.g. train=@train.txt,test=@test.txt")
+    rest = [(name, to) for name, to in pairs if not str(to).startswith("@")]
+    if not lists:
+        return (), value
+    return tuple(lists), rest
+
+
+def _parts(value: Any) -> Fields:
     pairs = _fractions(value)
     folds = [number for name, number in pairs if name == FOLDS]
     if len(folds) > 1 or any(number < 2 or number % 1 for number in folds):
@@ -237,6 +261,14 @@ def path(value: Any) -> str:
     if not isinstance(value, str | os.PathLike):
         raise ValueError(f"{value!r} is not a path")
     return os.fsdecode(value)
+
+
+def labels(value: Any) -> Fields:
+    """A rule or a label table, or several: a rule and the tables that it stands behind, or tables
+    that are read as one."""
+    given = value if isinstance(value, list | tuple) else [value]
+    first, *tables = map(path, given)
+    return Fields(labels=first, tables=tuple(tables))
 
 
 def local(value: Any) -> str:

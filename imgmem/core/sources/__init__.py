@@ -18,8 +18,10 @@ from imgmem.core.sources.folder import FolderSource
 from imgmem.core.sources.grammar import LabelRule, label_rule, meant_rule, roles
 from imgmem.core.sources.labeled import LabeledSource, ListSource, TableSpec
 from imgmem.core.sources.shards import ShardsContainer, shards_in
+from imgmem.core.sources.split_lists import SplitSource
 from imgmem.core.sources.spool import OPENERS
 from imgmem.core.sources.tables.reader import EXTENSIONS, is_table
+from imgmem.core.sources.tables.several import open_tables
 from imgmem.core.sources.tars import TarContainer, open_tar
 from imgmem.core.sources.walk import holds_candidates
 from imgmem.core.sources.zips import ZipContainer
@@ -56,16 +58,26 @@ def open_source(
     ResourceError without space for scratch.
     """
     spec = replace(spec, **options)
-    rule = label_rule(spec.labels)
     _require_effect(path, spec)
-    if rule.kind != "file":
-        return _open(path, spec, spool, sizes)
-    source = _open(path, replace(spec, labels="none"), spool, sizes)
+    by_table = label_rule(spec.labels).kind == "file"
+    source = _open(path, replace(spec, labels="none") if by_table else spec, spool, sizes)
     try:
-        return LabeledSource(source, rule.value, TableSpec.of(spec), auto_split=spec.auto_split)
+        if by_table or spec.tables:
+            source = _labeled(source, spec)
+        return SplitSource(source, spec.split_lists) if spec.split_lists else source
     except BaseException:
         source.close()
         raise
+
+
+def _labeled(source: Source, spec: LabelSpec) -> LabeledSource:
+    """A source under the label tables of `spec`, which stand before its rule."""
+    by_table = label_rule(spec.labels).kind == "file"
+    given = TableSpec.of(spec)
+    paths = (spec.labels, *spec.tables) if by_table else spec.tables
+    table = open_tables(paths, columns=given.names)
+    behind = None if by_table else spec
+    return LabeledSource(source, table, given, behind=behind, auto_split=spec.auto_split)
 
 
 def _require_effect(path: str, spec: LabelSpec) -> None:
@@ -83,7 +95,9 @@ def _require_effect(path: str, spec: LabelSpec) -> None:
             hint="Give one of them.",
         )
     _require_table(label_rule(spec.labels))
-    if _has_columns(path) or label_rule(spec.labels).kind == "file":
+    for table in spec.tables:
+        _require_file(table)
+    if _has_columns(path) or spec.tables or label_rule(spec.labels).kind == "file":
         return
     for name in ("columns", "target"):
         if getattr(spec, name) and not (name == "target" and _may_be(path, spec.target)):
@@ -116,6 +130,16 @@ def _require_table(rule: LabelRule) -> None:
             hint=f"Did you mean {option('labels', meant)}?",
             path=rule.value,
         )
+
+
+def _require_file(table: str) -> None:
+    """UsageError for a rule after the first value of the option `labels`."""
+    if label_rule(table).kind != "file":
+        raise UsageError(
+            f"{option('labels')}: {table} comes after another value",
+            hint="Give one rule, before the label tables that go before it.",
+        )
+    _require_table(label_rule(table))
 
 
 def open_address(address: Address) -> Source:

@@ -3,7 +3,7 @@
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -14,21 +14,22 @@ from imgmem.core.sources.base import Address, Entry, Listing, Locator, Source
 from imgmem.core.sources.catalog import Catalog, Catalogs
 from imgmem.core.sources.files import MISSING, NO_LABEL, UNREADABLE
 from imgmem.core.sources.folder import FolderSource
-from imgmem.core.sources.grammar import as_glob, roles
-from imgmem.core.sources.labeling import Doubt, Remedy
-from imgmem.core.sources.layout import SHOWN
+from imgmem.core.sources.grammar import roles
+from imgmem.core.sources.labeling import Doubt
+from imgmem.core.sources.ruled import ruled
 from imgmem.core.sources.tables.columns import Given, column_name, find_columns
 from imgmem.core.sources.tables.labels import Labels, no_labels
 from imgmem.core.sources.tables.lines import Facts, Lines
-from imgmem.core.sources.tables.reader import open_table
+from imgmem.core.sources.tables.reader import Table
+from imgmem.core.sources.tables.several import open_tables
 from imgmem.core.sources.tables.targets import NumberLabels, SetLabels
+from imgmem.core.sources.unnamed import Unnamed, keys_do_not_fit
 from imgmem.core.sources.walk import explain
 from imgmem.core.specs import LabelSpec, Target
 from imgmem.core.storage.targets import CLASS, MULTILABEL, NUMBER
 from imgmem.core.text import counted
 
 NOT_NAMED = "image without a line in the label table"
-_MOST_FOLDERS = 1000
 REPEATED = "line of the label table that repeats another"
 NO_IMAGE = "the source has no such image"
 
@@ -44,6 +45,11 @@ class TableSpec(NamedTuple):
     target: Target | None = None
     no_label: tuple[str, ...] = ()
 
+    @property
+    def names(self) -> list[str]:
+        """The columns that the user named."""
+        return [name for _, name in self.columns]
+
     @classmethod
     def of(cls, spec: LabelSpec) -> "TableSpec":
         """What the options say. Raises UsageError for columns that cannot be parsed."""
@@ -53,16 +59,24 @@ class TableSpec(NamedTuple):
 AS_FOUND = TableSpec()
 
 
+class Found(NamedTuple):
+    """What the match of lines and images left over."""
+
+    ignored: dict[str, int]
+    notes: list[str]
+    doubts: list[Doubt]
+
+
 class _Ruled:
     """What both kinds share: the table, its columns, and the source of the bytes."""
 
     def __init__(
-        self, path: str, source: Source, spec: TableSpec, *, labels: bool, auto_split: bool
+        self, table: Table, source: Source, spec: TableSpec, *, labels: bool, auto_split: bool
     ) -> None:
         self._source = source
         self._spec = spec
         self._auto_split = auto_split
-        self._table = open_table(path, columns=[name for _, name in spec.columns])
+        self._table = table
         self._target = spec.target if labels else None
         self._columns = find_columns(self._table, spec.columns, labels=labels, target=self._target)
         if self._target and not self._columns.labels:
@@ -99,10 +113,11 @@ class _Ruled:
             return entry
         if entry.locator[:1] in ((MISSING,), (UNREADABLE,)):
             return entry
-        why = f"{_base(self._table.path)}, line {facts.line}: it has no label"
+        folder, file = os.path.split(self._table.line(facts.line))
+        why = f"{file or folder}: it has no label"
         return entry._replace(locator=(NO_LABEL, why))
 
-    def _listing(self, catalog: Catalog, lines: Lines, labels: Labels, found: "_Found") -> Listing:
+    def _listing(self, catalog: Catalog, lines: Lines, labels: Labels, found: Found) -> Listing:
         labeled = bool(self._columns.labels)
         return Listing(
             entries=catalog,
@@ -160,78 +175,114 @@ class _Ruled:
         self._source.close()
 
 
-class _Found(NamedTuple):
-    """What the match of lines and images left over."""
-
-    ignored: dict[str, int]
-    notes: list[str]
-    doubts: list[Doubt]
-
-
 class LabeledSource(_Ruled):
-    """Another source's images with the labels of a table; those without a line are left out."""
+    """Another source's images with the labels of a table; those without a line are left out.
+
+    Where a rule stands behind the table, it labels what the table does not: the images without a
+    line, which are kept then, or all if the table has no labels.
+    """
+
+    left_out = NOT_NAMED
+    """What images without a line are counted as."""
 
     def __init__(
-        self, source: Source, path: str, spec: TableSpec = AS_FOUND, *, auto_split: bool = True
+        self,
+        source: Source,
+        table: Table,
+        spec: TableSpec = AS_FOUND,
+        *,
+        behind: LabelSpec | None = None,
+        labels: bool = True,
+        auto_split: bool = True,
     ) -> None:
-        """Raises InputError if the table cannot be used."""
-        super().__init__(path, source, spec, labels=True, auto_split=auto_split)
-        if not self._columns.labels:
-            raise no_labels(self._table)
+        """Raises InputError if the table cannot be used.
+
+        behind: the rule that stands behind the table, None for none. labels: whether the table is
+        to have labels.
+        """
+        super().__init__(table, source, spec, labels=labels, auto_split=auto_split)
+        self._behind = behind
+        if labels and not self._columns.labels and behind is None:
+            raise no_labels(table)
 
     def listing(self, progress: ProgressCallback = no_progress) -> Listing:
         listed = self._source.listing(progress)
+        if self._behind is not None:
+            listed = ruled(listed, self._behind)
         lines, labels = self._read_lines()
         try:
             lines.find(entry.name for entry in listed.entries)
-            unnamed = _Unnamed()
-            entries = self._entries(listed.entries, lines, unnamed)
+            unnamed = Unnamed(self.left_out)
+            entries = self._entries(listed, lines, unnamed)
             catalog = self._catalogs.filled(entries, progress)
-            found = self._found(listed, lines, catalog, unnamed)
-            listing = self._listing(catalog, lines, labels, found)
-            return replace(listing, selected=listed.selected, size_of=listed.size_of)
+            found = self._found(listed, lines, unnamed)
+            return self._over(listed, self._listing(catalog, lines, labels, found))
         finally:
             lines.close()
 
-    def _entries(
-        self, listed: Iterable[Entry], lines: Lines, unnamed: "_Unnamed"
-    ) -> Iterator[Entry]:
+    def _over(self, listed: Listing, listing: Listing) -> Listing:
+        """The listing by the table, over that of the source."""
+        listing = replace(
+            listing,
+            selected=listed.selected,
+            size_of=listed.size_of,
+            extra_columns=(*listed.extra_columns, *listing.extra_columns),
+        )
+        if self._behind is None:
+            return listing
+        if not self._columns.labels:
+            listing = replace(listing, labeled=listed.labeled, rule=listed.rule)
+        names = (*listing.class_names, *listed.class_names)
+        return replace(listing, placed=True, class_names=names)
+
+    def _entries(self, listed: Listing, lines: Lines, unnamed: Unnamed) -> Iterator[Entry]:
+        keeps = self._behind is not None and bool(self._columns.labels)
+        before, blank = ("",) * len(listed.extra_columns), ("",) * len(self._columns.extra)
         named = lines.named()
         file, facts = next(named, _NO_MORE)
-        for number, entry in enumerate(listed, 1):
-            if number != file:
+        for number, entry in enumerate(listed.entries, 1):
+            if number == file:
+                unnamed.add_named(entry.name)
+                yield self._named(entry, facts)
+                file, facts = next(named, _NO_MORE)
+            elif keeps:
+                unnamed.labeled += 1
+                yield entry._replace(extra=(*entry.extra, *blank))
+            else:
                 unnamed.add(entry.name)
-                continue
-            unnamed.add_named(entry.name)
-            split = self._split(entry.split, facts)
-            named_entry = entry._replace(label=facts.label, split=split, extra=facts.extra)
-            yield self._labeled(named_entry, facts)
-            file, facts = next(named, _NO_MORE)
         for path, facts in lines.without_file():
-            yield _missing(path, facts, self._split(None, facts))
+            missing = _missing(path, facts, self._split(None, facts))
+            yield missing._replace(extra=(*before, *facts.extra))
 
-    def _found(
-        self, listed: Listing, lines: Lines, catalog: Catalog, unnamed: "_Unnamed"
-    ) -> _Found:
+    def _named(self, entry: Entry, facts: Facts) -> Entry:
+        """The image of a line, with what the line says."""
+        label = facts.label if self._columns.labels else entry.label
+        split = self._split(entry.split, facts)
+        extra = (*entry.extra, *facts.extra)
+        return self._labeled(entry._replace(label=label, split=split, extra=extra), facts)
+
+    def _found(self, listed: Listing, lines: Lines, unnamed: Unnamed) -> Found:
         missing = lines.missing()
-        named = catalog.count - missing
-        if missing and not named:
+        if missing and not unnamed.named:
             raise self._nothing_found(lines, unnamed)
         ignored = Counter(listed.ignored)
-        ignored += Counter({NOT_NAMED: unnamed.count, REPEATED: lines.repeated})
+        ignored += Counter({self.left_out: unnamed.count, REPEATED: lines.repeated})
         doubts = list(listed.doubts)
-        if missing and unnamed.count > named:
-            doubts.append(_keys_do_not_fit(self._table.path, named, lines, unnamed))
-        return _Found(ignored, [*listed.notes, *unnamed.notes()], doubts)
+        if missing and unnamed.count > unnamed.named:
+            doubts.append(keys_do_not_fit(self._table.path, lines, unnamed))
+        return Found(ignored, [*listed.notes, *unnamed.notes()], doubts)
 
-    def _nothing_found(self, lines: Lines, unnamed: "_Unnamed") -> InputError:
+    def _nothing_found(self, lines: Lines, unnamed: Unnamed) -> InputError:
         path = next(iter(lines.without_file()))[0]
         has = f"the source has {unnamed.first!r}" if unnamed.count else "the source has no image"
         return InputError(
             f"no line of {self._table.path} names an image of the source: it has {path!r}, {has}",
-            hint=f"Name the column of paths: {option('columns', 'path=NAME')}.",
+            hint=self._naming_hint(),
             path=self._table.path,
         )
+
+    def _naming_hint(self) -> str:
+        return f"Name the column of paths: {option('columns', 'path=NAME')}."
 
 
 _NO_MORE = (0, Facts(0, None, None, ()))
@@ -251,7 +302,8 @@ class ListSource(_Ruled):
         """Raises InputError if the table cannot be used."""
         self._top = os.path.dirname(os.path.abspath(path))
         folder = FolderSource(self._top, LabelSpec(labels="none"))
-        super().__init__(path, folder, spec, labels=labels, auto_split=auto_split)
+        table = open_tables([path], columns=spec.names)
+        super().__init__(table, folder, spec, labels=labels, auto_split=auto_split)
 
     def listing(self, progress: ProgressCallback = no_progress) -> Listing:
         lines, labels = self._read_lines()
@@ -260,7 +312,7 @@ class ListSource(_Ruled):
             self._require_some(lines)
             catalog = self._catalogs.filled(self._entries(lines), progress)
             ignored = {REPEATED: lines.repeated} if lines.repeated else {}
-            found = _Found(ignored, [], [])
+            found = Found(ignored, [], [])
             return replace(self._listing(catalog, lines, labels, found), ordered=True)
         finally:
             lines.close()
@@ -322,65 +374,6 @@ def _missing(path: str, facts: Facts, split: str | None) -> Entry:
 def _require_there(locator: Locator) -> None:
     if locator[:1] == (MISSING,):
         raise RejectedImage(MISSING, NO_IMAGE)
-
-
-class _Unnamed:
-    """The images without a line: how many in which folder, and the first of them."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.first = ""
-        self._folders: Counter[str] = Counter()
-        self._named: set[str] = set()
-
-    def add(self, name: str) -> None:
-        """Count an image without a line."""
-        self.first = self.first or name
-        self.count += 1
-        top = _top_folder(name)
-        if top in self._folders or len(self._folders) < _MOST_FOLDERS:
-            self._folders[top] += 1
-
-    def add_named(self, name: str) -> None:
-        """Remember where an image with a line is."""
-        if len(self._named) < _MOST_FOLDERS:
-            self._named.add(_top_folder(name))
-
-    def apart(self) -> dict[str, int]:
-        """Images without a line in folders where no image has one, by folder."""
-        return {top: n for top, n in self._folders.items() if top and top not in self._named}
-
-    def notes(self) -> list[str]:
-        """A note with the folders right below the source that they are in."""
-        if not self.count:
-            return []
-        most = sorted(self._folders.items(), key=lambda item: (-item[1], item[0]))[:SHOWN]
-        where = ", ".join(f"{count} in {top or 'the top folder'}" for top, count in most)
-        more = ", …" if len(self._folders) > SHOWN else ""
-        return [
-            f"left out {counted(self.count, 'image')} without a line in the table: {where}{more}"
-        ]
-
-
-def _top_folder(name: str) -> str:
-    top, slash, _ = name.partition("/")
-    return top + slash if slash else ""
-
-
-def _keys_do_not_fit(path: str, named: int, lines: Lines, unnamed: _Unnamed) -> Doubt:
-    """The doubt where most images have no line, and lines have no image."""
-    cell = next(iter(lines.without_file()))[0]
-    evidence = (
-        f"the lines of {path} and the images do not fit: {lines.missing()} lines have no image "
-        f"(the first: {cell!r}), {unnamed.count} images have no line (the first: "
-        f"{unnamed.first!r}), and only {named} lines have one"
-    )
-    apart = unnamed.apart()
-    if unnamed.count - sum(apart.values()) > named or len(apart) > SHOWN:
-        return Doubt("keys-do-not-fit", evidence)
-    folders = tuple(as_glob(top.rstrip("/")) for top in sorted(apart))
-    remedy = Remedy({"exclude": folders}, f"without the images in {', '.join(sorted(apart))}")
-    return Doubt("keys-do-not-fit", evidence, (remedy,))
 
 
 def _base(path: str) -> str:

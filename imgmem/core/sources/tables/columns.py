@@ -17,6 +17,8 @@ from imgmem.core.sources.tables.values import are_numbers, flag_columns, is_numb
 from imgmem.core.storage.targets import MULTILABEL, NUMBER
 
 MAX_REMEDIES = 5
+_BOX = 4
+"""Numbers of a box, which stand next to the name of the class in tables without a header."""
 
 Given = Sequence[tuple[str, str]]
 """(role, column) pairs as the user gave them."""
@@ -291,6 +293,9 @@ def _labels(
     sure = target == MULTILABEL or len(flags) > 2 or set(flags) == set(free)
     if len(flags) > 1 and sure:
         return tuple(flags), ()
+    words = [index for index in free if not are_numbers(search.cells[index])]
+    if len(words) == 1 and len(free) > _BOX and not search.table.has_header:
+        return tuple(words), ()
     if len(free) > 1:
         raise _ambiguous(search, "label", free, path=path)
     return tuple(free), ()

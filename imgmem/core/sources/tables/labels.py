@@ -13,7 +13,7 @@ from imgmem.core.sources.layout import split_name
 from imgmem.core.sources.numbering import ClassNumbers
 from imgmem.core.sources.tables import names as known
 from imgmem.core.sources.tables.columns import Columns
-from imgmem.core.sources.tables.reader import Table, doubtful, wrong
+from imgmem.core.sources.tables.reader import Table, doubtful
 from imgmem.core.sources.tables.text import latin1
 from imgmem.core.sources.tables.values import (
     flag,
@@ -63,7 +63,7 @@ class Labels:
         if not label:
             return None
         if not self.as_class and several_in(label, plural=self._plural):
-            raise doubtful(self._several(f"line {number}: {label!r} looks like several labels"))
+            raise doubtful(self._several(number, f"{label!r} looks like several labels"))
         self._hold_twins(label, cells)
         return label
 
@@ -77,17 +77,17 @@ class Labels:
         flags = [flag(cell) for cell in cells]
         if None in flags:
             cell = cells[flags.index(None)]
-            raise wrong(self._table.path, number, f"{cell!r} in a column of a class is not 0 or 1")
+            raise self._table.wrong(number, f"{cell!r} in a column of a class is not 0 or 1")
         found = [index for index, is_set in zip(self._columns.labels, flags, strict=True) if is_set]
         if len(found) != 1:
             names = ", ".join(self._table.names[index] for index in found) or "none"
-            what = f"line {number}: the columns with a 1 are {names}, not exactly one"
-            raise doubtful(self._several(what))
+            what = f"the columns with a 1 are {names}, not exactly one"
+            raise doubtful(self._several(number, what))
         return latin1(self._table.names[found[0]])
 
-    def _several(self, what: str) -> Doubt:
+    def _several(self, number: int, what: str) -> Doubt:
         other = CLASS if len(self._columns.labels) == 1 else UNLABELED
-        return Doubt("several-labels", f"{self._table.path}, {what}", (SEVERAL, other))
+        return Doubt("several-labels", f"{self._table.line(number)}: {what}", (SEVERAL, other))
 
     def _hold_twins(self, label: str, cells: Sequence[str]) -> None:
         for twin in self._twins:
@@ -208,9 +208,9 @@ def split_of(table: Table, number: int, cell: str) -> str:
     """The split that a line names. Raises InputError for none, and for reserved words."""
     name = latin1(cell.strip())
     if not name:
-        raise wrong(table.path, number, "it has no split")
+        raise table.wrong(number, "it has no split")
     if name in {ALL, FOLDS} or name.startswith(NOT):
-        raise wrong(table.path, number, f"{name!r} cannot be the name of a split")
+        raise table.wrong(number, f"{name!r} cannot be the name of a split")
     return split_name(name) or name
 
 

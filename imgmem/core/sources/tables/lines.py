@@ -125,7 +125,7 @@ class Lines:
         """The error for two lines that differ on one image: it may have several labels."""
         here, before = (label or "", other or "") if label != other else splits
         what = f"{os.fsdecode(path)} is {here!r} here, and {before!r} in an earlier line"
-        where = f"{self._table.path}, line {number}: {what}"
+        where = f"{self._table.line(number)}: {what}"
         if label and other and label != other and not self._labels.as_class:
             return doubtful(Doubt("several-labels", where, (SEVERAL, UNLABELED)))
         return InputError(

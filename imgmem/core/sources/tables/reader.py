@@ -29,6 +29,7 @@ class Table:
 
     names: of the columns; "1", "2" … where the table has no header. sample: the first
     records. read: starts reading all records. notes: how it was read, for the user.
+    place: where the line of a number is, where the table is in several files.
     """
 
     path: str
@@ -37,6 +38,15 @@ class Table:
     sample: tuple[Record, ...]
     read: Callable[[], Generator[Record, None, None]]
     notes: tuple[str, ...] = field(default=())
+    place: Callable[[int], str] | None = None
+
+    def line(self, number: int) -> str:
+        """The file and the line of a record, for messages."""
+        return self.place(number) if self.place else f"{self.path}, line {number}"
+
+    def wrong(self, number: int, what: str) -> InputError:
+        """The error for one line."""
+        return _wrong(self.line(number), self.path, number, what)
 
     def records(self) -> Generator[Record, None, None]:
         """Every record. Raises InputError, with its line, for one of another width."""
@@ -44,7 +54,7 @@ class Table:
             for number, cells in records:
                 if len(cells) != len(self.names):
                     what = f"it has {len(cells)} cells, not {len(self.names)}"
-                    raise wrong(self.path, number, what)
+                    raise self.wrong(number, what)
                 yield number, cells
 
 
@@ -126,14 +136,14 @@ def _records(path: str, dialect: Dialect) -> Generator[Record, None, None]:
             raise wrong(path, number + 1, str(error)) from None
 
 
-def wrong(path: str, number: int, what: str, **facts: object) -> InputError:
-    """The error for one line of a table."""
+def wrong(path: str, number: int, what: str) -> InputError:
+    """The error for one line of a table that is being opened."""
+    return _wrong(f"{path}, line {number}", path, number, what)
+
+
+def _wrong(where: str, path: str, number: int, what: str) -> InputError:
     return InputError(
-        f"{path}, line {number}: {what}",
-        hint="Fix the line, or remove it.",
-        path=path,
-        line=number,
-        **facts,
+        f"{where}: {what}", hint="Fix the line, or remove it.", path=path, line=number
     )
 
 

@@ -10,7 +10,7 @@ from imgmem.core.sources.labeling import Doubt
 from imgmem.core.sources.tables.columns import Columns
 from imgmem.core.sources.tables.label_lists import find_mark, is_list, labels_in
 from imgmem.core.sources.tables.labels import Labels
-from imgmem.core.sources.tables.reader import Table, wrong
+from imgmem.core.sources.tables.reader import Table
 from imgmem.core.sources.tables.text import latin1
 from imgmem.core.sources.tables.values import flag
 from imgmem.core.sources.targets import label_set, number_row
@@ -29,7 +29,7 @@ class NumberLabels(Labels):
         row = number_row(found)
         if row is None:
             cell = next(cell for cell in found if number_row([cell]) is None)
-            raise wrong(self._table.path, number, f"{cell!r} is not a finite number")
+            raise self._table.wrong(number, f"{cell!r} is not a finite number")
         return row
 
     def tidied(self, counts: Iterable[tuple[str, int]]) -> dict[str, str]:
@@ -90,12 +90,12 @@ class SetLabels(Labels):
     def _is_set(self, number: int, cell: str, column: str) -> bool:
         found = flag(cell)
         if found is None:
-            raise wrong(self._table.path, number, f"{cell!r} in the column {column} is not 0 or 1")
+            raise self._table.wrong(number, f"{cell!r} in the column {column} is not 0 or 1")
         self._zero = self._zero or cell.strip() in ("0", "0.0")
         self._minus = self._minus or cell.strip().startswith("-")
         if self._zero and self._minus:
             raise InputError(
-                f"{self._table.path}, line {number}: {cell.strip()} in the column {column}: the "
+                f"{self._table.line(number)}: {cell.strip()} in the column {column}: the "
                 "table has both 0 and -1, so -1 may mean something else than no",
                 hint="Write 0 or 1 instead of -1.",
                 path=self._table.path,
@@ -119,9 +119,9 @@ class SetLabels(Labels):
         try:
             names = [cell] if cell in self._none else labels_in(cell, self._mark)
         except ValueError as error:
-            raise wrong(self._table.path, number, f"{cell!r}: {error}") from None
+            raise self._table.wrong(number, f"{cell!r}: {error}") from None
         if not names and not is_list(cell):
-            raise wrong(self._table.path, number, f"{cell!r} holds no label")
+            raise self._table.wrong(number, f"{cell!r} holds no label")
         return label_set(self._without_none(number, names))
 
     def _without_none(self, number: int, names: Sequence[str]) -> list[str]:
@@ -129,8 +129,8 @@ class SetLabels(Labels):
         left = [name for name in names if not self._means_none(name)]
         if left and len(left) < len(names):
             none = next(name for name in names if name not in left)
-            raise wrong(
-                self._table.path, number, f"it has {none!r}, which means no label, and {left[0]!r}"
+            raise self._table.wrong(
+                number, f"it has {none!r}, which means no label, and {left[0]!r}"
             )
         return left
 
@@ -149,8 +149,7 @@ class SetLabels(Labels):
             return None
         names = [json.loads(each or "[]") for each in sets]
         if any(names) and not all(names):
-            raise wrong(
-                self._table.path, number,
+            raise self._table.wrong(number,
                 "the image has labels on one line, and a word for none on another",
             )  # fmt: skip
         return label_set(name for each in names for name in each)

@@ -1,0 +1,206 @@
+"""Several label tables as one, a rule behind a table, and lists of images for splits."""
+
+import pytest
+from support.sources import doubted, exhausted, placed
+from support.trees import plant
+
+from imgmem.core.errors import InputError, UsageError
+from imgmem.core.options.option import applied
+from imgmem.core.options.tables import LabelOptions
+from imgmem.core.sources.tables import reader
+from imgmem.core.sources.tables.several import open_tables
+from imgmem.core.specs import LabelSpec
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder to plant tables and images in, which is the current one."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write(folder, **texts):
+    for name, text in texts.items():
+        (folder / f"{name}.txt").write_text(text)
+
+
+CUB = {
+    "images": "1 001.Auk/a_1.jpg\n2 001.Auk/a_2.jpg\n3 002.Bee/b_1.jpg\n",
+    "image_class_labels": "1 1\n2 1\n3 2\n",
+    "train_test_split": "1 1\n2 0\n3 1\n",
+}
+CUB_IMAGES = ("001.Auk/a_1.jpg", "001.Auk/a_2.jpg", "002.Bee/b_1.jpg")
+
+
+@pytest.fixture
+def cub(folder):
+    write(folder, **CUB)
+    plant(folder / "images", *CUB_IMAGES)
+    return folder
+
+
+def test_tables_of_the_same_ids_are_one_table(cub):
+    found = placed(
+        "images",
+        labels="images.txt",
+        tables=("image_class_labels.txt", "train_test_split.txt"),
+        columns="path=2,label=3,split=4",
+    )
+    assert list(map(found.get, CUB_IMAGES)) == [("1", "1"), ("1", "0"), ("2", "1")]
+
+
+def test_without_columns_the_doubt_names_what_decides(cub):
+    with pytest.raises(InputError) as caught:
+        placed("images", labels="images.txt", tables=("image_class_labels.txt",) * 1)
+        placed(
+            "images",
+            labels="images.txt",
+            tables=("image_class_labels.txt", "train_test_split.txt"),
+        )
+    (doubt,) = caught.value.facts["doubts"]
+    assert doubt["remedies"][0]["options"] == {"columns": "path=2,label=3"}
+
+
+def test_a_rule_labels_what_tables_without_labels_select(cub):
+    found = placed(
+        "images",
+        labels="parent",
+        tables=("images.txt", "train_test_split.txt"),
+        columns="path=2,split=3",
+    )
+    assert list(map(found.get, CUB_IMAGES)) == [
+        ("001.Auk", "1"), ("001.Auk", "0"), ("002.Bee", "1"),
+    ]  # fmt: skip
+
+
+def test_tables_of_other_images_are_not_put_together(cub):
+    write(cub, longer="1 1\n2 1\n3 2\n4 2\n", mixed="2 1\n1 1\n3 2\n")
+    with pytest.raises(InputError, match="do not fit together"):
+        open_tables(["images.txt", "longer.txt"])
+    with pytest.raises(InputError, match="list the same images in another order"):
+        open_tables(["images.txt", "mixed.txt"])
+
+
+@pytest.mark.parametrize("end", ["", "4 2\n", "3 2\n4 2\n"])
+def test_tables_that_differ_further_down_are_refused_by_line(cub, monkeypatch, end):
+    monkeypatch.setattr(reader, "SAMPLE_LINES", 2)
+    write(cub, other=f"1 1\n2 1\n{end}")
+    with pytest.raises(InputError, match=r"do not list the same images in the same order: line"):
+        list(open_tables(["images.txt", "other.txt"]).records())
+
+
+def test_a_table_for_each_split_is_one_table_with_splits(folder):
+    write(folder, train="name,label\n0.jpg,a\n1.jpg,b\n", validation="name,label\n2.jpg,a\n")
+    plant(folder / "all", *(f"{n}.jpg" for n in range(4)))
+    found = placed("all", labels="train.txt", tables=("validation.txt",))
+    assert found == {"0.jpg": ("a", "train"), "1.jpg": ("b", "train"), "2.jpg": ("a", "val")}
+
+
+def test_tables_whose_names_say_no_split_are_just_longer(folder):
+    write(folder, one="name,label\n0.jpg,a\n", two="name,label\n1.jpg,b\n")
+    plant(folder / "all", "0.jpg", "1.jpg")
+    assert placed("all", labels="one.txt", tables=("two.txt",)) == {
+        "0.jpg": ("a", None),
+        "1.jpg": ("b", None),
+    }
+
+
+def test_a_line_that_is_wrong_is_named_with_its_own_file(folder):
+    write(folder, train="name,label\n0.jpg,a\n", val="name,label\n1.jpg,a|b\n")
+    plant(folder / "all", "0.jpg", "1.jpg")
+    with pytest.raises(InputError, match=r"val\.txt, line 2: 'a\|b' looks like several labels"):
+        placed("all", labels="train.txt", tables=("val.txt",))
+
+
+TINY = [
+    *(f"train/n0{n}/images/{n}_{i}.JPEG" for n in range(2) for i in range(3)),
+    *(f"{split}/images/{split}_{i}.JPEG" for split in ("val", "test") for i in range(3)),
+]
+
+
+def test_a_rule_behind_a_table_labels_the_images_without_a_line(folder):
+    """Tiny ImageNet: folders for train, a table for val."""
+    plant(folder / "tiny", *TINY)
+    lines = (f"val_{i}.JPEG\tn0{i % 2}\t0\t32\t44\t62\n" for i in range(3))
+    write(folder / "tiny" / "val", val_annotations="".join(lines))
+    tables = ("tiny/val/val_annotations.txt",)
+    doubts, labeling = doubted("tiny", labels="folder", tables=tables, split_map="test=")
+    assert doubts == ()
+    assert labeling.classes == ("n00", "n01")
+    assert labeling.counts == {
+        "n00": {"train": 3, "val": 2},
+        "n01": {"train": 3, "val": 1},
+    }
+    assert "9 images without a line in the label table: labeled by the rule" in labeling.notes
+    (doubt,), _ = doubted("tiny", labels="folder", tables=tables)
+    assert doubt.remedies[0].options == {"split_map": ("test=",)}
+
+
+FOOD = [f"images/{name}/{n}.jpg" for name in ("pie", "ramen") for n in range(4)]
+
+
+@pytest.fixture
+def food(folder):
+    plant(folder / "food", *FOOD)
+    write(folder, train="pie/0\npie/1\nramen/0\n", test="pie/2\nramen/3\n")
+    return folder
+
+
+def test_lists_say_the_splits_and_folders_the_classes(food):
+    lists = (("train", "train.txt"), ("test", "test.txt"))
+    assert placed("food", split_lists=lists) == {
+        "images/pie/0.jpg": ("pie", "train"),
+        "images/pie/1.jpg": ("pie", "train"),
+        "images/ramen/0.jpg": ("ramen", "train"),
+        "images/pie/2.jpg": ("pie", "test"),
+        "images/ramen/3.jpg": ("ramen", "test"),
+    }
+    listing = exhausted("food", split_lists=lists)
+    assert listing.ignored["image that no list of a split names"] == 3
+    assert any("left out 3 images that no list of a split names" in n for n in listing.notes)
+
+
+def test_an_image_in_two_lists_is_refused(food):
+    write(food, test="pie/2\npie/0\n")
+    with pytest.raises(InputError, match=r"test\.txt, line 2: pie/0 is"):
+        placed("food", split_lists=(("train", "train.txt"), ("test", "test.txt")))
+
+
+def test_lists_that_name_no_image_are_refused(food):
+    write(food, train="a/7\nb/8\n")
+    with pytest.raises(InputError, match=r"no line of train\.txt names an image"):
+        placed("food", split_lists=(("train", "train.txt"),))
+
+
+def test_lists_stand_over_a_table_of_labels(food):
+    write(food, labels="name,label,by\npie/0.jpg,x,me\npie/2.jpg,y,you\nramen/0.jpg,x,me\n")
+    write(food, train="pie/0\nramen/0\n", test="pie/2\n")
+    found = placed(
+        "food", labels="labels.txt", split_lists=(("train", "train.txt"), ("test", "test.txt"))
+    )
+    assert found == {
+        "images/pie/0.jpg": ("x", "train"),
+        "images/ramen/0.jpg": ("x", "train"),
+        "images/pie/2.jpg": ("y", "test"),
+    }
+    assert exhausted(
+        "food", labels="labels.txt", split_lists=(("train", "train.txt"), ("test", "test.txt"))
+    ).extra_columns == ("by",)
+
+
+@pytest.mark.parametrize(
+    ("options", "fields"),
+    [
+        ({"labels": "a.csv"}, {"labels": "a.csv", "tables": ()}),
+        ({"labels": ["folder:2", "a.csv"]}, {"labels": "folder:2", "tables": ("a.csv",)}),
+        ({"labels": ("a.csv", "b.csv")}, {"labels": "a.csv", "tables": ("b.csv",)}),
+    ],
+)
+def test_the_option_labels_takes_one_value_or_several(options, fields):
+    (spec,) = applied(LabelOptions, options, LabelSpec())
+    assert {name: getattr(spec, name) for name in fields} == fields
+
+
+def test_a_rule_comes_before_tables(cub):
+    with pytest.raises(UsageError, match="comes after another value"):
+        placed("images", labels="images.txt", tables=("parent",))

@@ -14,12 +14,18 @@ import cv2
 import numpy as np
 
 from imgmem.core.arrays import Images
-from imgmem.core.errors import UsageError
+from imgmem.core.errors import InputError, UsageError
 from imgmem.core.levels import lookup
 from imgmem.core.levels.histograms import PIXEL_VALUES
 from imgmem.core.levels.methods import METHODS
 from imgmem.core.messages import command
-from imgmem.core.read.selection import choice_text, is_of_folds, sums_of, trained_on
+from imgmem.core.read.selection import (
+    choice_text,
+    is_of_folds,
+    ranges_of,
+    sums_of,
+    trained_on,
+)
 from imgmem.core.read.specs import BATCH_DTYPES, LAYOUTS, BatchDtype, Layout
 from imgmem.core.specs import SplitChoice
 from imgmem.core.storage.record import Normalization, Record
@@ -97,8 +103,19 @@ def _normalization(
     if isinstance(normalize, str) and normalize in METHODS:
         return _own(record, normalize, trained_on(record, split))
     if isinstance(normalize, str) or all(isinstance(name, str) for name in normalize):
+        _require_splits(record, normalize)  # type: ignore[arg-type]
         return _own(record, "standardize", normalize)  # type: ignore[arg-type]
     return _given(record, *normalize)
+
+
+def _require_splits(record: Record, normalize: str | Sequence[str]) -> None:
+    try:
+        ranges_of(record, normalize)
+    except InputError as error:
+        raise UsageError(
+            f"invalid normalize {normalize!r}: {error.message}",
+            hint='Pass a bool, (mean, std), "standardize", "minmax", or splits such as "!fold3".',
+        ) from None
 
 
 def _as_recorded(record: Record, split: SplitChoice) -> Normalization | None:

@@ -82,10 +82,13 @@ def test_channels_last_is_kept(train):
 
 
 @pytest.mark.slow
-def test_torch_compile_takes_it(train):
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_torch_compile_takes_it(train, dtype, by_tier):
+    """Inductor, the real backend, takes a minute and a C++ compiler."""
+    backend = by_tier("aot_eager", "aot_eager", "inductor")
     stored = train.with_options(normalize="device")[5][0][None]
-    compiled = torch.compile(Normalize(train), backend="aot_eager", fullgraph=True)
-    assert torch.equal(compiled(stored), Normalize(train)(stored))
+    compiled = torch.compile(Normalize(train, dtype), backend=backend, fullgraph=True)
+    assert torch.equal(compiled(stored), Normalize(train, dtype)(stored))
 
 
 def test_given_constants_are_those_of_the_module(numbered):

@@ -3,15 +3,17 @@
 import hashlib
 import json
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import partial
 from typing import Any
 
 from imgmem.core.build.manifest import BuildInputs
 from imgmem.core.build.plan import Plan
+from imgmem.core.build.remedies import with_working, working
 from imgmem.core.decode.images import decoder_versions
 from imgmem.core.errors import InputError, UsageError
 from imgmem.core.messages import option
-from imgmem.core.progress import ProgressCallback
+from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.sources import Listing, Source, open_source
 from imgmem.core.sources.files import MISSING, NO_LABEL
 from imgmem.core.sources.grammar import label_rule, mapping, paths, roles
@@ -42,12 +44,31 @@ def open_and_list(
     Raises InputError where it holds no images.
     """
     stack.enter_context(scratch_near(scratch))
+    look = partial(_look, source, scratch)
+    try:
+        images, listing, labeling = _settled(stack, source, scratch, spec, progress)
+    except InputError as error:
+        raise with_working(error, spec, look) from error.__cause__
+    if labeling.doubts and not images.spool_bytes:
+        labeling = replace(labeling, doubts=working(labeling.doubts, spec, look))
+    return images, grouped(listing, spec), labeling
+
+
+def _look(source: str, scratch: str, spec: BuildSpec) -> Labeling:
+    """What the source means under other options."""
+    with ExitStack() as stack:
+        return _settled(stack, source, scratch, spec, no_progress)[2]
+
+
+def _settled(
+    stack: ExitStack, source: str, scratch: str, spec: BuildSpec, progress: ProgressCallback
+) -> tuple[Source, Listing, Labeling]:
     images = open_source(source, spec, spool=scratch)
     stack.callback(images.close)
     listing, labeling = settle(images.listing(progress), spec, spec.classes)
     require_images(source, listing, labeling)
     _require_splits(spec, labeling)
-    return images, grouped(listing, spec), labeling
+    return images, listing, labeling
 
 
 def _require_splits(spec: BuildSpec, labeling: Labeling) -> None:

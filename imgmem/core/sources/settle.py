@@ -191,7 +191,7 @@ def _labeling(
         counts={label: dict(by_split) for label, by_split in tally.counts.items()},
         examples={label: tuple(paths) for label, paths in tally.examples.items()},
         splits=tuple(sorted({s for c in tally.counts.values() for s in c if s is not None})),
-        doubts=(*listing.doubts, *(label_doubts(labels, spec) if listing.labeled else ())),
+        doubts=listing.doubts or (label_doubts(labels, spec) if listing.labeled else ()),
         notes=(*listing.notes, *notes),
     )
 

@@ -1,0 +1,81 @@
+"""Remedies that work: each is tried on the source before it is proposed.
+
+What settles one doubt may lead to the next: labels of the folders below may lack a class in
+train. Then the proposal is the remedies of both, together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from imgmem.core.errors import ImgmemError, InputError
+from imgmem.core.options.option import applied
+from imgmem.core.options.tables import BuildOptions
+from imgmem.core.sources.labeling import Doubt, Labeling, Remedy, require_certain
+from imgmem.core.specs import BuildSpec, RejectPolicy
+
+_STEPS = 3
+"""Doubts that one proposal settles, at most."""
+
+Look = Callable[[BuildSpec], Labeling]
+"""What the source means under other options."""
+
+
+def working(doubts: Iterable[Doubt], spec: BuildSpec, look: Look) -> tuple[Doubt, ...]:
+    """The doubts with those of their remedies that settle everything, completed where one leads
+    to the next doubt; with all of them where none does."""
+    found = []
+    for doubt in doubts:
+        tried = tuple(_unique(_completed(each, spec, look, _STEPS) for each in doubt.remedies))
+        found.append(Doubt(doubt.name, doubt.evidence, tried or doubt.remedies))
+    return tuple(found)
+
+
+def with_working(error: InputError, spec: BuildSpec, look: Look) -> InputError:
+    """The error that stands for a doubt, with remedies that work; any other as it is."""
+    doubts = [_doubt(fact) for fact in error.facts.get("doubts", ())]
+    try:
+        require_certain(working(doubts, spec, look))
+    except InputError as better:
+        return better
+    return error
+
+
+def _completed(remedy: Remedy, spec: BuildSpec, look: Look, steps: int) -> Remedy | None:
+    """The remedy, with those of the doubts that follow; None where the build would fail."""
+    changed, _ = applied(BuildOptions, remedy.options, spec, RejectPolicy())
+    try:
+        labeling = look(changed)
+    except ImgmemError as error:
+        next_doubts = [_doubt(fact) for fact in error.facts.get("doubts", ())]
+        if not next_doubts:
+            return None
+    else:
+        next_doubts = list(labeling.doubts)
+        if not next_doubts:
+            return None if _lacks_labels(labeling, remedy) else remedy
+    if steps == 1 or not next_doubts[0].remedies:
+        return None
+    step = next_doubts[0].remedies[0]
+    both = Remedy({**remedy.options, **step.options}, f"{remedy.meaning}, {step.meaning}")
+    return _completed(both, spec, look, steps - 1)
+
+
+def _lacks_labels(labeling: Labeling, remedy: Remedy) -> bool:
+    """Whether images would be rejected for lack of a label, which ends a build by default."""
+    unlabeled = labeling.classes is not None and bool(labeling.counts.get(None))
+    return unlabeled and "on_error" not in remedy.options
+
+
+def _unique(remedies: Iterable[Remedy | None]) -> Iterator[Remedy]:
+    seen = list[Mapping[str, Any]]()
+    for remedy in remedies:
+        if remedy is not None and remedy.options not in seen:
+            seen.append(remedy.options)
+            yield remedy
+
+
+def _doubt(fact: Mapping[str, Any]) -> Doubt:
+    remedies = tuple(Remedy(each["options"], each["meaning"]) for each in fact["remedies"])
+    return Doubt(fact["name"], fact["evidence"], remedies)

@@ -1,0 +1,61 @@
+"""What a doubt proposes works: also where settling it leads to the next doubt."""
+
+import pytest
+from support.trees import plant
+
+import imgmem
+from imgmem.core.errors import InputError
+
+
+def numbered(*folders, count=3):
+    return [f"{folder}/{at}{n}.jpg" for at, folder in enumerate(folders) for n in range(count)]
+
+
+CHAINS = {
+    "masks, then splits": (
+        [*numbered("images/seg_train/cat", "images/seg_train/dog", "images/seg_test/cat"),
+         *numbered("images/seg_test/dog", "masks")],
+        {"exclude": ("./masks",), "labels": "folder:3", "split": "folder:2",
+         "split_map": ("seg_test=test", "seg_train=train")},
+    ),
+    "a copy, then spelling": (
+        numbered("Cat", "cat", "dog", "data/Cat", "data/cat", "data/dog"),
+        {"exclude": ("./data",), "class_map": ("cat=Cat",)},
+    ),
+    "loose images, then domains": (
+        [*numbered("photo/cat", "photo/dog", "sketch/cat", "sketch/dog"), "cover.png"],
+        {"exclude": ("./cover.png",), "labels": "folder:2"},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CHAINS)
+def test_a_remedy_that_leads_to_a_doubt_is_completed(tmp_path, case):
+    tree, options = CHAINS[case]
+    plant(tmp_path / "source", *tree)
+    preview = imgmem.preview_build(tmp_path / "source", tmp_path / "out")
+    (doubt,) = preview.doubts
+    assert doubt["remedies"][0]["options"] == options
+    for remedy in doubt["remedies"]:
+        again = imgmem.preview_build(tmp_path / "source", tmp_path / "out", **remedy["options"])
+        assert again.problem is None
+
+
+def test_a_remedy_that_fails_is_not_proposed(tmp_path):
+    """Of two columns that may be the label one has lines without a label."""
+    plant(tmp_path / "images", "a.jpg", "b.jpg", "c.jpg")
+    table = tmp_path / "labels.csv"
+    table.write_text("file,kind,sort\na.jpg,x,p\nb.jpg,,q\nc.jpg,y,q\n")
+    with pytest.raises(InputError) as caught:
+        imgmem.preview_build(tmp_path / "images", tmp_path / "out", labels=table)
+    (doubt,) = caught.value.facts["doubts"]
+    assert [each["options"] for each in doubt["remedies"]] == [{"columns": "path=file,label=sort"}]
+
+
+def test_where_no_remedy_is_enough_all_are_shown(tmp_path):
+    plant(tmp_path / "images", "a.jpg", "b.jpg")
+    table = tmp_path / "labels.csv"
+    table.write_text("file,kind,sort\na.jpg,,p\nb.jpg,x,\n")
+    with pytest.raises(InputError) as caught:
+        imgmem.preview_build(tmp_path / "images", tmp_path / "out", labels=table)
+    assert len(caught.value.facts["doubts"][0]["remedies"]) == 2

@@ -69,10 +69,10 @@ def _show(console: "Console", sample: "Sample", out: str | None) -> None:
 def _origins(sample: "Sample") -> "Table":
     from imgmem.cli.render import printable, table
 
-    names = ("row", "split", "class", "digest", "pixels", "path")
+    names = ("row", "split", "label", "digest", "pixels", "path")
     lines = table(*names, left=names[1:], overflow="fold")
     for origin in sample.sources:
-        known = (origin.split or "", origin.class_name or "", origin.digest[:12])
+        known = (origin.split or "", origin.shown_label or "", origin.digest[:12])
         size = f"{origin.height}x{origin.width}"
         lines.add_row(str(origin.row), *map(printable, known), size, printable(origin.path))
     return lines

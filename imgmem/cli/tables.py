@@ -14,6 +14,8 @@ from imgmem.core.stats.describe import Channel, ClassRows, DatasetStats
 from imgmem.core.stats.differences import KINDS, Difference
 from imgmem.core.stats.findings import Finding, Item, without_repeats
 from imgmem.core.stats.kinds import FINDINGS
+from imgmem.core.stats.targets import QUANTILES, LabelSets, NumberTarget
+from imgmem.core.text import counted
 from imgmem.core.units import format_bytes
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 ITEMS_SHOWN = 3
 ROWS_SHOWN = 4
+PAIRS_SHOWN = 6
 BAR, SHORT_BAR = 24, 8
 """Columns of the longest bar, and next to the pixel values of --by-class."""
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
@@ -34,6 +37,9 @@ def show_stats(console: "Console", stats: DatasetStats) -> None:
     if stats.classes:
         console.print()
         console.print(_classes(stats, _fine(console)))
+    if stats.numbers:
+        console.print()
+        console.print(_numbers(stats.numbers, _fine(console)))
     console.print()
     console.print(_channels(stats, _fine(console)))
     if stats.standardize:
@@ -63,6 +69,8 @@ def _facts(stats: DatasetStats) -> Iterator[tuple[str, str]]:
         yield "splits", format_counts(stats.splits)
     yield "on disk", format_bytes(stats.bytes)
     yield "sources", f"{format_counts(stats.sources.formats)}; {_sizes(stats)}"
+    if stats.label_sets:
+        yield from _label_sets(stats.label_sets)
     done = stats.normalization
     if done:
         yield "normalized", f"{done.method} to {done.dtype}{' on reading' if done.on_read else ''}"
@@ -74,6 +82,34 @@ def _facts(stats: DatasetStats) -> Iterator[tuple[str, str]]:
     if stats.verified:
         yield "verified", "all checksums match"
     yield "memory", f"peak {format_bytes(stats.peak_memory)} of {format_bytes(stats.memory)}"
+
+
+def _label_sets(sets: LabelSets) -> Iterator[tuple[str, str]]:
+    none = f", {counted(sets.by_labels[0], 'row')} without any" if sets.by_labels[0] else ""
+    yield "labels", f"{sets.mean:.3g} per row on average{none}"
+    pairs = [f"{printable(p.a)} + {printable(p.b)} {p.rows:,}" for p in sets.pairs[:PAIRS_SHOWN]]
+    if pairs:
+        yield "together", ", ".join(pairs) + (", …" if len(sets.pairs) > len(pairs) else "")
+
+
+def _numbers(numbers: list[NumberTarget], fine: bool) -> "Table":
+    """A line for each number, of all rows and of each split."""
+    quantiles = [f"{share:.0%}" for share in QUANTILES]
+    shape = ("histogram",) if fine else ()
+    columns = ("rows", "count", "mean", "std", "min", *quantiles, "max", *shape)
+    table = render.table("number", *columns, left=("number", "rows", *shape))
+    for number in numbers:
+        for part, rows in number.parts.items():
+            figures = (rows.mean, rows.std, rows.minimum, *rows.quantiles, rows.maximum)
+            line = [_bars(rows.histogram)] if fine else []
+            shown = (printable(number.name), printable(part), f"{rows.rows:,}")
+            table.add_row(*shown, *(f"{figure:.4g}" for figure in figures), *line)
+    return table
+
+
+def _bars(counts: list[int]) -> str:
+    top = max(*counts, 1)
+    return "".join(_EIGHTHS[-(-8 * count // top)] for count in counts)
 
 
 def _sizes(stats: DatasetStats) -> str:
@@ -169,7 +205,7 @@ def show_comparison(console: "Console", both: Comparison) -> None:
         "(the same source bytes)"
     )
     if both.relabelled:
-        console.print(f"{both.relabelled} of them have another class in B")
+        console.print(f"{both.relabelled} of them have another label in B")
     for line in _differences(both.differences):
         console.print(line, soft_wrap=True)
 
@@ -187,7 +223,7 @@ def _differences(found: list[Difference]) -> Iterator[str]:
 
 def _place(row: RowOrigin) -> str:
     """A row of one of two datasets, with what may differ."""
-    where = (f"row {row.row}", row.class_name, row.split)
+    where = (f"row {row.row}", row.shown_label, row.split)
     return f"{printable(row.path)} ({', '.join(printable(part) for part in where if part)})"
 
 

@@ -328,6 +328,14 @@ class StatsSpec:
     report: str | None = None
 
 
+class NumberLimit(NamedTuple):
+    """A limit on a number that is to be predicted. sign: ">=", "<=", ">", "<" or "="."""
+
+    name: str
+    sign: str
+    value: float
+
+
 SampleGroup = Literal["class", "split", "duplicates"]
 SAMPLE_GROUPS: tuple[str, ...] = get_args(SampleGroup)
 SAMPLE_COUNT = 16
@@ -339,8 +347,8 @@ class SampleSpec:
 
     count: how many at most; None for SAMPLE_COUNT. balanced: equally many of each class.
     per_class: this many of each class. rows: these, in this order, and no others.
-    split, classes: only rows of this split (of several, of all but some), of these classes (by
-    name); empty for all.
+    split, classes: only rows of this split (of several, of all but some), of any of these classes
+    (by name); empty for all. numbers: only rows whose numbers are within these limits.
     group: put rows of a class, of a split, or that look the same, side by side.
     seed: random order is a sort by a hash of seed and row.
     out: write the rows here; the extension says in which form.
@@ -352,6 +360,7 @@ class SampleSpec:
     rows: tuple[int, ...] = ()
     split: SplitChoice = None
     classes: tuple[str, ...] = ()
+    numbers: tuple[NumberLimit, ...] = ()
     group: SampleGroup | None = None
     seed: int = 0
     out: str | None = None

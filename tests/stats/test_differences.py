@@ -86,7 +86,7 @@ def test_a_split_is_compared_with_that_of_the_other(pair):
 
 def test_the_command_shows_differences_and_json_lists_them(pair):
     shown = run_imgmem("stats", *pair).stdout
-    assert "relabeled 1: rows in another class in B" in shown
+    assert "relabeled 1: rows with another label in B" in shown
     assert "  b/1 (row 3, bee, train) -> b/1 (row 2, cow, train)" in shown
     document = json.loads(run_imgmem("stats", *pair, "--json").stdout)
     kinds = {each["kind"]: each["count"] for each in document["differences"]}

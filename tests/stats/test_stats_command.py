@@ -58,6 +58,7 @@ def test_json_is_one_object_with_the_documented_keys(document):
     assert (document["command"], document["schema"]) == ("stats", 2)
     assert set(document) == {
         "command", "schema", "path", "split", "shape", "dtype", "bytes", "classes", "balance",
+        "target", "label_sets", "numbers",
         "splits", "channels", "histogram_step", "standardize", "normalization", "sources",
         "findings", "thresholds", "notes", "background", "build", "verified", "peak_memory",
         "memory",

@@ -12,6 +12,7 @@ from imgmem.core.storage import store
 from imgmem.core.storage.locks import LOCK
 from imgmem.core.storage.npy import ArrayHeader
 from imgmem.core.storage.record import Record
+from imgmem.core.storage.targets import row_cells
 
 
 def write_dataset(
@@ -19,13 +20,14 @@ def write_dataset(
 ):
     """A dataset at `path` of images (N, H, W, C), uint8, float32 or float16.
 
-    labels: class indices; classes: their names, c0, c1 … if not given. splits: name →
-    (start, stop). names: paths in rows.csv. digests: per row, whatever two rows share when
-    their sources have the same bytes. fields: further fields of `Record`.
+    labels: class indices, flags or numbers, by the field `target`; classes: their names, c0, c1 …
+    if not given. splits: name → (start, stop). names: paths in rows.csv. digests: per row,
+    whatever two rows share when their sources have the same bytes. fields: further fields of
+    `Record`.
     """
     path.mkdir(parents=True)
     images = np.ascontiguousarray(images)
-    if labels is not None:
+    if labels is not None and "target" not in fields:
         labels = np.asarray(labels, np.int64)
         classes = tuple(classes or (f"c{i}" for i in range(max(labels) + 1)))
     record = Record(
@@ -69,12 +71,22 @@ def _write_rows(path, record, images, labels, names, digests):
         table = csv.writer(file, lineterminator="\n")
         table.writerow(["row", "split", "label", "class", "path", "width", "height", "digest"])
         for row, digest in enumerate(sha256):
-            label = None if labels is None else int(labels[row])
+            label = None if labels is None else labels[row]
             name = names[row] if names else f"{row}.png"
             split = next((s for s, (a, b) in record.splits.items() if a <= row < b), "")
-            known = ("", "") if label is None else (label, record.classes[label])
+            known = (
+                ("", "") if label is None else row_cells(record.target, *_planned(label, record))
+            )
             size = (images.shape[2], images.shape[1])
             table.writerow([row, split, *known, name, *size, digest])
+
+
+def _planned(label, record):
+    """The target of a row as `build` plans it, and the classes."""
+    if record.target == "multilabel":
+        return np.flatnonzero(label).tolist(), record.classes
+    planned = np.atleast_1d(label).tolist() if record.target == "number" else int(label)
+    return planned, record.classes
 
 
 def features(directory):

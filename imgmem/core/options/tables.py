@@ -327,7 +327,7 @@ class SampleOptions(TypedDict, total=False):
         int | None,
         Option("Number of rows.", ROWS, least=1, short="-n", default=str(specs.SAMPLE_COUNT)),
     ]
-    balanced: Annotated[bool, Option("Sample classes evenly.", ROWS)]
+    balanced: Annotated[bool, Option("Sample classes evenly; not for numbers.", ROWS)]
     per_class: Annotated[int | None, Option("Rows per class.", ROWS, least=1)]
     rows: Annotated[
         str | Iterable[int],
@@ -343,7 +343,10 @@ class SampleOptions(TypedDict, total=False):
     query: Annotated[
         str | Mapping[str, str | Sequence[str]],
         Option(
-            "Filter by class and split.", ROWS, parse=values.query, metavar="class=cat,split=val"
+            "Filter by class and split, or by a number.",
+            ROWS,
+            parse=values.query,
+            metavar="class=cat,split=val|age>=60",
         ),
     ]
     group: Annotated[

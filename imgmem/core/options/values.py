@@ -6,7 +6,8 @@ ValueError with a message that shows how it is written.
 
 import csv
 import os
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import fields, replace
 from math import isfinite
@@ -21,6 +22,7 @@ from imgmem.core.specs import (
     FOLDS,
     MAX_NEAR,
     ExecutorLike,
+    NumberLimit,
     SplitChoice,
     Thresholds,
 )
@@ -208,24 +210,49 @@ def row_numbers(value: Any) -> tuple[int, ...]:
 
 
 def query(value: Any) -> Fields:
-    """ "class=cat,class=dog,split=val" or {"class": ["cat", "dog"]} as classes and a split."""
+    """ "class=cat,class=dog,split=val" or {"class": ["cat", "dog"]} as classes and a split; other
+    names are numbers: "age>=60,age<70" or {"age": [">=60", "<70"]}."""
     wanted: dict[str, list[str]] = {"class": [], "split": []}
-    for name, each in _pairs(value):
-        if name not in wanted:
-            raise ValueError(f"invalid query {name!r}; use class=cat,split=val")
-        wanted[name] += [each] if isinstance(each, str) else list(each)
-    found = Fields(classes=tuple(wanted["class"]))
+    numbers = []
+    for name, sign, each in _conditions(value):
+        if name in wanted and sign == "=":
+            wanted[name] += [each] if isinstance(each, str) else list(each)
+        else:
+            numbers.append(_limit_of(name, sign, each))
+    found = Fields(classes=tuple(wanted["class"]), numbers=tuple(numbers))
     return Fields(found, split=split_choice(wanted["split"])) if wanted["split"] else found
 
 
-def _pairs(value: Any) -> Iterable[tuple[str, Any]]:
+_CONDITION = re.compile(r"(.*?)(>=|<=|>|<|=)(.*)")
+_QUERY = "use class=cat,split=val or age>=60"
+
+
+def _conditions(value: Any) -> list[tuple[str, str, Any]]:
+    """(name, sign, value) of each part of a query."""
     if not isinstance(value, str):
-        return dict(value).items()
-    pairs = [part.partition("=") for part in value.split(",") if part.strip()]
-    for name, sign, _ in pairs:
-        if not sign:
-            raise ValueError(f"invalid query {name!r}; use class=cat,split=val")
-    return [(name.strip(), each) for name, _, each in pairs]
+        return [condition for name, each in dict(value).items() for condition in _of(name, each)]
+    found = [(part, _CONDITION.fullmatch(part)) for part in value.split(",") if part.strip()]
+    for part, match in found:
+        if match is None:
+            raise ValueError(f"invalid query {part.strip()!r}; {_QUERY}")
+    return [(match[1].strip(), match[2], match[3]) for _, match in found if match]
+
+
+def _of(name: str, each: Any) -> Iterator[tuple[str, str, Any]]:
+    """The conditions of one item of a mapping."""
+    if name in ("class", "split"):
+        yield name, "=", each
+        return
+    for part in [each] if isinstance(each, str | Real) else each:
+        match = _CONDITION.fullmatch(str(part))
+        yield (name, match[2], match[3]) if match else (name, "=", part)
+
+
+def _limit_of(name: str, sign: str, value: Any) -> NumberLimit:
+    try:
+        return NumberLimit(name, sign, float(value))
+    except ValueError:
+        raise ValueError(f"invalid query {name}{sign}{value}; {_QUERY}") from None
 
 
 def thresholds(value: Any) -> Thresholds:

@@ -24,8 +24,10 @@ _NUMBER, _SPLIT, _LABEL, _CLASS, _PATH, _WIDTH, _HEIGHT, _DIGEST = range(len(ROW
 class RowOrigin:
     """Where a row came from: its line of `rows.csv`.
 
-    split, class_name: None where there is none. path: relative to the source, as escaped
-    there. width, height: of the source, in pixels. digest: sha256 of its bytes, in hex.
+    split, class_name: None where there is none; the names of several classes are joined by "|".
+    path: relative to the source, as escaped there. width, height: of the source, in pixels.
+    digest: sha256 of its bytes, in hex. label: as text, class indices or numbers; None where
+    there is none.
     """
 
     row: int
@@ -35,6 +37,12 @@ class RowOrigin:
     width: int
     height: int
     digest: str
+    label: str | None = None
+
+    @property
+    def shown_label(self) -> str | None:
+        """The class, the classes or the numbers, for people."""
+        return self.class_name if self.class_name is not None else self.label
 
 
 def sources_of(dataset: str, rows: Iterable[int]) -> dict[int, RowOrigin]:
@@ -125,9 +133,10 @@ def _source(fields: list[str], number: int) -> RowOrigin:
     return RowOrigin(
         row=number,
         split=fields[_SPLIT] or None,
-        class_name=fields[_CLASS] if fields[_LABEL] else None,
+        class_name=fields[_CLASS] or None if fields[_LABEL] else None,
         path=fields[_PATH],
         width=int(fields[_WIDTH]),
         height=int(fields[_HEIGHT]),
         digest=fields[_DIGEST],
+        label=fields[_LABEL] or None,
     )

@@ -94,10 +94,11 @@ def _writer(out: str) -> Callable[[Sample, str], None]:
 
 
 def caption(source: RowOrigin) -> tuple[str, ...]:
-    """The lines under an image: its class, its row and split, its file."""
+    """The lines under an image: its label, its row and split, its file."""
     where = f"row {source.row}" + (f", {source.split}" if source.split else "")
     name = source.path.rsplit("/", 1)[-1]
-    return (source.class_name, where, name) if source.class_name is not None else (where, name)
+    label = source.shown_label
+    return (where, name) if label is None else (label, where, name)
 
 
 def contact_sheet(sample: Sample) -> NDArray[np.uint8]:

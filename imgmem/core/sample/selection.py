@@ -1,7 +1,9 @@
 """Which rows a sample shows: arithmetic on row numbers and labels, nothing is read."""
 
-from collections.abc import Sequence
+import operator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,9 @@ from imgmem.core.rows.duplicates import duplicate_groups, in_force, load_facts
 from imgmem.core.specs import SAMPLE_COUNT, SampleSpec, Thresholds
 
 Rows = NDArray[np.int64]
+
+NO_CLASS = "no class"
+"""What rows without any of several labels are called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +36,7 @@ def check_spec(spec: SampleSpec) -> None:
         "balanced": spec.balanced,
         "per_class": spec.per_class is not None,
         "split": spec.split is not None,
-        "query": bool(spec.classes),
+        "query": bool(spec.classes or spec.numbers),
         "group": spec.group is not None,
     }
     given = [name for name, is_given in narrowing.items() if is_given]
@@ -53,21 +58,19 @@ def choose(dataset: Dataset, spec: SampleSpec) -> list[Group]:
     """The rows of the whole dataset to show, group by group, none of them empty.
 
     dataset: the split that is asked for. Raises UsageError where classes are needed but
-    there are none, and InputError for a row or a class that is not there.
+    there are none, and InputError for a row, a class or a number that is not there.
     """
-    needs_labels = spec.balanced or spec.per_class is not None or spec.classes
-    if dataset.labels is None and (needs_labels or spec.group == "class"):
+    by_class = spec.balanced or spec.per_class is not None or spec.classes or spec.group == "class"
+    if dataset.classes is None and by_class:
+        what = "no labels" if dataset.labels is None else "numbers for labels, and no classes"
         raise UsageError(
-            f"{dataset.path} has no labels to choose by",
+            f"{dataset.path} has {what} to choose by",
             hint=f"Leave out {option('balanced')}, {option('per_class')}, "
             f"{option('group', 'class')} and class=….",
         )
     if spec.rows:
         return [Group("", _named_rows(dataset, spec.rows))]
-    if spec.group == "duplicates":
-        groups = _duplicates(dataset, spec)
-    else:
-        groups = _side_by_side(dataset, _drawn(dataset, spec), spec)
+    groups = _duplicates(dataset, spec) if spec.group == "duplicates" else _groups(dataset, spec)
     filled = (group for group in groups if len(group.rows))
     rows = row_set(dataset)
     return [replace(group, rows=rows.file_rows(group.rows)) for group in filled]
@@ -83,22 +86,73 @@ def _named_rows(dataset: Dataset, rows: Sequence[int]) -> Rows:
     return np.array(rows, np.int64)
 
 
-def _drawn(dataset: Dataset, spec: SampleSpec) -> Rows:
-    """Row numbers, counted from the start of the split, in the order in which they were drawn."""
-    shuffled = permutation(len(dataset), spec.seed)
+def _groups(dataset: Dataset, spec: SampleSpec) -> list[Group]:
+    """The rows drawn, in one group or in those asked for; counted from the start of the split."""
+    rows = _wanted(dataset, spec)
     count = SAMPLE_COUNT if spec.count is None else spec.count
-    if dataset.labels is None:
-        return shuffled[:count]
-    if spec.classes:
-        wanted = np.isin(dataset.labels, _class_numbers(dataset, spec.classes))
-        shuffled = shuffled[wanted[shuffled]]
-    if spec.per_class is not None:
-        return shuffled[_turns(dataset.labels[shuffled]) < spec.per_class]
-    if spec.balanced or spec.group == "class":
-        return shuffled[_fair(dataset.labels[shuffled], count)]
     if spec.group == "split":
-        return shuffled[_fair(_split_numbers(dataset)[shuffled], count)]
-    return shuffled[:count]
+        kinds = _split_numbers(dataset)[rows]
+        drawn = _fair(Members(np.arange(len(rows)), kinds), count)
+        return _by_kind(rows, drawn, [*dataset.splits, "no split"])
+    if not (spec.balanced or spec.per_class is not None or spec.group == "class"):
+        return [Group("", rows[:count])]
+    members = members_of(dataset, rows)
+    if spec.per_class is None:
+        drawn = _fair(members, count)
+    else:
+        drawn = members.where(_turns(members.kinds) < spec.per_class)
+    groups = _by_kind(rows, drawn, [*(dataset.classes or ()), NO_CLASS])
+    if spec.group:
+        return groups
+    together = np.concatenate([np.empty(0, np.int64), *(group.rows for group in groups)])
+    first = np.sort(np.unique(together, return_index=True)[1])  # one may be in several classes
+    return [Group("", together[first])]
+
+
+def _wanted(dataset: Dataset, spec: SampleSpec) -> Rows:
+    """The rows of these classes and within these limits, in the order in which they are drawn."""
+    rows = permutation(len(dataset), spec.seed)
+    if spec.classes:
+        rows = rows[_have_class(dataset, rows, spec.classes)]
+    for name, sign, value in spec.numbers:
+        rows = rows[_SIGNS[sign](_number(dataset, name)[rows], value)]
+    return rows
+
+
+_SIGNS: dict[str, Callable[[Any, float], Any]] = {
+    ">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt, "=": operator.eq,
+}  # fmt: skip
+
+
+def _number(dataset: Dataset, name: str) -> NDArray[np.float64]:
+    """(n,) the number of that name of each row. Raises InputError where there is none."""
+    if name not in dataset.target_names or dataset.labels is None:
+        has = ", ".join(dataset.target_names) or "none"
+        raise InputError(f"{dataset.path} has no number {name!r}", hint=f"Its numbers are: {has}.")
+    columns = dataset.labels.reshape(len(dataset), -1)
+    return np.asarray(columns[:, dataset.target_names.index(name)], np.float64)
+
+
+class Members(NamedTuple):
+    """Which of some rows are in which class: (n,) their places, and (n,) the class of each; a row
+    with several labels is in each of its classes."""
+
+    places: Rows
+    kinds: Rows
+
+    def where(self, which: Any) -> "Members":
+        """Some of them."""
+        return Members(self.places[which], self.kinds[which])
+
+
+def members_of(dataset: Dataset, rows: Rows) -> Members:
+    """The classes of rows; those without any of several are in one more class."""
+    labels = dataset.labels
+    assert labels is not None
+    if labels.ndim == 1:
+        return Members(np.arange(len(rows)), labels[rows])
+    flags = np.column_stack([labels[rows], ~labels[rows].any(axis=1)])
+    return Members(*np.nonzero(flags))
 
 
 def _class_numbers(dataset: Dataset, names: Sequence[str]) -> list[int]:
@@ -121,9 +175,12 @@ def _turns(kinds: Rows) -> Rows:
     return turns
 
 
-def _fair(kinds: Rows, count: int) -> Rows:
-    """The places of `count` items, of every kind as many as of any other, as far as they go."""
-    return np.sort(np.argsort(_turns(kinds), kind="stable")[:count])
+def _fair(members: Members, count: int) -> Members:
+    """Members of `count` rows, of every kind as many as of any other, as far as they go."""
+    order = np.argsort(_turns(members.kinds), kind="stable")
+    places = members.places[order]
+    news = np.sort(np.unique(places, return_index=True)[1])[:count]
+    return members.where(np.sort(order[news]))
 
 
 def _split_numbers(dataset: Dataset) -> Rows:
@@ -131,22 +188,10 @@ def _split_numbers(dataset: Dataset) -> Rows:
     return np.where(numbers < 0, len(dataset.splits), numbers)
 
 
-def _side_by_side(dataset: Dataset, drawn: Rows, spec: SampleSpec) -> list[Group]:
-    """The rows drawn, in one group or in those asked for."""
-    if spec.group == "split":
-        return _by_kind(drawn, _split_numbers(dataset), [*dataset.splits, "no split"])
-    if dataset.labels is None or not (spec.group or spec.balanced or spec.per_class is not None):
-        return [Group("", drawn)]
-    groups = _by_kind(drawn, dataset.labels, dataset.classes or ())
-    if spec.group:
-        return groups
-    return [Group("", np.concatenate([np.empty(0, np.int64), *(g.rows for g in groups)]))]
-
-
-def _by_kind(drawn: Rows, kinds: Rows, names: Sequence[str]) -> list[Group]:
+def _by_kind(rows: Rows, drawn: Members, names: Sequence[str]) -> list[Group]:
     """The rows drawn, each kind for itself."""
-    there = np.unique(kinds[drawn]).tolist()
-    return [Group(names[kind], drawn[kinds[drawn] == kind]) for kind in there]
+    there = np.unique(drawn.kinds).tolist()
+    return [Group(names[kind], rows[drawn.places[drawn.kinds == kind]]) for kind in there]
 
 
 def _duplicates(dataset: Dataset, spec: SampleSpec) -> list[Group]:
@@ -165,6 +210,13 @@ def _duplicates(dataset: Dataset, spec: SampleSpec) -> list[Group]:
 
 
 def _has_class(dataset: Dataset, rows: Rows, classes: Sequence[str]) -> bool:
-    if not classes or dataset.labels is None:
-        return True
-    return bool(np.isin(dataset.labels[rows], _class_numbers(dataset, classes)).any())
+    return not classes or bool(_have_class(dataset, rows, classes).any())
+
+
+def _have_class(dataset: Dataset, rows: Rows, classes: Sequence[str]) -> NDArray[np.bool_]:
+    """(n,) whether each row is in one of these classes."""
+    numbers = _class_numbers(dataset, classes)
+    assert dataset.labels is not None
+    if dataset.labels.ndim == 1:
+        return np.isin(dataset.labels[rows], numbers)
+    return np.asarray(dataset.labels[rows][:, numbers].any(axis=1))

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgmem.core import forecast
+from imgmem.core.arrays import Labels
 from imgmem.core.errors import ResourceError
 from imgmem.core.levels.to_uint8 import to_uint8
 from imgmem.core.machine import memory
@@ -27,7 +28,8 @@ class Sample:
     rows: (n,) their numbers in the dataset. groups: title and number of rows that belong
     together, from the first on. sources: where each came from.
     images: (n, H, W, C) as `imgmem.open` gives them. pixels: (n, H, W, C) uint8, de-normalized;
-    the same array as images where they are the same. labels: (n,), or None.
+    the same array as images where they are the same. labels: as `imgmem.open` has them, or
+    None.
     """
 
     path: str
@@ -36,7 +38,7 @@ class Sample:
     sources: tuple[RowOrigin, ...]
     images: NDArray[Any]
     pixels: NDArray[np.uint8]
-    labels: NDArray[np.int64] | None
+    labels: Labels | None
 
     def __repr__(self) -> str:
         return summary(

@@ -11,8 +11,9 @@ from imgmem.core.stats.describe import DatasetStats
 from imgmem.core.stats.kinds import FINDINGS, IMBALANCE, REJECTED
 from imgmem.core.storage import store
 from imgmem.core.storage.record import Record
+from imgmem.core.storage.targets import NUMBER
 
-_NEEDS = {kind.name: kind.needs for kind in FINDINGS} | {IMBALANCE: "labels", REJECTED: "build"}
+_NEEDS = {kind.name: kind.needs for kind in FINDINGS} | {IMBALANCE: "classes", REJECTED: "build"}
 
 
 def require_possible(path: str, spec: StatsSpec) -> None:
@@ -22,9 +23,14 @@ def require_possible(path: str, spec: StatsSpec) -> None:
         UsageError: The dataset lacks what a check needs, or the options leave it out.
         DatasetError: The dataset cannot be read.
     """
-    if not spec.fail_on:
+    if not spec.fail_on and not spec.by_class:
         return
     record = store.read_record(path)
+    if spec.by_class and record.target == NUMBER:
+        raise UsageError(
+            f"{option('by_class')}: the labels of {path} are numbers, not classes",
+            hint=f"Leave out {option('by_class')}.",
+        )
     for check in spec.fail_on:
         if missing := _missing(check, record, spec):
             raise UsageError(
@@ -41,10 +47,13 @@ def _missing(check: Check, record: Record, spec: StatsSpec) -> str | None:
         return "the dataset has no column of groups"
     if needs in ("groups", "splits"):
         return _missing_split(record, spec)
-    if needs == "labels" and record.classes is None:
-        return "the dataset has no labels"
-    if needs == "build" and "rejected" not in record.build:
-        return "the dataset does not say what was rejected"
+    for what, has, missing in (
+        (("labels", "classes"), record.labeled, "the dataset has no labels"),
+        (("classes",), record.classes is not None, "its labels are numbers, not classes"),
+        (("build",), "rejected" in record.build, "the dataset does not say what was rejected"),
+    ):
+        if needs in what and not has:
+            return missing
     if check.kind == "near-duplicates" and spec.thresholds.near is None:
         return "the threshold near is off"
     return None

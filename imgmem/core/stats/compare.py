@@ -16,7 +16,7 @@ from imgmem.core.rows.duplicates import load_facts
 from imgmem.core.rows.similar import equal_groups
 from imgmem.core.specs import RunSpec, StatsSpec
 from imgmem.core.stats.describe import DatasetStats, describe
-from imgmem.core.stats.differences import KINDS, Difference, differences
+from imgmem.core.stats.differences import KINDS, Difference, differences, label_names
 from imgmem.core.stats.gallery import thumbnails
 from imgmem.core.stats.options import CompareOptions
 from imgmem.core.stats.page import render
@@ -34,8 +34,8 @@ class Comparison:
     """Two datasets side by side.
 
     rows_in_b: rows of A whose source has the same bytes as that of a row of B; rows_in_a:
-    the other way round. relabelled: rows of A that B has, but never under the same class
-    name; None unless both have labels. classes_of_a, classes_of_b: names that only one has.
+    the other way round. relabelled: rows of A that B has, but never with the same label;
+    None unless both have labels. classes_of_a, classes_of_b: names that only one has.
     differences: what became of the rows of A in B, by kind; rows are matched by path, then by
     bytes.
     """
@@ -157,12 +157,14 @@ def _common(a: Dataset, b: Dataset) -> tuple[int, int, int | None]:
     groups = equal_groups(digests)
     of_a, of_b = groups[: len(a)], groups[len(a) :]
     in_b, in_a = np.isin(of_a, of_b), np.isin(of_b, of_a)
-    if a.labels is None or b.labels is None:
+    found = [label_names(a), label_names(b)]
+    labels = [each for each in found if each is not None]
+    if len(labels) < len(found):
         return int(in_b.sum()), int(in_a.sum()), None
-    numbers = {name: number for number, name in enumerate((*(a.classes or ()), *(b.classes or ())))}
+    names = labels[0][0] + labels[1][0]
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
     named_a, named_b = (
-        np.array([numbers[name] for name in each.classes or ()])[labels]
-        for each, labels in ((a, a.labels), (b, b.labels))
+        np.array([numbers[name] for name in names], np.int64)[rows] for names, rows in labels
     )
     with_class = np.column_stack([np.r_[of_a, of_b], np.r_[named_a, named_b]])
     same = equal_groups(with_class)

@@ -22,6 +22,8 @@ from imgmem.core.rows.facts import Facts
 from imgmem.core.specs import ALL, FOLD, NOT, TRAIN, RunSpec, StatsSpec, Thresholds
 from imgmem.core.stats.findings import Figures, Finding, find
 from imgmem.core.stats.scan import ScanResult, histogram_step, plan_scan, scan, split_parts
+from imgmem.core.stats.targets import LabelSets, NumberTarget, label_sets, number_targets
+from imgmem.core.storage.labels import class_counts
 from imgmem.core.storage.record import Normalization
 from imgmem.core.storage.verify import require_whole
 from imgmem.core.text import array_text, counts_text, summary
@@ -88,7 +90,9 @@ class DatasetStats:
     """What is in a dataset, or in one split of it.
 
     shape: (N, H, W, C). bytes: on disk, all files of the dataset. balance: rows of the
-    largest class ÷ rows of the smallest; None without labels or with an empty class.
+    largest class ÷ rows of the smallest; None without classes or with an empty one.
+    target: what labels are, None without. label_sets: where a row may have several labels.
+    numbers: where labels are numbers, one for each.
     splits: rows of each. channels: "all" or the split asked for, and each split, to its
     channels. histogram_step: 1 for all but large datasets. standardize: None for a normalized
     dataset, and for all rows of one with folds and no train. background: share of the pixels
@@ -113,6 +117,9 @@ class DatasetStats:
     sources: Sources
     findings: list[Finding]
     thresholds: Thresholds
+    target: str | None = None
+    label_sets: LabelSets | None = None
+    numbers: list[NumberTarget] | None = None
     background: float | None = None
     notes: list[str] = field(default_factory=list)
     build: dict[str, Any] = field(default_factory=dict)
@@ -234,6 +241,9 @@ def _described(dataset: Dataset, parts: dict[str, ScanResult]) -> dict[str, Any]
         "bytes": _bytes_on_disk(dataset.path),
         "classes": classes,
         "balance": classes and _balance([each.rows for each in classes]),
+        "target": dataset.target,
+        "label_sets": label_sets(dataset),
+        "numbers": number_targets(dataset),
         "splits": {
             name: stop - start
             for name, (start, stop) in dataset.splits.items()
@@ -300,9 +310,9 @@ def _classes(dataset: Dataset, sums: dict[int, PixelSums]) -> list[ClassRows] | 
     if dataset.classes is None or dataset.labels is None:
         return None
     labels, classes, rows = dataset.labels, len(dataset.classes), row_set(dataset)
-    counts = np.bincount(labels, minlength=classes).tolist()
+    counts = class_counts(labels, classes).tolist()
     in_splits = {
-        name: np.bincount(labels[rows.indices(np.arange(start, stop))], minlength=classes).tolist()
+        name: class_counts(labels[rows.indices(np.arange(start, stop))], classes).tolist()
         for name, (start, stop) in split_parts(dataset).items()
     }
     return [

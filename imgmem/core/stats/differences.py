@@ -3,6 +3,7 @@
 Rows are matched by the path of their source, then by its bytes. Memory: some 100 bytes a row.
 """
 
+import json
 import os
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -18,12 +19,14 @@ from imgmem.core.rows.duplicates import load_facts
 from imgmem.core.rows.origins import RowOrigin, paths_of, sources_of
 from imgmem.core.rows.similar import equal_groups
 from imgmem.core.specs import LISTED
+from imgmem.core.storage.labels import row_classes
+from imgmem.core.storage.targets import CLASS
 
 KINDS = {
     "added": "rows of B that A does not have",
     "dropped": "rows of A that B does not have",
     "changed": "rows with other source bytes in B",
-    "relabeled": "rows in another class in B",
+    "relabeled": "rows with another label in B",
     "resplit": "rows in another split in B",
     "renamed": "rows under another path in B",
 }
@@ -75,7 +78,7 @@ def differences(a: Dataset, b: Dataset) -> list[Difference]:
         "added": (None, np.setdiff1d(np.arange(len(b)), same.b)),
         "dropped": (np.setdiff1d(np.arange(len(a)), same.a), None),
         "changed": _where(same, of_a[same.a] != of_b[same.b]),
-        "relabeled": _where(same, _differ(_class_names(a), _class_names(b), same)),
+        "relabeled": _where(same, _differ(label_names(a), label_names(b), same)),
         "resplit": _where(same, _differ(_split_names(a), _split_names(b), same)),
         "renamed": _where(same, ~same.by_path),
     }
@@ -112,10 +115,18 @@ Named = tuple[list[str], Indices]
 """Names, and the number of each row's name."""
 
 
-def _class_names(dataset: Dataset) -> Named | None:
-    if dataset.classes is None or dataset.labels is None or dataset.labels.ndim > 1:
+def label_names(dataset: Dataset) -> Named | None:
+    """The labels of rows as names: of a class, of a set of classes, or of numbers."""
+    labels = dataset.labels
+    if labels is None:
         return None
-    return list(dataset.classes), dataset.labels
+    if dataset.target == CLASS:
+        return list(dataset.classes or ()), labels
+    kinds, rows = np.unique(labels, axis=0, return_inverse=True)
+    classes = dataset.classes
+    found = row_classes(kinds) if classes is not None else kinds.reshape(len(kinds), -1).tolist()
+    named = [[classes[each] for each in kind] if classes else kind for kind in found]
+    return [f"{dataset.target} {json.dumps(names)}" for names in named], rows.reshape(-1)
 
 
 def _split_names(dataset: Dataset) -> Named | None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from imgmem.core.arrays import Indices, Labels
+from imgmem.core.arrays import Indices
 from imgmem.core.read.dataset import Dataset, row_set
 from imgmem.core.rows.duplicates import DuplicateGroup, duplicate_groups
 from imgmem.core.rows.facts import Facts
@@ -112,8 +112,12 @@ class InspectedRows:
         return self._rows.taken(self._dataset.record.split_of_rows())
 
     @property
-    def labels(self) -> Labels | None:
-        return self._dataset.labels
+    def labels(self) -> Indices | None:
+        """(n,) a number for the labels of each row, equal where these are; None without."""
+        labels = self._dataset.labels
+        if labels is None or (labels.ndim == 1 and labels.dtype.kind == "i"):
+            return labels
+        return np.unique(labels, axis=0, return_inverse=True)[1].reshape(-1)
 
     @property
     def contrast(self) -> Figures:

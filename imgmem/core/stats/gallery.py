@@ -14,6 +14,7 @@ from imgmem.core.progress import Progress, ProgressCallback, no_progress
 from imgmem.core.read.dataset import Dataset, reader_for, row_set
 from imgmem.core.sample.exports import encode
 from imgmem.core.stats.scan import WINDOW_BYTES, WindowReader
+from imgmem.core.storage.labels import class_counts, row_classes
 
 LONGER_SIDE = 144
 """Of a thumbnail, in pixels; half of that on the page, for screens with fine pixels."""
@@ -60,7 +61,7 @@ def mean_images(
     """
     at_once = rows_per_chunk(dataset.record.features_header.row_bytes, WINDOW_BYTES)
     read, kinds = WindowReader(dataset, at_once), dataset.labels
-    if kinds is None:
+    if kinds is None or not labels:
         return {}
     wanted = frozenset(labels)
 
@@ -68,8 +69,8 @@ def mean_images(
         indices = rows.indices(np.arange(*window))
         sums: dict[int, NDArray[np.float64]] = {}
         images = to_uint8(read(*window), dataset.normalization)
-        for label, image in zip(kinds[indices].tolist(), images, strict=True):
-            if label in wanted:
+        for classes, image in zip(row_classes(kinds[indices]), images, strict=True):
+            for label in wanted.intersection(classes):
                 sums[label] = sums.get(label, 0.0) + shrunk(image).astype(np.float64)
         return sums, int(indices[-1]) + 1
 
@@ -80,7 +81,7 @@ def mean_images(
         for label, part in sums.items():
             totals[label] = totals.get(label, 0.0) + part
         progress(Progress("mean images", last, len(dataset), "rows"))
-    counts = np.bincount(kinds)
+    counts = class_counts(kinds, 1 + max(totals, default=0))
     return {
         label: data_uri(np.rint(total / counts[label]).astype(np.uint8))
         for label, total in totals.items()

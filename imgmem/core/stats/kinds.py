@@ -48,7 +48,7 @@ FINDINGS = (
     ),
     FindingKind(
         "conflicts",
-        "same image in more than one class",
+        "same image with different labels",
         lambda rows, _: rows.groups_across(rows.labels),
         threshold="near",
         needs="labels",

@@ -22,6 +22,8 @@ from imgmem.core.stats.gallery import mean_images, thumbnails
 from imgmem.core.stats.kinds import FINDINGS
 from imgmem.core.stats.page import render
 from imgmem.core.stats.scan import plan_scan
+from imgmem.core.stats.targets import BINS as NUMBER_BINS
+from imgmem.core.stats.targets import QUANTILES, NumberTarget
 from imgmem.core.storage import durable
 from imgmem.core.units import format_bytes
 
@@ -34,6 +36,8 @@ ROWS = 6
 """Rows of a group that are shown."""
 FILES = 200
 """Rejected files that are listed."""
+PAIRED = 20
+"""Classes in the table of labels that go together."""
 _BINS = 64
 
 
@@ -133,6 +137,9 @@ def _derived(stats: DatasetStats) -> dict[str, Any]:
         "version": __version__,
         "name": os.path.basename(stats.path),
         "size": format_bytes(stats.bytes),
+        "numbers": {each.name: _number_bars(each) for each in stats.numbers or ()},
+        "paired": _paired(stats),
+        "quantiles": QUANTILES,
         "most": max([each.rows for each in stats.classes or ()], default=1) or 1,
         "shown_splits": splits,
         "curves": {name: _curves(channels) for name, channels in stats.channels.items()},
@@ -143,6 +150,28 @@ def _derived(stats: DatasetStats) -> dict[str, Any]:
         "rows": ROWS,
         "files": FILES,
     }
+
+
+def _number_bars(number: NumberTarget) -> dict[str, str]:
+    """Rows (by name) → the histogram of a number as the points of an SVG polygon, 256 wide."""
+    step = 256 // NUMBER_BINS
+    return {
+        name: _points([count / max(rows.histogram) for count in rows.histogram], step)
+        for name, rows in number.parts.items()
+    }
+
+
+def _paired(stats: DatasetStats) -> list[tuple[str, list[tuple[str, int, float]]]]:
+    """(class, (other class, rows with both, their share of the class's rows)) of the largest
+    classes, for a table."""
+    if stats.label_sets is None:
+        return []
+    rows = {each.name: each.rows for each in _largest(stats)[:PAIRED]}
+    found = {(pair.a, pair.b): pair.rows for pair in stats.label_sets.pairs}
+    found |= {(b, a): count for (a, b), count in found.items()} | {(a, a): rows[a] for a in rows}
+    return [
+        (a, [(b, found.get((a, b), 0), found.get((a, b), 0) / rows[a]) for b in rows]) for a in rows
+    ]
 
 
 def _curves(channels: list[Channel]) -> list[tuple[str, str]]:

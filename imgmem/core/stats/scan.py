@@ -24,6 +24,7 @@ from imgmem.core.machine.pipeline import in_order
 from imgmem.core.progress import STATISTICS, Progress, ProgressCallback, no_progress
 from imgmem.core.read.dataset import Dataset, reader_for, row_set
 from imgmem.core.specs import RunSpec
+from imgmem.core.storage.labels import row_classes
 
 WINDOW_BYTES = forecast.SCAN_WINDOW_BYTES
 _WINDOWS_PER_TASK = 4
@@ -190,32 +191,34 @@ class _Scanner:
         values = to_uint8(stored, self._normalization)
         counted = values[-window[0] % self._step :: self._step]
         found.histograms += pixel_histograms(counted.reshape(-1, self._depth))
-        for start, stop, label in self._runs(*window):
-            self._add_sums(values[start:stop].reshape(-1, self._depth), label, found)
+        for start, stop, classes in self._runs(*window):
+            self._add_sums(values[start:stop].reshape(-1, self._depth), classes, found)
         if stored.dtype == np.uint8:
             return None
         sums = row_sums(stored)
         found.bad_rows += (window[0] + self._bad_rows(sums)).tolist()
         return sums
 
-    def _add_sums(self, pixels: Images, label: int | None, found: ScanResult) -> None:
-        """Add (P, C) pixels, of a class where `label` is one, to `found`."""
-        before = found.sums if label is None else found.classes.get(label)
-        ends = not (before and before.have_all_ends)
+    def _add_sums(self, pixels: Images, classes: list[int], found: ScanResult) -> None:
+        """Add (P, C) pixels, of these classes, to `found`."""
+        before = [found.classes.get(label) for label in classes] or [found.sums]
+        ends = not all(sums and sums.have_all_ends for sums in before)
         sums = PixelSums.of_pixels(pixels, self._planes.array, ends=ends)
         found.sums += sums
-        if label is not None:
-            found.classes[label] = before + sums if before else sums
+        for label in classes:
+            found.classes[label] = found.classes[label] + sums if label in found.classes else sums
 
-    def _runs(self, first: int, last: int) -> Iterator[tuple[int, int, int | None]]:
-        """(start, stop, class) of neighboring rows of one class, counted from `first`."""
+    def _runs(self, first: int, last: int) -> Iterator[tuple[int, int, list[int]]]:
+        """(start, stop, classes) of neighboring rows of the same classes, counted from `first`."""
         if self._labels is None:
-            yield 0, last - first, None
+            yield 0, last - first, []
             return
         labels = self._labels[self._rows.indices(np.arange(first, last))]
-        ends = [*(np.flatnonzero(np.diff(labels)) + 1).tolist(), len(labels)]
-        for start, stop in zip([0, *ends], ends, strict=False):
-            yield start, stop, int(labels[start])
+        differ = labels[1:] != labels[:-1]
+        differ = differ.any(axis=1) if differ.ndim == 2 else differ
+        ends = [*(np.flatnonzero(differ) + 1).tolist(), len(labels)]
+        starts = [0, *ends[:-1]]
+        yield from zip(starts, ends, row_classes(labels[starts]), strict=True)
 
     def _bad_rows(self, sums: RowSums) -> Indices:
         """Which rows of a window hold NaN, Inf or values that no pixel value becomes."""

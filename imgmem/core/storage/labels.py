@@ -60,6 +60,15 @@ def count_labels(path: str, record: Record) -> dict[str, int] | None:
     return dict(zip(record.classes, counts.tolist(), strict=True))
 
 
+def row_classes(labels: Labels) -> list[list[int]]:
+    """The classes of each row: one, several or, where labels are numbers, none."""
+    if labels.dtype.kind == "f":
+        return [[] for _ in labels]
+    if labels.ndim == 2:
+        return [np.flatnonzero(flags).tolist() for flags in labels]
+    return [[label] for label in labels.tolist()]
+
+
 def class_counts(labels: Labels, classes: int) -> npt.NDArray[np.int64]:
     """(classes,) rows of each class, of class indices or of flags."""
     if labels.ndim == 2:

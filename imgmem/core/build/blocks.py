@@ -1,8 +1,8 @@
 """Checksums of the fixed-size blocks of an array's data, while it is appended to."""
 
-import zlib
 from collections.abc import Iterator
 
+from imgmem.core.storage.crc import crc32
 from imgmem.core.storage.record import CHECKSUM_BLOCK_BYTES
 
 BLOCK_BYTES = CHECKSUM_BLOCK_BYTES
@@ -25,7 +25,7 @@ def append_checksums(data: memoryview, start: int, open_block: int) -> tuple[lis
     """
     full, crc = [], open_block
     for piece in block_pieces(start, len(data)):
-        crc = zlib.crc32(data[piece], crc)
+        crc = crc32(data[piece], crc)
         if (start + piece.stop) % BLOCK_BYTES == 0:
             full.append(crc)
             crc = 0

@@ -1,9 +1,9 @@
 """How far a build in progress is."""
 
-import zlib
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from imgmem.core.storage.crc import crc32
 from imgmem.core.storage.fields import MAX_INT, CheckedFields, object_of, optional, tuple_of, whole
 
 
@@ -15,7 +15,7 @@ class Written(NamedTuple):
 
     def plus(self, data: bytes) -> "Written":
         """The same with `data` behind it."""
-        return Written(self.length + len(data), zlib.crc32(data, self.crc))
+        return Written(self.length + len(data), crc32(data, self.crc))
 
 
 _COUNT = whole(0, MAX_INT)

@@ -1,6 +1,5 @@
 """One pass over features that are not normalized: their checksums and exact sums."""
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +17,7 @@ from imgmem.core.progress import STATISTICS, Progress, ProgressCallback
 from imgmem.core.specs import RunSpec
 from imgmem.core.storage import store
 from imgmem.core.storage.checksums import damaged_rows
+from imgmem.core.storage.crc import crc32
 from imgmem.core.storage.durable import File
 from imgmem.core.storage.record import Record
 
@@ -133,7 +133,7 @@ class _Reader:
             if low < high:
                 part = gray[low - start : high - start]
                 sums += _sums(part, low % self._depth, buffers.planes)
-        return zlib.crc32(source.data), sums
+        return crc32(source.data), sums
 
 
 def _sums(gray: lookup.Gray, phase: int, planes: lookup.Gray) -> PixelSums:

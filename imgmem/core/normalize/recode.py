@@ -4,7 +4,6 @@ Threads read and convert; who asks for the chunks writes them, in the order aske
 """
 
 import json
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from math import prod
@@ -21,6 +20,7 @@ from imgmem.core.machine.pipeline import in_order
 from imgmem.core.specs import RunSpec
 from imgmem.core.storage import record
 from imgmem.core.storage.checksums import blocks_of, joined
+from imgmem.core.storage.crc import crc32
 from imgmem.core.storage.durable import File
 from imgmem.core.storage.npy import HEADER_BYTES
 from imgmem.core.storage.record import Normalization, Record
@@ -229,7 +229,7 @@ class _Recoder:
         )
         read_chunk(self._features, self._chunking.region(self._source, chunk), source)
         self._convert(source, result, gray, start % self._rewrite.original.shape[3])
-        return Recoded(chunk, source, result, zlib.crc32(source.data), zlib.crc32(result.data))
+        return Recoded(chunk, source, result, crc32(source.data), crc32(result.data))
 
     def _convert(
         self, source: npt.NDArray[Any], result: npt.NDArray[Any], gray: lookup.Gray, phase: int

@@ -19,6 +19,7 @@ from imgmem.core.errors import InputError, RejectedImage
 from imgmem.core.sources.base import Address, Locator, Member
 from imgmem.core.sources.blob import Blob, address_of, damaged, refused
 from imgmem.core.sources.names import inner_path, may_be_image
+from imgmem.core.storage.crc import crc32
 
 _LOCAL = struct.Struct("<4s22x2H")  # [4.3.7]
 _CENTRAL = struct.Struct("<4s4H4x3L3H4x2L")  # [4.3.12]
@@ -132,7 +133,7 @@ class ZipContainer:
         data = self._blob.image(where.packed, start)
         if method:
             data = _unpacked(data, method, size + 1)
-        if len(data) != size or zlib.crc32(data) != where.crc:
+        if len(data) != size or crc32(data) != where.crc:
             raise RejectedImage("corrupt", "its checksum in the zip archive is another")
         return data
 
@@ -148,7 +149,7 @@ class ZipContainer:
         header = self._blob.image(length, offset)
         signature, name, extra = _LOCAL.unpack_from(header)
         start = _LOCAL.size + int(name)
-        if signature != b"PK\3\4" or zlib.crc32(header[_LOCAL.size : start]) != name_crc:
+        if signature != b"PK\3\4" or crc32(header[_LOCAL.size : start]) != name_crc:
             raise RejectedImage("corrupt", "the zip archive has another name there, or none")
         return offset + start + int(extra)
 
@@ -232,7 +233,7 @@ def _next_record(file: BinaryIO, shift: int) -> tuple[_Record, int]:
     size, packed, offset = _large_numbers([size, packed, offset], extra)
     record = _Record(
         name=_name(name, flags, made_by >> 8),
-        name_crc=zlib.crc32(name),
+        name_crc=crc32(name),
         made_on=made_by >> 8,
         flags=flags,
         method=method,

@@ -1,9 +1,9 @@
 """CRC-32 of blocks of an array's data: read, joined without reading, and compared."""
 
-import zlib
 from collections.abc import Iterable
 from functools import lru_cache
 
+from imgmem.core.storage.crc import crc32
 from imgmem.core.storage.durable import File
 
 _READ_BYTES = 2**20
@@ -17,7 +17,7 @@ def crc_of(file: File, start: int, length: int) -> int:
     buffer = memoryview(bytearray(min(_READ_BYTES, length)))
     for done in range(0, length, _READ_BYTES):
         part = buffer[: min(_READ_BYTES, length - done)]
-        crc = zlib.crc32(part[: file.pread_into(part, start + done)], crc)
+        crc = crc32(part[: file.pread_into(part, start + done)], crc)
     return crc
 
 

@@ -195,9 +195,9 @@ def test_a_preview_ends_as_the_build_would(tmp_path):
 
 def test_no_images_found_says_what_is_there(tmp_path):
     (tmp_path / "source").mkdir()
-    for name in ("a.zip", "b.zip", "c.txt"):
+    for name in ("a.rar", "b.rar", "c.txt"):
         (tmp_path / "source" / name).write_bytes(b"")
-    with pytest.raises(InputError, match=r"it holds 1 \.txt file, 2 \.zip archives"):
+    with pytest.raises(InputError, match=r"it holds 2 \.rar archives, 1 \.txt file"):
         built(tmp_path / "source", tmp_path / "out")
 
 

@@ -394,3 +394,38 @@ def test_memory_does_not_grow_with_the_number_of_lines(tmp_path, labels, monkeyp
 
     peak(10)
     assert peak(6_000) < peak(1_500) + 100_000
+
+
+AMBIGUOUS = {
+    "folders": (
+        ["a/1.jpg", "b/1.jpg", "a/2.jpg", "b/2.jpg"], "name,label\n1.jpg,x\n2.jpg,y\n", "./b",
+    ),
+    "folders further down": (
+        [f"{f}/{n}.jpg" for n in (1, 2) for f in ("p/a", "p/b")], "id,label\n1,x\n2,y\n", "p/b",
+    ),
+    "extensions": (
+        ["1.jpg", "1.png", "2.jpg", "2.png"], "id,label\n1,x\n2,y\n", "*.png",
+    ),
+    "one line": (["a/1.jpg", "b/1.jpg", "b/2.jpg"], "id,label\n1,x\n2,y\n", "b/1.jpg"),
+    "nothing else": (["a/1.jpg", "b/1.jpg"], "name,label\n1.jpg,x\n", "b/1.jpg"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", AMBIGUOUS)
+def test_a_line_that_could_mean_several_images_is_a_doubt_with_what_decides(tmp_path, labels, case):
+    tree, text, left_out = AMBIGUOUS[case]
+    images, table = plant(tmp_path / "images", *tree), labels(text)
+    try:
+        (doubt,), _ = doubted(images, labels=table, exclude="x")
+        found, options = doubt.name, doubt.remedies[0].options
+    except InputError as error:
+        (fact,) = error.facts["doubts"]
+        found, options = fact["name"], fact["remedies"][0]["options"]
+    assert (found, options) == ("which-image", {"exclude": ("x", left_out)})
+    assert doubted(images, labels=table, **options)[0] == ()
+
+
+def test_a_line_of_another_folder_is_missing_not_in_doubt(tmp_path, labels):
+    images = plant(tmp_path / "images", "a/1.jpg", "b/1.jpg", "c/2.jpg")
+    table = labels("path,label\nd/1.jpg,x\nc/2.jpg,y\n")
+    assert [doubt.name for doubt in doubted(images, labels=table)[0]] == ["keys-do-not-fit"]

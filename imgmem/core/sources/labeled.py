@@ -14,16 +14,16 @@ from imgmem.core.sources.base import Address, Entry, Listing, Locator, Source
 from imgmem.core.sources.catalog import Catalog, Catalogs
 from imgmem.core.sources.files import MISSING, NO_LABEL, UNREADABLE
 from imgmem.core.sources.folder import FolderSource
-from imgmem.core.sources.grammar import roles
+from imgmem.core.sources.grammar import ListValue, roles
 from imgmem.core.sources.labeling import Doubt
 from imgmem.core.sources.ruled import ruled
 from imgmem.core.sources.tables.columns import Given, column_name, find_columns
 from imgmem.core.sources.tables.labels import Labels, no_labels
 from imgmem.core.sources.tables.lines import Facts, Lines
-from imgmem.core.sources.tables.reader import Table
+from imgmem.core.sources.tables.reader import Table, doubtful
 from imgmem.core.sources.tables.several import open_tables
 from imgmem.core.sources.tables.targets import NumberLabels, SetLabels
-from imgmem.core.sources.unnamed import Unnamed, keys_do_not_fit
+from imgmem.core.sources.unnamed import Unnamed, keys_do_not_fit, undecided
 from imgmem.core.sources.walk import explain
 from imgmem.core.specs import LabelSpec, Target
 from imgmem.core.storage.targets import CLASS, MULTILABEL, NUMBER
@@ -38,12 +38,14 @@ class TableSpec(NamedTuple):
     """How a label table is to be read.
 
     columns: (role, column) pairs that the user gave. target: as `LabelSpec` has it, None for
-    one class an image, if that is clear. no_label: words that mean none.
+    one class an image, if that is clear. no_label: words that mean none. exclude: images that
+    are left out already, for remedies that leave out more.
     """
 
     columns: Given = ()
     target: Target | None = None
     no_label: tuple[str, ...] = ()
+    exclude: ListValue = ()
 
     @property
     def names(self) -> list[str]:
@@ -53,7 +55,7 @@ class TableSpec(NamedTuple):
     @classmethod
     def of(cls, spec: LabelSpec) -> "TableSpec":
         """What the options say. Raises UsageError for columns that cannot be parsed."""
-        return cls(roles(spec.columns, "columns"), spec.target, spec.no_label)
+        return cls(roles(spec.columns, "columns"), spec.target, spec.no_label, spec.exclude)
 
 
 AS_FOUND = TableSpec()
@@ -268,11 +270,22 @@ class LabeledSource(_Ruled):
         ignored = Counter(listed.ignored)
         ignored += Counter({self.left_out: unnamed.count, REPEATED: lines.repeated})
         doubts = list(listed.doubts)
-        if missing and unnamed.count > unnamed.named:
-            doubts.append(keys_do_not_fit(self._table.path, lines, unnamed))
+        if missing and unnamed.count and not doubts:
+            doubts += self._missing_doubts(lines, unnamed)
         return Found(ignored, [*listed.notes, *unnamed.notes()], doubts)
 
+    def _missing_doubts(self, lines: Lines, unnamed: Unnamed) -> list[Doubt]:
+        """Why lines may have no image, where images have no line."""
+        path, exclude = self._table.path, self._spec.exclude
+        if doubt := undecided(path, lines, exclude):
+            return [doubt]
+        if unnamed.count > unnamed.named:
+            return [keys_do_not_fit(path, lines, unnamed, exclude)]
+        return []
+
     def _nothing_found(self, lines: Lines, unnamed: Unnamed) -> InputError:
+        if doubt := undecided(self._table.path, lines, self._spec.exclude):
+            return doubtful(doubt)
         path = next(iter(lines.without_file()))[0]
         has = f"the source has {unnamed.first!r}" if unnamed.count else "the source has no image"
         return InputError(

@@ -1,8 +1,9 @@
 """The images of a source that a label table does not name."""
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 
-from imgmem.core.sources.grammar import as_glob
+from imgmem.core.sources.grammar import ListValue, as_glob, as_texts
 from imgmem.core.sources.labeling import Doubt, Remedy
 from imgmem.core.sources.layout import SHOWN
 from imgmem.core.sources.tables.lines import Lines
@@ -62,7 +63,42 @@ def _top_folder(name: str) -> str:
     return top + slash if slash else ""
 
 
-def keys_do_not_fit(path: str, lines: Lines, unnamed: Unnamed) -> Doubt:
+def undecided(path: str, lines: Lines, exclude: ListValue) -> Doubt | None:
+    """The doubt where a line could mean several images: `1.jpg`, for a/1.jpg and b/1.jpg."""
+    found = lines.undecided()
+    if not found:
+        return None
+    cell, files = found[0]
+    more = ", …" if len(files) > SHOWN else ""
+    evidence = f"{path}: {cell!r} could be {' or '.join(files[:SHOWN])}{more}"
+    return Doubt(
+        "which-image", evidence, tuple(_remedies(files[:SHOWN], exclude, alone=len(found) == 1))
+    )
+
+
+def _remedies(files: Sequence[str], exclude: ListValue, *, alone: bool) -> Iterator[Remedy]:
+    """For each file that a line could mean: without the others, or where it is not the only such
+    line, without what the others are in."""
+    owns = dict.fromkeys(files if alone else (_own(file, files) for file in files))
+    for own in owns:
+        others = [other for other in owns if other != own]
+        globs = tuple(other if other.startswith("*.") else as_glob(other) for other in others)
+        meaning = f"only {own}" + ("" if alone or own.startswith("*.") else "/")
+        yield Remedy({"exclude": (*as_texts(exclude), *globs)}, meaning)
+
+
+def _own(file: str, files: Sequence[str]) -> str:
+    """What sets a file apart from others of its name: its first folder that they do not have, or
+    its extension, as a glob."""
+    parts = file.split("/")[:-1]
+    for depth in range(1, len(parts) + 1):
+        top = "/".join(parts[:depth])
+        if not all(f"{other}/".startswith(f"{top}/") for other in files):
+            return top
+    return f"*.{file.rpartition('.')[2]}"
+
+
+def keys_do_not_fit(path: str, lines: Lines, unnamed: Unnamed, exclude: ListValue) -> Doubt:
     """The doubt where most images have no line, and lines have no image."""
     cell = next(iter(lines.without_file()))[0]
     evidence = (
@@ -73,6 +109,7 @@ def keys_do_not_fit(path: str, lines: Lines, unnamed: Unnamed) -> Doubt:
     apart = unnamed.apart()
     if unnamed.count - sum(apart.values()) > unnamed.named or len(apart) > SHOWN:
         return Doubt("keys-do-not-fit", evidence)
-    folders = tuple(as_glob(top.rstrip("/")) for top in sorted(apart))
-    remedy = Remedy({"exclude": folders}, f"without the images in {', '.join(sorted(apart))}")
+    folders = (as_glob(top.rstrip("/")) for top in sorted(apart))
+    options = {"exclude": (*as_texts(exclude), *folders)}
+    remedy = Remedy(options, f"without the images in {', '.join(sorted(apart))}")
     return Doubt("keys-do-not-fit", evidence, (remedy,))

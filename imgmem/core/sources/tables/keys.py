@@ -68,6 +68,16 @@ def weak_key(parts: Sequence[str], depth: int = 1) -> str:
     return "/".join((*map(_loose, folders), _number(_loose(stem(name)))))
 
 
+def end_key(parts: Sequence[str]) -> str:
+    """The weak key of a cell's last folder and name, or of its name alone if it has no folder."""
+    return weak_key(parts, min(2, len(parts))) if parts else ""
+
+
+def end_keys(parts: Sequence[str]) -> set[str]:
+    """What `end_key` may be of a cell that means this file."""
+    return {weak_key(parts), weak_key(parts, min(2, len(parts)))}
+
+
 def _composed(text: str) -> str:
     return unicodedata.normalize("NFC", latin1(text))
 

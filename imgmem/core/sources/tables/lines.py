@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from imgmem.core.errors import InputError
 from imgmem.core.sources.labeling import Doubt
+from imgmem.core.sources.layout import SHOWN
 from imgmem.core.sources.names import inner_path
 from imgmem.core.sources.scratch import explained, scratch_database
 from imgmem.core.sources.tables import keys
@@ -25,6 +26,8 @@ from imgmem.core.sources.tables.targets import SetLabels
 LARGEST_GROUP = 20_000
 """Lines and files of one weak key that are paired at once, in memory."""
 _BATCH = 4096
+_UNDECIDED = 100
+"""Lines without a file of which it is found out whether they could mean several."""
 
 _SCHEMA = """
 CREATE TABLE lines (
@@ -212,6 +215,21 @@ class Lines:
         query = "SELECT path, number, label, split, extra FROM lines WHERE file IS NULL ORDER BY id"
         for path, *facts in self._read(query):
             yield os.fsdecode(path), _facts(facts)
+
+    def undecided(self) -> list[tuple[str, list[str]]]:
+        """Lines without a file that could mean several, which no line means: the cells, and the
+        first of these files. Only some lines are looked at."""
+        query = "SELECT cell FROM lines WHERE file IS NULL ORDER BY id LIMIT ?"
+        cells = [os.fsdecode(cell) for (cell,) in self._database.execute(query, (_UNDECIDED,))]
+        wanted = {keys.end_key(keys.cell_parts(cell)): cell for cell in reversed(cells)}
+        found: dict[str, list[str]] = {cell: [] for cell in cells}
+        rest = "SELECT name FROM files WHERE id NOT IN (SELECT file FROM lines WHERE file NOT NULL)"
+        for (name,) in self._read(f"{rest} ORDER BY name"):
+            file = os.fsdecode(name)
+            for key in keys.end_keys(keys.file_parts(file)):
+                if key in wanted and len(found[wanted[key]]) <= SHOWN:
+                    found[wanted[key]].append(file)
+        return [(cell, files) for cell, files in found.items() if len(files) > 1]
 
     def in_order(self) -> Iterator[tuple[str, bool, str | None, Facts]]:
         """(path, whether the table has just this path, name of the file or None, facts) of

@@ -4,6 +4,7 @@ import os
 from dataclasses import replace
 
 from imgmem.core.errors import InputError
+from imgmem.core.sources.files import unusable
 from imgmem.core.specs import BuildSpec
 from imgmem.core.storage import image_options, store
 
@@ -45,8 +46,5 @@ def _read_lines(path: str) -> tuple[str, ...]:
         with open(path, encoding="utf-8-sig", errors="surrogateescape") as file:
             return tuple(line.strip() for line in file if line.strip())
     except OSError as error:
-        raise InputError(
-            f"{path} cannot be read: {error.strerror}",
-            hint="Give a text file with one class a line, or a dataset.",
-            path=path,
-        ) from None
+        hint = "Give a text file with one class a line, or a dataset."
+        raise unusable(error, f"{path} cannot be read", path, hint) from None

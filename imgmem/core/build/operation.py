@@ -31,6 +31,7 @@ from imgmem.core.build.prepare import (
     require_consistent,
     require_filled_classes,
     require_labels,
+    require_readable,
 )
 from imgmem.core.build.rejects import reasons_text, require_allowed, require_allowed_in
 from imgmem.core.build.result import BuildResult, result_of
@@ -146,6 +147,7 @@ def _job(
     stack.callback(plan.close)
     require_filled_classes(plan, policy)
     require_all_there(plan, policy)
+    require_readable(plan, policy)
     require_labels(plan, policy)
     return _Job(
         source=images, plan=plan, inputs=build_inputs(plan), spec=spec, policy=policy, run=run,

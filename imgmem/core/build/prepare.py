@@ -15,13 +15,14 @@ from imgmem.core.errors import InputError, UsageError
 from imgmem.core.messages import option
 from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.sources import Listing, Source, open_source
-from imgmem.core.sources.files import MISSING, NO_LABEL
+from imgmem.core.sources.files import MISSING, NO_LABEL, UNREADABLE
 from imgmem.core.sources.grammar import label_rule, mapping, paths, roles
 from imgmem.core.sources.groups import grouped
 from imgmem.core.sources.labeling import Labeling
 from imgmem.core.sources.scratch import scratch_near
 from imgmem.core.sources.settle import require_images, settle
 from imgmem.core.specs import BuildSpec, RejectPolicy
+from imgmem.core.text import counted
 
 
 def require_consistent(policy: RejectPolicy) -> None:
@@ -119,6 +120,19 @@ def require_all_there(plan: Plan, policy: RejectPolicy) -> None:
             f"({_some([name for name, _ in first], count)})",
             hint=f"Add the images or remove the lines, or use {option('on_error', 'skip')}.",
             missing=count,
+        )
+
+
+def require_readable(plan: Plan, policy: RejectPolicy) -> None:
+    """Raises InputError where files could not even be listed with their sizes, and none may be
+    rejected."""
+    count, first = plan.listed_as(UNREADABLE)
+    if count and policy.on_error == "stop":
+        names = _some([f"{name} ({why})" for name, why in first], count)
+        raise InputError(
+            f"{counted(count, 'image')} of the source cannot be read: {names}",
+            hint="Fix or remove them, or leave them out with " + option("on_error", "skip") + ".",
+            rejected={UNREADABLE: count},
         )
 
 

@@ -21,6 +21,7 @@ from imgmem.core.build.prepare import (
     require_consistent,
     require_filled_classes,
     require_labels,
+    require_readable,
 )
 from imgmem.core.build.rejects import require_allowed_in
 from imgmem.core.errors import DatasetError, ImgmemError, ResourceError
@@ -195,6 +196,7 @@ def _checks(
     yield lambda: require_certain(plan.labeling.doubts)
     yield lambda: require_filled_classes(plan, policy)
     yield lambda: require_all_there(plan, policy)
+    yield lambda: require_readable(plan, policy)
     yield lambda: require_labels(plan, policy)
     yield lambda: _changes(plan, destination, existing, policy)
     yield lambda: require_certain(doubts)

@@ -41,6 +41,7 @@ from imgmem.core.storage.durable import File
 from imgmem.core.storage.npy import HEADER_BYTES
 from imgmem.core.storage.record import Record
 from imgmem.core.storage.slots import Slots
+from imgmem.core.storage.system import naming
 from imgmem.core.storage.targets import CLASS, labels_data
 
 _ROWS_AT_ONCE = 65_536
@@ -277,7 +278,8 @@ def all_lines(path: str) -> Iterator[bytes]:
 
 
 def _lines_from(path: str, offset: int) -> Iterator[bytes]:
-    with open(os.path.join(path, SOURCES), "rb") as file:
+    name = os.path.join(path, SOURCES)
+    with naming(name), open(name, "rb") as file:
         file.seek(offset)
         yield from file
 

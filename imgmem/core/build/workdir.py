@@ -267,7 +267,12 @@ def _make_and_lock(path: str) -> Lock:
             if os.path.isdir(path):
                 raise
             continue  # another process has just removed it
-        if lock.holds(path):
+        try:
+            holds = lock.holds(path)
+        except BaseException:
+            lock.release()
+            raise
+        if holds:
             return lock
         lock.release()
 

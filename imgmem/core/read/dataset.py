@@ -36,6 +36,7 @@ from imgmem.core.storage.csv_table import CsvTable
 from imgmem.core.storage.labels import class_counts, read_labels
 from imgmem.core.storage.locks import Lock
 from imgmem.core.storage.npy import HEADER_BYTES
+from imgmem.core.storage.system import naming
 
 _ORDER_FIELDS = ("block_rows", "window_blocks", "rank", "world_size", "drop_last")
 """The fields of an `OrderSpec` that are given as a `BatchSpec`'s."""
@@ -109,7 +110,9 @@ class Dataset:
         start, stop = self._bounds
         self._reader.require_open()
         header = self._reader.header
-        everything = np.memmap(self._reader.path, header.dtype, "r", HEADER_BYTES, header.shape)
+        path = self._reader.path
+        with naming(path):
+            everything = np.memmap(path, header.dtype, "r", HEADER_BYTES, header.shape)
         everything.lock_held_by = self._reader  # type: ignore[attr-defined]
         return everything[start:stop]
 

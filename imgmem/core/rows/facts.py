@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgmem.core.storage import store
+from imgmem.core.storage.system import naming
 
 ROW_FACTS = np.dtype(
     [
@@ -61,7 +62,7 @@ def read_facts(directory: str, rows: int) -> Facts:
     """
     name = os.path.join(directory, store.FACTS)
     try:
-        with open(name, "rb", opener=store.open_regular) as file:
+        with naming(name), open(name, "rb", opener=store.open_regular) as file:
             dtype, found, start = _parse_header(file.read(_MAX_HEADER_BYTES))
             size = os.fstat(file.fileno()).st_size
     except FileNotFoundError:
@@ -70,7 +71,8 @@ def read_facts(directory: str, rows: int) -> Facts:
         raise store.damaged(name, str(error)) from None
     if found != rows or size != start + rows * dtype.itemsize:
         raise store.damaged(name, f"it is not a table of {rows} rows")
-    return np.memmap(name, dtype, "r", start, (rows,))
+    with naming(name):
+        return np.memmap(name, dtype, "r", start, (rows,))
 
 
 def _parse_header(data: bytes) -> tuple[np.dtype[np.void], int, int]:

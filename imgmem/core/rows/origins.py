@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from imgmem.core.storage import store
 from imgmem.core.storage.record import Record
+from imgmem.core.storage.system import naming
 
 ROW_COLUMNS = ("row", "split", "label", "class", "path", "width", "height", "digest")
 """The columns that every `rows.csv` starts with; those of the label table follow."""
@@ -99,7 +100,10 @@ def _table(dataset: str) -> Iterator[Iterator[list[str]]]:
     """The lines of `rows.csv`; DatasetError for what goes wrong with them."""
     name = os.path.join(dataset, store.ROWS)
     try:
-        with open(name, encoding="utf-8", newline="", opener=store.open_regular) as file:
+        with (
+            naming(name),
+            open(name, encoding="utf-8", newline="", opener=store.open_regular) as file,
+        ):
             yield csv.reader(file)
     except FileNotFoundError:
         raise store.damaged(name, "it is missing") from None

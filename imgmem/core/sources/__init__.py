@@ -14,6 +14,7 @@ from imgmem.core.sources.arrays.source import ArraySource
 from imgmem.core.sources.base import Address, Container, Entry, Listing, Locator, Source
 from imgmem.core.sources.blob import open_blob
 from imgmem.core.sources.datasets import DatasetSource, is_dataset
+from imgmem.core.sources.files import unusable
 from imgmem.core.sources.folder import FolderSource
 from imgmem.core.sources.grammar import LabelRule, label_rule, meant_rule, roles
 from imgmem.core.sources.labeled import LabeledSource, ListSource, TableSpec
@@ -219,6 +220,4 @@ def _mode(path: str) -> int:
     try:
         return os.stat(path).st_mode
     except OSError as error:
-        raise InputError(
-            f"there is no source at {path}: {error.strerror}", hint="Check the path.", path=path
-        ) from None
+        raise unusable(error, f"there is no source at {path}", path, "Check the path.") from None

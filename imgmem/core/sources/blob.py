@@ -4,7 +4,8 @@ import os
 
 from imgmem.core.errors import InputError, RejectedImage
 from imgmem.core.sources.base import Address
-from imgmem.core.sources.files import open_regular, persistent, pread, rejection
+from imgmem.core.sources.files import open_regular, persistent, pread, rejection, unusable
+from imgmem.core.storage.system import naming
 
 
 class Blob:
@@ -12,7 +13,8 @@ class Blob:
 
     def __init__(self, fd: int, path: str) -> None:
         """Take over the descriptor `fd`; `path` is what errors call it."""
-        self._facts = os.fstat(fd)
+        with naming(path):
+            self._facts = os.fstat(fd)
         self._fd = fd
         self.path = path
         self.size = self._facts.st_size
@@ -28,8 +30,7 @@ class Blob:
     def image(self, length: int, offset: int) -> bytes:
         """Exactly `length` bytes of an image. Raises RejectedImage if they cannot be had."""
         try:
-            facts = os.fstat(self._fd)
-            data = persistent(lambda: self.pread(length, offset))
+            facts, data = persistent(lambda: (os.fstat(self._fd), self.pread(length, offset)))
         except OSError as error:
             raise rejection(error) from None
         if _stamp(facts) != _stamp(self._facts) or len(data) < length:
@@ -77,11 +78,7 @@ def open_blob(path: str) -> Blob:
     try:
         fd, _ = open_regular(path)
     except OSError as error:
-        raise InputError(
-            f"{path} cannot be opened: {error.strerror}",
-            hint="Check the path and its permissions.",
-            path=path,
-        ) from None
+        raise unusable(error, f"{path} cannot be opened", path) from None
     return Blob(fd, path)
 
 

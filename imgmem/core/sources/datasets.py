@@ -18,7 +18,7 @@ from imgmem.core.rows.origins import ROW_COLUMNS
 from imgmem.core.sources.base import Address, Entry, Listing, Locator
 from imgmem.core.sources.blob import open_blob
 from imgmem.core.sources.catalog import Catalogs
-from imgmem.core.sources.files import require_usable
+from imgmem.core.sources.files import require_usable, unusable
 from imgmem.core.sources.targets import label_set, number_row
 from imgmem.core.storage import store
 from imgmem.core.storage.locks import Lock
@@ -139,7 +139,11 @@ class DatasetSource:
                 for number, cells in enumerate(csv.reader(file, strict=True)):
                     if number >= first:
                         yield cells
-        except (OSError, UnicodeError, csv.Error) as error:
+        except FileNotFoundError:
+            raise self._damaged("it is missing") from None
+        except OSError as error:
+            raise unusable(error, f"{self._rows_name} cannot be read", self._rows_name) from None
+        except (UnicodeError, csv.Error) as error:
             raise self._damaged(str(error)) from None
 
     @property

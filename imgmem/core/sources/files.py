@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from imgmem.core.errors import RejectedImage, RejectReason, ResourceError
+from imgmem.core.errors import InputError, RejectedImage, RejectReason, ResourceError
 from imgmem.core.messages import option
 from imgmem.core.storage.system import pread_into
 
@@ -22,11 +22,14 @@ _OURS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 _NAMES = (
     "EIO", "ESTALE", "ENOTCONN", "ETIMEDOUT", "EREMOTEIO", "EHOSTDOWN", "EHOSTUNREACH",
     "ENETDOWN", "ENETUNREACH", "ESHUTDOWN", "ENODEV", "ENXIO", "ENOMEDIUM",
-    "EPIPE", "EKEYEXPIRED", "ECONNRESET", "ECONNABORTED",
+    "EPIPE", "EKEYEXPIRED", "ECONNRESET", "ECONNABORTED", "ENOSPC", "EDQUOT",
 )  # fmt: skip
 UNREACHABLE = frozenset(getattr(errno, name) for name in _NAMES if hasattr(errno, name))
-"""What a disk or share answers that is failing or has gone: no fault of the file that is read."""
+"""What a disk or share answers that is failing or has gone: no fault of the file that is read.
+Those of a full disk come from the caches of network file systems."""
 
+MAX_IN_A_ROW = 8
+"""This many images in a row that cannot be reached mean that the source has gone."""
 _DENIED = {errno.EACCES, errno.EPERM}
 """An expired login to a share; or one file's permissions, which waiting does not change."""
 _PAUSES = (0.05, 0.2, 0.8)
@@ -60,6 +63,40 @@ def persistent(read: Callable[[], T]) -> T:
                 raise
             time.sleep(pause)
     return read()
+
+
+def unusable(
+    error: OSError, message: str, path: str, hint: str = "Check the path and its permissions."
+) -> InputError | ResourceError:
+    """The error for a file or folder that fails, whose message says so: its own fault, with its
+    hint, or the machine's."""
+    said = f"{message}: {error.strerror or error}"
+    if error.errno in UNREACHABLE | _OURS:
+        hint = "Check that the disk or share is there, then run the same command again."
+        return ResourceError(said, hint=hint, path=path)
+    return InputError(said, hint=hint, path=path)
+
+
+def looked_at(look: Callable[[], os.stat_result], top: str) -> os.stat_result:
+    """`look()` at a file in the folder `top`, tried again where it fails for a moment.
+
+    Raises OSError where the file is at fault, and ResourceError where the folder has gone too.
+    """
+    try:
+        return persistent(look)
+    except OSError as error:
+        if error.errno in UNREACHABLE:
+            require_there(top)
+        raise
+
+
+def require_there(top: str) -> None:
+    """ResourceError where a folder cannot be looked at for a reason that is the machine's."""
+    try:
+        os.stat(top)
+    except OSError as error:
+        if error.errno in UNREACHABLE:
+            raise unusable(error, f"the folder {top} cannot be read any more", top) from None
 
 
 def open_regular(path: str, dir_fd: int | None = None) -> tuple[int, int]:

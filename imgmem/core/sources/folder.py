@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
-from imgmem.core.errors import InputError, RejectedImage
+from imgmem.core.errors import RejectedImage
 from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.sources import files
 from imgmem.core.sources.arrange import DOUBTFUL, arranged
@@ -39,11 +39,8 @@ class FolderSource:
             os.scandir(self.path).close()
             self._fd = _open_folder(self.path)
         except OSError as error:
-            raise InputError(
-                f"the folder {path} cannot be opened: {error.strerror}",
-                hint="Check the path and its permissions.",
-                path=path,
-            ) from None
+            message = f"the folder {path} cannot be opened"
+            raise files.unusable(error, message, path) from None
 
     @property
     def address(self) -> Address:
@@ -100,7 +97,8 @@ class FolderSource:
 
     def _size_of(self, name: str) -> int:
         try:
-            return os.stat(self._found(name), dir_fd=self._fd).st_size
+            path = self._found(name)
+            return files.persistent(lambda: os.stat(path, dir_fd=self._fd)).st_size
         except OSError as error:
             raise files.rejection(error) from None
 

@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from imgmem.core.errors import InputError, UsageError
 from imgmem.core.messages import option as reference
+from imgmem.core.sources.files import unusable
 
 Pairs = tuple[tuple[str, str], ...]
 ListValue = str | Sequence[str]
@@ -230,11 +231,7 @@ def read_text(path: str) -> str:
         with open(path, "rb") as file:
             data = file.read()
     except OSError as error:
-        raise InputError(
-            f"{path} cannot be read: {error.strerror}",
-            hint="Check the path and its permissions.",
-            path=path,
-        ) from None
+        raise unusable(error, f"{path} cannot be read", path) from None
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return data.decode("utf-16", "replace")
     return data.decode("utf-8-sig", "surrogateescape")

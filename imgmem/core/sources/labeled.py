@@ -12,7 +12,7 @@ from imgmem.core.messages import option
 from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.sources.base import Address, Entry, Listing, Locator, Source
 from imgmem.core.sources.catalog import Catalog, Catalogs
-from imgmem.core.sources.files import MISSING, NO_LABEL, UNREADABLE
+from imgmem.core.sources.files import MISSING, NO_LABEL, UNREADABLE, looked_at
 from imgmem.core.sources.folder import FolderSource
 from imgmem.core.sources.grammar import ListValue, roles
 from imgmem.core.sources.labeling import Doubt
@@ -363,7 +363,8 @@ class ListSource(_Ruled):
     def _entry(self, name: str, facts: Facts) -> Entry:
         split = self._split(None, facts)
         try:
-            found = os.stat(os.path.join(self._top, name))
+            path = os.path.join(self._top, name)
+            found = looked_at(lambda: os.stat(path), self._top)
         except FileNotFoundError as error:
             if self._exists(name):
                 return _entry(name, facts, split, (UNREADABLE, explain(error)))

@@ -8,10 +8,7 @@ import threading
 
 from imgmem.core.errors import RejectedImage, ResourceError
 from imgmem.core.sources.base import Locator, Source
-from imgmem.core.sources.files import Unreachable
-
-MAX_IN_A_ROW = 8
-"""This many unreadable images in a row mean that the source has gone."""
+from imgmem.core.sources.files import MAX_IN_A_ROW, Unreachable
 
 
 class ShareWatch:

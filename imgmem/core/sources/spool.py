@@ -10,6 +10,7 @@ from typing import IO, Any, BinaryIO
 from zipfile import BadZipFile
 
 from imgmem.core.sources.blob import Blob, damaged
+from imgmem.core.sources.files import unusable
 from imgmem.core.sources.scratch import explained, scratch_file
 
 
@@ -28,6 +29,9 @@ OPENERS: dict[str, Callable[[BinaryIO], Any]] = {
 }
 """What reads a compressed archive, by the extension of its name."""
 
+_DAMAGE = (
+    gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError, ValueError, BadZipFile
+)  # fmt: skip
 _WINDOW = 2**20
 
 
@@ -72,5 +76,7 @@ def windows(path: str, data: IO[bytes]) -> Iterator[bytes]:
     try:
         while window := data.read(_WINDOW):
             yield window
-    except (OSError, EOFError, zlib.error, lzma.LZMAError, ValueError, BadZipFile) as error:
+    except _DAMAGE as error:
         raise damaged(path, f"it cannot be decompressed: {error}") from None
+    except OSError as error:  # also what bz2 says of damage
+        raise unusable(error, f"{path} cannot be decompressed", path) from None

@@ -6,6 +6,7 @@ from typing import IO, NamedTuple, cast
 
 from imgmem.core.sources.base import Address, Locator, Member
 from imgmem.core.sources.blob import Blob, address_of, damaged, open_blob, refused
+from imgmem.core.sources.files import unusable
 from imgmem.core.sources.names import inner_path
 from imgmem.core.sources.spool import compressed_extension, decompressed
 
@@ -84,7 +85,9 @@ def tar_members(blob: Blob) -> Iterator[tuple[str, int, int]]:
                     continue
                 yield _checked(blob, member), member.offset_data, member.size
             _check_end(blob, archive.offset)
-    except (tarfile.TarError, OSError, ValueError, RecursionError) as error:
+    except OSError as error:
+        raise unusable(error, f"{blob.path} cannot be read", blob.path) from None
+    except (tarfile.TarError, ValueError, RecursionError) as error:
         raise damaged(blob.path, str(error)) from None
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from imgmem.core.errors import InputError, ResourceError
-from imgmem.core.sources.files import UNREACHABLE
+from imgmem.core.sources.files import MAX_IN_A_ROW, UNREACHABLE, looked_at
 from imgmem.core.sources.names import NO_EXTENSION, TO_LOOK_AT, ignored_file, ignored_folder
 from imgmem.core.sources.selection import FOLDER_NOT_SELECTED, NOT_SELECTED, Selection
 
@@ -27,7 +27,8 @@ SPECIAL_FILE = "FIFO, socket or device"
 class Candidate(NamedTuple):
     """A file that may be an image; `folder` is its path from the top, "" or "a/b/".
 
-    look: why it is not an image unless its first bytes say otherwise, or "".
+    look: why it is not an image unless its first bytes say otherwise, or "". code: the errno of
+    the failure.
     """
 
     folder: str
@@ -36,6 +37,7 @@ class Candidate(NamedTuple):
     mtime_ns: int
     failure: str = ""
     look: str = ""
+    code: int | None = None
 
 
 class Passed(NamedTuple):
@@ -57,16 +59,28 @@ def walk(top: str, selection: Selection, *, sizes: bool = True) -> Iterator[Foun
     Raises InputError or ResourceError for a folder that cannot be listed.
     """
     waiting = [_scan(top, "", selection, sizes)]
+    in_a_row = 0
     while waiting:
         found = next(waiting[-1], None)
         if found is None:
             waiting.pop()
             continue
+        in_a_row = _require_reachable(top, found, in_a_row)
         yield found
         if isinstance(found, str):
             if found.count("/") > MAX_DEPTH:
                 raise _unlistable(top, found, f"more than {MAX_DEPTH} folders deep")
             waiting.append(_scan(top, found, selection, sizes))
+
+
+def _require_reachable(top: str, found: Found, in_a_row: int) -> int:
+    """How many files in a row cannot be reached, `found` among them. Raises ResourceError where
+    the source has gone."""
+    if not isinstance(found, Candidate) or found.code not in UNREACHABLE:
+        return 0
+    if in_a_row + 1 == MAX_IN_A_ROW:
+        raise _unlistable(top, found.folder, found.failure, found.code)
+    return in_a_row + 1
 
 
 def holds_candidates(top: str) -> bool:
@@ -83,7 +97,7 @@ def _scan(top: str, folder: str, selection: Selection, sizes: bool) -> Iterator[
                 if _is_folder(top, folder, item):
                     yield _folder(top, folder, item, selection)
                 else:
-                    yield _file(folder, item, selection, sizes)
+                    yield _file(top, folder, item, selection, sizes)
     except OSError as error:
         raise _unlistable(top, folder, explain(error), error.errno) from error
 
@@ -131,7 +145,7 @@ def _leads_up(top: str, folder: str, item: os.DirEntry[str]) -> bool:
 
 
 def _file(
-    folder: str, item: os.DirEntry[str], selection: Selection, sizes: bool
+    top: str, folder: str, item: os.DirEntry[str], selection: Selection, sizes: bool
 ) -> Candidate | Passed:
     """The file with its facts, or why it is passed over."""
     reason = ignored_file(item.name) or ""
@@ -143,9 +157,9 @@ def _file(
     try:
         if not sizes and item.is_file():
             return Candidate(folder, item.name, 0, 0, "", reason)
-        facts = item.stat()
+        facts = looked_at(item.stat, os.path.join(top, folder))
     except OSError as error:
-        return Candidate(folder, item.name, 0, 0, explain(error))
+        return Candidate(folder, item.name, 0, 0, explain(error), code=error.errno)
     if not stat.S_ISREG(facts.st_mode):
         return Passed(folder, SPECIAL_FILE)
     return Candidate(folder, item.name, facts.st_size, facts.st_mtime_ns, "", reason)

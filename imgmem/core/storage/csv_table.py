@@ -11,6 +11,7 @@ import numpy.typing as npt
 from imgmem.core.arrays import Indices
 from imgmem.core.errors import InputError
 from imgmem.core.storage.store import damaged
+from imgmem.core.storage.system import naming
 
 _BLOCK_BYTES = 2**20
 _QUOTE, _LINE_END = b'"'[0], b"\n"[0]
@@ -23,7 +24,7 @@ class CsvTable:
         """Raises DatasetError where there is no such file."""
         self.path = path
         try:
-            with open(path, encoding="utf-8", newline="") as file:
+            with naming(path), open(path, encoding="utf-8", newline="") as file:
                 self.columns: list[str] = next(csv.reader(file), [])
         except FileNotFoundError:
             raise damaged(path, "it is missing") from None
@@ -63,7 +64,7 @@ class CsvTable:
         if numbers is not None:
             yield from self._lines_at(numbers)
             return
-        with open(self.path, encoding="utf-8", newline="") as file:
+        with naming(self.path), open(self.path, encoding="utf-8", newline="") as file:
             lines = csv.reader(file)
             next(lines, None)
             yield from lines
@@ -72,7 +73,7 @@ class CsvTable:
         starts = self._starts
         if len(numbers) and numbers.max() >= len(self):
             raise ValueError(f"no line for row {numbers.max()}")
-        with open(self.path, "rb") as file:
+        with naming(self.path), open(self.path, "rb") as file:
             for number in numbers.tolist():
                 start, stop = starts[number + 1], starts[number + 2]
                 file.seek(start)
@@ -82,7 +83,7 @@ class CsvTable:
 def _line_ends(path: str) -> Iterator[npt.NDArray[np.int64]]:
     """The places after line ends that are not inside quotes, block by block."""
     quotes = position = 0
-    with open(path, "rb") as file:
+    with naming(path), open(path, "rb") as file:
         while data := file.read(_BLOCK_BYTES):
             block = np.frombuffer(data, np.uint8)
             inside = (quotes + np.cumsum(block == _QUOTE)) % 2

@@ -96,7 +96,8 @@ class File:
         return self._fd
 
     def size(self) -> int:
-        return os.fstat(self._fd).st_size
+        with _explained("looking at", self.path):
+            return os.fstat(self._fd).st_size
 
     def pread(self, length: int, offset: int) -> bytes:
         """`length` bytes from `offset`; fewer only at the end of the file."""
@@ -265,7 +266,7 @@ def sync_directory(path: str) -> None:
     """Make the names in a directory durable, where a platform can and must."""
     if _relaxed.get() or not system.can_sync_directories():
         return
-    with _explained("syncing", path):
+    with _explained("syncing", os.path.abspath(path)):
         fd = _system.open(path, os.O_RDONLY)
         try:
             _system.sync(fd)

@@ -16,6 +16,7 @@ from contextlib import suppress
 from typing import Any
 
 from imgmem.core.errors import InputError
+from imgmem.core.storage.system import naming
 
 HOLDER = ".lock.holder"
 BEAT_SECONDS = 5.0
@@ -42,7 +43,7 @@ class Holder:
                 hint="Another process may have just started here; otherwise check permissions.",
                 path=directory,
             ) from None
-        with open(fd, "w", encoding="utf-8") as file:
+        with naming(_path(directory)), open(fd, "w", encoding="utf-8") as file:
             json.dump(self._facts, file)
         _own_tokens.add(self._facts["token"])
         self._thread = threading.Thread(target=self._beat, daemon=True)

@@ -9,6 +9,7 @@ from imgmem.core.arrays import Labels
 from imgmem.core.chunks import row_ranges
 from imgmem.core.storage import store
 from imgmem.core.storage.record import Record
+from imgmem.core.storage.system import naming
 from imgmem.core.storage.targets import MULTILABEL, NUMBER
 
 _AT_ONCE = 2**20
@@ -23,7 +24,8 @@ def read_labels(path: str, record: Record) -> Labels:
     """
     name = os.path.join(path, store.LABELS)
     store.check_array(name, record.labels_header)
-    labels: Labels = np.load(name, mmap_mode="r", allow_pickle=False)
+    with naming(name):
+        labels: Labels = np.load(name, mmap_mode="r", allow_pickle=False)
     for start, stop in row_ranges(len(labels), max(1, _AT_ONCE // (labels[:1].size or 1))):
         part = labels[start:stop]
         wrong = _wrong(part, record)

@@ -18,6 +18,7 @@ from imgmem.core.errors import DatasetError, InputError, ResourceError, UsageErr
 from imgmem.core.messages import Message
 from imgmem.core.storage import durable
 from imgmem.core.storage.holder import HOLDER, Holder, living_holder
+from imgmem.core.storage.system import naming
 
 try:
     import fcntl
@@ -102,8 +103,9 @@ class Lock:
         """True where the path still leads to what is locked, not to something renamed there."""
         try:
             if self._fds:
-                found = os.stat(os.path.join(directory, LOCK))
-                return os.path.samestat(found, os.fstat(self._fds[0]))
+                name = os.path.join(directory, LOCK)
+                with naming(name):
+                    return os.path.samestat(os.stat(name), os.fstat(self._fds[0]))
             return os.path.isdir(directory) if self._holder is None else self._holder.holds()
         except FileNotFoundError:
             return False

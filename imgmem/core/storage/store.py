@@ -11,6 +11,7 @@ from imgmem.core.messages import command
 from imgmem.core.storage import durable, record
 from imgmem.core.storage.npy import HEADER_BYTES, ArrayHeader, decode_header
 from imgmem.core.storage.record import CHECKSUM_BLOCK_BYTES, Normalization, Record
+from imgmem.core.storage.system import naming
 
 __all__ = ["CHECKSUM_BLOCK_BYTES", "Normalization", "Record"]
 
@@ -39,12 +40,16 @@ INLINE_CHECKSUMS = 64
 
 def require_directory(path: str) -> None:
     """InputError unless there is a directory at `path`."""
-    if not os.path.isdir(path):
-        raise InputError(
-            f"there is no dataset at {path}",
-            hint="Give the directory that `build` made.",
-            path=path,
-        )
+    try:
+        if stat.S_ISDIR(os.stat(path).st_mode):
+            return
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        pass
+    raise InputError(
+        f"there is no dataset at {path}",
+        hint="Give the directory that `build` made.",
+        path=path,
+    )
 
 
 def read_record(path: str) -> Record:
@@ -104,7 +109,7 @@ def load_record(path: str, *, checksums: bool = True) -> Record:
 def _load_document(path: str) -> Any:
     name = os.path.join(path, RECORD)
     try:
-        with open(name, "rb", opener=open_regular) as file:
+        with naming(name), open(name, "rb", opener=open_regular) as file:
             return json.load(file)
     except (FileNotFoundError, NotADirectoryError):
         if any(os.path.isdir(os.path.join(path, name)) for name in WORK):
@@ -135,7 +140,7 @@ def _with_checksums(path: str, document: dict[str, Any], *, wanted: bool) -> dic
         return document
     name = os.path.join(path, CHECKSUMS)
     try:
-        with open(name, "rb", opener=open_regular) as file:
+        with naming(name), open(name, "rb", opener=open_regular) as file:
             data = file.read()
     except FileNotFoundError:
         raise damaged(name, "it is missing") from None
@@ -175,7 +180,7 @@ def check_arrays(path: str, expected: Record) -> None:
 def check_array(name: str, expected: ArrayHeader) -> None:
     """DatasetError unless one array has that header, and the exact size that goes with it."""
     try:
-        with open(name, "rb", opener=open_regular) as file:
+        with naming(name), open(name, "rb", opener=open_regular) as file:
             found = decode_header(file.read(HEADER_BYTES), name)
             size = os.fstat(file.fileno()).st_size
     except FileNotFoundError:

@@ -5,6 +5,8 @@ import errno
 import os
 import re
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 try:
     import fcntl
@@ -66,6 +68,17 @@ class System:
 
     def rmdir(self, path: str) -> None:
         os.rmdir(path)
+
+
+@contextmanager
+def naming(path: str) -> Iterator[None]:
+    """Give an OSError of what is done with an open file the name of that file."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = path
+        raise
 
 
 def pread_into(fd: int, buffer: memoryview, offset: int) -> int:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from io import TextIOWrapper
 
 from imgmem.core.errors import InputError
-from imgmem.core.sources.files import open_regular
+from imgmem.core.sources.files import open_regular, unusable
 
 _HEAD_BYTES = 4096
 _MARKS = (
@@ -38,11 +38,7 @@ def open_text(path: str) -> Iterator[TextIOWrapper]:
             errors = "surrogateescape" if encoding.startswith("utf-8") else "strict"
             yield TextIOWrapper(binary, encoding, errors, newline="")
     except OSError as error:
-        raise InputError(
-            f"the label table {path} cannot be read: {error.strerror}",
-            hint="Check the path and its permissions.",
-            path=path,
-        ) from None
+        raise unusable(error, f"the label table {path} cannot be read", path) from None
     except UnicodeError as error:
         raise InputError(
             f"the label table {path} is not valid {encoding}: {error}",

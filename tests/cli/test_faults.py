@@ -1,0 +1,176 @@
+"""Whatever call of the system fails, a command ends well or as documented, and can run again."""
+
+import contextlib
+import errno
+import io
+import os
+import re
+import shutil
+import warnings
+from dataclasses import dataclass
+from unittest import mock
+
+import pytest
+from support.crash import checks
+from support.crash.harness import read_tree, write_tree
+from support.faults import Faults, injected
+from support.trees import class_folders
+
+from imgmem.cli import main
+from imgmem.core.errors import ImgmemError
+from imgmem.core.sources import files
+from imgmem.core.storage import holder, locks, store
+
+CODES = (
+    errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ESHUTDOWN,
+    errno.EACCES, errno.EPIPE,
+)  # fmt: skip
+DOCUMENTED = {0, 2, 3, 4, 5}
+LIMITS = ["--workers", "1", "--memory", "256MiB"]
+BUILD = ["build", "src", "out", "--size", "6", *LIMITS]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A command, and the commands before it that make what it starts from."""
+
+    command: list
+    before: tuple = ()
+
+
+NO_REJECTS = b"path,reason,detail\n"
+NAMES = re.compile(
+    r"\b(src|out|new|other|labels\.csv|page\.html|sheet\.png|batch\.npz|images|root|\w+\.png)\b"
+)
+SOURCES = {"src", "src.zip", "src.tar.gz", "labels.csv"}
+BUILT = (BUILD,)
+NORMALIZE = ["normalize", "out", *LIMITS]
+CASES = {
+    "build": Case(BUILD),
+    "build --on-error skip": Case([*BUILD, "--on-error", "skip", "--split", "val=0.5"]),
+    "build --overwrite": Case([*BUILD, "--seed", "1", "--shuffle", "--overwrite"], BUILT),
+    "build, up to date": Case(BUILD, BUILT),
+    "build --dry-run": Case([*BUILD, "--dry-run"]),
+    "build from a table": Case([*BUILD, "--labels", "labels.csv"]),
+    "build from a dataset": Case(["build", "out", "other", "--size", "4", *LIMITS], BUILT),
+    "build from a zip": Case(["build", "src.zip", "out", "--size", "6", *LIMITS]),
+    "build from a tar.gz": Case(["build", "src.tar.gz", "out", "--size", "6", *LIMITS]),
+    "normalize": Case(NORMALIZE, BUILT),
+    "normalize --to": Case([*NORMALIZE, "--to", "new"], BUILT),
+    "normalize --on-read": Case([*NORMALIZE, "--on-read"], BUILT),
+    "normalize --undo": Case([*NORMALIZE, "--undo"], (BUILD, NORMALIZE)),
+    "stats": Case(["stats", "out", "--verify", "--report", "page.html", *LIMITS], BUILT),
+    "stats of two": Case(["stats", "out", "new"], (BUILD, [*NORMALIZE, "--to", "new"])),
+    "sample": Case(["sample", "out"], BUILT),
+    "sample to a sheet": Case(["sample", "out", "--out", "sheet.png"], BUILT),
+    "sample to a batch": Case(["sample", "out", "--out", "batch.npz"], BUILT),
+    "sample to a folder": Case(["sample", "out", "--out", "images/"], BUILT),
+    "estimate": Case(["estimate", "src", *LIMITS]),
+    "estimate of a dataset": Case(["estimate", "out", *LIMITS], BUILT),
+}
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "_PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(holder, "STILL_SECONDS", 0.1)
+    monkeypatch.setattr("imgmem.cli.program._ignore_signals", lambda: None)
+    root = tmp_path.resolve() / "root"
+    source = class_folders(root / "src", {"a": 3, "b": 3}, size=(6, 6))
+    lines = [f"{path.relative_to(source)},{path.parent.name}" for path in source.rglob("*.png")]
+    (root / "labels.csv").write_text("\n".join(["path,label", *sorted(lines)]))
+    for kind in ("zip", "gztar"):
+        shutil.make_archive(str(root / "src"), kind, root / "src")
+    monkeypatch.chdir(root)
+    return root
+
+
+def run(command):
+    """(exit code, what it says) of a command line that runs in this process."""
+    said = io.StringIO()
+    with (
+        contextlib.redirect_stdout(said), contextlib.redirect_stderr(said),
+        warnings.catch_warnings(),
+    ):  # fmt: skip
+        warnings.simplefilter("ignore")
+        locks._warned.clear()
+        ended = main._run([*command])
+    if isinstance(ended, ImgmemError):
+        return ended.exit_code, f"{said.getvalue()}{ended.message}\n{ended.hint}"
+    return ended, said.getvalue()
+
+
+def datasets(tree):
+    """What anybody would open: path → the files of a dataset that is not in transition."""
+    return {
+        name: {
+            key: data for key, data in node.items()
+            if key in store.FILES and data != NO_REJECTS
+        }
+        for name, node in tree.items()
+        if isinstance(node, dict) and {"dataset.json", "X.npy"} <= set(node) and name[0] != "."
+        and "normalize.journal" not in node
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_whatever_call_fails(root, by_tier, name):
+    case = CASES[name]
+    for command in case.before:
+        assert run(command)[0] == 0
+    start = read_tree(root)
+    with injected(Faults(str(root))) as watched:
+        assert run(case.command) == (0, mock.ANY)
+    end = read_tree(root)
+    trials = [
+        (call, code, sticky) for call in watched.calls for code in CODES for sticky in (False, True)
+    ]
+    failures = []
+    for call, code, sticky in checks.some(trials, by_tier(10, 100, None), seed=name):
+        reset(root, start)
+        faults = Faults(str(root), call, code, sticky)
+        with injected(faults):
+            ended, said = run(case.command)
+        problem = problem_of(ended, said, read_tree(root), start, end)
+        if ended and not problem:
+            problem = problem_again(case, end, root)
+        if problem:
+            failures.append((errno.errorcode[code], *call, sticky, ended, problem))
+    assert not failures, "\n".join(map(str, failures))
+
+
+def reset(root, tree):
+    """Make the directory what `tree` is; the sources, whose dates count, are as they were."""
+    for name in set(os.listdir(root)) - SOURCES:
+        path = root / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    for name in set(tree) - SOURCES:
+        if isinstance(tree[name], dict):
+            write_tree(root / name, tree[name])
+        else:
+            (root / name).write_bytes(tree[name])
+
+
+def problem_of(ended, said, tree, start, end):
+    """What is wrong with how a command ended and what it left behind; "" for nothing."""
+    if ended not in DOCUMENTED:
+        return said[-600:]
+    if ended == 0 and tree != end:
+        return f"ends well, and it did not: {checks._difference(tree, end)}"
+    if ended and not NAMES.search(said):
+        return f"names nothing: {said}"
+    known = [datasets(each) for each in (start, end)]
+    for name, node in datasets(tree).items():
+        if node not in [each.get(name) for each in known]:
+            return f"half done: {name}"
+    return ""
+
+
+def problem_again(case, end, root):
+    """What the same command then makes of it, without failures."""
+    ended, said = run(case.command)
+    if ended:
+        return f"again: {ended} {said[-600:]}"
+    if read_tree(root) != end:
+        return f"again something else: {checks._difference(read_tree(root), end)}"
+    return ""

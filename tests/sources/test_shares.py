@@ -18,7 +18,7 @@ GONE = ["EIO", "ESTALE", "ENOTCONN", "ETIMEDOUT", "EREMOTEIO", "EHOSTDOWN", "ENO
 @pytest.fixture
 def source(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "_PAUSES", (0.0, 0.0))
-    return class_folders(tmp_path / "src", {"a": 30, "b": 30}, size=(8, 8))
+    return class_folders(tmp_path / "src", {"a": 30, "b": 30}, size=(8, 8), extension=".bmp")
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def sick(monkeypatch, is_bad, code):
     real, opened = os.open, []
 
     def open_(path, *arguments, **options):
-        if str(path).endswith(".png"):
+        if str(path).endswith(".bmp"):
             opened.append(path)
             if is_bad(path, len(opened)):
                 raise OSError(code, os.strerror(code), path)
@@ -74,7 +74,7 @@ def test_eight_in_a_row_are_a_share_that_has_gone(tmp_path, source, expected, mo
 
 @pytest.mark.parametrize("code", [errno.EIO, errno.EACCES])
 def test_one_file_that_cannot_be_read_is_a_reject_by_name(tmp_path, source, monkeypatch, code):
-    bad = {"a/03.png", "a/04.png", "b/00.png", "b/29.png"}
+    bad = {"a/03.bmp", "a/04.bmp", "b/00.bmp", "b/29.bmp"}
     sick(monkeypatch, lambda path, _: str(path).endswith(tuple(bad)), code)
     out = build(source, tmp_path / "out")
     with open(f"{out}/rejected.csv") as file:

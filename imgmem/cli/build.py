@@ -75,8 +75,11 @@ def _facts(result: "BuildResult", shape: str) -> Iterator[tuple[str, str]]:
     from imgmem.core.units import format_bytes
 
     yield "dataset", f"{printable(result.path)}: {shape}"
-    yield "labels", "" if result.class_counts is None else f"by {result.rule}"
-    yield "classes", format_counts(result.class_counts or {}) or "none (no labels)"
+    yield "labels", "" if result.target is None else f"by {result.rule}"
+    if result.target == "number":
+        yield "numbers", ", ".join(map(printable, result.target_names))
+    else:
+        yield "classes", format_counts(result.class_counts or {}) or "none (no labels)"
     yield "splits", format_counts(result.splits)
     if result.resumed_at:
         yield "resumed", f"at image {result.resumed_at} of {result.images}"

@@ -33,6 +33,9 @@ def preview(source: str, out: str, output: Output, arguments: list[str], **given
 
 def _show(console: "Console", found: "BuildPreview") -> None:
     render.facts(console, _facts(found))
+    if found.target == "number" and not found.classes:
+        console.print("Dry run: rows were not decoded, and nothing was written.")
+        return
     table = render.table("class", "number", "images", *found.splits, "examples", left={"examples"})
     for each in found.classes[:_CLASSES]:
         table.add_row(
@@ -61,6 +64,9 @@ def _facts(found: "BuildPreview") -> Iterator[tuple[str, str]]:
         "images",
         f"{found.images}" + (f" in {counted(len(named), 'class', 'classes')}" if named else ""),
     )
+    for each in found.numbers:
+        ends = "none" if each.minimum is None else f"{each.minimum:g} to {each.maximum:g}"
+        yield "number", f"{render.printable(each.name)}: {ends}"
     yield "splits", render.format_counts(found.splits)
     yield "ignored", render.format_counts(found.ignored)
     if found.disk_bytes is not None:

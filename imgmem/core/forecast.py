@@ -219,12 +219,13 @@ def expected_bytes(plan: BuildMemory, *, decode_bytes: int) -> int:
     return plan.total - plan.decode_bytes + pool
 
 
-def build_disk(*, rows: int, row_bytes: int, labeled: bool, name_bytes: int) -> int:
+def build_disk(*, rows: int, row_bytes: int, label_bytes: int, name_bytes: int) -> int:
     """Disk that a build takes while it runs: exact for the arrays, about for the text files.
 
-    name_bytes: of the paths of all images together.
+    label_bytes: of a row's labels, 0 without. name_bytes: of the paths of all images together.
     """
-    arrays = HEADER_BYTES + rows * row_bytes + (HEADER_BYTES + 8 * rows) * labeled
+    arrays = HEADER_BYTES + rows * row_bytes
+    arrays += HEADER_BYTES + rows * label_bytes if label_bytes else 0
     per_row = ROW_FACTS_BYTES + ROW_TEXT_BYTES + SOURCE_TEXT_BYTES
     return arrays + rows * per_row + 2 * name_bytes
 

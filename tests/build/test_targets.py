@@ -2,10 +2,12 @@
 
 import csv
 import json
+import shlex
 
 import numpy as np
 import pytest
 from support.images import photo, write
+from support.program import imgmem as run
 from support.trees import snapshot
 
 import imgmem
@@ -80,6 +82,7 @@ def test_any_number_of_workers_gives_the_same_bytes(built, text, options):
     one = built(text, "one", **options)
     three = built(text, "three", **options | {"workers": 3})
     assert snapshot(one) == snapshot(three)
+    assert imgmem.stats(one, verify=True).shape[0] == 4
 
 
 @pytest.mark.parametrize(("text", "options"), [(TAGS, SEVERAL), (POINTS, NUMBERS)])
@@ -152,3 +155,83 @@ def test_a_target_that_cannot_be_is_damage(built, text, options, value):
     (out / "y.npy").write_bytes(data[:128] + y.tobytes())
     with imgmem.open(out) as opened, pytest.raises(imgmem.DatasetError, match="row 1 has"):
         opened.labels  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "target", "bytes_a_row"),
+    [
+        (TAGS, SEVERAL, "multilabel", 3),
+        (POINTS, NUMBERS, "number", 8),
+        ("id,age\np4,31\np0,4.5\n", {"target": "number"}, "number", 4),
+    ],
+)
+def test_a_forecast_counts_the_bytes_of_targets(
+    built, tmp_path, text, options, target, bytes_a_row
+):
+    out = built(text, **options)
+    given = {"labels": tmp_path / "l.csv", "size": 4, "target": target}
+    given |= {name: options[name] for name in ("columns", "no_label") if name in options}
+    found = imgmem.estimate(tmp_path / "photos", **given).images
+    assert (found.target, found.label_bytes) == (target, bytes_a_row)
+    stored = imgmem.estimate(out).images
+    assert (stored.target, stored.label_bytes) == (target, bytes_a_row)
+
+
+def test_a_dry_run_shows_the_range_of_each_number(built, tmp_path):
+    built(POINTS, **NUMBERS)
+    found = imgmem.preview_build(
+        tmp_path / "photos", tmp_path / "new", labels=tmp_path / "l.csv", **SMALL, **NUMBERS
+    )
+    assert [(each.name, each.minimum, each.maximum) for each in found.numbers] == [
+        ("x", -3, 5), ("y", 2, 7.25)
+    ]  # fmt: skip
+    done = run(
+        "build",
+        tmp_path / "photos",
+        tmp_path / "new",
+        "--labels",
+        tmp_path / "l.csv",
+        "--target",
+        "number",
+        "--columns",
+        "label=x,label=y",
+        "--dry-run",
+        "--size",
+        "4",
+    )
+    assert done.returncode == 0
+    assert "x: -3 to 5" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "flags", "said"),
+    [
+        (TAGS, ["--target", "multilabel", "--no-label", ""], "a 2, b 1, c 2"),
+        (POINTS, ["--target", "number", "--columns", "label=x,label=y"], "x, y"),
+    ],
+)
+def test_the_command_line_builds_and_says_what_labels_are(built, tmp_path, text, flags, said):
+    built("id,tags\np0,a\n", "unused")
+    (tmp_path / "l.csv").write_text(text)
+    done = run(
+        "build",
+        tmp_path / "photos",
+        tmp_path / "new",
+        "--labels",
+        tmp_path / "l.csv",
+        "--size",
+        "4",
+        *flags,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert said in done.stdout
+
+
+def test_without_the_target_the_command_is_shown(built, tmp_path):
+    built("id,tags\np0,a\n", "unused")
+    (tmp_path / "l.csv").write_text("id,tags\np0,a|b\np1,b\n")
+    arguments = ["build", tmp_path / "photos", tmp_path / "new", "--labels", tmp_path / "l.csv"]
+    done = run(*arguments)
+    assert done.returncode == 3
+    shown = next(line for line in done.stderr.splitlines() if "--target multilabel" in line)
+    assert run(*shlex.split(shown)[1:], "--size", "4").returncode == 0

@@ -124,6 +124,14 @@ class Plan:
                 by_split[split] = by_split.get(split, 0) + count
         return found
 
+    def number_ranges(self) -> Iterator[tuple[float | None, float | None]]:
+        """The smallest and the largest of each number."""
+        for at in range(len(self.labeling.target_names)):
+            name = f"number_{at}"
+            self._database.create_function(name, 1, lambda label, at=at: json.loads(label)[at])
+            query = f"SELECT MIN({name}(label)), MAX({name}(label)) FROM files WHERE label NOT NULL"
+            yield self._database.execute(query).fetchone()
+
     def split_counts(self) -> dict[str, int]:
         """Images of each split, in row order."""
         query = "SELECT split, COUNT(*) FROM files GROUP BY split"

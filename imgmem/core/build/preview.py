@@ -35,6 +35,7 @@ from imgmem.core.sources.labeling import Doubt, require_certain
 from imgmem.core.specs import BuildSpec, OutPolicy, RejectPolicy, RunSpec
 from imgmem.core.storage import durable
 from imgmem.core.storage.destination import Destination
+from imgmem.core.storage.targets import label_bytes
 from imgmem.core.units import format_bytes
 
 
@@ -51,6 +52,15 @@ class PreviewedClass:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PreviewedNumber:
+    """A number that is to be predicted, and its range; None where no image has one."""
+
+    name: str
+    minimum: float | None
+    maximum: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class BuildPreview:
     """What a build would do. Of the images, only some of more than 8 bits are decoded.
 
@@ -59,7 +69,9 @@ class BuildPreview:
         source: What it would be built from.
         rule: How labels are found: "folder:1", "none", "table" ….
         images: How many would be decoded.
+        target: What labels are: "class", "multilabel" or "number"; None without.
         classes: Names, numbers and counts, by number; unlabeled images last.
+        numbers: What labels are where they are numbers, one for each.
         splits: Images of each split, in row order.
         ignored: What is passed over, counted by reason.
         notes: What is odd.
@@ -73,7 +85,9 @@ class BuildPreview:
     source: str
     rule: str
     images: int
+    target: str | None
     classes: tuple[PreviewedClass, ...]
+    numbers: tuple[PreviewedNumber, ...]
     splits: dict[str, int]
     ignored: dict[str, int]
     notes: tuple[str, ...]
@@ -143,7 +157,9 @@ def _preview(source: str, out: str, plan: Plan, doubts: tuple[Doubt, ...]) -> Bu
         source=source,
         rule=plan.labeling.rule,
         images=plan.total,
+        target=plan.target,
         classes=tuple(_classes(plan, counts)),
+        numbers=tuple(_numbers(plan)),
         splits=plan.split_counts(),
         ignored=dict(sorted(plan.listing.ignored.items())),
         notes=plan.notes,
@@ -168,6 +184,12 @@ def _classes(
         )
 
 
+def _numbers(plan: Plan) -> Iterator[PreviewedNumber]:
+    ranges = plan.number_ranges()
+    for name, (low, high) in zip(plan.labeling.target_names, ranges, strict=True):
+        yield PreviewedNumber(name=name, minimum=low, maximum=high)
+
+
 def _disk(plan: Plan) -> int | None:
     spec = plan.spec
     if spec.image.size is None:
@@ -176,7 +198,9 @@ def _disk(plan: Plan) -> int | None:
     return plan.source.spool_bytes + build_disk(
         rows=plan.total,
         row_bytes=values * np.dtype(spec.dtype).itemsize,
-        labeled=plan.classes is not None,
+        label_bytes=label_bytes(
+            plan.target, classes=len(plan.classes or ()), names=len(plan.labeling.target_names)
+        ),
         name_bytes=plan.name_bytes(),
     )
 

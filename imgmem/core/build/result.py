@@ -22,7 +22,9 @@ class BuildResult:
         images: Images of the source, rejected ones too.
         rule: How labels were found, as the option `labels` says it, or "table" and the like.
         splits: Rows of each split, empty ones too.
-        class_counts: Rows of each class, empty ones too; None without labels.
+        target: What labels are: "class", "multilabel" or "number"; None without.
+        target_names: Of the numbers.
+        class_counts: Rows of each class, empty ones too; None without classes.
         rejected: Images that did not become rows, counted by reason.
         converted: Images that lost something, counted by what.
         ignored: What was passed over, counted by reason.
@@ -39,6 +41,8 @@ class BuildResult:
     images: int
     rule: str
     splits: dict[str, int]
+    target: str | None
+    target_names: list[str]
     class_counts: dict[str, int] | None
     rejected: dict[str, int]
     converted: dict[str, int]
@@ -79,6 +83,8 @@ def result_of(out: str, plan: Plan) -> BuildResult:
         images=record.build.get("source", {}).get("images", 0),
         rule=plan.labeling.rule,
         splits={name: stop - start for name, (start, stop) in record.splits.items()},
+        target=record.kind,
+        target_names=list(record.target_names),
         class_counts=counts,
         rejected=record.build.get("rejected", {}),
         converted=record.build.get("converted", {}),

@@ -40,6 +40,7 @@ from imgmem.core.specs import NAIVE_DTYPES, EstimateSpec, ImageSpec, NaiveDtype,
 from imgmem.core.storage import store
 from imgmem.core.storage.labels import count_labels
 from imgmem.core.storage.record import Record
+from imgmem.core.storage.targets import label_bytes
 from imgmem.core.text import summary
 from imgmem.core.units import format_bytes
 
@@ -53,8 +54,9 @@ class Images:
     rows; error: half its 95 % interval, relative (0 unless sampled). sizes: how many
     different upright sizes there are; smallest, largest: (height, width) by area.
     rejected, ignored: counts by reason. rule: how labels were found. class_counts, splits:
-    images (rows of a dataset) of each; class_counts is None without labels. source_bytes: of the
-    image files, or of the dataset's features.
+    images (rows of a dataset) of each; class_counts is None without classes. source_bytes: of the
+    image files, or of the dataset's features. target: what labels are, None without.
+    label_bytes: of a row's labels.
     """
 
     listed: int
@@ -73,6 +75,8 @@ class Images:
     class_counts: dict[str, int] | None
     splits: dict[str, int]
     source_bytes: int
+    target: str | None = None
+    label_bytes: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -219,6 +223,7 @@ def _of_source(
 
 def _images(found: HeaderStats, listing: Listing, labeling: Labeling, image: ImageSpec) -> Images:
     by_area = sorted(found.sizes, key=prod)
+    target = labeling.target if listing.labeled else None
     size = image.size or (by_area[0] if len(by_area) == 1 else None)
     rows, error = found.rows.total(found.listed)
     values = round(rows) * prod(size) * image.depth if size else 0
@@ -232,6 +237,10 @@ def _images(found: HeaderStats, listing: Listing, labeling: Labeling, image: Ima
         rejected=dict(found.rejected), ignored=dict(listing.ignored), notes=_notes(listing),
         rule=labeling.rule, class_counts=class_counts(labeling), splits=split_counts(labeling),
         source_bytes=found.file_bytes,
+        target=target,
+        label_bytes=label_bytes(
+            target, classes=len(labeling.classes or ()), names=len(labeling.target_names)
+        ),
     )  # fmt: skip
 
 
@@ -263,7 +272,7 @@ def _build(
     """What `build` takes, by the formula that it plans with."""
     values, itemsize = prod(images.row_shape or ()), np.dtype(spec.dtype).itemsize
     disk = source.spool_bytes + forecast.build_disk(
-        rows=images.rows, row_bytes=values * itemsize, labeled=listing.labeled,
+        rows=images.rows, row_bytes=values * itemsize, label_bytes=images.label_bytes,
         name_bytes=round(found.name_bytes * images.rows / images.listed),
     )  # fmt: skip
     demand = forecast.BuildDemand.of(
@@ -331,7 +340,8 @@ def _stored(path: str, record: Record) -> Images:
         largest=(height, width), rejected={}, ignored={}, notes=[], rule="dataset",
         class_counts=count_labels(path, record),
         splits={name: stop - start for name, (start, stop) in record.splits.items()},
-        source_bytes=record.features_header.data_bytes,
+        source_bytes=record.features_header.data_bytes, target=record.kind,
+        label_bytes=record.labels_header.row_bytes if record.labeled else 0,
     )  # fmt: skip
 
 

@@ -31,6 +31,13 @@ def labels_header(target: str | None, rows: int, *, classes: int, names: int) ->
     return ArrayHeader((rows,), np.dtype(np.int64))
 
 
+def label_bytes(target: str | None, *, classes: int, names: int) -> int:
+    """Bytes of a row of y.npy; 0 where there is none. target: None without labels."""
+    if target is None:
+        return 0
+    return labels_header(target, 0, classes=classes, names=names).row_bytes
+
+
 def labels_data(header: ArrayHeader, planned: Sequence[Any]) -> bytes:
     """The data of some rows of y.npy. header: of an array of any number of rows.
 

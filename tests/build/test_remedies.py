@@ -41,6 +41,22 @@ def test_a_remedy_that_leads_to_a_doubt_is_completed(tmp_path, case):
         assert again.problem is None
 
 
+def test_a_table_in_the_folder_of_a_split_is_proposed(tmp_path):
+    """Tiny ImageNet."""
+    folders = ("val/images", "train/n01/images", "train/n02/images", "test/images")
+    source = plant(tmp_path / "tiny", *numbered(*folders))
+    (source / "val" / "notes.csv").write_text("file,label\nnone.jpg,n01\n")
+    table = source / "val" / "val_annotations.txt"
+    table.write_text("".join(f"0{n}.jpg\tn0{1 + n % 2}\t0\t1\t2\t3\n" for n in range(3)))
+    (source / "wnids.txt").write_text("n01\nn02\n")
+    (doubt,) = imgmem.preview_build(source, tmp_path / "out").doubts
+    options = doubt["remedies"][0]["options"]
+    assert options == {"labels": ("folder", str(table)), "split_map": ("test=",)}
+    preview = imgmem.preview_build(source, tmp_path / "out", **options)
+    assert preview.problem is None
+    assert preview.splits == {"train": 6, "val": 3}
+
+
 def test_a_remedy_that_fails_is_not_proposed(tmp_path):
     """Of two columns that may be the label one has lines without a label."""
     plant(tmp_path / "images", "a.jpg", "b.jpg", "c.jpg")

@@ -9,7 +9,7 @@ from typing import Any
 
 from imgmem.core.build.manifest import BuildInputs
 from imgmem.core.build.plan import Plan
-from imgmem.core.build.remedies import with_working, working
+from imgmem.core.build.remedies import with_tables, with_working, working
 from imgmem.core.decode.images import decoder_versions
 from imgmem.core.errors import InputError, UsageError
 from imgmem.core.messages import option
@@ -51,7 +51,8 @@ def open_and_list(
     except InputError as error:
         raise with_working(error, spec, look) from error.__cause__
     if labeling.doubts and not images.spool_bytes:
-        labeling = replace(labeling, doubts=working(labeling.doubts, spec, look))
+        doubts = with_tables(working(labeling.doubts, spec, look), source, spec, look)
+        labeling = replace(labeling, doubts=tuple(doubts))
     return images, grouped(listing, spec), labeling
 
 

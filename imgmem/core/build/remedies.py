@@ -6,15 +6,22 @@ train. Then the proposal is the remedies of both, together.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from imgmem.core.errors import ImgmemError, InputError
 from imgmem.core.options.option import applied
 from imgmem.core.options.tables import BuildOptions
+from imgmem.core.sources.label_doubts import MISSING_IN_TRAIN
 from imgmem.core.sources.labeling import Doubt, Labeling, Remedy, require_certain
+from imgmem.core.sources.tables.reader import is_table, names_images
 from imgmem.core.specs import BuildSpec, RejectPolicy
 
+_LOOKED_INTO = 10
+"""Folders in which label tables are looked for."""
 _STEPS = 3
 """Doubts that one proposal settles, at most."""
 
@@ -30,6 +37,31 @@ def working(doubts: Iterable[Doubt], spec: BuildSpec, look: Look) -> tuple[Doubt
         tried = tuple(_unique(_completed(each, spec, look, _STEPS) for each in doubt.remedies))
         found.append(Doubt(doubt.name, doubt.evidence, tried or doubt.remedies))
     return tuple(found)
+
+
+def with_tables(
+    doubts: Iterable[Doubt], source: str, spec: BuildSpec, look: Look
+) -> Iterator[Doubt]:
+    """The doubts about classes that train lacks, with the label tables next to the images that
+    settle them: val_annotations.txt in val/."""
+    for doubt in doubts:
+        found: list[Remedy] = []
+        if doubt.name == MISSING_IN_TRAIN and not spec.tables and os.path.isdir(source):
+            tried = (_completed(each, spec, look, _STEPS) for each in _tables(source, spec.labels))
+            found = list(_unique(tried))
+        yield replace(doubt, remedies=(*found, *doubt.remedies))
+
+
+def _tables(source: str, labels: str) -> Iterator[Remedy]:
+    folders = [source, *sorted(entry.path for entry in os.scandir(source) if entry.is_dir())]
+    files = (path for each in folders[:_LOOKED_INTO] for path in sorted(_files(each)))
+    for path in islice((path for path in files if is_table(path) and names_images(path)), 2):
+        meaning = f"by {os.path.relpath(path, source)} where it has a line"
+        yield Remedy({"labels": (labels, path)}, meaning)
+
+
+def _files(folder: str) -> list[str]:
+    return [entry.path for entry in os.scandir(folder) if entry.is_file()]
 
 
 def with_working(error: InputError, spec: BuildSpec, look: Look) -> InputError:

@@ -42,6 +42,8 @@ class LabelCounts:
         return {*self.class_map, *self.class_map.values()}
 
 
+MISSING_IN_TRAIN = "missing-in-train"
+
 Detector = Callable[[LabelCounts, LabelSpec], Doubt | None]
 
 
@@ -171,7 +173,7 @@ def _dropped_splits(spec: LabelSpec, splits: list[str]) -> Remedy:
 LABEL_DETECTORS: dict[str, Detector] = {
     "alike": _alike,
     "same-number": _same_number,
-    "missing-in-train": _missing_in_train,
+    MISSING_IN_TRAIN: _missing_in_train,
     "no-image": _vanished,
 }
 """What may be wrong with labels, by name."""

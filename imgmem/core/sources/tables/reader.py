@@ -7,10 +7,16 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
 
-from imgmem.core.errors import InputError
+from imgmem.core.errors import ImgmemError, InputError
 from imgmem.core.sources.labeling import Doubt, require_certain
 from imgmem.core.sources.tables import jsonl, parquet
-from imgmem.core.sources.tables.dialect import SEPARATED, Dialect, cells_of, find_dialect
+from imgmem.core.sources.tables.dialect import (
+    SEPARATED,
+    Dialect,
+    cells_of,
+    find_dialect,
+    looks_like_image,
+)
 from imgmem.core.sources.tables.header import header_of
 from imgmem.core.sources.tables.text import open_text
 
@@ -61,6 +67,16 @@ class Table:
 def is_table(path: str) -> bool:
     """Whether a file of this name is read as a label table."""
     return os.path.splitext(path)[1].lower() in EXTENSIONS
+
+
+def names_images(path: str) -> bool:
+    """Whether a file is a table with a column of image files."""
+    try:
+        table = open_table(path)
+    except ImgmemError:
+        return False
+    columns = zip(*(cells for _, cells in table.sample), strict=False)
+    return any(all(map(looks_like_image, cells)) for cells in columns)
 
 
 def open_table(path: str, *, columns: Sequence[str] = ()) -> Table:

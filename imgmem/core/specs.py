@@ -156,6 +156,7 @@ class BuildSpec(LabelSpec):
     classes_from: the path of a list, or of a dataset, that has these names.
     allow_mismatch: accept such a dataset though its image options are others.
     splits: (name, fraction) pairs in row order; empty for no split.
+    split_like: the path of a dataset whose splits known images keep, with its rule and seed.
     folds: into how many equal parts train, or what `splits` leave, is divided; None for none.
     """
 
@@ -166,6 +167,7 @@ class BuildSpec(LabelSpec):
     allow_mismatch: bool = False
     splits: tuple[tuple[str, float], ...] = ()
     folds: int | None = None
+    split_like: str | None = None
     shuffle: bool = False
     seed: int = 0
     limit: int | None = None

@@ -132,17 +132,21 @@ def place(
     fractions: Sequence[float],
     *,
     images: int = 0,
+    known: Iterable[tuple[int, Unit]] = (),
 ) -> Iterator[tuple[bytes, int]]:
     """(id, index of the split) of every unit, which come the largest first.
 
     totals: images of each class in all units. images: in all units, where they have several
-    classes or none.
+    classes or none. known: units that are in a split already, with its index; they are part of
+    the totals.
 
     A unit goes where it fits and its classes are lacking most, or, where it fits nowhere, to the
     split that lacks most images. So each split ends within one largest unit of its share.
     """
     whole = images or sum(totals.values())
     splits = [_Split(fraction, totals, whole) for fraction in fractions]
+    for index, unit in known:
+        splits[index].take(unit)
     for unit in units:
         fitting = [split for split in splits if split.lacking >= unit.size - _EPSILON]
         if fitting:

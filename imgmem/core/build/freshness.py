@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Iterator
+from os.path import samefile
 
 from imgmem.core.build.changes import Earlier, changes_text
 from imgmem.core.build.manifest import BuildInputs
@@ -27,6 +28,8 @@ def require_unchanged(record: Record, out: str, inputs: BuildInputs, plan: Plan)
     changed = differences(build.get("options", {}), inputs.options)
     if not changed and build.get("identity") != inputs.identity:
         changed = _changes(out, plan) or "labels, splits or sizes of the source's images"
+    if not changed and _is_of_other_splits(record, out, plan):
+        changed = f"the splits of {plan.spec.split_like}"
     if not changed and _is_newer(out, plan):
         changed = _changes(out, plan)
     if changed:
@@ -35,6 +38,12 @@ def require_unchanged(record: Record, out: str, inputs: BuildInputs, plan: Plan)
             hint=f"Replace it with {option('overwrite', True)}, or give another name.",
             path=out,
         )
+
+
+def _is_of_other_splits(record: Record, out: str, plan: Plan) -> bool:
+    """Whether splits are taken from another dataset, and are not those that were taken."""
+    like = plan.spec.split_like
+    return like is not None and not samefile(like, out) and plan.split_table != record.split_table
 
 
 def _is_newer(out: str, plan: Plan) -> bool:

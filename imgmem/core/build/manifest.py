@@ -28,13 +28,15 @@ from imgmem.core.storage.targets import labels_header
 class BuildInputs:
     """What is asked for: everything that must not change between two runs of one build.
 
-    listing: digest of what the source holds; listing_now: with the times of its files.
+    listing: digest of what the source holds; listing_now: with the times of its files and the
+    splits drawn. split_table: digest of the splits that were taken over, None for none.
     """
 
     options: dict[str, Any]
     decoders: dict[str, str]
     listing: str
     listing_now: str
+    split_table: str | None = None
 
     @classmethod
     def checked(cls, value: Any) -> "BuildInputs":
@@ -45,6 +47,7 @@ class BuildInputs:
             decoders=found.take("decoders", object_of(text)),
             listing=found.take("listing", text),
             listing_now=found.take("listing_now", text),
+            split_table=found.take_or("split_table", None, optional(text)),
         )
         found.rest(allowed=False)
         return inputs

@@ -34,7 +34,9 @@ from imgmem.core.build.prepare import (
     require_readable,
 )
 from imgmem.core.build.rejects import reasons_text, require_allowed, require_allowed_in
+from imgmem.core.build.replaced import moved_by_drawing
 from imgmem.core.build.result import BuildResult, result_of
+from imgmem.core.build.split_like import with_split_of
 from imgmem.core.build.state import UnreachableRun
 from imgmem.core.build.unfinished import UnfinishedBuild
 from imgmem.core.chunks import rows_per_chunk
@@ -110,7 +112,7 @@ def build(
         Interrupted: KeyboardInterrupt; run it again to resume.
     """
     spec, policy, existing, run = applied(BuildOptions, options, spec, policy, existing, run)
-    spec = with_classes(spec)
+    spec = with_split_of(with_classes(spec))
     source = os.path.normpath(local_path(source, "SOURCE"))
     destination = Destination.of(local_path(out, "OUT"), workdir.SUFFIX)
     out = os.path.normpath(destination.out)
@@ -127,9 +129,12 @@ def build(
             require_allowed_in(record, policy, total=job.plan.total, out=out)
             return replace(result_of(out, job.plan), already_done=True)
         workdir.require_replaceable(destination)
+        moved = moved_by_drawing(record, out, job.plan)
         resumed_at = _work(destination, job, restart=existing.restart)
+        result = result_of(out, job.plan)
         return replace(
-            result_of(out, job.plan),
+            result,
+            notes=[*result.notes, *moved],
             resumed_at=resumed_at,
             peak_memory=peak.peak,
             memory=job.budget,

@@ -13,14 +13,15 @@ from functools import cached_property
 from typing import Any
 
 from imgmem.core.build.planned import PlannedImage
-from imgmem.core.build.split_plan import plan_splits
+from imgmem.core.build.split_like import SplitTable, assign_like, count_moved, moved_notes
+from imgmem.core.build.split_plan import SplitPlan, plan_splits
 from imgmem.core.build.splits import assign_splits, parted_groups, require_groups, split_notes
 from imgmem.core.build.strata import Strata, find_strata, spreading
 from imgmem.core.sources import Entry, Listing, Source
 from imgmem.core.sources.labeling import Labeling, require_certain
 from imgmem.core.sources.scratch import scratch_database
 from imgmem.core.sources.targets import names_in, planned
-from imgmem.core.specs import BuildSpec
+from imgmem.core.specs import TRAIN, BuildSpec
 from imgmem.core.storage.targets import CLASS
 
 _CACHE_KIB = 16 * 1024
@@ -29,7 +30,7 @@ SHOWN = 3
 _SCHEMA = """
 CREATE TABLE files (
     name BLOB, size INTEGER, mtime INTEGER, label BLOB, split TEXT,
-    locator TEXT, extra TEXT, rank BLOB, unit BLOB, grp TEXT, stratum BLOB
+    locator TEXT, extra TEXT, rank BLOB, unit BLOB, grp TEXT, stratum BLOB, author TEXT
 )"""
 
 
@@ -37,8 +38,9 @@ class Plan:
     """The rows-to-be of one source under one BuildSpec.
 
     classes: names by index, None without classes. target: what labels are, None if unlabeled.
-    empty_classes: those without a source. splits: names in row order, () for none. notes: what
-    the user should know. total: how many sources. mean_bytes: of a source.
+    empty_classes: those without a source. splits: names in row order, () for none. split_table:
+    digest of the splits that were taken over. notes: what the user should know. total: how many
+    sources. mean_bytes: of a source.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Plan:
         self.target = labeling.target if listing.labeled else None
         self.empty_classes = _empty_classes(listing, labeling)
         self.splits: tuple[str, ...] = ()
+        self.split_table: str | None = None
         self.total, self.mean_bytes = 0, 1
         self.notes = listing.notes
         column = listing.group_column
@@ -99,15 +102,15 @@ class Plan:
             )  # fmt: skip
 
     def digests(self) -> tuple[str, str]:
-        """sha256 of the listing: without times (what it is) and with them (as it is now)."""
+        """sha256 of the listing: what it is, and as it is now, with times and splits drawn."""
         query = f"""
-            SELECT name, size, label, split, locator, extra, mtime FROM files
+            SELECT name, size, label, author, locator, extra, mtime, split FROM files
             ORDER BY {self._order}"""
         rows = self._database.execute(query)
         lasting, times = hashlib.sha256(), hashlib.sha256()
         while batch := rows.fetchmany(_BATCH):
-            lasting.update(repr([row[:-1] for row in batch]).encode())
-            times.update(repr([row[-1] for row in batch]).encode())
+            lasting.update(repr([row[:-2] for row in batch]).encode())
+            times.update(repr([row[-2:] for row in batch]).encode())
         times.update(lasting.digest())
         return lasting.hexdigest(), times.hexdigest()
 
@@ -152,7 +155,7 @@ class Plan:
         return count, [(os.fsdecode(name), json.loads(locator)[1]) for name, locator in found]
 
     def _insert(self, entries: Iterable[Entry]) -> None:
-        insert = "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, NULL)"
+        insert = "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, NULL, ?)"
         self._database.executemany(insert, map(self._row, entries))
 
     def _row(self, entry: Entry) -> tuple[Any, ...]:
@@ -161,6 +164,7 @@ class Plan:
         return (
             name, entry.size, entry.mtime_ns, label, entry.split,
             _json(entry.locator), _json(entry.extra), self._rank(name), self._group(entry),
+            entry.split,
         )  # fmt: skip
 
     def _group(self, entry: Entry) -> str | None:
@@ -207,11 +211,31 @@ class Plan:
         query = "SELECT DISTINCT split FROM files WHERE split NOT NULL"
         authors = {str(split) for (split,) in self._database.execute(query)}
         plan = plan_splits(self.spec.splits, authors, folds=self.spec.folds)
-        if plan.divisions:
+        self.splits = plan.names
+        if self.spec.split_like is not None:
+            self._take_splits_of(self.spec.split_like, plan, TRAIN if authors else None)
+        elif plan.divisions:
             grouped = group is not None
             assign_splits(self._database, self.source, plan, self._strata, grouped=grouped)
-        self.splits = plan.names
         self.notes += (*split_notes(self._database, plan, self._strata, group),)
+
+    def _take_splits_of(self, path: str, plan: SplitPlan, divided: str | None) -> None:
+        """Leave known images in the splits that they have in the dataset at `path`."""
+        table = SplitTable.load(self._database, path)
+        moved = assign_like(
+            self._database, self.source, plan, table, self._strata, divided=divided,
+            grouped=self.listing.group_column is not None,
+        )  # fmt: skip
+        query = "SELECT DISTINCT split FROM files WHERE split NOT NULL"
+        there = {split for (split,) in self._database.execute(query)} - set(plan.names)
+        self.splits += tuple(name for name in table.names if name in there)
+        self.split_table = table.digest
+        self.notes += (*moved_notes(moved),)
+
+    def moved_since(self, path: str) -> tuple[int, int]:
+        """How many images are in another split than in the dataset at `path`, of how many that
+        it knows by their paths."""
+        return count_moved(self._database, path)
 
     def _make_positions(self, positions: dict[str, int]) -> None:
         self._database.execute("CREATE TEMP TABLE IF NOT EXISTS positions (split, position)")

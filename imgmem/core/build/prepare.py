@@ -150,6 +150,7 @@ def build_inputs(plan: Plan) -> BuildInputs:
         decoders=decoder_versions(),
         listing=listing,
         listing_now=listing_now,
+        split_table=plan.split_table,
     )
 
 
@@ -160,7 +161,7 @@ def recorded_options(spec: BuildSpec) -> dict[str, Any]:
     that were built before there was such an option.
     """
     options = asdict(spec) | asdict(spec.image)
-    for name in ("image", "classes_from", "allow_mismatch", *LATER_OPTIONS):
+    for name in ("image", "classes_from", "split_like", "allow_mismatch", *LATER_OPTIONS):
         del options[name]
     plain = options | {"splits": dict(spec.splits)} | _recorded_labels(spec)
     return {

@@ -24,6 +24,7 @@ from imgmem.core.build.prepare import (
     require_readable,
 )
 from imgmem.core.build.rejects import require_allowed_in
+from imgmem.core.build.split_like import with_split_of
 from imgmem.core.errors import DatasetError, ImgmemError, ResourceError
 from imgmem.core.forecast import BuildDemand, build_disk
 from imgmem.core.machine import memory
@@ -130,7 +131,7 @@ def preview_build(
         ResourceError: There is no scratch space.
     """
     spec, policy, existing, run = applied(BuildOptions, options, spec, policy, existing, run)
-    spec = with_classes(spec)
+    spec = with_split_of(with_classes(spec))
     source = os.path.normpath(local_path(source, "SOURCE"))
     destination = Destination.of(local_path(out, "OUT"), workdir.SUFFIX)
     out = os.path.normpath(destination.out)

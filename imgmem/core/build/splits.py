@@ -4,26 +4,23 @@ Exact to one unit per class, the same on every machine (units are taken in the o
 sha256(seed, path)), and never parting files of identical bytes, nor of one group.
 """
 
-import hashlib
-import json
 import os
 import sqlite3
 from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
 
-from imgmem.core.build.allocate import Components, Unit, place
+from imgmem.core.build.allocate import place
 from imgmem.core.build.split_plan import Division, Fractions, SplitPlan
 from imgmem.core.build.strata import Strata, lacking
-from imgmem.core.errors import InputError, RejectedImage
+from imgmem.core.build.units import find_equal, group_units, join_groups, name_units
+from imgmem.core.errors import InputError
 from imgmem.core.messages import option
 from imgmem.core.sources import Source
 from imgmem.core.sources.labeling import Doubt, Remedy
 from imgmem.core.sources.resolve import listed
 from imgmem.core.specs import FOLDS, TRAIN
 from imgmem.core.text import counted
-
-_HEAD_BYTES = 4096
 
 
 def assign_splits(
@@ -35,10 +32,10 @@ def assign_splits(
     identical bytes stays together, and strata only decide between splits that are as good.
     """
     first = plan.divisions[0].divided  # what later ones divide is a part of it
-    _find_equal(database, source, first)
+    find_equal(database, source, first)
     if grouped:
-        _name_units(database, first)
-        _join_groups(database, first)
+        name_units(database, first)
+        join_groups(database, first)
     for division in plan.divisions:
         for table in ("units", "sizes"):
             database.execute(f"DROP TABLE IF EXISTS {table}")
@@ -92,43 +89,11 @@ def _divided(
                 yield split, value
 
 
-def _name_units(database: sqlite3.Connection, split: str | None) -> None:
-    """Give a unit of its own to every source that is alone."""
-    alone = "UPDATE files SET unit = CAST(rowid AS BLOB) WHERE split IS ? AND unit IS NULL"
-    database.execute(alone, (split,))
-
-
-def _join_groups(database: sqlite3.Connection, split: str | None) -> None:
-    """Set `unit` to one value for all that groups and identical bytes connect."""
-    database.execute(
-        """
-        CREATE TEMP TABLE shared AS SELECT DISTINCT unit, grp FROM files
-        WHERE split IS ? AND grp NOT NULL AND unit IN
-        (SELECT unit FROM files WHERE split IS ? GROUP BY unit HAVING COUNT(*) > 1)""",
-        (split, split),
-    )
-    groups = Components()
-    pairs = database.execute("SELECT unit, grp FROM shared ORDER BY unit, grp")
-    for _, members in groupby(pairs, key=lambda pair: pair[0]):
-        first, *others = (group for _, group in members)
-        for other in others:
-            groups.join(first, other)
-    database.create_function("root_of", 1, lambda group: f"group {groups.root(group)}")
-    database.execute("CREATE INDEX by_shared ON shared (unit)")
-    database.execute(
-        """
-        UPDATE files SET unit = root_of(COALESCE(
-            grp, (SELECT MIN(grp) FROM shared WHERE shared.unit = files.unit)))
-        WHERE split IS ? AND (grp NOT NULL OR unit IN (SELECT unit FROM shared))""",
-        (split,),
-    )
-
-
 def _divide_groups(database: sqlite3.Connection, plan: Division, strata: Strata) -> None:
     fractions = [fraction for _, fraction in plan.fractions]
     query = f"SELECT {strata.column}, COUNT(*) FROM files WHERE split IS ? GROUP BY 1"
     images = dict(database.execute(query, (plan.divided,)).fetchall())
-    units = _group_units(database, plan.divided, strata)
+    units = group_units(database, plan.divided, strata)
     placed = place(units, strata.counted(images), fractions, images=sum(images.values()))
     names = [name for name, _ in plan.fractions]
     rows = ((unit, names[index]) for unit, index in placed)
@@ -140,63 +105,6 @@ def _divide_groups(database: sqlite3.Connection, plan: Division, strata: Strata)
         WHERE split IS ?""",
         (plan.divided,),
     )
-
-
-def _group_units(database: sqlite3.Connection, split: str | None, strata: Strata) -> Iterator[Unit]:
-    """The units, the largest first, equal ones in their random order."""
-    database.execute(
-        """
-        CREATE TEMP TABLE sizes AS SELECT unit, COUNT(*) AS size, MIN(rank) AS first
-        FROM files WHERE split IS ? GROUP BY unit""",
-        (split,),
-    )
-    database.execute("CREATE INDEX by_size ON sizes (unit)")
-    rows = database.execute(
-        f"""
-        SELECT files.unit, {strata.column} AS stratum, COUNT(*)
-        FROM files JOIN sizes ON sizes.unit = files.unit WHERE split IS ?
-        GROUP BY files.unit, stratum ORDER BY sizes.size DESC, first, stratum""",
-        (split,),
-    )
-    for unit, members in groupby(rows, key=lambda row: row[0]):
-        images = {stratum: count for _, stratum, count in members}
-        yield Unit(unit, strata.counted(images), sum(images.values()))
-
-
-def _find_equal(database: sqlite3.Connection, source: Source, split: str | None) -> None:
-    """Set `unit` of files that may have the same bytes: it is the same if they have. Only files
-    of equal size are read, and only those whose beginnings agree are read whole."""
-    for key, length in (("size", _HEAD_BYTES), ("unit", None)):
-        digests = (
-            (_digest(source, name, locator, length), row)
-            for row, name, locator in _colliding(database, split, key)
-        )
-        database.executemany("UPDATE files SET unit = ? WHERE rowid = ?", digests)
-
-
-def _colliding(
-    database: sqlite3.Connection, split: str | None, key: str
-) -> Iterator[tuple[Any, Any, Any]]:
-    """(row, name, locator) of the files that share the value of `key` with another."""
-    database.execute("DROP TABLE IF EXISTS colliding")
-    database.execute(
-        f"""
-        CREATE TEMP TABLE colliding AS SELECT rowid AS row, name, locator FROM files
-        WHERE split IS :split AND {key} IN
-        (SELECT {key} FROM files WHERE split IS :split GROUP BY {key} HAVING COUNT(*) > 1)""",
-        {"split": split},
-    )
-    return iter(database.execute("SELECT row, name, locator FROM colliding"))
-
-
-def _digest(source: Source, name: bytes, locator: str, length: int | None) -> bytes:
-    """sha256 of a source's first `length` bytes, or of all; of its name where it is unreadable."""
-    where = os.fsdecode(name), tuple(json.loads(locator))
-    try:
-        data = source.read(*where) if length is None else source.read_head(*where, length)
-    except RejectedImage:
-        return hashlib.sha256(b"unreadable\0" + name).digest()
-    return hashlib.sha256(data).digest()
 
 
 def split_notes(

@@ -234,6 +234,7 @@ class UnfinishedBuild:
             requires=() if target is None else ("target",),
             group_column=manifest.group_column,
             sums=self._sums(),
+            split_table=manifest.inputs.split_table,
             image=manifest.image,
             checksum_block=blocks.BLOCK_BYTES,
             checksums=checksums,

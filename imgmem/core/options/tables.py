@@ -184,8 +184,10 @@ class _OwnBuildOptions(TypedDict, total=False):
         str | Mapping[str, float | str],
         Option(
             "Split fractions, e.g. train=0.8,val=0.2; folds=5 makes fold1 to fold5 of train; "
-            "folder:N is the folder that is the split, name=@FILE the list of its images.",
-            SPLITS, parse=values.splits, metavar="name=fraction,…|folds=N|folder:N|name=@FILE,…",
+            "like:DATASET keeps those of a dataset; folder:N is the folder that is the split, "
+            "name=@FILE the list of its images.",
+            SPLITS, parse=values.splits,
+            metavar="name=fraction,…|folds=N|like:DATASET|folder:N|name=@FILE,…",
         ),
     ]  # fmt: skip
     auto_split: Annotated[bool, Option("Use train/val/test folders as splits.", SPLITS)]

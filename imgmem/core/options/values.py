@@ -28,6 +28,7 @@ from imgmem.core.specs import (
 )
 from imgmem.core.units import parse_bytes
 
+_LIKE = "like:"
 _LEAST_BYTES = 2**20
 """A smaller number of bytes is one whose unit was forgotten."""
 
@@ -75,10 +76,12 @@ def numbers_text(values: Iterable[Any]) -> str:
 
 def splits(value: Any) -> Fields:
     """ "train=0.8,val=0.2,folds=5" or {"train": 0.8, "val": 0.2} as pairs, in that order, and the
-    number of folds; "folder:2" as the place where splits are taken from, "train=@FILE" as the
-    list of the images of one."""
+    number of folds; "like:DATASET" as the dataset that has them; "folder:2" as the place where
+    splits are taken from, "train=@FILE" as the list of the images of one."""
     if isinstance(value, str) and value.startswith("folder:"):
         return Fields(split_from=value)
+    if isinstance(value, str) and value.startswith(_LIKE):
+        return Fields(split_like=local(value.removeprefix(_LIKE)))
     lists, value = _lists(value)
     if lists and not value:
         return Fields(split_lists=lists)

@@ -155,14 +155,18 @@ def test_as_many_rows_again_are_fetched_ahead_for_other_orders():
     assert order.next_to_fetch(0, 10, at_once=2).tolist() == order.rows(20, 25).tolist()
 
 
+CLASSES = np.array([0])
+
+
 @pytest.mark.parametrize(
     ("options", "labels"),
     [
         ({"order": "shuffled"}, None),
-        ({"balanced": "somehow"}, [0]),
+        ({"balanced": "somehow"}, CLASSES),
         ({"balanced": True}, None),
-        ({"balanced": True, "order": "sequential"}, [0]),
-        ({"balanced": "undersample", "order": "blocks"}, [0]),
+        ({"balanced": True, "order": "sequential"}, CLASSES),
+        ({"balanced": "undersample", "order": "blocks"}, CLASSES),
+        ({"balanced": True}, np.array([0.5], np.float32)),
         ({"block_rows": 0}, None),
         ({"window_blocks": 0}, None),
     ],

@@ -15,6 +15,7 @@ from support.datasets import write_dataset
 from support.numbered import ON_READ
 from support.program import python
 from support.program import run as command_run
+from support.targets import FINDINGS, draw_people, draw_xrays
 
 import imgmem
 
@@ -234,3 +235,33 @@ assert seen[0] == seen[1] and len(seen[0]) > 600, len(seen[0])
 """
     )
     require([tensorflow, "-c", code], cwd=folder, env=ON_TENSORFLOW)
+
+
+@pytest.fixture(scope="module")
+def clinic(tmp_path_factory):
+    """X-rays of patients with their findings, and images of people with their ages."""
+    folder = tmp_path_factory.mktemp("clinic")
+    draw_xrays(folder)
+    draw_people(folder)
+    return folder
+
+
+def test_findings_of_xrays_are_learned(clinic):
+    need("torch")
+    printed = run(example("Several labels", 0), clinic)
+    found = dict(line.split() for line in printed.splitlines())
+    assert set(found) == set(FINDINGS)
+    assert min(map(float, found.values())) > 0.9
+
+
+def test_ages_are_learned(clinic):
+    need("torch")
+    printed = run(example("Several labels", 1), clinic)
+    error, spread = map(float, re.search(r"error ([\d.]+) .* by ([\d.]+)", printed).groups())
+    assert error < 0.4 * spread
+
+
+def test_findings_are_learned_with_keras(clinic):
+    need("torch", "keras")
+    printed = run(example("Several labels", 0) + example("Several labels", 2), clinic)
+    assert float(re.search(r"area ([\d.]+)\s*\Z", printed)[1]) > 0.9

@@ -161,7 +161,7 @@ def _needs(result: "Estimate") -> "Table":
                 name, format_bytes(need.memory_bytes), disk, render.printable(need.verdict)
             )
     if result.normalize:
-        lines.add_row("normalize --on-read", "", "+0 B", "X.npy stays uint8")
+        lines.add_row("normalize --on-read", "", "+0 B", "X.npy stays as it is")
     if not result.images.row_shape:
         lines.add_row("build", "", "", "images differ in size; pass --size")
     return lines

@@ -168,13 +168,14 @@ def _bar(share: float, longest: int, fine: bool) -> str:
 def _channels(stats: DatasetStats, fine: bool) -> "Table":
     """A line for each channel of all rows and of each split."""
     some = f", every {stats.histogram_step}th row" if stats.histogram_step > 1 else ""
-    histogram = (f"pixel values 0-255{some}",) if fine else ()
+    low, high = stats.window
+    histogram = (f"pixel values {low:g}-{high:g}{some}",) if fine else ()
     columns = ("channel", "mean", "std", "min", "max", *histogram)
     table = render.table("rows", *columns, left=("rows", "channel", *histogram))
     for name, channels in stats.channels.items():
         for color, channel in zip(CHANNEL_NAMES[len(channels)], channels, strict=True):
             figures = (channel.mean, channel.std, channel.minimum, channel.maximum)
-            line = [_sparkline(channel)] if fine else []
+            line = [_sparkline(channel, stats.window)] if fine else []
             table.add_row(printable(name), color, *map(_number, figures), *line)
     return table
 
@@ -184,9 +185,9 @@ def _number(value: float) -> str:
     return f"{round(value, 6) + 0.0:.6g}"
 
 
-def _sparkline(channel: Channel) -> str:
+def _sparkline(channel: Channel, window: tuple[float, float]) -> str:
     """The histogram in 32 columns; peaks at the ends, where levels are clipped, are cut."""
-    counts, top = binned(channel.histogram, 32)
+    counts, top = binned(channel.histogram, 32, window)
     return "".join(_EIGHTHS[min(8, -(-8 * count // top))] for count in counts)
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 Images: TypeAlias = npt.NDArray[Any]
-"""(n, H, W, C) or (n, C, H, W): pixels as stored (uint8, float32, float16), or normalized."""
+"""(n, H, W, C) or (n, C, H, W): pixels as stored (uint8, uint16, float32,
+float16), or normalized."""
 
 Labels: TypeAlias = npt.NDArray[Any]
 """(n,) int64 class indices, (n, K) uint8 flags of classes, or (n,) or (n, T) float32 numbers."""

@@ -51,6 +51,8 @@ SCAN_WINDOWS = 3
 and its channels apart."""
 SCAN_FLOAT_ROWS = 13
 """What it takes besides for floats, in rows: copies of one that holds NaN (measured, float16)."""
+SCAN_PART_HISTOGRAMS = 6
+"""Histograms of a split in the end, and the lists of numbers that are made of them (measured)."""
 SCAN_ROW_BYTES = 200
 """What looking for groups among rows takes at most, a row."""
 ROW_TEXT_BYTES = 100
@@ -262,15 +264,19 @@ def rewrite_memory(*, values: int, stored: int, wanted: int, budget: int) -> int
 
 
 def scan_workers(
-    *, rows: int, row_bytes: int, floats: bool, workers: int | None, cpus: int, budget: int
-) -> int:
+    *, rows: int, row_bytes: int, floats: bool, histogram_bytes: int, parts: int,
+    workers: int | None, cpus: int, budget: int,
+) -> int:  # fmt: skip
     """How many workers `stats` gets: as asked for, or as `cpus` and the budget allow.
 
-    Each takes SCAN_WINDOWS windows, and copies of a row where the values are floats; looking
-    for groups takes SCAN_ROW_BYTES a row. Raises UsageError, with the floor.
+    Each takes SCAN_WINDOWS windows, copies of a row where the values are floats, and the
+    histograms of two results under way and of what is being added to them; looking for groups
+    takes SCAN_ROW_BYTES a row. Each of `parts`, the splits and all rows, has its histograms, and
+    lists of them in the end. Raises UsageError, with the floor.
     """
     each = SCAN_WINDOWS * max(row_bytes, SCAN_WINDOW_BYTES) + SCAN_FLOAT_ROWS * row_bytes * floats
-    fixed = BASE_BYTES + SCAN_ROW_BYTES * rows
+    each += 4 * histogram_bytes
+    fixed = BASE_BYTES + SCAN_ROW_BYTES * rows + SCAN_PART_HISTOGRAMS * parts * histogram_bytes
     fitting = (budget - fixed) // each
     if fitting < (workers or 1):
         raise _below_floor(budget, fixed + each * (workers or 1), workers=workers)

@@ -13,7 +13,7 @@ from imgmem.core.messages import option
 
 Fit = Literal["stretch", "crop", "pad"]
 Channels = Literal["rgb", "gray"]
-BuildDtype = Literal["uint8", "float32"]
+BuildDtype = Literal["uint8", "uint16", "float32"]
 FloatDtype = Literal["float32", "float16"]
 Method = Literal["standardize", "rescale", "minmax", "given"]
 Resize = Literal["auto", "area", "pillow"]
@@ -69,7 +69,7 @@ class ImageSpec:
     background: pixel values 0–255 (R, G, B) under transparent pixels and around `pad`, or "drop"
         to take the colors of transparent pixels as they are (and black around `pad`).
     levels: (low, high), the values in the files that become 0 and 255; None for all that the
-        format allows.
+        format allows; "none" to keep them.
     max_pixels: an image whose header says more is rejected before it is decoded.
     """
 
@@ -80,7 +80,7 @@ class ImageSpec:
     resize: Resize = "auto"
     background: tuple[int, int, int] | Literal["drop"] = (0, 0, 0)
     max_pixels: int = MAX_PIXELS
-    levels: tuple[float, float] | None = None
+    levels: tuple[float, float] | Literal["none"] | None = None
 
     def __post_init__(self) -> None:
         if self.channels == "grey":  # type: ignore[comparison-overlap]  # the British spelling
@@ -100,6 +100,11 @@ class ImageSpec:
             )
 
     @property
+    def stretch(self) -> tuple[float, float] | None:
+        """The values that become 0 and 255, where they were given."""
+        return None if self.levels == "none" else self.levels
+
+    @property
     def padding(self) -> tuple[int, int, int]:
         """The color around `pad`."""
         return (0, 0, 0) if self.background == "drop" else self.background
@@ -108,6 +113,31 @@ class ImageSpec:
     def depth(self) -> int:
         """Channels in a row: 3 or 1."""
         return 3 if self.channels == "rgb" else 1
+
+
+def require_storable(dtype: str, image: ImageSpec) -> None:
+    """UsageError where rows of `dtype` cannot hold what `image` asks for."""
+    if dtype == "uint16" and image.stretch:
+        raise UsageError(
+            f"{option('levels')} makes values from 0 to 255, and {option('dtype', 'uint16')} keeps "
+            "those of the files",
+            hint="Leave out one of them.",
+        )
+    if dtype == "uint8" and image.levels == "none":
+        raise UsageError(
+            f"{option('levels', 'none')} keeps the values of the files; uint8 has no room",
+            hint=f"Add {option('dtype', 'uint16')} or {option('dtype', 'float32')}.",
+        )
+    if row_dtype(dtype, image) != "uint8" and image.background not in ((0, 0, 0), "drop"):
+        raise UsageError(
+            f"{option('background')} is a color from 0 to 255; rows hold the values of files",
+            hint=f"Leave it out, or give {option('background', 'drop')}.",
+        )
+
+
+def row_dtype(dtype: str, image: ImageSpec) -> str:
+    """The dtype in which rows are made: uint8, unless they keep the values of the files."""
+    return dtype if dtype == "uint16" or image.levels == "none" else "uint8"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,6 +202,9 @@ class BuildSpec(LabelSpec):
     seed: int = 0
     limit: int | None = None
 
+    def __post_init__(self) -> None:
+        require_storable(self.dtype, self.image)
+
 
 @dataclass(frozen=True, kw_only=True)
 class RejectPolicy:
@@ -202,12 +235,13 @@ class NormalizeSpec:
     """What `normalize` writes.
 
     mean, std: per channel, for the method "given", on the 0–`scale` scale.
-    scale: 1, 255, or None to infer it (all means ≤ 1 is read as scale 1).
+    scale: 1, 255 (65535 for uint16 features), or None to infer it (all means ≤ 1 is read as
+        scale 1).
     stats_from: another dataset whose rows (or recorded normalization) give the constants.
     stats_split: the splits whose rows give them, "all" for all rows; None for train, or for all
         rows where there are neither train nor folds.
     allow_mismatch: accept such a dataset though its image options are others.
-    on_read: leave uint8 on disk and record the transform, which readers then apply.
+    on_read: leave uint8 or uint16 on disk and record the transform, which readers then apply.
     to: write a new dataset here and leave this one as it is.
     undo: restore the original data instead.
     """
@@ -216,7 +250,7 @@ class NormalizeSpec:
     dtype: FloatDtype = "float32"
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
-    scale: Literal[1, 255] | None = None
+    scale: Literal[1, 255, 65535] | None = None
     stats_from: str | None = None
     stats_split: SplitChoice = None
     allow_mismatch: bool = False
@@ -242,6 +276,9 @@ class EstimateSpec(LabelSpec):
     sample: int | None = None
     limit: int | None = None
     out: str = "."
+
+    def __post_init__(self) -> None:
+        require_storable(self.dtype, self.image)
 
 
 @runtime_checkable

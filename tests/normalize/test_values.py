@@ -296,7 +296,7 @@ def test_on_read_records_the_transform_and_leaves_the_features(dataset):
 
 
 def test_on_read_is_for_uint8(dataset):
-    with pytest.raises(UsageError, match="requires uint8 features; these are float32"):
+    with pytest.raises(UsageError, match="requires uint8 or uint16 features; these are float32"):
         normalize(dataset(dtype="float32"), spec=NormalizeSpec(on_read=True))
 
 

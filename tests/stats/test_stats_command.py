@@ -61,7 +61,7 @@ def test_json_is_one_object_with_the_documented_keys(document):
         "target", "label_sets", "numbers",
         "splits", "channels", "histogram_step", "standardize", "normalization", "sources",
         "findings", "thresholds", "notes", "background", "build", "verified", "peak_memory",
-        "memory",
+        "memory", "window",
     }  # fmt: skip
     assert set(document["channels"]) == {"all", "train", "val"}
     assert set(document["channels"]["all"][0]) == {

@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-import numpy as np
-
 from imgmem.core.build.decoding import Chunk, DecodeSpec, LineDecoder
 from imgmem.core.build.planned import PlannedImage
 from imgmem.core.decode.images import check_size
@@ -15,6 +13,7 @@ from imgmem.core.machine.pipeline import MemoryGate
 from imgmem.core.messages import option
 from imgmem.core.sources import Source
 from imgmem.core.sources.source_headers import read_source_header
+from imgmem.core.specs import row_dtype
 from imgmem.core.units import format_bytes, in_mib
 
 _SHOWN = 10
@@ -35,7 +34,7 @@ def decode_alone(
     Where that is not enough, the chunk's failure has the fact `needed_bytes`.
     """
     gate = MemoryGate(demand.alone_bytes(budget), demand.budget_alone)
-    buffer = np.empty((1, *spec.shape), np.uint8)
+    buffer = spec.buffer(1)
     return LineDecoder(source, spec, gate).decode([line], buffer)
 
 
@@ -94,6 +93,7 @@ def _costly(
             check_size(header, spec.image, spec.shape[:2])
         except RejectedImage:
             continue
-        cost = decode_cost(header, spec.image, image.size)
+        dtype = row_dtype(spec.dtype, spec.image)
+        cost = decode_cost(header, spec.image, image.size, dtype=dtype)
         if cost > bytes_left:
             yield _Costly(image.name, header.height * header.width, cost)

@@ -33,7 +33,7 @@ from imgmem.core.sources import Address, Source, open_address
 from imgmem.core.sources.files import Unreachable
 from imgmem.core.sources.share import ShareWatch
 from imgmem.core.sources.source_headers import read_source_header
-from imgmem.core.specs import ImageSpec
+from imgmem.core.specs import ImageSpec, row_dtype
 
 SMALL_BYTES = 2**20
 """Files up to here are read at once, on the account of what each worker has anyway."""
@@ -44,12 +44,18 @@ TINY_PIXELS = 128 * 128
 
 @dataclass(frozen=True, kw_only=True)
 class DecodeSpec:
-    """What all tasks of one build have in common. shape: (H, W, C) of a row."""
+    """What all tasks of one build have in common. shape: (H, W, C) of a row. window: the values
+    that look black and white."""
 
     image: ImageSpec
     shape: tuple[int, int, int]
     dtype: str
     stop_at_reject: bool
+    window: tuple[float, float] = (0, 255)
+
+    def buffer(self, rows: int) -> npt.NDArray[Any]:
+        """Room for so many rows as they are decoded."""
+        return np.empty((rows, *self.shape), row_dtype(self.dtype, self.image))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -78,7 +84,7 @@ class Chunk:
     done_bytes: int = 0
     unreachable: int = 0
     failure: ImgmemError | None = None
-    buffer: npt.NDArray[np.uint8] | None = None
+    buffer: npt.NDArray[Any] | None = None
 
 
 class Watch:
@@ -113,12 +119,12 @@ class _Rows:
         self.done_bytes = 0
         self.failure: ImgmemError | None = None
 
-    def chunk(self, buffer: npt.NDArray[np.uint8], dtype: str) -> Chunk:
+    def chunk(self, buffer: npt.NDArray[Any], spec: DecodeSpec) -> Chunk:
         pixels = buffer[: len(self.images)]
         splits = [image.split for image in self.images]
         return Chunk(
-            features=pixels.astype(dtype, copy=False),
-            facts=self._facts(pixels),
+            features=pixels.astype(spec.dtype, copy=False),
+            facts=self._facts(pixels, spec.window),
             sums=sums_by_split(pixels, splits),
             labels=[image.label for image in self.images],
             splits=splits,
@@ -150,9 +156,9 @@ class _Rows:
         self.done_bytes = self.readable_bytes
         self.unreachable = 0
 
-    def _facts(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.void]:
+    def _facts(self, pixels: npt.NDArray[Any], window: tuple[float, float]) -> npt.NDArray[np.void]:
         """What the pixels say and what only the source knows."""
-        facts = measure(pixels)
+        facts = measure(pixels, window)
         digests = b"".join(digest[:16] for digest in self.digests)
         facts["digest"] = np.frombuffer(digests, "<u8").reshape(-1, 2)
         facts["height"] = [decoded.height for decoded in self.decoded]
@@ -177,7 +183,7 @@ class LineDecoder:
         """Let all threads end at their next image."""
         self._stopped = True
 
-    def decode(self, lines: list[bytes], buffer: npt.NDArray[np.uint8]) -> Chunk:
+    def decode(self, lines: list[bytes], buffer: npt.NDArray[Any]) -> Chunk:
         """Decode `lines` into `buffer`, (at least as many, H, W, C): the chunk is a view of it."""
         rows = _Rows()
         for line, image in zip(lines, planned_images(lines), strict=True):
@@ -188,9 +194,9 @@ class LineDecoder:
             if not rows.unreachable:
                 rows.readable_bytes = rows.done_bytes
         self.watch.end()
-        return rows.chunk(buffer, self._spec.dtype)
+        return rows.chunk(buffer, self._spec)
 
-    def _decode_into(self, rows: _Rows, image: PlannedImage, row: npt.NDArray[np.uint8]) -> bool:
+    def _decode_into(self, rows: _Rows, image: PlannedImage, row: npt.NDArray[Any]) -> bool:
         """Decode one image into `row`, or reject it; False where the chunk ends there."""
         try:
             digest, decoded = self._read_and_decode(image, row)
@@ -234,9 +240,7 @@ class LineDecoder:
         rows.unreachable += 1
         return True
 
-    def _read_and_decode(
-        self, image: PlannedImage, row: npt.NDArray[np.uint8]
-    ) -> tuple[bytes, Decoded]:
+    def _read_and_decode(self, image: PlannedImage, row: npt.NDArray[Any]) -> tuple[bytes, Decoded]:
         """Reserve what the header says that reading and decoding take, then do both."""
         data = self._read(image) if image.size <= SMALL_BYTES else None
         header = read_header(data) if data is not None else self._header(image)
@@ -244,7 +248,7 @@ class LineDecoder:
             decoded = decode_into(data, self._spec.image, row, header=header)
             return hashlib.sha256(data).digest(), decoded
         check_size(header, self._spec.image, (row.shape[0], row.shape[1]))
-        cost = decode_cost(header, self._spec.image, image.size)
+        cost = decode_cost(header, self._spec.image, image.size, dtype=row.dtype.name)
         with self._gate.reserved(cost, image.name):
             data = data or self._read(image)
             decoded = decode_into(data, self._spec.image, row, header=header)
@@ -286,7 +290,7 @@ class DecodeJob:
 def decode_task(job: DecodeJob, lines: list[bytes]) -> Chunk:
     """Decode `lines` in any process that can reach the source."""
     with process.settings():
-        buffer = np.empty((len(lines), *job.spec.shape), np.uint8)
+        buffer = job.spec.buffer(len(lines))
         return _decoder(job).decode(lines, buffer)
 
 
@@ -315,7 +319,7 @@ def crashed(job: DecodeJob, line: bytes, how: str) -> Chunk:
     else:
         rows.rejects.append((image.name, reject.reason, reject.detail))
         rows.done_bytes = len(line)
-    return rows.chunk(np.empty((0, *job.spec.shape), np.uint8), job.spec.dtype)
+    return rows.chunk(job.spec.buffer(0), job.spec)
 
 
 def joined(chunks: list[Chunk]) -> Chunk:

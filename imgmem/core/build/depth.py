@@ -1,4 +1,4 @@
-"""Whether images of more than 8 bits fill their range: asked before the first row.
+"""What images of more than 8 bits are like: asked before the first row.
 
 A sensor of 12 bits in a file of 16 reaches a sixteenth of the range, and would become 16 nearly
 black pixel values. So some sources are decoded whole, chosen by nothing but their paths.
@@ -7,7 +7,12 @@ black pixel values. So some sources are decoded whole, chosen by nothing but the
 import hashlib
 import heapq
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from math import isfinite
+from typing import NamedTuple
+
+import numpy as np
 
 from imgmem.core.build.planned import PlannedImage
 from imgmem.core.decode.format import Header
@@ -20,7 +25,7 @@ from imgmem.core.errors import RejectedImage
 from imgmem.core.sources import Source
 from imgmem.core.sources.labeling import Doubt, Remedy
 from imgmem.core.sources.source_headers import read_source_header
-from imgmem.core.specs import BuildSpec, ImageSpec
+from imgmem.core.specs import BuildSpec, ImageSpec, row_dtype
 
 EXAMINED = 64
 """Sources of more than 8 bits that are decoded."""
@@ -30,25 +35,79 @@ _NEVER_DEEP = (".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".webp", ".bmp", ".heic
 """Extensions of files that have 8 bits, or whose decoder scales by the bits that the file says."""
 
 
-def depth_doubts(
-    images: Iterable[PlannedImage], source: Source, spec: BuildSpec, budget: int
-) -> tuple[Doubt, ...]:
-    """The doubt that images of more than 8 bits do not fill their range.
+class Depth(NamedTuple):
+    """What was found. window: the values that are shown black and white, where rows hold those
+    of the files; None where rows hold 0-255."""
+
+    doubts: tuple[Doubt, ...] = ()
+    window: tuple[float, float] | None = None
+
+
+def survey_depth(
+    images: Callable[[], Iterable[PlannedImage]], source: Source, spec: BuildSpec, budget: int
+) -> Depth:
+    """Find what images of more than 8 bits are like.
 
     Args:
-        images: Of the plan, in any order.
+        images: Returns those of the plan, in any order.
         source: To read them from.
         spec: What is to be made of them.
         budget: Bytes of memory; images that take more to decode are not asked.
+
+    Returns:
+        The doubt that they do not fill their range, or that there are others of 8 bits.
     """
-    if spec.image.levels is not None:
-        return ()
+    keeps = row_dtype(spec.dtype, spec.image) != "uint8"
+    if (keeps or spec.image.stretch) and (doubt := _mixed(images(), source, spec)):
+        return Depth((doubt,))
+    examined = _examined(images(), source, spec.image, budget)
+    if keeps:
+        return Depth(window=_window(examined))
+    return Depth() if spec.image.stretch else Depth(_low(examined))
+
+
+def _mixed(images: Iterable[PlannedImage], source: Source, spec: BuildSpec) -> Doubt | None:
+    """The doubt that values of 8 and of more bits are on different scales."""
+    found: dict[bool, set[str]] = {True: set(), False: set()}
+    first: dict[bool, str] = {}
+    for image in images:
+        with suppress(RejectedImage):
+            header = read_source_header(source, image.name, image.size, image.locator)
+            first.setdefault(header.bits > 8, image.name)
+            found[header.bits > 8].add(os.path.splitext(image.name)[1])
+    if len(first) < 2:
+        return None
+    remedies = []
+    if not found[True] & found[False] and all(found[True] | found[False]):
+        for deep, which in ((True, "more than 8"), (False, "8")):
+            globs = tuple(sorted(f"*{extension}" for extension in found[deep]))
+            remedies.append(Remedy({"include": globs}, f"only the images of {which} bits"))
+    if spec.dtype == "uint16":
+        remedies.append(Remedy({"dtype": "uint8"}, "0 to 255 of each format's range"))
+    evidence = f"{first[True]} has more than 8 bits and {first[False]} has 8: values of the files "
+    return Doubt("mixed-depth", f"{evidence}are on different scales", tuple(remedies))
+
+
+def _low(examined: Iterable[Stored]) -> tuple[Doubt, ...]:
+    """The doubt that no image fills its range."""
     most = count = 0
-    for stored in _examined(images, source, spec.image, budget):
+    for stored in examined:
         if not is_narrow(stored):
             return ()
         most, count = max(most, int(stored.values.max())), count + 1
     return (_narrow(most, count),) if count else ()
+
+
+def _window(examined: Iterable[Stored]) -> tuple[float, float]:
+    """From 0 to the end of the bits that are used; of signed and float values all that are."""
+    low, high, ranged = 0.0, 0.0, True
+    for number, stored in enumerate(examined):
+        ends = float(np.nanmin(stored.values)), float(np.nanmax(stored.values))
+        low, high = (min(low, ends[0]), max(high, ends[1])) if number else ends
+        ranged = ranged and stored.values.dtype.kind == "u"
+    if ranged:
+        return 0.0, float(2 ** max(8, int(high).bit_length()) - 1)
+    return (low, high) if isfinite(high - low) and low < high else (0.0, 1.0)
 
 
 def _narrow(most: int, count: int) -> Doubt:
@@ -61,6 +120,7 @@ def _narrow(most: int, count: int) -> Doubt:
         "black",
         (
             Remedy({"levels": f"0,{end}"}, f"0 to {end} become 0 to 255"),
+            Remedy({"dtype": "uint16"}, "rows keep the values of the files"),
             Remedy({"levels": "0,65535"}, "they are that dark"),
         ),
     )

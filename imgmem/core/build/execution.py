@@ -8,9 +8,8 @@ from concurrent import futures
 from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from functools import partial
 from queue import SimpleQueue
-from typing import Protocol
+from typing import Any, Protocol
 
-import numpy as np
 import numpy.typing as npt
 
 from imgmem.core.build.decoding import (
@@ -67,9 +66,9 @@ class InThreads:
         self._decoder = LineDecoder(source, spec, gate)
         self._plan = plan
         self._threads = ThreadPoolExecutor(plan.workers, "imgmem")
-        self._buffers: SimpleQueue[npt.NDArray[np.uint8]] = SimpleQueue()
+        self._buffers: SimpleQueue[npt.NDArray[Any]] = SimpleQueue()
         for _ in range(plan.slots):
-            self._buffers.put(np.empty((plan.rows_per_chunk, *spec.shape), np.uint8))
+            self._buffers.put(spec.buffer(plan.rows_per_chunk))
 
     def pids(self) -> Iterable[int]:
         return ()
@@ -83,13 +82,13 @@ class InThreads:
             yield chunk
             self._buffers.put(buffer)
 
-    def _decode(self, lines: Lines) -> tuple[npt.NDArray[np.uint8], Chunk]:
+    def _decode(self, lines: Lines) -> tuple[npt.NDArray[Any], Chunk]:
         buffer = self._buffers.get()
         return buffer, self._decoder.decode(lines, buffer)
 
     def _result(
-        self, _: Lines, future: "Future[tuple[npt.NDArray[np.uint8], Chunk]]"
-    ) -> tuple[npt.NDArray[np.uint8], Chunk]:
+        self, _: Lines, future: "Future[tuple[npt.NDArray[Any], Chunk]]"
+    ) -> tuple[npt.NDArray[Any], Chunk]:
         while not futures.wait([future], timeout=_LOOK_SECONDS).done:
             if name := self._decoder.watch.overdue(PATIENCE_SECONDS):
                 raise hung(f"{name} is")

@@ -86,6 +86,12 @@ class BuildManifest:
         classes, names = len(self.classes or ()), len(self.target_names)
         return labels_header(self.target, rows, classes=classes, names=names)
 
+    @property
+    def window(self) -> tuple[float, float]:
+        """The values that look black and white."""
+        low, high = self.image.get("window", (0, 255))
+        return low, high
+
     def header(self, rows: int) -> ArrayHeader:
         return ArrayHeader((rows, *self.shape), np.dtype(self.dtype))
 

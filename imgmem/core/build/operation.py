@@ -18,7 +18,7 @@ from imgmem.core.build import files, workdir
 from imgmem.core.build.alone import decode_alone, too_costly
 from imgmem.core.build.classes import with_classes
 from imgmem.core.build.decoding import Chunk, DecodeSpec
-from imgmem.core.build.depth import depth_doubts
+from imgmem.core.build.depth import survey_depth
 from imgmem.core.build.execution import Execution, executions
 from imgmem.core.build.freshness import require_unchanged
 from imgmem.core.build.manifest import BuildInputs, BuildManifest
@@ -173,9 +173,10 @@ def _is_done(record: Record, out: str, job: _Job, *, overwrite: bool) -> bool:
 
 def _work(destination: Destination, job: _Job, *, restart: bool) -> int:
     """Build in the working directory and publish; how many images earlier runs had done."""
-    require_certain(depth_doubts(job.plan.images(), job.source, job.spec, job.budget))
+    depth = survey_depth(job.plan.images, job.source, job.spec, job.budget)
+    require_certain(depth.doubts)
     size = job.spec.image.size or common_size(job.source, job.plan.images())
-    manifest = _manifest(job, size)
+    manifest = _manifest(job, size, depth.window)
     _demand(manifest, job).divide(job.budget)  # before anything is written
     work = workdir.WorkDir(destination, restart=restart)
     try:
@@ -200,11 +201,14 @@ def _work(destination: Destination, job: _Job, *, restart: bool) -> int:
         work.release()
 
 
-def _manifest(job: _Job, size: tuple[int, int]) -> BuildManifest:
+def _manifest(
+    job: _Job, size: tuple[int, int], window: tuple[float, float] | None
+) -> BuildManifest:
     image = job.spec.image
+    shown = {} if window is None else {"window": list(window)}
     return BuildManifest(
         inputs=job.inputs,
-        image=asdict(replace(image, size=size)) | {"native": image.size is None},
+        image=asdict(replace(image, size=size)) | {"native": image.size is None} | shown,
         sources=job.plan.total,
         shape=(*size, image.depth),
         dtype=job.spec.dtype,
@@ -333,6 +337,7 @@ def _decode_spec(building: UnfinishedBuild, job: _Job) -> DecodeSpec:
         image=job.spec.image,
         shape=building.manifest.shape,
         dtype=building.manifest.dtype,
+        window=building.manifest.window,
         stop_at_reject=job.policy.on_error == "stop",
     )
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from imgmem.core.build import workdir
 from imgmem.core.build.classes import with_classes
-from imgmem.core.build.depth import depth_doubts
+from imgmem.core.build.depth import survey_depth
 from imgmem.core.build.freshness import require_unchanged
 from imgmem.core.build.plan import Plan
 from imgmem.core.build.prepare import (
@@ -143,9 +143,9 @@ def preview_build(
         )
         plan = Plan.make(images, listing, labeling, spec)
         stack.callback(plan.close)
-        doubts = labeling.doubts or depth_doubts(
-            plan.images(), images, spec, memory.budget(run.memory)
-        )
+        doubts = labeling.doubts
+        if not doubts:
+            doubts = survey_depth(plan.images, images, spec, memory.budget(run.memory)).doubts
         preview = _preview(source, out, plan, doubts)
         checks = _checks(plan, destination, policy, existing, run, doubts)
         return _checked(preview, checks)

@@ -39,7 +39,7 @@ from imgmem.core.storage import store
 from imgmem.core.storage.checksums import crc_of
 from imgmem.core.storage.durable import File
 from imgmem.core.storage.npy import HEADER_BYTES
-from imgmem.core.storage.record import Record
+from imgmem.core.storage.record import Record, required
 from imgmem.core.storage.slots import Slots
 from imgmem.core.storage.system import naming
 from imgmem.core.storage.targets import CLASS, labels_data
@@ -231,7 +231,7 @@ class UnfinishedBuild:
             splits=_ranges(manifest.splits, state.splits),
             target=target,
             target_names=manifest.target_names,
-            requires=() if target is None else ("target",),
+            requires=required(target=target, image=manifest.image),
             group_column=manifest.group_column,
             sums=self._sums(),
             split_table=manifest.inputs.split_table,

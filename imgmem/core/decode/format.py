@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
 import numpy.typing as npt
 
 from imgmem.core.errors import RejectedImage
@@ -15,8 +14,9 @@ if TYPE_CHECKING:
 
     from imgmem.core.decode.values import Stored
 
-Pixels = npt.NDArray[np.uint8]
-"""(H, W, 3) RGB or (H, W) gray."""
+Pixels = npt.NDArray[Any]
+"""(H, W, 3) RGB or (H, W) gray: pixel values 0-255 in uint8, or those of a file in uint16 or
+float32."""
 HEAD_BYTES = 65_536
 """How much of a file `read_header` usually needs: an EXIF segment fits."""
 

@@ -152,7 +152,7 @@ def jpeg_scaled(size: Size, eighths: int) -> Size:
 
 def jpeg_fills(header: Header, spec: ImageSpec, target: Size) -> bool:
     """Whether what libjpeg decodes is the row itself: nothing to turn, convert or resize."""
-    if spec.levels is not None:
+    if spec.stretch:
         return False
     if header.size != target or header.orientation != 1:
         return False
@@ -161,7 +161,7 @@ def jpeg_fills(header: Header, spec: ImageSpec, target: Size) -> bool:
 
 def is_row(header: Header, spec: ImageSpec, target: Size) -> bool:
     """Whether the pixels of an image that Pillow decodes are those of the row."""
-    return header.orientation == 1 and header.size == target and spec.levels is None
+    return header.orientation == 1 and header.size == target and not spec.stretch
 
 
 def area_first(size: Size, target: Size, spec: ImageSpec) -> bool:

@@ -13,11 +13,11 @@ from imgmem.core.decode.failures import reject
 from imgmem.core.decode.format import Format, Header, Pixels
 from imgmem.core.decode.formats import JPEG, OTHER_FORMATS, sniff
 from imgmem.core.decode.geometry import Size, is_row, jpeg_eighths, jpeg_fills, jpeg_scaled
-from imgmem.core.decode.headers import check_container, describe, open_image
+from imgmem.core.decode.headers import check_container, describe, open_image, read_header
 from imgmem.core.decode.jpeg import COLORS, read_jpeg, read_jpeg_header
 from imgmem.core.decode.pixels import check_palette, from_inverted_cmyk, read_pixels
 from imgmem.core.decode.resize import apply_orientation, convert_into, fit_into, plane
-from imgmem.core.decode.values import Stored, Values, stretched, turned
+from imgmem.core.decode.values import Stored, Values, as_dtype, stretched, turned
 from imgmem.core.errors import RejectedImage
 from imgmem.core.specs import ImageSpec
 
@@ -74,7 +74,8 @@ def decode_into(
     Args:
         data: The bytes of the file.
         spec: What the row is to be.
-        row: uint8 (H, W, 3) RGB or (H, W, 1) gray, C-contiguous; undefined after a reject.
+        row: (H, W, 3) RGB or (H, W, 1) gray, C-contiguous; undefined after a reject. uint8 for
+            pixel values 0-255; uint16 or float32 for the values of the file.
         header: That of `read_header(data)`, to save reading it again.
 
     Returns:
@@ -83,18 +84,30 @@ def decode_into(
     Raises:
         RejectedImage: The image must not become a row.
     """
-    name = header.format if header else sniff(data)
     try:
+        if row.dtype != np.uint8:
+            header = header or read_header(data)
+            if header.bits == 8:
+                return _decode_eight_bits(data, spec, row, header)
+        name = header.format if header else sniff(data)
         if name == JPEG:
             return _decode_jpeg(data, spec, row, header or read_jpeg_header(data))
         kind = OTHER_FORMATS[name]
-        if header and kind.decode_plain and spec.levels is None:
+        if header and kind.decode_plain and not spec.stretch and row.dtype == np.uint8:
             pixels = kind.decode_plain(data, header)
             if pixels is not None:
                 return _place(pixels, spec, row, header)
         return _decode_other(data, spec, row, kind)
     except cv2.error as error:  # its MemoryError has no class of its own
         raise reject(error) from error
+
+
+def _decode_eight_bits(data: bytes, spec: ImageSpec, row: Pixels, header: Header) -> Decoded:
+    """Decode an image of 8 bits into a row of another dtype."""
+    eight = np.empty(row.shape, np.uint8)
+    decoded = decode_into(data, spec, eight, header=header)
+    row[...] = eight
+    return decoded
 
 
 def check_size(header: Header, spec: ImageSpec, target: Size) -> None:
@@ -139,10 +152,13 @@ def _decode_other(data: bytes, spec: ImageSpec, row: Pixels, kind: Format) -> De
         image = open_image(data, kind)
         header = describe(image, kind, data)
         check_size(header, spec, target)
-    if spec.levels is not None and header.bits > 8:
+    if header.bits > 8 and (spec.stretch or row.dtype != np.uint8):
         stored = read_stored(image, kind, header, data)
-        pixels = turned(_stretched(stored, spec, notes), header.orientation)
-        fit_into(np.ascontiguousarray(pixels), spec, row, header.size)
+        if not stored.opaque:
+            _note_alpha(spec, notes)
+        values = _leveled(as_dtype(stored.values, row.dtype, spec), spec, notes)
+        pixels = np.ascontiguousarray(turned(values, header.orientation))
+        fit_into(pixels, spec, row, header.size)
         return Decoded(header.height, header.width, kind.name, tuple(sorted(notes)))
     out = plane(row) if is_row(header, spec, target) else None
     pixels, lost = _load(image, kind, header, spec, out, data)
@@ -184,14 +200,6 @@ def read_stored(image: ImageFile | None, kind: Format, header: Header, data: byt
         raise reject(error) from error
 
 
-def _stretched(stored: Stored, spec: ImageSpec, notes: set[str]) -> Pixels:
-    """Stored pixels as 0-255 by the levels of `spec`."""
-    assert spec.levels is not None
-    if not stored.opaque:
-        _note_alpha(spec, notes)
-    return _leveled(stored.values, spec, notes)
-
-
 def _note_alpha(spec: ImageSpec, notes: set[str]) -> None:
     """Refuse transparent pixels of more than 8 bits, unless transparency is to be ignored."""
     if spec.background != "drop":
@@ -202,9 +210,9 @@ def _note_alpha(spec: ImageSpec, notes: set[str]) -> None:
 
 def _leveled(values: Values, spec: ImageSpec, notes: set[str]) -> Pixels:
     """Values as 0-255 by the levels of `spec`, if it has any."""
-    if spec.levels is None:
+    if not spec.stretch:
         return values
-    low, high = spec.levels
+    low, high = spec.stretch
     if values.min() < low or values.max() > high:
         notes.add("clipped")
     return stretched(values, low, high)

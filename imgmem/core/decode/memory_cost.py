@@ -37,7 +37,7 @@ _PILLOW_PIXEL_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2
 """Of one pixel in Pillow's memory; 4 for all other modes."""
 
 
-def decode_cost(header: Header, spec: ImageSpec, file_bytes: int) -> int:
+def decode_cost(header: Header, spec: ImageSpec, file_bytes: int, *, dtype: str = "uint8") -> int:
     """An upper bound on the anonymous memory, in bytes, that `decode_into` takes.
 
     The file's own bytes are counted, the row is not. The constants were measured, as the
@@ -47,12 +47,17 @@ def decode_cost(header: Header, spec: ImageSpec, file_bytes: int) -> int:
         header: Of the image.
         spec: What the row is to be.
         file_bytes: The file's size.
+        dtype: Of the row.
     """
     target = spec.size or header.size
+    if header.bits == 8 and dtype != "uint8":  # a row of 8 bits first
+        return decode_cost(header, spec, file_bytes) + _area(target) * spec.depth
     if header.format == JPEG:  # twice: a copy is made of one that is not in order
         return _FIXED_BYTES + 2 * file_bytes + int(_jpeg_bytes(header, spec, target))
     copies = OTHER_FORMATS[header.format].file_copies
-    if header.bits > 8 and spec.levels is not None:
+    if header.bits > 8 and (spec.stretch or dtype != "uint8"):
+        if not spec.stretch:
+            return stored_cost(header, file_bytes) + _values_bytes(header, spec, target)
         stretching = _FIXED_BYTES + 2 * file_bytes + _stretching_bytes(header, spec, target)
         return max(stored_cost(header, file_bytes), stretching)
     return _FIXED_BYTES + copies * file_bytes + int(_pillow_bytes(header, spec, target))
@@ -119,6 +124,14 @@ def _stretching_bytes(header: Header, spec: ImageSpec, target: Size) -> int:
     resizing = _resize_bytes(header, header.size, min(channels, spec.depth), spec, target)
     stretched = 2 * _area(header.size) * channels + 3 * _band_bytes(header.size)
     return int(_sample_bytes(header)) + stretched + resizing
+
+
+def _values_bytes(header: Header, spec: ImageSpec, target: Size) -> int:
+    """Values in the dtype of the row (also turned), and what resizes each channel as float32."""
+    fit = fitting(header.size, header.size, spec, target)
+    channels = 1 if header.gray else 3
+    resizing = 2 * _area(header.size) + fit.part.height * fit.becomes[1] + _area(fit.becomes)
+    return 4 * (2 * channels * _area(header.size) + resizing + 3 * _area(fit.becomes))
 
 
 def _band_bytes(size: Size) -> int:

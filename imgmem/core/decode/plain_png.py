@@ -30,7 +30,7 @@ def read_plain_png(data: bytes, header: Header) -> Pixels | None:
         return None
     import cv2  # headers are read without it
 
-    pixels: Pixels | None = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)  # type: ignore[assignment]
+    pixels: Pixels | None = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     shape = (header.height, header.width) + ((3,) if channels == 3 else ())
     if pixels is None or pixels.shape != shape or pixels.dtype != np.uint8:
         return None

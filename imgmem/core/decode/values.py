@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from imgmem.core.decode.geometry import BAND_PIXELS
 from imgmem.core.errors import RejectedImage
+from imgmem.core.specs import ImageSpec
 
 Values = NDArray[Any]
 """(H, W) gray or (H, W, 3) RGB, of any whole or floating-point type."""
@@ -50,6 +51,22 @@ def turned(values: Values, orientation: int) -> Values:
     if orientation in (2, 3, 6, 7):
         values = values[:, ::-1]
     return values[::-1] if orientation in (3, 4, 7, 8) else values
+
+
+def as_dtype(values: Values, dtype: Any, spec: ImageSpec) -> Values:
+    """Values in the dtype of a row; as they are, where levels make them 0-255.
+
+    Raises RejectedImage where the dtype has no room for them.
+    """
+    if spec.stretch:
+        return values
+    if dtype == np.uint16:
+        if values.dtype.kind != "u" or values.dtype.itemsize > 2:
+            detail = f"{values.dtype} pixels do not fit into uint16; keep them as float32"
+            raise RejectedImage("unsupported", detail)
+        return values.astype(np.uint16, copy=False)
+    require_finite(values)
+    return values.astype(np.float32, copy=False)
 
 
 def stretched(values: Values, low: float, high: float) -> NDArray[np.uint8]:

@@ -93,18 +93,19 @@ def scan_headers(
     listing: Listing,
     image: ImageSpec,
     *,
+    dtype: str = "uint8",
     sample: int | None,
     progress: ProgressCallback,
 ) -> HeaderStats:
     """Read the headers of the images that a source listed (of `sample` of them; None: all).
 
-    Images that would be rejected are counted, not raised.
+    dtype: in which rows are made. Images that would be rejected are counted, not raised.
     """
     found = HeaderStats()
     entries = _listed(listing.entries, found)
     chosen = ((entry, 1.0) for entry in entries) if sample is None else _sampled(entries, sample)
     for entry, chance in chosen:
-        _add(source, listing, entry, image, chance, found)
+        _add(source, listing, entry, image, dtype, chance, found)
         if found.examined % _REPORT_EVERY == 0:
             progress(Progress("headers", found.examined, sample or 0, "images"))
     return found
@@ -156,6 +157,7 @@ def _add(
     listing: Listing,
     entry: Entry,
     image: ImageSpec,
+    dtype: str,
     chance: float,
     found: HeaderStats,
 ) -> None:
@@ -177,6 +179,7 @@ def _add(
     found.usable += 1
     found.rows.add(1, 1, chance)
     found.values.add(height * width * image.depth, weight, chance)
-    found.decode_bytes = max(found.decode_bytes, decode_cost(header, image, file_bytes))
+    cost = decode_cost(header, image, file_bytes, dtype=dtype)
+    found.decode_bytes = max(found.decode_bytes, cost)
     if size in found.sizes or len(found.sizes) < MAX_SIZES:
         found.sizes[size] += 1

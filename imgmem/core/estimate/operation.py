@@ -36,7 +36,7 @@ from imgmem.core.sources import Listing, Source, open_source
 from imgmem.core.sources.labeling import Labeling, class_counts, split_counts
 from imgmem.core.sources.scratch import scratch_near
 from imgmem.core.sources.settle import require_images, settle
-from imgmem.core.specs import NAIVE_DTYPES, EstimateSpec, ImageSpec, NaiveDtype, RunSpec
+from imgmem.core.specs import NAIVE_DTYPES, EstimateSpec, ImageSpec, NaiveDtype, RunSpec, row_dtype
 from imgmem.core.storage import store
 from imgmem.core.storage.labels import count_labels
 from imgmem.core.storage.record import Record
@@ -196,7 +196,10 @@ def _of_source(
 ) -> Estimate:
     listing, labeling = settle(source.listing(progress), spec)
     require_images(path, listing, labeling)
-    found = scan_headers(source, listing, spec.image, sample=spec.sample, progress=progress)
+    found = scan_headers(
+        source, listing, spec.image,
+        dtype=row_dtype(spec.dtype, spec.image), sample=spec.sample, progress=progress,
+    )  # fmt: skip
     if not found.usable:
         raise InputError(
             f"no image in {path} can be used{_rejects(found)}",

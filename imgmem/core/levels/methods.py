@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from imgmem.core.levels.histograms import PIXEL_VALUES, PixelSums
+from imgmem.core.levels.histograms import PixelSums
 
 
 @dataclass(frozen=True)
 class Constants:
-    """Offset and scale per channel, on the 0-255 scale, and what to report about them.
+    """Offset and scale per channel, on the scale of the original values, and what to report.
 
     warnings: sentences for the user.
     """
@@ -33,28 +33,28 @@ class NormalizeMethod:
 
     needs_statistics: its constants depend on the pixels of some dataset. exact_ends: it
     promises 0 and 1 as the ends of its values, which arithmetic in float32 may miss by a bit.
-    constants: from the sums of the rows that it is to be taken from; None where the user
-    gives the constants.
+    constants: from the sums of the rows that it is to be taken from, and the highest value
+    that rows can hold; None where the user gives the constants.
     """
 
     needs_statistics: bool
     exact_ends: bool
-    constants: Callable[[PixelSums], Constants] | None
+    constants: Callable[[PixelSums, int], Constants] | None
 
 
-def _standardize(sums: PixelSums) -> Constants:
+def _standardize(sums: PixelSums, _: int) -> Constants:
     mean, std = sums.mean_std()
     scale, warnings = _inverted(std)
     means, stds = tuple(mean.tolist()), tuple(std.tolist())
     return Constants("standardize", means, scale, means, stds, warnings)
 
 
-def _rescale(sums: PixelSums) -> Constants:
+def _rescale(sums: PixelSums, highest: int) -> Constants:
     depth = len(sums.count)
-    return Constants("rescale", (0.0,) * depth, (1 / (PIXEL_VALUES - 1),) * depth)
+    return Constants("rescale", (0.0,) * depth, (1 / highest,) * depth)
 
 
-def _minmax(sums: PixelSums) -> Constants:
+def _minmax(sums: PixelSums, _: int) -> Constants:
     low, high = sums.minimum.astype(np.float64), sums.maximum.astype(np.float64)
     scale, warnings = _inverted(high - low)
     return Constants("minmax", tuple(low.tolist()), scale, warnings=warnings)

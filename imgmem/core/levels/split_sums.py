@@ -18,8 +18,13 @@ SplitSums = tuple[int, PixelSums]
 """The number of a split, and the sums of some of its rows."""
 
 
-def sums_by_split(images: NDArray[np.uint8], splits: Sequence[int]) -> list[SplitSums]:
-    """The sums of each run of (n, H, W, C) images whose `splits`, (n,), are the same."""
+def sums_by_split(images: NDArray[Any], splits: Sequence[int]) -> list[SplitSums]:
+    """The sums of each run of (n, H, W, C) images whose `splits`, (n,), are the same.
+
+    None of floats: their sums would depend on the chunks.
+    """
+    if images.dtype.kind == "f":
+        return []
     depth = images.shape[3]
     pixels_each = images[0, :, :, 0].size if len(images) else 1
     planes = np.empty((depth, min(_AT_ONCE, max(1, len(images)) * pixels_each)), np.uint8)
@@ -31,7 +36,9 @@ def sums_by_split(images: NDArray[np.uint8], splits: Sequence[int]) -> list[Spli
     ]
 
 
-def _sums(pixels: NDArray[np.uint8], planes: NDArray[np.uint8]) -> PixelSums:
+def _sums(pixels: NDArray[Any], planes: NDArray[np.uint8]) -> PixelSums:
+    if pixels.dtype != np.uint8:
+        return PixelSums.of_pixels(pixels, planes)
     found = PixelSums.none(pixels.shape[1])
     for start, stop in row_ranges(len(pixels), planes.shape[1]):
         found += PixelSums.of_pixels(pixels[start:stop], planes, ends=not found.have_all_ends)
@@ -52,9 +59,15 @@ def decoded(data: bytes, depth: int) -> dict[int, PixelSums]:
     records = np.frombuffer(data, "<i8").reshape(-1, 1 + len(_FIGURES) * depth)
     found: dict[int, PixelSums] = {}
     for split, *figures in records.tolist():
-        sums = PixelSums(*np.array(figures, np.int64).reshape(len(_FIGURES), depth))
+        sums = _of_figures(np.array(figures, np.int64).reshape(len(_FIGURES), depth))
         found[split] = found[split] + sums if split in found else sums
     return found
+
+
+def _of_figures(figures: NDArray[Any]) -> PixelSums:
+    """Sums of (5, C) figures; the squares of several may be beyond int64."""
+    count, total, squares, minimum, maximum = figures
+    return PixelSums(count, total, squares.astype(object), minimum, maximum)
 
 
 def as_field(sums: PixelSums) -> dict[str, Any]:
@@ -68,9 +81,10 @@ def from_field(value: Any, depth: int) -> PixelSums:
     try:
         figures = [value[name] for name in _FIGURES]
         figures[0] = [figures[0]] * depth
-        array = np.array(figures)
+        whole = all(type(number) is int for figure in figures for number in figure)
+        lengths = {len(figure) for figure in figures}
     except (KeyError, TypeError):
         raise ValueError("sums of a split lack a figure") from None
-    if array.shape != (len(_FIGURES), depth) or array.dtype != np.int64:
+    if not whole or lengths != {depth}:
         raise ValueError("sums of a split are not whole numbers of each channel")
-    return PixelSums(*array)
+    return _of_figures(np.array(figures, object))

@@ -6,6 +6,7 @@ import stat
 import numpy as np
 
 from imgmem.core.errors import DatasetError, UsageError
+from imgmem.core.levels import lookup
 from imgmem.core.levels.methods import METHODS, Constants
 from imgmem.core.messages import command, option
 from imgmem.core.normalize import constants
@@ -22,15 +23,22 @@ def item_bytes(dtype: str) -> int:
 
 def require_possible(job: Job, record: Record, spec: NormalizeSpec) -> None:
     """UsageError or DatasetError unless `spec` can be applied to the features of `record`."""
-    if spec.on_read and record.dtype != "uint8":
+    constants.require_whole_values(job.path, record)
+    if spec.on_read and record.dtype not in ("uint8", "uint16"):
         raise UsageError(
-            f"{option('on_read')} requires uint8 features; these are {record.dtype}",
+            f"{option('on_read')} requires uint8 or uint16 features; these are {record.dtype}",
             hint="Leave it out, and normalize them in place.",
         )
     if not spec.on_read and item_bytes(spec.dtype) < item_bytes(record.dtype):
         raise UsageError(
             f"{record.dtype} features would lose precision as {spec.dtype}",
             hint=f"Leave out {option('dtype', spec.dtype)}, or build the dataset as uint8.",
+        )
+    if (record.dtype, spec.dtype) == ("uint16", "float16") and not (job.to or spec.on_read):
+        raise UsageError(
+            "float16 has no room for 65,536 values, so uint16 features could not be restored",
+            hint=f"Use {option('dtype', 'float32')}, {option('on_read', True)}, or "
+            f"{option('to', 'NEW')}, which leaves the original as it is.",
         )
     if job.to is not None and record.normalization is not None:
         raise DatasetError(
@@ -41,6 +49,15 @@ def require_possible(job: Job, record: Record, spec: NormalizeSpec) -> None:
             path=job.path,
         )
     require_target(job, on_read=spec.on_read)
+
+
+def require_restorable(path: str, done: Normalization) -> None:
+    """UsageError for values from which the original cannot be computed."""
+    if lookup.is_rounded(done) and not done.on_read:
+        raise UsageError(
+            f"{path} holds uint16 values as float16, which has no room for all of them",
+            hint="Use the dataset that it was made from.",
+        )
 
 
 def require_target(job: Job, *, on_read: bool) -> None:
@@ -124,4 +141,4 @@ def foreign_constants(job: Job, spec: NormalizeSpec, record: Record) -> Constant
     """Constants that do not come from the dataset itself; None where they do."""
     if spec.stats_from is not None:
         return constants.foreign(spec, record, run=job.run, progress=job.progress)
-    return constants.given(spec, record.shape[3]) if spec.method == "given" else None
+    return constants.given(spec, record) if spec.method == "given" else None

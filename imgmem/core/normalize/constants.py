@@ -23,7 +23,6 @@ from imgmem.core.storage.durable import File
 from imgmem.core.storage.locks import Lock
 from imgmem.core.storage.record import Normalization, Record
 
-_MAX = 255
 _CHOICES = (
     "mean", "std", "scale", "stats_from", "stats_split", "allow_mismatch", "method", "dtype",
     "on_read",
@@ -122,32 +121,46 @@ def _as_given(spec: NormalizeSpec) -> dict[str, Any]:
     }
 
 
-def own(spec: NormalizeSpec, sums: PixelSums) -> Constants:
-    """Constants from the statistics of one dataset, for methods that are not given any."""
+def own(spec: NormalizeSpec, sums: PixelSums, highest: int) -> Constants:
+    """Constants from the statistics of one dataset, for methods that are not given any.
+
+    highest: the highest value that its rows can hold.
+    """
     make = METHODS[spec.method].constants
     assert make is not None, "the method 'given' has no statistics"
-    return make(sums)
+    return make(sums, highest)
 
 
-def given(spec: NormalizeSpec, depth: int) -> Constants:
+def given(spec: NormalizeSpec, record: Record) -> Constants:
     """Constants from mean and std, on whichever scale they are."""
+    depth, highest = record.shape[3], record.highest
+    _check_scale(spec, highest)
     assert spec.mean is not None and spec.std is not None
     mean, std = (_per_channel(numbers, depth) for numbers in (spec.mean, spec.std))
     if not (np.isfinite([mean, std]).all() and (std > 0).all()):
         raise UsageError(
             f"{option('mean')} and {option('std')} must be finite, and {option('std')} above 0"
         )
-    factor = _MAX / (spec.scale or _scale_of(mean, std))
+    factor = highest / (spec.scale or _scale_of(mean, std, highest))
     mean, std = mean * factor, std * factor
     means, stds = tuple(mean.tolist()), tuple(std.tolist())
     return Constants("given", means, tuple((1 / std).tolist()), means, stds)
+
+
+def _check_scale(spec: NormalizeSpec, highest: int) -> None:
+    if spec.scale not in (None, 1, highest):
+        raise UsageError(
+            f"{option('scale', spec.scale)} is not the range of these features, which hold values "
+            f"up to {highest}",
+            hint=f"Give {option('scale', 1)} or {option('scale', highest)}.",
+        )
 
 
 def notes(spec: NormalizeSpec) -> tuple[Message, ...]:
     """What was inferred about the given constants: that all of them are on the scale 0 to 1."""
     if spec.mean is None or spec.std is None or spec.scale:
         return ()
-    if _scale_of(np.array(spec.mean), np.array(spec.std)) != 1:
+    if not _is_to_one(np.array(spec.mean), np.array(spec.std)):
         return ()
     return (
         Message(
@@ -167,15 +180,19 @@ def _per_channel(numbers: Sequence[float], depth: int) -> npt.NDArray[np.float64
     return np.resize(np.array(numbers, np.float64), depth)
 
 
-def _scale_of(mean: npt.NDArray[np.float64], std: npt.NDArray[np.float64]) -> int:
-    if (mean <= 1).all() and (std <= 1).all():
+def _is_to_one(mean: npt.NDArray[np.float64], std: npt.NDArray[np.float64]) -> bool:
+    return bool((mean <= 1).all() and (std <= 1).all())
+
+
+def _scale_of(mean: npt.NDArray[np.float64], std: npt.NDArray[np.float64], highest: int) -> int:
+    if _is_to_one(mean, std):
         return 1
     if (mean > 1).all():
-        return _MAX
+        return highest
     raise UsageError(
         f"{option('mean')} and {option('std')} mix values above and below 1; pass "
         f"{option('scale')}",
-        hint=f"Give {option('scale', 1)} (pixels from 0 to 1) or {option('scale', 255)}.",
+        hint=f"Give {option('scale', 1)} (pixels from 0 to 1) or {option('scale', highest)}.",
     )
 
 
@@ -197,13 +214,31 @@ def foreign(
                 f"{path} has {record.shape[3]} channels, this dataset has {depth}",
                 hint="Both must be rgb, or both gray.",
             )
+        if record.highest != ours.highest:
+            raise UsageError(
+                f"{path} has values up to {record.highest}, this dataset up to {ours.highest}",
+                hint="Build both with the same dtype.",
+            )
+        require_whole_values(path, record)
         if not spec.allow_mismatch:
             image_options.require_same(path, record.image, ours.image, "stats_from")
         if record.normalization is not None:
             _require_no_split(spec, path)
             return _recorded(spec, path, record.normalization)
         rows = ranges_of(record, statistics_split(spec, path, record))
-        return own(spec, _sums_of(path, record, rows, run=run, progress=progress))
+        sums = _sums_of(path, record, rows, run=run, progress=progress)
+        return own(spec, sums, record.highest)
+
+
+def require_whole_values(path: str, record: Record) -> None:
+    """UsageError for features that are floats of any range: they could not be restored."""
+    if record.unscaled:
+        raise UsageError(
+            f"{path} holds unscaled floats ({option('levels', 'none')}), which could not be "
+            "restored exactly after they were normalized",
+            hint="Give mean and std to whatever reads the batches, or build with "
+            f"{option('dtype', 'uint16')} or with {option('levels', '0,4095')}.",
+        )
 
 
 def _require_no_split(spec: NormalizeSpec, path: str) -> None:

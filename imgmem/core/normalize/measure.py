@@ -10,8 +10,8 @@ import numpy.typing as npt
 from imgmem.core.chunks import row_ranges
 from imgmem.core.errors import DatasetError
 from imgmem.core.levels import lookup
-from imgmem.core.levels.histograms import PIXEL_VALUES, PixelSums
-from imgmem.core.levels.to_uint8 import to_uint8_exact
+from imgmem.core.levels.histograms import PixelSums, no_counts
+from imgmem.core.levels.to_uint8 import to_whole_exact
 from imgmem.core.normalize.recode import Chunking, Crcs, in_threads, read_chunk, window_of
 from imgmem.core.progress import STATISTICS, Progress, ProgressCallback
 from imgmem.core.specs import RunSpec
@@ -38,11 +38,11 @@ class Measured:
 
 @dataclass(frozen=True)
 class _Buffers:
-    """Arrays for one chunk: as it is read, its pixel values, and these channel by channel."""
+    """Arrays for one chunk: as it is read, its whole values, and these channel by channel."""
 
     source: npt.NDArray[Any]
-    gray: lookup.Gray
-    planes: lookup.Gray
+    whole: lookup.Whole
+    planes: npt.NDArray[np.uint8]
 
 
 def measure(
@@ -54,8 +54,8 @@ def measure(
     run: RunSpec,
     progress: ProgressCallback,
 ) -> Measured:
-    """Read all features, uint8 or whole pixel values in float, and sum the levels in `rows`,
-    (start, stop) of some.
+    """Read all features, whole numbers of any type, and sum the values in `rows`, (start, stop) of
+    some.
 
     Raises DatasetError where the checksums do not match, or holds other values.
     """
@@ -100,6 +100,7 @@ class _Reader:
         self._features = features
         self._side = side
         self._dtype = side.features_header.dtype
+        self._highest = side.highest
         self._depth = side.shape[3]
         self._chunking = chunking
         per_row = chunking.values // side.shape[0]
@@ -109,21 +110,21 @@ class _Reader:
     @property
     def cost(self) -> int:
         """Bytes that one chunk under way takes."""
-        gray = self._dtype != np.uint8
-        return self._chunking.longest * (self._dtype.itemsize + gray) + self._depth * self._at_once
+        whole = self._dtype.kind != "u"
+        return self._chunking.longest * (self._dtype.itemsize + whole) + self._depth * self._at_once
 
     def buffers(self) -> _Buffers:
         values = self._chunking.longest
         source = np.empty(values, self._dtype)
-        gray = source if source.dtype == np.uint8 else np.empty(values, np.uint8)
-        return _Buffers(source, gray, np.empty((self._depth, self._at_once), np.uint8))
+        whole = source if source.dtype.kind == "u" else np.empty(values, np.uint8)
+        return _Buffers(source, whole, np.empty((self._depth, self._at_once), np.uint8))
 
     def __call__(self, task: tuple[int, _Buffers]) -> tuple[int, PixelSums]:
         chunk, buffers = task
         start, stop = self._chunking.bounds(chunk)
-        source, gray = buffers.source[: stop - start], buffers.gray[: stop - start]
+        source, whole = buffers.source[: stop - start], buffers.whole[: stop - start]
         read_chunk(self._features, self._chunking.region(self._side, chunk), source)
-        if source.dtype != np.uint8 and not to_uint8_exact(source, gray):
+        if whole.dtype != source.dtype and not to_whole_exact(source, whole):
             raise store.damaged(
                 self._features.path, "it holds values that are not whole numbers from 0 to 255"
             )
@@ -131,21 +132,23 @@ class _Reader:
         for wanted in self._wanted:
             low, high = (min(max(bound, start), stop) for bound in wanted)
             if low < high:
-                part = gray[low - start : high - start]
-                sums += _sums(part, low % self._depth, buffers.planes)
+                part = whole[low - start : high - start]
+                sums += _sums(part, low % self._depth, buffers.planes, self._highest)
         return crc32(source.data), sums
 
 
-def _sums(gray: lookup.Gray, phase: int, planes: lookup.Gray) -> PixelSums:
-    """The sums of flat, interleaved levels, of which the first is of channel `phase`."""
+def _sums(
+    whole: lookup.Whole, phase: int, planes: npt.NDArray[np.uint8], highest: int
+) -> PixelSums:
+    """The sums of flat, interleaved values, of which the first is of channel `phase`."""
     depth = len(planes)
-    head = min(-phase % depth, len(gray))
-    body = (len(gray) - head) // depth * depth
-    counts = np.zeros((depth, PIXEL_VALUES), np.int64)
-    loose = np.r_[0:head, head + body : len(gray)]
-    np.add.at(counts, ((loose + phase) % depth, gray[loose]), 1)
+    head = min(-phase % depth, len(whole))
+    body = (len(whole) - head) // depth * depth
+    counts = no_counts(depth, highest)
+    loose = np.r_[0:head, head + body : len(whole)]
+    np.add.at(counts, ((loose + phase) % depth, whole[loose]), 1)
     sums = PixelSums.of(counts)
     for start, stop in row_ranges(body, planes.size):
-        pixels = gray[head + start : head + stop].reshape(-1, depth)
+        pixels = whole[head + start : head + stop].reshape(-1, depth)
         sums += PixelSums.of_pixels(pixels, planes)
     return sums

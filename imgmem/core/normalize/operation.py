@@ -9,7 +9,12 @@ import numpy as np
 from imgmem.core.levels import lookup
 from imgmem.core.machine import memory, process
 from imgmem.core.normalize import constants, rewrite
-from imgmem.core.normalize.checks import require_possible, require_same, require_target
+from imgmem.core.normalize.checks import (
+    require_possible,
+    require_restorable,
+    require_same,
+    require_target,
+)
 from imgmem.core.normalize.job import Job, Path, at_work
 from imgmem.core.normalize.journal import RewriteState
 from imgmem.core.normalize.plans import find_constants, normalization_of, plan_apply, plan_undo
@@ -189,6 +194,7 @@ def _undone(job: Job) -> Outcome:
     done = record.normalization
     if done is None:
         return "not normalized", record, ()
+    require_restorable(job.path, done)
     require_target(job, on_read=done.on_read)
     if done.on_read:
         return "undone", _write_record(job, replace(record, normalization=None)), ()

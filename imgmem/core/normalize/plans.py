@@ -25,7 +25,7 @@ def find_constants(job: Job, record: Record, spec: NormalizeSpec) -> tuple[Const
     chunking = Chunking.of(record, max(record.dtype, spec.dtype, key=item_bytes))
     with File(job.features, writable=False) as features:
         found = measure(features, record, chunking, rows=rows, run=job.run, progress=job.progress)
-    return foreign or constants.own(spec, found.sums), found
+    return foreign or constants.own(spec, found.sums, record.highest), found
 
 
 def normalization_of(

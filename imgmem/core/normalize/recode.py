@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from imgmem.core import forecast
 from imgmem.core.levels import lookup
-from imgmem.core.levels.to_uint8 import to_uint8_exact
+from imgmem.core.levels.to_uint8 import to_whole_exact
 from imgmem.core.machine import memory
 from imgmem.core.machine.pipeline import in_order
 from imgmem.core.specs import RunSpec
@@ -191,13 +191,13 @@ def window_of(cost: int, run: RunSpec) -> int:
 
 
 class _Buffers:
-    """Arrays for one chunk: as it is read, as it becomes, and its pixel values in between."""
+    """Arrays for one chunk: as it is read, as it becomes, and its whole values in between."""
 
     def __init__(self, values: int, source: np.dtype[Any], result: np.dtype[Any]) -> None:
         self.source = np.empty(values, source)
         self.result = np.empty(values, result)
-        owned = [array for array in (self.source, self.result) if array.dtype == np.uint8]
-        self.gray = owned[0] if owned else np.empty(values, np.uint8)
+        owned = [array for array in (self.source, self.result) if array.dtype.kind == "u"]
+        self.whole = owned[0] if owned else np.empty(values, np.uint8)
 
 
 class _Recoder:
@@ -224,24 +224,24 @@ class _Recoder:
     def __call__(self, task: tuple[int, _Buffers]) -> Recoded:
         chunk, buffers = task
         start, stop = self._chunking.bounds(chunk)
-        source, result, gray = (
-            array[: stop - start] for array in (buffers.source, buffers.result, buffers.gray)
+        source, result, whole = (
+            array[: stop - start] for array in (buffers.source, buffers.result, buffers.whole)
         )
         read_chunk(self._features, self._chunking.region(self._source, chunk), source)
-        self._convert(source, result, gray, start % self._rewrite.original.shape[3])
+        self._convert(source, result, whole, start % self._rewrite.original.shape[3])
         return Recoded(chunk, source, result, crc32(source.data), crc32(result.data))
 
     def _convert(
-        self, source: npt.NDArray[Any], result: npt.NDArray[Any], gray: lookup.Gray, phase: int
+        self, source: npt.NDArray[Any], result: npt.NDArray[Any], whole: lookup.Whole, phase: int
     ) -> None:
         if self._direction == "apply":
-            if gray is not source:
-                to_uint8_exact(source, gray)  # known to be; checksums tell if not any more
-            lookup.apply(gray, self._table, phase, result)
+            if whole is not source:
+                to_whole_exact(source, whole)  # known to be; checksums tell if not any more
+            lookup.apply(whole, self._table, phase, result)
         else:
-            lookup.restore(source, self._rewrite.normalization, phase, gray)
-            if gray is not result:
-                np.copyto(result, gray)
+            lookup.restore(source, self._rewrite.normalization, phase, whole)
+            if whole is not result:
+                np.copyto(result, whole)
 
 
 def read_chunk(features: File, region: Region, out: npt.NDArray[Any]) -> None:

@@ -82,15 +82,21 @@ class ImageOptions(TypedDict, total=False):
     levels: Annotated[
         str | Sequence[float] | None,
         Option(
-            "Values of the files that become 0 and 255, e.g. 0,4095 for 12 bits in 16.", PIXELS,
-            parse=values.levels, metavar="LOW,HIGH", default="the format's whole range",
+            "Values of the files that become 0 and 255, e.g. 0,4095 for 12 bits in 16; none: "
+            f"keep them, with {option('dtype', 'float32')}.",
+            PIXELS, parse=values.levels, metavar="LOW,HIGH|none",
+            default="the format's whole range",
         ),
     ]  # fmt: skip
     max_pixels: Annotated[
         int, Option("Reject larger images without decoding them.", PIXELS, least=1)
     ]
     dtype: Annotated[
-        specs.BuildDtype, Option("dtype of X.npy; pixel values are 0-255 either way.", PIXELS)
+        specs.BuildDtype,
+        Option(
+            "dtype of X.npy. uint8, float32: pixel values 0-255; uint16: the values of the files.",
+            PIXELS,
+        ),
     ]
 
 
@@ -295,10 +301,10 @@ class NormalizeOptions(UndoOptions, total=False):
         Option("Per-channel std to divide by.", METHOD, parse=values.numbers, metavar="NUMBER,…"),
     ]
     scale: Annotated[
-        Literal[1, 255, "1", "255"] | None,
+        Literal[1, 255, 65535, "1", "255", "65535"] | None,
         Option(
             f"Pixel range that {option('mean')} and {option('std')} refer to.", METHOD,
-            parse=values.pixel_scale, metavar="[1|255]", default="1 if all are at most 1",
+            parse=values.pixel_scale, metavar="[1|255|65535]", default="1 if all are at most 1",
         ),
     ]  # fmt: skip
     stats_from: Annotated[
@@ -318,7 +324,7 @@ class NormalizeOptions(UndoOptions, total=False):
         ),
     ]  # fmt: skip
     dtype: Annotated[specs.FloatDtype, Option("Output dtype.", OUTPUT)]
-    on_read: Annotated[bool, Option("Keep uint8 on disk; normalize on read.", OUTPUT)]
+    on_read: Annotated[bool, Option("Keep uint8 or uint16 on disk; normalize on read.", OUTPUT)]
     undo: Annotated[bool, Option("Restore the original data.", OUTPUT, variable=False)]
 
 

@@ -58,12 +58,14 @@ def background(value: Any) -> tuple[int, ...] | str:
     return tuple(map(int, parts))
 
 
-def levels(value: Any) -> tuple[float, float]:
-    """ "0,4095" or (0, 4095) as the lowest and the highest value."""
+def levels(value: Any) -> tuple[float, float] | str:
+    """ "0,4095" or (0, 4095) as the lowest and the highest value; "none" as it is."""
+    if value == "none":
+        return "none"
     try:
         low, high = map(float, value.split(",") if isinstance(value, str) else value)
     except (TypeError, ValueError):
-        raise ValueError(f"invalid levels {value!r}; use LOW,HIGH, e.g. 0,4095") from None
+        raise ValueError(f"invalid levels {value!r}; use LOW,HIGH, e.g. 0,4095, or none") from None
     if not (isfinite(low) and isfinite(high) and low < high):
         raise ValueError(f"invalid levels {value!r}; LOW must be below HIGH")
     return low, high
@@ -193,9 +195,9 @@ def numbers(value: Any) -> tuple[float, ...]:
 
 
 def pixel_scale(value: Any) -> int:
-    """1 or 255."""
-    if str(value) not in ("1", "255"):
-        raise ValueError(f"invalid scale {value!r}; use 1 or 255")
+    """1, 255 or 65535."""
+    if str(value) not in ("1", "255", "65535"):
+        raise ValueError(f"invalid scale {value!r}; use 1, 255 or 65535")
     return int(value)
 
 

@@ -1,8 +1,8 @@
 """From rows as stored to the values that a reader wants.
 
 Stored uint8 goes through the same table of 256 values per channel that `normalize` uses, or
-through the arithmetic that makes the table, so what is normalized on read equals, bit for bit,
-what `normalize` would have written.
+through the arithmetic that makes the table; uint16 likewise, by NumPy. So what is normalized on
+read equals, bit for bit, what `normalize` would have written.
 """
 
 from collections.abc import Callable, Sequence
@@ -75,10 +75,16 @@ def plan_conversion(
     normalization = _normalization(record, normalize, split)
     stored = np.dtype(record.dtype)
     wanted = np.dtype(dtype or (normalization.dtype if normalization else stored))
-    if wanted == np.uint8 and (stored != np.uint8 or normalization is not None):
+    if wanted.kind == "u" and (stored.kind != "u" or normalization or wanted < stored):
         raise UsageError(
-            "normalized or floating-point images do not fit into uint8",
-            hint='Omit dtype="uint8", or pass normalize=False.',
+            f"these images do not fit into {wanted}: they are {stored}"
+            f"{', normalized on reading' if normalization else ''}",
+            hint=f'Omit dtype="{wanted}"{", or pass normalize=False" if normalization else ""}.',
+        )
+    if stored == np.uint16 and wanted == np.float16 and not normalization:
+        raise UsageError(
+            "float16 has no room for the values of uint16 rows",
+            hint='Pass dtype="float32", or normalize=(mean, std).',
         )
     return Conversion(stored, wanted, layout, normalization)
 
@@ -137,7 +143,11 @@ def _own(record: Record, method: str, split: SplitChoice) -> Normalization:
     make = METHODS[method].constants
     if make is None:
         raise UsageError(f"invalid normalize {method!r}", hint="Pass (mean, std) instead.")
-    found = make(sums_of(record, split, "the dataset"))
+    if record.unscaled:
+        raise UsageError(
+            f"unscaled floats have no sums for {method!r}", hint="Pass (mean, std) instead."
+        )
+    found = make(sums_of(record, split, "the dataset"), record.highest)
     return Normalization(
         method=method,
         offset=found.offset,
@@ -155,7 +165,7 @@ def _given(record: Record, mean: Sequence[float], std: Sequence[float]) -> Norma
     if len(mean) != depth or len(std) != depth:
         raise UsageError(
             f"mean and std need {depth} numbers each, one per channel",
-            hint="They are on the scale of pixel values, 0 to 255.",
+            hint=f"They are on the scale of the values, 0 to {record.highest}.",
         )
     if not (np.isfinite([*mean, *std]).all() and min(std) > 0):
         raise UsageError("mean and std must be finite numbers, and std above 0")
@@ -179,9 +189,12 @@ class Converter:
         self._tables: list[Images] | None = None
         self._lines: tuple[Images, Images] | None = None
         self._planes: tuple[Images, Images] | None = None
+        self._wide: Images | None = None
         normalization = conversion.normalization
         if normalization is None:
             return
+        if conversion.stored == np.uint16 and not self._is_faster_computed(normalization):
+            self._wide = lookup.table(replace(normalization, dtype=conversion.wanted.name))
         if conversion.stored == np.uint8:
             tables = lookup.table(replace(normalization, dtype=conversion.wanted.name))
             self._tables = list(map(_as_bits, tables))
@@ -197,7 +210,9 @@ class Converter:
         if self._conversion.wanted != np.float32:
             return False
         if self._tables is None:
-            return True
+            return not (
+                self._conversion.stored == np.uint16 and METHODS[normalization.method].exact_ends
+            )
         several = self._all.size > PIXEL_VALUES
         return several and not METHODS[normalization.method].exact_ends
 
@@ -273,6 +288,8 @@ class Converter:
         """All channels, or one of them."""
         if self._conversion.normalization is None:
             np.copyto(out, source, casting="unsafe")
+        elif self._wide is not None:
+            self._look_up_wide(source, out, channel)
         elif self._tables is not None:
             _look_up(source, self._all if channel is None else self._tables[channel], out)
         else:
@@ -280,6 +297,15 @@ class Converter:
             constants = lookup.constants(self._conversion.normalization, np.float32)
             offset, scale = (each[part] for each in constants)
             np.copyto(out, (source - offset) * scale, casting="unsafe")
+
+    def _look_up_wide(self, source: Images, out: Images, channel: int | None) -> None:
+        """Values of uint16, all channels (the last axis) or one of them."""
+        assert self._wide is not None
+        if channel is not None:
+            np.copyto(out, self._wide[channel][source])
+            return
+        for number, line in enumerate(self._wide):
+            np.copyto(out[..., number], line[source[..., number]])
 
 
 def _line_rows(height: int, width: int) -> int:

@@ -103,7 +103,7 @@ class Dataset:
 
     @cached_property
     def images(self) -> Images:
-        """(N, H, W, C) as stored: a read-only memory map, uint8, float16 or float32.
+        """(N, H, W, C) as stored: a read-only memory map, uint8, uint16, float16 or float32.
 
         Raises UsageError for several splits that are not next to each other in the file.
         """
@@ -282,13 +282,13 @@ class Dataset:
             balanced: True or "oversample", "undersample", or False. See `OrderSpec`.
             normalize: True applies what `imgmem normalize --on-read` has recorded (of folds,
                 with the constants of the rows that are trained on), False returns the values as
-                stored, (mean, std) on the scale of pixel values 0–255 returns
-                (value - mean) / std. "standardize" and "minmax" take the constants of the rows
-                that are trained on: those of a reader of "!fold3", the other folds for one of
-                "fold3", else train. A choice of splits, e.g. "!fold3", standardizes with the
-                constants of its rows.
-            dtype: "uint8", "float32" or "float16"; None for float32 (or as recorded) where
-                normalized on read, else as stored.
+                stored, (mean, std) on the scale of the original values (0–255, or up to 65535
+                for uint16) returns (value - mean) / std. "standardize" and "minmax" take the
+                constants of the rows that are trained on: those of a reader of "!fold3", the
+                other folds for one of "fold3", else train. A choice of splits, e.g. "!fold3",
+                standardizes with the constants of its rows.
+            dtype: "uint8", "uint16", "float32" or "float16"; None for float32 (or as recorded)
+                where normalized on read, else as stored.
             spec: How batches are handed out.
             options: Fields of `BatchSpec` by name; they replace those of `spec`.
 

@@ -51,7 +51,7 @@ def page(dataset: "Dataset", rows: NDArray[Any]) -> str:
     text = f"<code>{escape(described(dataset))}</code>"
     if not len(rows):
         return text
-    sheet = np.hstack([_small(image) for image in to_uint8(rows, dataset.normalization)])
+    sheet = np.hstack([_small(image) for image in to_uint8(rows, dataset.record)])
     order = cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR) if sheet.ndim == 3 else sheet
     data = b64encode(cv2.imencode(".png", order)[1].tobytes()).decode()
     return f'{text}<br><img alt="some images" src="data:image/png;base64,{data}">'

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypedDict, get_args
 Order = Literal["sequential", "random", "blocks"]
 Balance = Literal["oversample", "undersample"]
 Layout = Literal["NHWC", "NCHW"]
-BatchDtype = Literal["uint8", "float32", "float16"]
+BatchDtype = Literal["uint8", "uint16", "float32", "float16"]
 ORDERS: tuple[str, ...] = get_args(Order)
 BALANCES: tuple[str, ...] = get_args(Balance)
 LAYOUTS: tuple[str, ...] = get_args(Layout)

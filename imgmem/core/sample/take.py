@@ -64,7 +64,7 @@ def take(path: str | os.PathLike[str], spec: SampleSpec) -> Sample:
             groups=tuple((group.title, len(group.rows)) for group in chosen),
             sources=tuple(sources[row] for row in rows.tolist()),
             images=reader_for(dataset)(rows) if done and done.on_read else stored,
-            pixels=to_uint8(stored, done),
+            pixels=to_uint8(stored, dataset.record),
             labels=None if dataset.labels is None else dataset.labels[rows],
         )
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imgmem.core.errors import DatasetError, RejectedImage
+from imgmem.core.errors import DatasetError, InputError, RejectedImage
 from imgmem.core.messages import Message, option
 from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.rows.origins import ROW_COLUMNS
@@ -27,6 +27,7 @@ from imgmem.core.storage.targets import CLASS, MULTILABEL, NUMBER, SEPARATOR, in
 
 if TYPE_CHECKING:
     from imgmem.core.levels import lookup
+    from imgmem.core.storage.record import Record
 
 
 def is_dataset(path: str) -> bool:
@@ -34,6 +35,15 @@ def is_dataset(path: str) -> bool:
     names = (store.RECORD, store.FEATURES, store.MOVED)
     record, features, moved = (os.path.lexists(os.path.join(path, name)) for name in names)
     return record and (features or moved)
+
+
+def _require_whole_values(path: str, record: "Record") -> None:
+    """Raises InputError for rows that no image file holds."""
+    if record.unscaled:
+        raise InputError(
+            f"{path} holds unscaled floats, and cannot be a source",
+            hint="Build from the images that it was made of.",
+        )
 
 
 class DatasetSource:
@@ -49,14 +59,16 @@ class DatasetSource:
         try:
             self._record = store.read_record(path)
             store.check_arrays(path, self._record)
+            _require_whole_values(path, self._record)
             self._columns = self._read_columns()
             self._blob = open_blob(os.path.join(path, store.FEATURES))
         except BaseException:
             self._lock.release()
             raise
         rows, height, width, depth = self._record.shape
+        highest = self._record.highest
         self._rows = rows
-        self._image_header = f"P{6 if depth == 3 else 5}\n{width} {height}\n255\n".encode()
+        self._image_header = f"P{6 if depth == 3 else 5}\n{width} {height}\n{highest}\n".encode()
         self._size = f"{height}×{width}"
         self._labeled = labels and self._record.labeled
         self._target = (self._record.target or CLASS) if self._labeled else CLASS
@@ -101,7 +113,8 @@ class DatasetSource:
         header = self._record.features_header
         return Entry(
             name=cells["path"],
-            size=len(self._image_header) + header.row_bytes // header.dtype.itemsize,
+            size=len(self._image_header)
+            + header.row_bytes // header.dtype.itemsize * self._value_bytes,
             mtime_ns=self._blob.mtime_ns,
             label=self._label(row, cells) if self._labeled else None,
             split=(cells["split"] or None) if self._auto_split else None,
@@ -158,27 +171,31 @@ class DatasetSource:
         header = self._record.features_header
         offset = HEADER_BYTES + int(locator[0]) * header.row_bytes
         stored = np.frombuffer(self._blob.image(header.row_bytes, offset), header.dtype)
-        return self._image_header + self._gray_levels(stored).tobytes()
+        return self._image_header + self._whole(stored).astype(f">u{self._value_bytes}").tobytes()
 
-    def _gray_levels(self, stored: "lookup.Values") -> "lookup.Gray":
-        """The uint8 levels of a flat row. Raises RejectedImage for values that are of none."""
+    @property
+    def _value_bytes(self) -> int:
+        return 2 if self._record.highest > 255 else 1
+
+    def _whole(self, stored: "lookup.Values") -> "lookup.Whole":
+        """The original values of a flat row. Raises RejectedImage for values that are of none."""
         from imgmem.core.levels import lookup  # needs OpenCV, which listing does not
-        from imgmem.core.levels.to_uint8 import to_uint8_exact
+        from imgmem.core.levels.to_uint8 import to_whole_exact
 
-        if stored.dtype == np.uint8:
+        if stored.dtype.kind == "u":
             return stored
-        gray = np.empty(len(stored), np.uint8)
+        whole = np.empty(len(stored), f"u{self._value_bytes}")
         normalization = self._record.normalization
         if normalization is None:
-            exact = to_uint8_exact(stored, gray)
+            exact = to_whole_exact(stored, whole)
         else:
-            lookup.restore(stored, normalization, 0, gray)
+            lookup.restore(stored, normalization, 0, whole)
             again = np.empty_like(stored)
-            lookup.apply(gray, lookup.table(normalization), 0, again)
+            lookup.apply(whole, lookup.table(normalization), 0, again)
             exact = np.array_equal(again, stored)
         if not exact:
             raise RejectedImage("corrupt", "the row has values that are not pixel values")
-        return gray
+        return whole
 
     def read_head(self, name: str, locator: Locator, length: int) -> bytes:
         return self.read(name, locator)[:length]

@@ -34,8 +34,8 @@ class Channel:
     """One channel of some rows.
 
     mean, std (population), minimum, maximum: of the values as they are stored.
-    nan, infinite: how many values are. histogram: 256 counts, of the pixel values 0-255 that
-    the values stand for, in every `histogram_step`-th row.
+    nan, infinite: how many values are. histogram: counts of the pixel values 0-255 that the
+    values stand for (65,536 of those of uint16), in every `histogram_step`-th row.
     """
 
     mean: float
@@ -74,7 +74,7 @@ class Sources:
 
 @dataclass(frozen=True, slots=True)
 class Standardize:
-    """What `normalize` would use: from which split (None: all rows), in pixel values 0-255.
+    """What `normalize` would use: from which split (None: all rows), in original values.
 
     line: the same for torchvision, on the scale 0 to 1; None where a channel is constant.
     """
@@ -95,8 +95,9 @@ class DatasetStats:
     numbers: where labels are numbers, one for each.
     splits: rows of each. channels: "all" or the split asked for, and each split, to its
     channels. histogram_step: 1 for all but large datasets. standardize: None for a normalized
-    dataset, and for all rows of one with folds and no train. background: share of the pixels
-    that fit=pad added, None for another fit.
+    dataset, and for all rows of one with folds and no train. window: the original values that
+    are shown black and white. background: share of the pixels that fit=pad added, None for
+    another fit.
     notes: what to know about the figures and the findings, in sentences.
     verified: whether all checksums were compared (and found right).
     peak_memory, memory: bytes of anonymous memory that this took, and its budget.
@@ -120,6 +121,7 @@ class DatasetStats:
     target: str | None = None
     label_sets: LabelSets | None = None
     numbers: list[NumberTarget] | None = None
+    window: tuple[float, float] = (0, 255)
     background: float | None = None
     notes: list[str] = field(default_factory=list)
     build: dict[str, Any] = field(default_factory=dict)
@@ -254,6 +256,7 @@ def _described(dataset: Dataset, parts: dict[str, ScanResult]) -> dict[str, Any]
             **{name: _channels(part) for name, part in named.items()},
         },
         "histogram_step": histogram_step(dataset),
+        "window": record.window,
         "standardize": _standardize(dataset, named, whole),
         "normalization": record.normalization,
         "build": record.build,
@@ -262,7 +265,8 @@ def _described(dataset: Dataset, parts: dict[str, ScanResult]) -> dict[str, Any]
 
 def _together(parts: list[ScanResult]) -> ScanResult:
     """The counts of several ranges of rows as one."""
-    whole = ScanResult.none(len(parts[0].histograms))
+    depth, values = parts[0].histograms.shape
+    whole = ScanResult.none(depth, values - 1)
     for part in parts:
         whole.add(part)
     moments = [part.moments for part in parts if part.moments]
@@ -291,18 +295,22 @@ def _standardize(
     dataset: Dataset, named: dict[str, ScanResult], whole: ScanResult
 ) -> Standardize | None:
     """From the train split if there is one, as `normalize` does; pixel values are exact."""
-    if dataset.record.normalization or (dataset.split is None and has_folds(dataset.record)):
+    record = dataset.record
+    folded = dataset.split is None and has_folds(record)
+    if record.normalization or record.unscaled or folded:
         return None
     split = TRAIN if TRAIN in named else dataset.split
     mean, std = named.get(split or "", whole).sums.mean_std()
-    return Standardize(split, mean.tolist(), std.tolist(), _line(mean, std))
+    return Standardize(split, mean.tolist(), std.tolist(), _line(mean, std, dataset.record.highest))
 
 
-def _line(mean: Figures, std: Figures) -> str | None:
-    """The constants as people paste them."""
+def _line(mean: Figures, std: Figures, highest: int) -> str | None:
+    """The constants as people paste them, on the scale 0 to 1."""
     if not (std > 0).all():
         return None
-    means, stds = (", ".join(f"{each / 255:.4f}" for each in figures) for figures in (mean, std))
+    means, stds = (
+        ", ".join(f"{each / highest:.4f}" for each in figures) for figures in (mean, std)
+    )
     return f"Normalize(mean=[{means}], std=[{stds}])"
 
 

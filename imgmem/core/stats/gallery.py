@@ -43,7 +43,7 @@ def thumbnails(dataset: Dataset, rows: Sequence[int]) -> dict[int, str]:
     read = reader_for(dataset, normalize=False)
     images = {}
     for row in sorted(set(rows)):
-        (image,) = to_uint8(read(np.array([row])), dataset.normalization)
+        (image,) = to_uint8(read(np.array([row])), dataset.record)
         images[row] = data_uri(shrunk(image))
     return images
 
@@ -68,7 +68,7 @@ def mean_images(
     def summed(window: tuple[int, int]) -> tuple[dict[int, NDArray[np.float64]], int]:
         indices = rows.indices(np.arange(*window))
         sums: dict[int, NDArray[np.float64]] = {}
-        images = to_uint8(read(*window), dataset.normalization)
+        images = to_uint8(read(*window), dataset.record)
         for classes, image in zip(row_classes(kinds[indices]), images, strict=True):
             for label in wanted.intersection(classes):
                 sums[label] = sums.get(label, 0.0) + shrunk(image).astype(np.float64)

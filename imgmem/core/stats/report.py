@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from imgmem._version import __version__
 from imgmem.core.errors import UsageError
 from imgmem.core.levels.histograms import binned
@@ -135,6 +137,7 @@ def _derived(stats: DatasetStats) -> dict[str, Any]:
     splits = [name for name in stats.channels if name in stats.splits and name != stats.split]
     return {
         "version": __version__,
+        "marks": [f"{value:g}" for value in np.linspace(*stats.window, 5).round(3)],
         "name": os.path.basename(stats.path),
         "size": format_bytes(stats.bytes),
         "numbers": {each.name: _number_bars(each) for each in stats.numbers or ()},
@@ -142,7 +145,9 @@ def _derived(stats: DatasetStats) -> dict[str, Any]:
         "quantiles": QUANTILES,
         "most": max([each.rows for each in stats.classes or ()], default=1) or 1,
         "shown_splits": splits,
-        "curves": {name: _curves(channels) for name, channels in stats.channels.items()},
+        "curves": {
+            name: _curves(channels, stats.window) for name, channels in stats.channels.items()
+        },
         "thresholds": asdict(stats.thresholds),
         "titles": {kind.name: kind.title for kind in FINDINGS},
         "listed": without_repeats(stats.findings),
@@ -174,13 +179,15 @@ def _paired(stats: DatasetStats) -> list[tuple[str, list[tuple[str, int, float]]
     ]
 
 
-def _curves(channels: list[Channel]) -> list[tuple[str, str]]:
+def _curves(channels: list[Channel], window: tuple[float, float]) -> list[tuple[str, str]]:
     """(color, points) of each channel's histogram as an SVG polygon, 256 wide and 100 high.
 
     The two ends, where levels are clipped, do not count for the height.
     """
     step = 256 // _BINS
-    bins, tops = zip(*(binned(channel.histogram, _BINS) for channel in channels), strict=True)
+    bins, tops = zip(
+        *(binned(channel.histogram, _BINS, window) for channel in channels), strict=True
+    )
     top = max(tops)
     colors = CHANNEL_NAMES[len(channels)]
     return [

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from imgmem.core import forecast
 from imgmem.core.arrays import Images, Indices
 from imgmem.core.chunks import ranges_between, rows_per_chunk
-from imgmem.core.levels.histograms import PIXEL_VALUES, PixelSums, pixel_histograms
+from imgmem.core.levels.histograms import PixelSums, no_counts, pixel_histograms
 from imgmem.core.levels.moments import FloatSums, Moments, RowSums, row_sums
-from imgmem.core.levels.to_uint8 import to_uint8
+from imgmem.core.levels.to_uint8 import to_whole
 from imgmem.core.machine import memory
 from imgmem.core.machine.pipeline import in_order
 from imgmem.core.progress import STATISTICS, Progress, ProgressCallback, no_progress
@@ -50,7 +50,9 @@ def plan_scan(dataset: Dataset, run: RunSpec) -> tuple[int, int]:
     workers = forecast.scan_workers(
         rows=len(dataset),
         row_bytes=dataset.record.features_header.row_bytes,
-        floats=dataset.record.dtype != "uint8",
+        floats=dataset.record.features_header.dtype.kind == "f",
+        histogram_bytes=_counts(dataset).nbytes,
+        parts=len(dataset.splits) + 1,
         workers=run.workers,
         cpus=memory.allowed_cpus(),
         budget=budget,
@@ -58,13 +60,19 @@ def plan_scan(dataset: Dataset, run: RunSpec) -> tuple[int, int]:
     return budget, workers
 
 
+def _counts(dataset: Dataset) -> NDArray[np.int64]:
+    return no_counts(dataset.record.shape[3], dataset.record.highest)
+
+
 @dataclass(slots=True)
 class ScanResult:
     """What was found in a range of rows.
 
     Attributes:
-        sums: Of the pixel values 0-255 that the stored values stand for.
-        histograms: (C, 256) counts of these, in the rows whose number `histogram_step` divides.
+        sums: Of the whole numbers that the stored values stand for: pixel values 0-255, or those
+            of uint16 files.
+        histograms: (C, 256 or 65536) counts of these, in the rows whose number
+            `histogram_step` divides.
         moments: Of the stored values, where they are floats.
         bad_rows: Rows (of the whole dataset) with NaN, Inf or values out of range.
         classes: Class index → sums of its pixel values, where they were asked for.
@@ -77,9 +85,9 @@ class ScanResult:
     classes: dict[int, PixelSums] = field(default_factory=dict)
 
     @classmethod
-    def none(cls, depth: int) -> "ScanResult":
-        """That of no rows with `depth` channels."""
-        return cls(PixelSums.none(depth), np.zeros((depth, PIXEL_VALUES), np.int64))
+    def none(cls, depth: int, highest: int) -> "ScanResult":
+        """That of no rows with `depth` channels of values up to `highest`."""
+        return cls(PixelSums.none(depth), no_counts(depth, highest))
 
     def add(self, other: "ScanResult") -> None:
         """Add what was found in other rows; moments stay as they are."""
@@ -152,7 +160,7 @@ def scan(
     scanner = _Scanner(dataset, at_once, by_class=by_class)
     tasks = ranges_between(start, stop, at_once * _WINDOWS_PER_TASK)
     depth = dataset.record.shape[3]
-    found, floats = ScanResult.none(depth), FloatSums(depth)
+    found, floats = ScanResult.none(depth, dataset.record.highest), FloatSums(depth)
     rows_of_set = row_set(dataset)
     for part, rows, last in in_order(scanner, tasks, workers=workers, window=2 * workers):
         found.add(part)
@@ -160,7 +168,7 @@ def scan(
             floats.add(sums)
         done = int(rows_of_set.indices(np.array([last - 1]))[0]) + 1
         progress(Progress(STATISTICS, done, len(dataset), "rows"))
-    if dataset.record.dtype != "uint8":
+    if dataset.record.features_header.dtype.kind == "f":
         found.moments = floats.moments()
     return found
 
@@ -174,26 +182,26 @@ class _Scanner:
         plane = at_once * height * width
         self._planes = PerThread(lambda: np.empty((self._depth, plane), np.uint8))
         self._at_once = at_once
-        self._normalization = dataset.record.normalization
+        self._record = dataset.record
         self._labels = dataset.labels if by_class else None
         self._rows = row_set(dataset)
         self._step = histogram_step(dataset)
 
     def __call__(self, rows: tuple[int, int]) -> tuple[ScanResult, list[RowSums], int]:
         """What is in the rows, the sums of each row of floats, and the row after the last."""
-        found = ScanResult.none(self._depth)
+        found = ScanResult.none(self._depth, self._record.highest)
         floats = [self._scan(window, found) for window in ranges_between(*rows, self._at_once)]
         return found, [sums for sums in floats if sums], rows[1]
 
     def _scan(self, window: tuple[int, int], found: ScanResult) -> RowSums | None:
         """Add what is in one window to `found`; return the sums of its rows if they are floats."""
         stored = self._windows(*window)
-        values = to_uint8(stored, self._normalization)
+        values = to_whole(stored, self._record)
         counted = values[-window[0] % self._step :: self._step]
         found.histograms += pixel_histograms(counted.reshape(-1, self._depth))
         for start, stop, classes in self._runs(*window):
             self._add_sums(values[start:stop].reshape(-1, self._depth), classes, found)
-        if stored.dtype == np.uint8:
+        if stored.dtype.kind == "u":
             return None
         sums = row_sums(stored)
         found.bad_rows += (window[0] + self._bad_rows(sums)).tolist()
@@ -222,13 +230,13 @@ class _Scanner:
 
     def _bad_rows(self, sums: RowSums) -> Indices:
         """Which rows of a window hold NaN, Inf or values that no pixel value becomes."""
-        bounds = np.array([[0.0, 255.0]] * sums.count.shape[1])
-        if self._normalization:
-            offset, scale = (
-                np.array(n)[:, None]
-                for n in (self._normalization.offset, self._normalization.scale)
-            )
+        odd = (sums.nan + sums.infinite > 0).any(1)
+        if self._record.unscaled:
+            return np.flatnonzero(odd)
+        bounds = np.array([[0.0, self._record.highest]] * sums.count.shape[1])
+        if done := self._record.normalization:
+            offset, scale = (np.array(n)[:, None] for n in (done.offset, done.scale))
             bounds = np.sort((bounds - offset) * scale, 1)
         slack = 1e-3 * (bounds[:, 1] - bounds[:, 0])
         outside = (sums.minimum < bounds[:, 0] - slack) | (sums.maximum > bounds[:, 1] + slack)
-        return np.flatnonzero((outside | (sums.nan + sums.infinite > 0)).any(1))
+        return np.flatnonzero(outside.any(1) | odd)

@@ -9,8 +9,8 @@ from imgmem.core.messages import option
 from imgmem.core.specs import ImageSpec
 from imgmem.core.text import differences
 
-_NOT_OF_PIXELS = ("max_pixels",)
-"""A limit: it rejects images, and changes none."""
+_NOT_OF_PIXELS = ("max_pixels", "window")
+"""A limit, which rejects images, and what rows look like: neither changes any."""
 
 
 def of_spec(image: ImageSpec) -> dict[str, Any]:

@@ -43,7 +43,7 @@ class ArrayHeader:
 
 def decode_header(data: bytes, path: str) -> ArrayHeader:
     """The header in a file's first 128 bytes; DatasetError unless imgmem could have written it."""
-    for dtype in ("|u1", "<f2", "<f4", "<i8"):
+    for dtype in ("|u1", "<u2", "<f2", "<f4", "<i8"):
         shape = _shape_in(data, dtype)
         header = ArrayHeader(shape, np.dtype(dtype)) if shape else None
         if header and header.encode() == data:

@@ -42,7 +42,7 @@ FORMAT_VERSION = 2
 READABLE_VERSIONS = (1, 2)
 CHECKSUM_BLOCK_BYTES = 16 * 2**20
 
-KNOWN_REQUIREMENTS: frozenset[str] = frozenset({"target"})
+KNOWN_REQUIREMENTS: frozenset[str] = frozenset({"target", "levels"})
 """What `requires` may name: optional fields that change what other fields or arrays mean."""
 
 CHECKSUM_ALGORITHMS = ("crc32",)
@@ -52,12 +52,13 @@ CHECKSUM_ALGORITHMS = ("crc32",)
 class Normalization:
     """What was done to the features: value = (original - offset) * scale, per channel.
 
-    offset, scale: float64, on the 0-255 scale and its inverse; JSON keeps every digit.
+    offset, scale: float64, on the scale of the original values (0-255, or those of the files)
+    and its inverse; JSON keeps every digit.
     dtype: of the values. source_dtype: of the features before, whose values are whole numbers.
-    mean, std: what the method was given or measured, on the 0-255 scale, where it has them.
+    mean, std: what the method was given or measured, on the same scale, where it has them.
     split, rows: what the constants come from: a choice of splits of this dataset ("!fold1"), None
     for all rows or for none; its rows, None where they are several ranges.
-    on_read: the features still are uint8; readers apply the transform.
+    on_read: the features still are uint8 or uint16; readers apply the transform.
     original_crc32: CRC-32 of all the features' data before, which undo is checked against.
     """
 
@@ -116,6 +117,27 @@ class Record:
         return ArrayHeader(self.shape, np.dtype(self.dtype))
 
     @property
+    def original_dtype(self) -> str:
+        """Of the features before `normalize`."""
+        return self.normalization.source_dtype if self.normalization else self.dtype
+
+    @property
+    def highest(self) -> int:
+        """The highest value that the original features can hold, where these are whole numbers."""
+        return 65535 if self.original_dtype == "uint16" else 255
+
+    @property
+    def unscaled(self) -> bool:
+        """Whether the features are floats of any range: the values of the files."""
+        return self.original_dtype == "float32" and self.image.get("levels") == "none"
+
+    @property
+    def window(self) -> tuple[float, float]:
+        """The original values that are shown as black and as white."""
+        low, high = self.image.get("window", (0, 255))
+        return float(low), float(high)
+
+    @property
     def labels_header(self) -> ArrayHeader:
         """Of y.npy: (N,) int64 class indices, (N, K) uint8 flags or (N,) or (N, T) float32."""
         classes, names = len(self.classes or ()), len(self.target_names)
@@ -163,6 +185,11 @@ class Record:
 
     def to_json(self) -> bytes:
         return to_json({"format": FORMAT} | self.document())
+
+
+def required(*, target: str | None, image: dict[str, Any]) -> tuple[str, ...]:
+    """What `requires` names for a dataset with these fields."""
+    return (*(["target"] if target else []), *(["levels"] if "window" in image else []))
 
 
 _SINCE_2 = (
@@ -266,6 +293,15 @@ def _normalization(value: Any, shape: tuple[int, ...]) -> Normalization:
     return normalization
 
 
+def _is_range(value: Any) -> bool:
+    """Whether a JSON value is two finite numbers, the second of which is higher."""
+    try:
+        low, high = tuple_of(finite, 2)(value)
+    except ValueError:
+        return False
+    return low < high
+
+
 def _agree(record: Record) -> None:
     """ValueError unless the fields fit each other."""
     done = record.normalization
@@ -274,6 +310,7 @@ def _agree(record: Record) -> None:
         record.dtype in BUILD_DTYPES if expected is None else record.dtype == expected,
         "dtype does not fit normalization",
     )
+    require(_is_range(record.image.get("window", [0, 255])), "window is not a range of values")
     require(done is None or 0 not in done.scale, "a scale of normalization is 0")
     named = [] if done is None or done.split is None else split_names(record, done.split)
     require(

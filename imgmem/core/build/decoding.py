@@ -22,6 +22,7 @@ from imgmem.core.decode.format import Header
 from imgmem.core.decode.headers import read_header
 from imgmem.core.decode.images import Decoded, check_size, decode_into
 from imgmem.core.decode.memory_cost import decode_cost
+from imgmem.core.decode.several import SEVERAL
 from imgmem.core.errors import ImgmemError, InputError, RejectedImage, ResourceError
 from imgmem.core.forecast import BuildDemand
 from imgmem.core.levels.split_sums import SplitSums, sums_by_split
@@ -64,11 +65,11 @@ class Chunk:
 
     features: (n, H, W, C) in the dataset's dtype. facts: (n,) ROW_FACTS. sums: of the pixel
     values, by split. labels, splits: of the plan. texts: the columns of rows.csv from the path
-    on. rejects: lines of rejected.csv; reasons, notes: counts. done, done_bytes: of the plan, how
-    many lines and bytes of them.
-    unreachable: rejects at the end that may be due to a source that has gone.
-    failure: what the chunk ended at, if it did not end well. buffer: what holds the features,
-    if it is to be used again.
+    on. rejects: lines of rejected.csv; reasons, notes: counts. left: pages and frames that were
+    left out, by note. done, done_bytes: of the plan, how many lines and bytes of them.
+    unreachable: rejects at the end that may be due to a source that has gone. failure: what the
+    chunk ended at, if it did not end well. buffer: what holds the features, if it is to be used
+    again.
     """
 
     features: npt.NDArray[Any]
@@ -80,6 +81,7 @@ class Chunk:
     rejects: bytes = b""
     reasons: dict[str, int] = field(default_factory=dict)
     notes: dict[str, int] = field(default_factory=dict)
+    left: dict[str, int] = field(default_factory=dict)
     done: int = 0
     done_bytes: int = 0
     unreachable: int = 0
@@ -132,6 +134,7 @@ class _Rows:
             rejects=csv_lines(self.rejects),
             reasons=Counter(reason for _, reason, _ in self.rejects),
             notes=Counter(note for decoded in self.decoded for note in decoded.notes),
+            left=_left_out(self.decoded),
             done=len(self.images) + len(self.rejects),
             done_bytes=self.done_bytes,
             unreachable=self.unreachable,
@@ -165,6 +168,15 @@ class _Rows:
         facts["width"] = [decoded.width for decoded in self.decoded]
         facts["format"] = [decoded.format for decoded in self.decoded]
         return facts
+
+
+def _left_out(images: list[Decoded]) -> Counter[str]:
+    """Pages and frames that were left out, by the note that says which they are."""
+    left: Counter[str] = Counter()
+    for each in images:
+        if each.left:
+            left.update(dict.fromkeys(SEVERAL.intersection(each.notes), each.left))
+    return left
 
 
 class LineDecoder:
@@ -334,6 +346,7 @@ def joined(chunks: list[Chunk]) -> Chunk:
         rejects=b"".join(chunk.rejects for chunk in chunks),
         reasons=sum((Counter(chunk.reasons) for chunk in chunks), Counter()),
         notes=sum((Counter(chunk.notes) for chunk in chunks), Counter()),
+        left=sum((Counter(chunk.left) for chunk in chunks), Counter()),
         done=sum(chunk.done for chunk in chunks),
         done_bytes=sum(chunk.done_bytes for chunk in chunks),
         failure=chunks[-1].failure,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from imgmem.core.build.hints import pixel_hints
 from imgmem.core.build.plan import Plan
 from imgmem.core.rows.background import background_note, background_share
 from imgmem.core.rows.facts import read_facts
@@ -73,6 +74,7 @@ def result_of(out: str, plan: Plan) -> BuildResult:
         what = "class" if len(empty) == 1 else f"{len(empty)} classes"
         notes.append(f"{what} without rows: {listed(empty)}")
     notes += [f"split {name} has no rows" for name, (a, b) in record.splits.items() if a == b]
+    notes += pixel_hints(record.build)
     if record.image.get("fit") == "pad":
         facts = read_facts(out, record.shape[0])
         notes += background_note(background_share(facts, record.image))

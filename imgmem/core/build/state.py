@@ -42,6 +42,7 @@ class BuildState:
     splits: list[int] = field(default_factory=list)
     reasons: dict[str, int] = field(default_factory=dict)
     notes: dict[str, int] = field(default_factory=dict)
+    left: dict[str, int] = field(default_factory=dict)
     max_pixels: int | None = None
 
     @classmethod
@@ -57,6 +58,7 @@ class BuildState:
             splits=list(found.take("splits", tuple_of(_COUNT))),
             reasons=found.take("reasons", object_of(_COUNT)),
             notes=found.take("notes", object_of(_COUNT)),
+            left=found.take_or("left", {}, object_of(_COUNT)),
             max_pixels=found.take("max_pixels", optional(_COUNT)),
         )
         found.rest(allowed=False)

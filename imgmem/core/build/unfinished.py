@@ -162,6 +162,7 @@ class UnfinishedBuild:
             splits=_added(state.splits, chunk.splits, len(self.manifest.splits)),
             reasons=_counted(state.reasons, chunk.reasons),
             notes=_counted(state.notes, chunk.notes),
+            left=_counted(state.left, chunk.left),
         )
 
     def commit(self) -> None:
@@ -250,6 +251,7 @@ class UnfinishedBuild:
                 "identity": manifest.inputs.identity,
                 "converted": dict(sorted(state.notes.items())),
                 "rejected": dict(sorted(state.reasons.items())),
+                **({"left_out": dict(sorted(state.left.items()))} if state.left else {}),
             },
         )
 

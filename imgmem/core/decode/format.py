@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy.typing as npt
 
+from imgmem.core.decode.several import frames_left
 from imgmem.core.errors import RejectedImage
 
 if TYPE_CHECKING:
@@ -123,6 +124,7 @@ class Format:
         bits: Bits of a channel as the file has them: 8, or 16 and more for all that is not 8.
         block: Pixels that are decoded at once: a strip, a tile, all; 0 for a few rows.
         several: The note where Pillow sees more than one image; "" to ask `check` alone.
+        left_out: How many pages or frames there are besides the first, where there is that note.
         file_copies: How often the file's bytes are in memory while it is decoded.
         pixel_bytes: What the decoder itself takes for a pixel of the image, in bytes.
         sample_bytes: What it takes for a sample of `Header.block`, in bytes.
@@ -142,6 +144,7 @@ class Format:
     bits: "Callable[[ImageFile, bytes], int]" = _deep_mode
     block: "Callable[[ImageFile, bytes], int]" = _by_rows
     several: str = "animation"
+    left_out: "Callable[[Any, bytes], int]" = frames_left
     file_copies: int = 1
     pixel_bytes: Callable[[Header], float] = lambda header: 0
     sample_bytes: Callable[[Header], float] = lambda header: header.bits / 8

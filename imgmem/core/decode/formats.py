@@ -16,6 +16,7 @@ from imgmem.core.decode.foreign import refuse
 from imgmem.core.decode.format import Format
 from imgmem.core.decode.jpeg import is_jpeg
 from imgmem.core.decode.plain_png import read_plain_png
+from imgmem.core.decode.several import pages_left
 from imgmem.core.decode.tiff_values import read_tiff_values
 
 
@@ -44,6 +45,7 @@ _ROWS = (
         check_palette=True,
         decode_plain=read_plain_png,
         several="",
+        left_out=png.png_frames_left,
     ),
     Format(
         name="GIF",
@@ -52,6 +54,7 @@ _ROWS = (
         read_header=gif.read_gif_header,
         check=gif.check_gif,
         several="",
+        left_out=gif.gif_frames_left,
         pixel_bytes=lambda _: 1,  # what the first frame is disposed with
     ),
     Format(
@@ -74,6 +77,7 @@ _ROWS = (
         bits=tiff.tiff_bits,
         block=tiff.tiff_block,
         several="pages",
+        left_out=pages_left,
         pixel_bytes=lambda _: 4,  # Pillow turns it itself, into a copy
     ),
     Format(

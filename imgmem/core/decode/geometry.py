@@ -164,6 +164,12 @@ def is_row(header: Header, spec: ImageSpec, target: Size) -> bool:
     return header.orientation == 1 and header.size == target and not spec.stretch
 
 
+def is_resized(size: Size, spec: ImageSpec, target: Size) -> bool:
+    """Whether pixels of an upright image of `size` are mixed on the way to a row."""
+    fit = fitting(size, size, spec, target)
+    return fit.part.size != fit.becomes
+
+
 def area_first(size: Size, target: Size, spec: ImageSpec) -> bool:
     """Whether the area mean is used: if wanted, or where a side shrinks by more than AREA_FROM."""
     far = size[0] > AREA_FROM * target[0] or size[1] > AREA_FROM * target[1]

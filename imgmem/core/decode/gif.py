@@ -59,6 +59,19 @@ def check_gif(data: bytes) -> set[str]:
     return notes
 
 
+def gif_frames_left(_: object, data: bytes) -> int:
+    """Images behind the first, as far as their blocks are in order."""
+    count = 0
+    try:
+        at = _pixels_end(data, _first_image(data))
+        while data[at] in (_IMAGE, _EXTENSION):
+            count += data[at] == _IMAGE
+            at = _pixels_end(data, at) if data[at] == _IMAGE else _blocks_end(data, at + 2)
+    except (IndexError, ValueError):
+        return count
+    return count
+
+
 def _color_table_bytes(flags: int) -> int:
     return 3 * 2 ** ((flags & 7) + 1) if flags & 0x80 else 0
 

@@ -12,11 +12,19 @@ from PIL.ImageFile import ImageFile
 from imgmem.core.decode.failures import reject
 from imgmem.core.decode.format import Format, Header, Pixels
 from imgmem.core.decode.formats import JPEG, OTHER_FORMATS, sniff
-from imgmem.core.decode.geometry import Size, is_row, jpeg_eighths, jpeg_fills, jpeg_scaled
+from imgmem.core.decode.geometry import (
+    Size,
+    is_resized,
+    is_row,
+    jpeg_eighths,
+    jpeg_fills,
+    jpeg_scaled,
+)
 from imgmem.core.decode.headers import check_container, describe, open_image, read_header
 from imgmem.core.decode.jpeg import COLORS, read_jpeg, read_jpeg_header
 from imgmem.core.decode.pixels import check_palette, from_inverted_cmyk, read_pixels
 from imgmem.core.decode.resize import apply_orientation, convert_into, fit_into, plane
+from imgmem.core.decode.several import SEVERAL
 from imgmem.core.decode.values import Stored, Values, as_dtype, stretched, turned
 from imgmem.core.errors import RejectedImage
 from imgmem.core.specs import ImageSpec
@@ -29,13 +37,16 @@ NOTES = (
     "16-bit",
     "16-bit-low",
     "alpha",
+    "alpha-blank",
     "alpha-dropped",
+    "alpha-empty",
     "animation",
     "clipped",
     "cmyk",
     "gif-repaired",
     "jpeg-repaired",
     "lab",
+    "mask-like",
     "pages",
     "png-repaired",
 )
@@ -45,13 +56,14 @@ NOTES = (
 class Decoded(NamedTuple):
     """What became of an image: its upright size in the file, its format, what was lost.
 
-    notes: any of NOTES.
+    notes: any of NOTES. left: pages or frames besides the one that was read.
     """
 
     height: int
     width: int
     format: str
     notes: tuple[str, ...] = ()
+    left: int = 0
 
 
 def decoder_versions() -> dict[str, str]:
@@ -152,24 +164,52 @@ def _decode_other(data: bytes, spec: ImageSpec, row: Pixels, kind: Format) -> De
         image = open_image(data, kind)
         header = describe(image, kind, data)
         check_size(header, spec, target)
-    if header.bits > 8 and (spec.stretch or row.dtype != np.uint8):
-        stored = read_stored(image, kind, header, data)
-        if not stored.opaque:
-            _note_alpha(spec, notes)
-        values = _leveled(as_dtype(stored.values, row.dtype, spec), spec, notes)
-        pixels = np.ascontiguousarray(turned(values, header.orientation))
-        fit_into(pixels, spec, row, header.size)
-        return Decoded(header.height, header.width, kind.name, tuple(sorted(notes)))
     out = plane(row) if is_row(header, spec, target) else None
-    pixels, lost = _load(image, kind, header, spec, out, data)
-    notes |= lost | _depth_notes(header, pixels)
-    if pixels.shape[:2] != header.stored_size:
-        raise RejectedImage("corrupt", "decodes to another size than its header says")
+    if header.bits > 8 and (spec.stretch or row.dtype != np.uint8):
+        pixels = _load_values(image, kind, header, spec, row, data, notes)
+    else:
+        pixels, lost = _load(image, kind, header, spec, out, data)
+        notes |= lost | _depth_notes(header, pixels)
+        if pixels.shape[:2] != header.stored_size:
+            raise RejectedImage("corrupt", "decodes to another size than its header says")
+        if pixels is not out:
+            pixels = apply_orientation(_leveled(pixels, spec, notes), header.orientation)
+    left = _left_out(image, kind, data, notes)
     del image  # its memory, before more is taken
+    if pixels is out or not is_resized(header.size, spec, target):
+        notes.discard("mask-like")
     if pixels is not out:
-        pixels = apply_orientation(_leveled(pixels, spec, notes), header.orientation)
         fit_into(pixels, spec, row, header.size)
-    return Decoded(header.height, header.width, kind.name, tuple(sorted(notes)))
+    return Decoded(header.height, header.width, kind.name, tuple(sorted(notes)), left)
+
+
+def _load_values(
+    image: ImageFile | None, kind: Format, header: Header, spec: ImageSpec, row: Pixels,
+    data: bytes, notes: set[str],
+) -> Pixels:  # fmt: skip
+    """The values of an image of more than 8 bits, as the row is to hold them, upright."""
+    stored = read_stored(image, kind, header, data)
+    if not stored.opaque:
+        _note_alpha(spec, notes)
+    if kind.several and getattr(image, "is_animated", False):
+        notes.add(kind.several)
+    values = _leveled(as_dtype(stored.values, row.dtype, spec), spec, notes)
+    return np.ascontiguousarray(turned(values, header.orientation))
+
+
+def _left_out(image: ImageFile | None, kind: Format, data: bytes, notes: set[str]) -> int:
+    """How many pages or frames are left out; without any there is no such note."""
+    if not notes & SEVERAL:
+        return 0
+    try:
+        left = kind.left_out(image, data)
+    except RejectedImage:
+        raise
+    except Exception as error:
+        raise reject(error) from error
+    if left <= 0:
+        notes -= SEVERAL
+    return max(0, left)
 
 
 _QUARTER = 64

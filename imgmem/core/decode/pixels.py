@@ -13,6 +13,13 @@ from imgmem.core.errors import RejectedImage
 from imgmem.core.specs import ImageSpec
 
 _GRAY = {"1", "L"}
+_MASK_COLORS = 32
+"""A palette image of no more colors than this may be a mask, whose classes resizing mixes."""
+_EMPTY = 0.98
+"""Where so many of its pixels are clear, a file has another fourth band than transparency, or
+nothing to see."""
+_BLANK = 3
+"""Pixel values by which the pixels of a blank image differ at most."""
 
 
 def check_palette(image: Image.Image) -> None:
@@ -36,6 +43,8 @@ def read_pixels(
     without rounding.
     """
     notes = {image.mode.lower()} if image.mode in ("CMYK", "LAB") else set()
+    if image.mode == "P" and image.getcolors(_MASK_COLORS):
+        notes.add("mask-like")
     transparent = _is_transparent(image)
     if transparent:
         notes.add("alpha-dropped" if spec.background == "drop" else "alpha")
@@ -53,7 +62,19 @@ def read_pixels(
             mode = "L" if image.mode in _GRAY else "RGB"
             pixels = np.asarray(band if band.mode == mode else band.convert(mode))
         convert_into(pixels, out[top : top + band.height])
+    if transparent:
+        notes |= _lost_in_alpha(image, out)
     return out, notes
+
+
+def _lost_in_alpha(image: Image.Image, out: Pixels) -> set[str]:
+    """What the background has made of a transparent image: nothing else may be left of it."""
+    clear = sum(_alpha(band).histogram()[0] for _, band in _bands(image))
+    notes = {"alpha-empty"} if clear >= _EMPTY * image.width * image.height else set()
+    levels = out.reshape(-1, 3 if out.ndim == 3 else 1)
+    if (levels.max(0) - levels.min(0)).max() <= _BLANK:
+        notes.add("alpha-blank")
+    return notes
 
 
 def _is_transparent(image: Image.Image) -> bool:

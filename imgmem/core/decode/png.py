@@ -154,6 +154,19 @@ def _stated(data: bytes) -> int:
     return 0
 
 
+def png_frames_left(_: object, data: bytes) -> int:
+    """Frames of an animation (acTL), without the default image if it is one of them (fcTL)."""
+    frames, shown = 0, 0
+    for name, body in png_chunks(data):
+        if name == b"acTL" and len(body) >= 4:
+            frames = int.from_bytes(body[:4], "big")
+        if name == b"fcTL":
+            shown = 1
+        if name == b"IDAT":
+            break
+    return frames - shown
+
+
 class _Pieces(io.RawIOBase):
     """Parts of a file, read one after the other, without a copy of them."""
 

@@ -270,6 +270,7 @@ _BUILD_FIELDS: dict[str, Check[Any]] = {
     "source": an_object,
     "converted": object_of(whole(0, MAX_INT)),
     "rejected": object_of(whole(0, MAX_INT)),
+    "left_out": object_of(whole(0, MAX_INT)),
 }
 
 

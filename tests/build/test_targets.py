@@ -11,7 +11,9 @@ from support.program import imgmem as run
 from support.trees import snapshot
 
 import imgmem
-from imgmem.core.errors import InputError
+from imgmem.core.errors import InputError, Interrupted
+from imgmem.core.forecast import BuildDemand
+from imgmem.core.specs import RunSpec
 
 SMALL = {"size": 4, "workers": 1}
 TAGS = "id,tags\np4,b|a\np0,c\np2,\np1,a|c\n"
@@ -235,3 +237,26 @@ def test_without_the_target_the_command_is_shown(built, tmp_path):
     assert done.returncode == 3
     shown = next(line for line in done.stderr.splitlines() if "--target multilabel" in line)
     assert run(*shlex.split(shown)[1:], "--size", "4").returncode == 0
+
+
+@pytest.mark.parametrize(("text", "options"), [(TAGS, SEVERAL), (POINTS, NUMBERS)])
+def test_an_interrupted_build_goes_on_to_the_same_targets(built, tmp_path, text, options):
+    straight = built(text, "straight", **options)
+    calls = iter(range(3))
+
+    def interrupt(progress):
+        if progress.phase == "build" and next(calls, None) == 1:
+            raise KeyboardInterrupt
+
+    given = {"labels": tmp_path / "l.csv", "size": 4} | options
+    tight = RunSpec(
+        workers=1,
+        memory=BuildDemand.of(rows=4, values=48, itemsize=1, workers=1, cpus=1).floor,
+    )
+    with pytest.raises(Interrupted), pytest.MonkeyPatch.context() as patched:
+        patched.setattr("imgmem.core.forecast.CHUNK_BYTES", 48)
+        patched.setattr("imgmem.core.build.operation.TASK_BYTES", 1)
+        imgmem.build(tmp_path / "photos", tmp_path / "out", progress=interrupt, run=tight, **given)
+    result = imgmem.build(tmp_path / "photos", tmp_path / "out", **given)
+    assert 0 < result.resumed_at < 4
+    assert snapshot(tmp_path / "out") == snapshot(straight)

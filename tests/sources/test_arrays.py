@@ -1,7 +1,9 @@
 """Arrays of images and labels: .npz, .npy and MNIST's idx files."""
 
 import gzip
+import json
 import struct
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -9,6 +11,9 @@ from support.images import photo
 from support.sources import contents, doubted, exhausted, listed, placed
 
 from imgmem.core.errors import InputError, UsageError
+from imgmem.core.sources import open_source
+from imgmem.core.sources.settle import settle
+from imgmem.core.specs import LabelSpec
 
 X = np.stack([photo(6, 8, seed) for seed in range(5)])
 GRAY = X[..., 0].copy()
@@ -302,3 +307,51 @@ def test_a_flipped_bit_in_an_npz_is_found(tmp_path, save):
     data[400] ^= 16
     (tmp_path / "a.npz").write_bytes(data)
     assert "is damaged" in refusal(tmp_path / "a.npz")
+
+
+def labels_of(path, **options):
+    """The labels of the rows as lists, and what they mean."""
+    spec = LabelSpec(**options)
+    with closing(open_source(str(path), spec)) as source:
+        listing, labeling = settle(source.listing(), spec)
+        return [e.label and json.loads(e.label) for e in listing.entries], labeling
+
+
+def test_rows_of_several_labels_are_flags_of_numbered_classes(tmp_path):
+    flags = np.eye(3)[Y]
+    flags[3], flags[4] = [1, 1, 0], [0, 0, 0]
+    path = npz(tmp_path / "a.npz", x=X, y=flags)
+    found, labeling = labels_of(path, target="multilabel")
+    assert found == [np.flatnonzero(row).astype(str).tolist() for row in flags]
+    assert labeling.classes == ("0", "1", "2")
+
+
+@pytest.mark.parametrize(
+    ("values", "names"),
+    [(np.linspace(-1, 1, 5), ("y",)), (np.arange(10).reshape(5, 2) / 4, ("y[0]", "y[1]"))],
+)
+def test_numbers_of_an_array_are_taken_as_they_are(tmp_path, values, names):
+    found, labeling = labels_of(npz(tmp_path / "a.npz", x=X, y=values), target="number")
+    np.testing.assert_array_equal(np.float32(found), np.float32(values).reshape(5, -1))
+    assert labeling.target_names == names
+
+
+def test_a_row_without_a_number_is_a_reject_and_an_infinite_one_an_error(tmp_path):
+    values = np.array([1, np.nan, 2, 3, 4])
+    assert labels_of(npz(tmp_path / "a.npz", x=X, y=values), target="number")[0][1] is None
+    values[2] = np.inf
+    with pytest.raises(InputError, match="row 2 of y"):
+        labels_of(npz(tmp_path / "b.npz", x=X, y=values), target="number")
+
+
+@pytest.mark.parametrize(
+    ("values", "target"),
+    [(np.array([[1, 1], [0, 1], [1, 0], [0, 0], [1, 1]]), "multilabel"),
+     (np.arange(10).reshape(5, 2) / 4, "number")],
+)  # fmt: skip
+def test_rows_of_several_values_name_the_target_that_they_may_be(tmp_path, values, target):
+    with pytest.raises(InputError) as caught:
+        labels_of(npz(tmp_path / "a.npz", x=X, y=values))
+    (doubt,) = caught.value.facts["doubts"]
+    assert doubt["remedies"][0]["options"] == {"target": target}
+    labels_of(tmp_path / "a.npz", target=target)

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import repeat
 
+from imgmem.core.errors import InputError
 from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.sources import files
 from imgmem.core.sources.arrays.choose import Part, choose
@@ -20,6 +21,7 @@ from imgmem.core.sources.grammar import roles
 from imgmem.core.sources.labeling import Doubt
 from imgmem.core.sources.layout import TEST_LEFT_OUT
 from imgmem.core.specs import LabelSpec
+from imgmem.core.storage.targets import CLASS
 
 NO_LABEL_NUMBER = "its label is negative, empty or not a number"
 
@@ -56,17 +58,33 @@ class ArraySource:
         taken = [part for part in parts if part.labels or not any(p.labels for p in parts)]
         doubts: list[Doubt] = []
         entries = (entry for part in taken for entry in self._entries(part, doubts))
+        self._require_alike(taken)
         catalog = self._catalogs.filled(entries, progress)
         left_out = sum(part.images.facts.rows for part in parts if part not in taken)
-        labeled = any(part.labels for part in taken)
+        readers = [ArrayLabels(p.labels, spec.target) for p in taken if p.labels]
+        labeled = bool(readers)
         return Listing(
             entries=catalog,
             rule="array" if labeled else "none",
             labeled=labeled,
+            target=(spec.target or CLASS) if labeled else CLASS,
+            target_names=readers[0].target_names if labeled else (),
+            class_names=readers[0].class_names if labeled else (),
             ignored=Counter({TEST_LEFT_OUT: left_out} if left_out else {}),
             notes=tuple(map(_said, taken)),
             doubts=tuple(doubts[:1]),
         )
+
+    def _require_alike(self, parts: list[Part]) -> None:
+        """InputError where splits have labels of other widths."""
+        widths = {part.labels.facts.shape[1:] for part in parts if part.labels}
+        if len(widths) > 1:
+            names = ", ".join(part.labels.name for part in parts if part.labels)
+            raise InputError(
+                f"{self._path}: the labels of the splits have different widths: {names}",
+                hint="Give all of them the same columns.",
+                path=self._path,
+            )
 
     def _entries(self, part: Part, doubts: list[Doubt]) -> Iterator[Entry]:
         images = part.images

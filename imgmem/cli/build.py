@@ -9,6 +9,7 @@ import click
 from imgmem.cli import options
 from imgmem.cli.output import Output
 from imgmem.core import specs
+from imgmem.core.errors import UsageError
 from imgmem.core.options.tables import OUTPUT, BuildOptions
 
 if TYPE_CHECKING:
@@ -29,10 +30,11 @@ if TYPE_CHECKING:
         "imgmem build photos try --limit 100                   quick test",
         "imgmem build office out --labels parent               photos/any/CLASS/*.jpg",
         "imgmem build new more --classes flowers               reuse class indices",
+        "imgmem build 2026-10 2026-11 all                      several as one",
         "imgmem build photos.tar flowers --on-error skip       skip bad images",
     ),
 )
-@options.path_argument("source")
+@options.path_argument("source", several=True, required=False)
 @options.path_argument("out")
 @click.option(
     "--dry-run",
@@ -42,13 +44,17 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Show classes, splits and doubts; decode and write nothing.",
 )
-def command(source: str, out: str, output: Output, dry_run: bool = False, **given: Any) -> None:
+def command(
+    out: str, output: Output, source: tuple[str, ...] = (), dry_run: bool = False, **given: Any
+) -> None:
     """Stream the images of SOURCE into a dataset, in bounded memory.
 
     SOURCE is a folder of class folders, a flat folder, a .csv or .tsv list, a .tar, .zip or
     .npz, or a dataset. Rerun the same command to resume after an interruption; if OUT is up to
-    date, it does nothing.
+    date, it does nothing. Several SOURCEs are built as one.
     """
+    if not source:
+        raise UsageError("OUT is missing", hint="See `imgmem build --help`.")
     if dry_run:
         from imgmem.cli.preview_build import preview
 

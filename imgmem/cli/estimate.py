@@ -36,11 +36,11 @@ _STAGES = {
         "imgmem estimate flowers                a dataset: by its dataset.json",
     ),
 )
-@options.path_argument("path")
-def command(path: str, output: Output, **given: Any) -> None:
+@options.path_argument("path", several=True)
+def command(path: tuple[str, ...], output: Output, **given: Any) -> None:
     """Predict the memory needed to convert PATH, naively and with imgmem.
 
-    PATH is a source as build takes it, or a dataset. Only headers are read. The naive
+    PATH is a source as build takes it, or several, or a dataset. Only headers are read. The naive
     conversion puts all images into a list, the list into an array, the array into floats.
     """
     from imgmem.core.estimate.operation import estimate

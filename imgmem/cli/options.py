@@ -1,6 +1,5 @@
 """The options of a command, from the table of the core, and the form of its help page."""
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass
 from functools import wraps
@@ -14,7 +13,7 @@ from imgmem.cli.types import type_of
 from imgmem.core.errors import UsageError
 from imgmem.core.messages import Message
 from imgmem.core.options.option import Declared, declared
-from imgmem.core.options.tables import HEADINGS, OUTPUT, BuildOptions
+from imgmem.core.options.tables import HEADINGS, OUTPUT
 
 F = Callable[..., Any]
 
@@ -35,7 +34,7 @@ class Command(click.Command):
     """A command whose help lists its options under headings."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse the words; UsageError that helps where a shell made many files of a pattern."""
+        """Parse the words. Raises UsageError with those that are too many."""
         ctx.allow_extra_args = True
         try:
             super().parse_args(ctx, args)
@@ -63,19 +62,8 @@ def _given_arguments(command: click.Command, ctx: click.Context) -> list[Any]:
 
 
 def _too_many(words: list[str], command: str | None) -> UsageError:
-    """More arguments than the command has: an expanded pattern, most likely."""
-    files = [word for word in words if os.path.isfile(word)]
-    if len(files) < 2:
-        return UsageError(
-            f"too many arguments: {' '.join(words)}", hint=f"See `imgmem {command} --help`."
-        )
-    folder = os.path.dirname(files[0]) or "."
     return UsageError(
-        f"{len(files)} files were given where one SOURCE is expected: "
-        "the shell has expanded a pattern",
-        hint=f"Give their folder, {folder}, instead"
-        + (f", with {flag('include')} 'PATTERN'." if "include" in declared(BuildOptions) else "."),
-        files=len(files),
+        f"too many arguments: {' '.join(words)}", hint=f"See `imgmem {command} --help`."
     )
 
 
@@ -104,9 +92,11 @@ def command(
     return decorate
 
 
-def path_argument(name: str, *, required: bool = True) -> Callable[[F], F]:
-    """A positional path; existence is checked by the core, with its own message and exit code."""
-    return click.argument(name, type=click.Path(path_type=str), required=required)
+def path_argument(name: str, *, required: bool = True, several: bool = False) -> Callable[[F], F]:
+    """A positional path, or `several`; existence is checked by the core, with its own message
+    and exit code."""
+    nargs = -1 if several else 1
+    return click.argument(name, type=click.Path(path_type=str), required=required, nargs=nargs)
 
 
 _OUTPUT_OPTIONS: tuple[Callable[[F], F], ...] = (

@@ -17,7 +17,9 @@ _CLASSES = 40
 """Classes that the table shows."""
 
 
-def preview(source: str, out: str, output: Output, arguments: list[str], **given: Any) -> None:
+def preview(
+    source: tuple[str, ...], out: str, output: Output, arguments: list[str], **given: Any
+) -> None:
     """Show what `build` would do; ends with the error that it would end with."""
     from imgmem.cli.progress import progress_display
     from imgmem.core.build.preview import preview_build

@@ -2,8 +2,11 @@
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
 from itertools import takewhile
 from typing import Any
+
+import click
 
 from imgmem.cli.spelling import flag
 
@@ -31,11 +34,31 @@ def as_text(doubts: Sequence[Mapping[str, Any]]) -> str:
 
 
 def changed(arguments: list[str], options: Mapping[str, Any]) -> str:
-    """The command line with these options instead of the values that they had, quoted."""
+    """The command line with these options instead of the values that they had, quoted.
+
+    "source" stands for the SOURCE to give instead.
+    """
+    options = dict(options)
+    if "source" in options:
+        arguments = _with_source(arguments, str(options.pop("source")))
     before = list(takewhile(lambda word: word != "--", arguments))
     kept = list(_without(before, set(options)))
     added = [word for name, value in options.items() for word in _given(name, value)]
     return shlex.join(["imgmem", *kept, *added, *arguments[len(before) :]])
+
+
+def _with_source(arguments: list[str], source: str) -> list[str]:
+    """The command line with one SOURCE instead of those that it has."""
+    command = import_module(f"imgmem.cli.{arguments[0]}").command
+    parser = command.make_parser(click.Context(command))
+    given, _, _ = parser.parse_args(arguments[1:])
+    places: list[int] = []
+    for word in given["source"]:
+        first = next(at for at, each in enumerate(arguments) if at not in places and each == word)
+        places.append(first)
+    kept = [word for at, word in enumerate(arguments) if at not in places]
+    kept.insert(min(places), source)
+    return kept
 
 
 def _without(arguments: Sequence[str], names: set[str]) -> Iterator[str]:

@@ -41,6 +41,10 @@ class Message(str):
         message._text = raw
         return message
 
+    def after(self, before: str) -> "Message":
+        """The same with `before` in front of it."""
+        return Message(before + self._text)
+
     def spelled(self, spell: Spell) -> str:
         """The text with each reference as `spell` writes it."""
         return _spelled(self._text, spell)

@@ -2,8 +2,12 @@
 
 import os
 import re
+from collections.abc import Sequence
 
 from imgmem.core.errors import UsageError
+
+SourcePaths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+"""One SOURCE, or several that are built as one."""
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 

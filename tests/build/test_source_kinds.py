@@ -7,7 +7,7 @@ from support.trees import snapshot
 import imgmem
 from imgmem.core.errors import Interrupted
 
-READ_BY_PROCESSES = ("zip shards", "arrays", "folder of arrays")
+READ_BY_PROCESSES = ("zip shards", "arrays", "folder of arrays", "several")
 
 
 @pytest.fixture(params=list(KINDS))

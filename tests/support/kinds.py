@@ -16,11 +16,12 @@ from support.trees import class_folders
 
 @dataclass(frozen=True)
 class Kind:
-    path: Path
+    path: Path | tuple[Path, ...]
     options: dict = field(default_factory=dict)
 
     def open(self):
-        return open_source(str(self.path), **self.options)
+        paths = self.path if isinstance(self.path, tuple) else (self.path,)
+        return open_source(tuple(map(str, paths)), **self.options)
 
 
 def folder(base):
@@ -110,6 +111,17 @@ def array_folder(base):
     return Kind(base / "arrays")
 
 
+def several(base):
+    """A folder, a zip and arrays, as one."""
+    class_folders(base / "a/photos", {"ant": 2, "bee": 1}, size=(5, 6))
+    class_folders(base / "b/photos", {"bee": 2}, size=(5, 6))
+    with zipfile.ZipFile(base / "b.zip", "w") as archive:
+        for path in sorted((base / "b").rglob("*.png")):
+            archive.write(path, path.relative_to(base / "b/photos"))
+    np.savez(base / "c.npz", x=SEVEN[:2], y=LABELS[:2])
+    return Kind((base / "a/photos", base / "b.zip", base / "c.npz"))
+
+
 KINDS = {
     "folder": folder,
     "folder and labels": folder_with_labels,
@@ -124,5 +136,6 @@ KINDS = {
     "arrays": arrays,
     "compressed arrays": lambda base: arrays(base, np.savez_compressed),
     "folder of arrays": array_folder,
+    "several": several,
 }
 """A new kind of source: one line here, and every test of the contract."""

@@ -80,6 +80,7 @@ class BuildManifest:
     target_names: tuple[str, ...] = ()
     group_column: str | None = None
     labels: str = "none"
+    prefixes: tuple[str, ...] = ()
 
     def labels_header(self, rows: int) -> ArrayHeader:
         """Of y.npy."""
@@ -121,6 +122,7 @@ class BuildManifest:
             target_names=found.take("target_names", tuple_of(text)),
             group_column=found.take("group_column", optional(text)),
             labels=found.take("labels", text),
+            prefixes=found.take("prefixes", tuple_of(text)),
         )
         found.rest(allowed=False)
         return manifest

@@ -45,10 +45,11 @@ from imgmem.core.forecast import BuildDemand
 from imgmem.core.machine import memory, process
 from imgmem.core.options.option import applied
 from imgmem.core.options.tables import BuildOptions
-from imgmem.core.paths import local_path
+from imgmem.core.paths import SourcePaths, local_path
 from imgmem.core.progress import Progress, ProgressCallback, no_progress
 from imgmem.core.sources import Source
 from imgmem.core.sources.labeling import require_certain
+from imgmem.core.sources.prefixes import require_no_images, source_paths
 from imgmem.core.specs import BuildSpec, ExecutorLike, OutPolicy, RejectPolicy, RunSpec
 from imgmem.core.storage import durable, store
 from imgmem.core.storage.destination import Destination
@@ -76,7 +77,7 @@ class _Job:
 
 
 def build(
-    source: str | os.PathLike[str],
+    source: SourcePaths,
     out: str | os.PathLike[str],
     *,
     spec: BuildSpec = BuildSpec(),
@@ -91,7 +92,8 @@ def build(
     On a finished dataset with the same options and unchanged sources it does nothing.
 
     Args:
-        source: A folder of class folders, a flat folder, a label table, an archive, a dataset.
+        source: A folder of class folders, a flat folder, a label table, an archive, arrays, a
+            dataset; or a sequence of them, which are built as one.
         out: The folder of the dataset.
         spec: What decides the bytes of the dataset; `options` change its fields.
         policy: What to do with images that cannot be decoded cleanly.
@@ -113,18 +115,19 @@ def build(
     """
     spec, policy, existing, run = applied(BuildOptions, options, spec, policy, existing, run)
     spec = with_split_of(with_classes(spec))
-    source = os.path.normpath(local_path(source, "SOURCE"))
+    sources = source_paths(source)
     destination = Destination.of(local_path(out, "OUT"), workdir.SUFFIX)
     out = os.path.normpath(destination.out)
     require_consistent(policy)
-    workdir.require_not_nested(source, out)
+    require_no_images(sources, "build", out)
+    workdir.require_not_nested(sources, out)
     workdir.clean_up(destination)
     with ExitStack() as stack:
         stack.enter_context(process.settings())
         peak = stack.enter_context(memory.PeakMemory())
         stack.enter_context(nullcontext() if run.fsync else durable.relaxed())
         record = workdir.finished_record(destination)
-        job = _job(stack, peak, source, destination, spec, policy, run, progress)
+        job = _job(stack, peak, sources, destination, spec, policy, run, progress)
         if record is not None and _is_done(record, out, job, overwrite=existing.overwrite):
             require_allowed_in(record, policy, total=job.plan.total, out=out)
             return replace(result_of(out, job.plan), already_done=True)
@@ -142,11 +145,11 @@ def build(
 
 
 def _job(
-    stack: ExitStack, peak: memory.PeakMemory, source: str, destination: Destination,
+    stack: ExitStack, peak: memory.PeakMemory, sources: tuple[str, ...], destination: Destination,
     spec: BuildSpec, policy: RejectPolicy, run: RunSpec, progress: ProgressCallback,
 ) -> _Job:  # fmt: skip
     """List the source and settle what is to be done; nothing is written yet."""
-    images, listing, labeling = open_and_list(stack, source, destination.scratch, spec, progress)
+    images, listing, labeling = open_and_list(stack, sources, destination.scratch, spec, progress)
     require_certain(labeling.doubts)
     plan = Plan.make(images, listing, labeling, spec)
     stack.callback(plan.close)
@@ -219,6 +222,7 @@ def _manifest(
         extra_columns=job.plan.listing.extra_columns,
         group_column=job.plan.listing.group_column,
         labels=job.plan.labeling.rule,
+        prefixes=job.plan.listing.sources,
     )
 
 

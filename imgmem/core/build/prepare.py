@@ -36,7 +36,11 @@ def require_consistent(policy: RejectPolicy) -> None:
 
 
 def open_and_list(
-    stack: ExitStack, source: str, scratch: str, spec: BuildSpec, progress: ProgressCallback
+    stack: ExitStack,
+    sources: tuple[str, ...],
+    scratch: str,
+    spec: BuildSpec,
+    progress: ProgressCallback,
 ) -> tuple[Source, Listing, Labeling]:
     """The source, open until `stack` ends, with its listing and what that means.
 
@@ -45,30 +49,35 @@ def open_and_list(
     Raises InputError where it holds no images.
     """
     stack.enter_context(scratch_near(scratch))
-    look = partial(_look, source, scratch)
+    look = partial(_look, sources, scratch)
     try:
-        images, listing, labeling = _settled(stack, source, scratch, spec, progress)
+        images, listing, labeling = _settled(stack, sources, scratch, spec, progress)
     except InputError as error:
         raise with_working(error, spec, look) from error.__cause__
     if labeling.doubts and not images.spool_bytes:
-        doubts = with_tables(working(labeling.doubts, spec, look), source, spec, look)
+        doubts = with_tables(working(labeling.doubts, spec, look), sources, spec, look)
         labeling = replace(labeling, doubts=tuple(doubts))
     return images, grouped(listing, spec), labeling
 
 
-def _look(source: str, scratch: str, spec: BuildSpec) -> Labeling:
-    """What the source means under other options."""
+def _look(sources: tuple[str, ...], scratch: str, spec: BuildSpec, source: str | None) -> Labeling:
+    """What the sources mean, or another source instead of them, under other options."""
     with ExitStack() as stack:
-        return _settled(stack, source, scratch, spec, no_progress)[2]
+        given = sources if source is None else (source,)
+        return _settled(stack, given, scratch, spec, no_progress)[2]
 
 
 def _settled(
-    stack: ExitStack, source: str, scratch: str, spec: BuildSpec, progress: ProgressCallback
+    stack: ExitStack,
+    sources: tuple[str, ...],
+    scratch: str,
+    spec: BuildSpec,
+    progress: ProgressCallback,
 ) -> tuple[Source, Listing, Labeling]:
-    images = open_source(source, spec, spool=scratch)
+    images = open_source(sources, spec, spool=scratch)
     stack.callback(images.close)
     listing, labeling = settle(images.listing(progress), spec, spec.classes)
-    require_images(source, listing, labeling)
+    require_images(", ".join(sources), listing, labeling)
     _require_splits(spec, labeling)
     return images, listing, labeling
 

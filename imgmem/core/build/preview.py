@@ -30,9 +30,10 @@ from imgmem.core.forecast import BuildDemand, build_disk
 from imgmem.core.machine import memory
 from imgmem.core.options.option import applied
 from imgmem.core.options.tables import BuildOptions
-from imgmem.core.paths import local_path
+from imgmem.core.paths import SourcePaths, local_path
 from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.sources.labeling import Doubt, require_certain
+from imgmem.core.sources.prefixes import require_no_images, source_paths
 from imgmem.core.specs import BuildSpec, OutPolicy, RejectPolicy, RunSpec
 from imgmem.core.storage import durable
 from imgmem.core.storage.destination import Destination
@@ -67,7 +68,7 @@ class BuildPreview:
 
     Attributes:
         path: The dataset that would be built.
-        source: What it would be built from.
+        source: What it would be built from, several with commas between them.
         rule: How labels are found: "folder:1", "none", "table" ….
         images: How many would be decoded.
         target: What labels are: "class", "multilabel" or "number"; None without.
@@ -99,7 +100,7 @@ class BuildPreview:
 
 
 def preview_build(
-    source: str | os.PathLike[str],
+    source: SourcePaths,
     out: str | os.PathLike[str],
     *,
     spec: BuildSpec = BuildSpec(),
@@ -132,21 +133,22 @@ def preview_build(
     """
     spec, policy, existing, run = applied(BuildOptions, options, spec, policy, existing, run)
     spec = with_split_of(with_classes(spec))
-    source = os.path.normpath(local_path(source, "SOURCE"))
+    sources = source_paths(source)
     destination = Destination.of(local_path(out, "OUT"), workdir.SUFFIX)
     out = os.path.normpath(destination.out)
     require_consistent(policy)
-    workdir.require_not_nested(source, out)
+    require_no_images(sources, "build", out)
+    workdir.require_not_nested(sources, out)
     with ExitStack() as stack:
         images, listing, labeling = open_and_list(
-            stack, source, destination.scratch, spec, progress
+            stack, sources, destination.scratch, spec, progress
         )
         plan = Plan.make(images, listing, labeling, spec)
         stack.callback(plan.close)
         doubts = labeling.doubts
         if not doubts:
             doubts = survey_depth(plan.images, images, spec, memory.budget(run.memory)).doubts
-        preview = _preview(source, out, plan, doubts)
+        preview = _preview(", ".join(sources), out, plan, doubts)
         checks = _checks(plan, destination, policy, existing, run, doubts)
         return _checked(preview, checks)
 

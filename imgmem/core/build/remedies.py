@@ -7,7 +7,7 @@ train. Then the proposal is the remedies of both, together.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -25,8 +25,8 @@ _LOOKED_INTO = 10
 _STEPS = 3
 """Doubts that one proposal settles, at most."""
 
-Look = Callable[[BuildSpec], Labeling]
-"""What the source means under other options."""
+Look = Callable[[BuildSpec, str | None], Labeling]
+"""What the source means under other options, or another source does."""
 
 
 def working(doubts: Iterable[Doubt], spec: BuildSpec, look: Look) -> tuple[Doubt, ...]:
@@ -40,19 +40,21 @@ def working(doubts: Iterable[Doubt], spec: BuildSpec, look: Look) -> tuple[Doubt
 
 
 def with_tables(
-    doubts: Iterable[Doubt], source: str, spec: BuildSpec, look: Look
+    doubts: Iterable[Doubt], sources: Sequence[str], spec: BuildSpec, look: Look
 ) -> Iterator[Doubt]:
     """The doubts about classes that train lacks, with the label tables next to the images that
     settle them: val_annotations.txt in val/."""
     for doubt in doubts:
         found: list[Remedy] = []
-        if doubt.name == MISSING_IN_TRAIN and not spec.tables and os.path.isdir(source):
-            tried = (_completed(each, spec, look, _STEPS) for each in _tables(source, spec.labels))
-            found = list(_unique(tried))
+        if doubt.name == MISSING_IN_TRAIN and not spec.tables:
+            tables = (each for path in sources for each in _tables(path, spec.labels))
+            found = list(_unique(_completed(each, spec, look, _STEPS) for each in tables))
         yield replace(doubt, remedies=(*found, *doubt.remedies))
 
 
 def _tables(source: str, labels: str) -> Iterator[Remedy]:
+    if not os.path.isdir(source):
+        return
     folders = [source, *sorted(entry.path for entry in os.scandir(source) if entry.is_dir())]
     files = (path for each in folders[:_LOOKED_INTO] for path in sorted(_files(each)))
     for path in islice((path for path in files if is_table(path) and names_images(path)), 2):
@@ -76,9 +78,11 @@ def with_working(error: InputError, spec: BuildSpec, look: Look) -> InputError:
 
 def _completed(remedy: Remedy, spec: BuildSpec, look: Look, steps: int) -> Remedy | None:
     """The remedy, with those of the doubts that follow; None where the build would fail."""
-    changed, _ = applied(BuildOptions, remedy.options, spec, RejectPolicy())
+    options = dict(remedy.options)
+    source = options.pop("source", None)  # not an option, but the source to give instead
+    changed, _ = applied(BuildOptions, options, spec, RejectPolicy())
     try:
-        labeling = look(changed)
+        labeling = look(changed, None if source is None else str(source))
     except ImgmemError as error:
         next_doubts = [_doubt(fact) for fact in error.facts.get("doubts", ())]
         if not next_doubts:

@@ -247,7 +247,8 @@ class UnfinishedBuild:
                     "images": manifest.sources,
                     "digest": manifest.inputs.listing,
                     "labels": manifest.labels,
-                },
+                }
+                | ({"prefixes": list(manifest.prefixes)} if manifest.prefixes else {}),
                 "identity": manifest.inputs.identity,
                 "converted": dict(sorted(state.notes.items())),
                 "rejected": dict(sorted(state.reasons.items())),

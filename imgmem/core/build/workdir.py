@@ -9,7 +9,7 @@ OUT with plan.json was swapped in by `overwrite`: `.OUT.partial` is the old one.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from imgmem.core.build import files
 from imgmem.core.build.changes import Earlier, as_in_rows, changes_text
@@ -34,8 +34,13 @@ _OWN = (
 """What a build makes in its working directory, besides the lock."""
 
 
-def require_not_nested(source: str, out: str) -> None:
-    """UsageError where the result would lie in the source, or the source in the result."""
+def require_not_nested(sources: Iterable[str], out: str) -> None:
+    """UsageError where the result would lie in a source, or a source in the result."""
+    for source in sources:
+        _require_apart(source, out)
+
+
+def _require_apart(source: str, out: str) -> None:
     if os.path.realpath(source) == os.path.realpath(out):
         raise UsageError(
             f"SOURCE and OUT are the same: {out}",

@@ -30,10 +30,11 @@ from imgmem.core.machine import memory, process
 from imgmem.core.messages import option
 from imgmem.core.options.option import applied
 from imgmem.core.options.tables import EstimateOptions
-from imgmem.core.paths import local_path
+from imgmem.core.paths import SourcePaths
 from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.sources import Listing, Source, open_source
 from imgmem.core.sources.labeling import Labeling, class_counts, split_counts
+from imgmem.core.sources.prefixes import require_no_images, source_paths
 from imgmem.core.sources.scratch import scratch_near
 from imgmem.core.sources.settle import require_images, settle
 from imgmem.core.specs import NAIVE_DTYPES, EstimateSpec, ImageSpec, NaiveDtype, RunSpec, row_dtype
@@ -111,7 +112,7 @@ class Estimate:
 
 @process.settings()
 def estimate(
-    path: str | os.PathLike[str],
+    path: SourcePaths,
     *,
     spec: EstimateSpec = EstimateSpec(),
     run: RunSpec = RunSpec(),
@@ -121,7 +122,7 @@ def estimate(
     """Predict what converting the images of a source, or a dataset, takes. Reads headers only.
 
     Args:
-        path: A source as `build` takes it, or a dataset.
+        path: A source as `build` takes it, or several, or a dataset.
         spec: What is to be forecast; `options` change its fields.
         run: Workers and memory budget, as for `build`.
         progress: Called with a `Progress` now and then.
@@ -139,20 +140,24 @@ def estimate(
             is a dataset.
     """
     spec, run = applied(EstimateOptions, options, spec, run)
-    result = _estimate(os.path.abspath(local_path(path, "SOURCE")), spec, run, progress)
+    paths = source_paths(path)
+    require_no_images(paths, "estimate")
+    result = _estimate(tuple(map(os.path.abspath, paths)), spec, run, progress)
     if failure := limit_check(result, spec):
         raise failure
     return result
 
 
-def _estimate(path: str, spec: EstimateSpec, run: RunSpec, progress: ProgressCallback) -> Estimate:
-    if os.path.isfile(os.path.join(path, store.RECORD)):
-        return _of_dataset(path, spec, run, available_here(path))
+def _estimate(
+    paths: tuple[str, ...], spec: EstimateSpec, run: RunSpec, progress: ProgressCallback
+) -> Estimate:
+    if len(paths) == 1 and os.path.isfile(os.path.join(paths[0], store.RECORD)):
+        return _of_dataset(paths[0], spec, run, available_here(paths[0]))
     with (
         scratch_near(spec.out),
-        closing(open_source(path, spec, sizes=spec.sample is None)) as source,
+        closing(open_source(paths, spec, sizes=spec.sample is None)) as source,
     ):
-        return _of_source(path, source, spec, run, progress, available_here(spec.out))
+        return _of_source(", ".join(paths), source, spec, run, progress, available_here(spec.out))
 
 
 def limit_check(result: Estimate, spec: EstimateSpec) -> CheckFailed | None:

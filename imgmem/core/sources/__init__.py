@@ -1,31 +1,21 @@
 """Where images come from: folders, label files, archives, and datasets themselves."""
 
 import os
-import stat
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from imgmem.core.errors import InputError, UsageError
 from imgmem.core.messages import option
-from imgmem.core.sources.archive import ArchiveSource
-from imgmem.core.sources.arrays.found import arrays_at, is_array_file
-from imgmem.core.sources.arrays.source import ArraySource
-from imgmem.core.sources.base import Address, Container, Entry, Listing, Locator, Source
-from imgmem.core.sources.blob import open_blob
-from imgmem.core.sources.datasets import DatasetSource, is_dataset
-from imgmem.core.sources.files import unusable
-from imgmem.core.sources.folder import FolderSource
+from imgmem.core.sources.base import Address, Entry, Listing, Locator, Source
+from imgmem.core.sources.datasets import is_dataset
 from imgmem.core.sources.grammar import LabelRule, label_rule, meant_rule, roles
-from imgmem.core.sources.labeled import LabeledSource, ListSource, TableSpec
-from imgmem.core.sources.shards import ShardsContainer, shards_in
+from imgmem.core.sources.kinds import Opening, has_columns, open_address, open_one
+from imgmem.core.sources.labeled import LabeledSource, TableSpec
+from imgmem.core.sources.prefixes import prefixes
+from imgmem.core.sources.several import SeveralSources, inner_spec
 from imgmem.core.sources.split_lists import SplitSource
-from imgmem.core.sources.spool import OPENERS
-from imgmem.core.sources.tables.reader import EXTENSIONS, is_table
 from imgmem.core.sources.tables.several import open_tables
-from imgmem.core.sources.tars import TarContainer, open_tar
-from imgmem.core.sources.walk import holds_candidates
-from imgmem.core.sources.zips import ZipContainer
 from imgmem.core.specs import LabelSpec
 
 __all__ = [
@@ -41,7 +31,7 @@ __all__ = [
 
 
 def open_source(
-    path: str,
+    path: str | Sequence[str],
     spec: LabelSpec = LabelSpec(),
     *,
     spool: str | None = None,
@@ -49,19 +39,20 @@ def open_source(
     **options: Any,
 ) -> Source:
     """The source at `path`: a folder, a label table, a tar or zip archive, a folder of such
-    archives, or a dataset.
+    archives, arrays, or a dataset; or several of them as one.
 
     spec: which images count, and where labels and splits come from; `options` replace fields of
-    it. spool: the directory that a compressed tar is decompressed to (None: where temporary files
-    go); nothing stays there. sizes: False where those of files in folders need not be
+    it. spool: the directory that a compressed archive is decompressed to (None: where temporary
+    files go); nothing stays there. sizes: False where those of files in folders need not be
     listed (`Listing.size_of`).
     Raises InputError if there is nothing usable, UsageError for options that are malformed,
     ResourceError without space for scratch.
     """
     spec = replace(spec, **options)
-    _require_effect(path, spec)
     by_table = label_rule(spec.labels).kind == "file"
-    source = _open(path, replace(spec, labels="none") if by_table else spec, spool, sizes)
+    paths = [path] if isinstance(path, str) else list(path)
+    _require_effect(paths, spec)
+    source = _open(paths, Opening(replace(spec, labels="none") if by_table else spec, spool, sizes))
     try:
         if by_table or spec.tables:
             source = _labeled(source, spec)
@@ -69,6 +60,23 @@ def open_source(
     except BaseException:
         source.close()
         raise
+
+
+def _open(paths: list[str], how: Opening) -> Source:
+    """One source, or several as one."""
+    if len(paths) == 1:
+        return open_one(paths[0], how)
+    by_prefix = prefixes(paths)
+    inner = how._replace(spec=inner_spec(how.spec), sizes=True)
+    opened: dict[str, Source] = {}
+    try:
+        for prefix, each in by_prefix.items():
+            opened[prefix] = open_one(each, inner)
+    except BaseException:
+        for source in opened.values():
+            source.close()
+        raise
+    return SeveralSources(opened, how.spec, by_prefix)
 
 
 def _labeled(source: Source, spec: LabelSpec) -> LabeledSource:
@@ -81,7 +89,7 @@ def _labeled(source: Source, spec: LabelSpec) -> LabeledSource:
     return LabeledSource(source, table, given, behind=behind, auto_split=spec.auto_split)
 
 
-def _require_effect(path: str, spec: LabelSpec) -> None:
+def _require_effect(paths: Sequence[str], spec: LabelSpec) -> None:
     """UsageError for options that say how to read labels, where there are none to read."""
     roles(spec.columns, "columns")
     if spec.no_label and spec.target != "multilabel":
@@ -98,28 +106,21 @@ def _require_effect(path: str, spec: LabelSpec) -> None:
     _require_table(label_rule(spec.labels))
     for table in spec.tables:
         _require_file(table)
-    if _has_columns(path) or spec.tables or label_rule(spec.labels).kind == "file":
+    if any(map(has_columns, paths)) or spec.tables or label_rule(spec.labels).kind == "file":
         return
     for name in ("columns", "target"):
-        if getattr(spec, name) and not (name == "target" and _may_be(path, spec.target)):
+        if getattr(spec, name) and not (name == "target" and _may_be(paths, spec.target)):
             raise UsageError(
                 f"{option(name)} is for a label table, and {option('labels', spec.labels)} and "
-                f"{path} name none",
+                f"{', '.join(paths)} name none",
                 hint=f"Give the table: {option('labels', 'FILE')}.",
             )
 
 
-def _may_be(path: str, target: str | None) -> bool:
+def _may_be(paths: Sequence[str], target: str | None) -> bool:
     """Whether images without a label table may have such a target: a number, or what the rows of
     a dataset have."""
-    return target == "number" or (os.path.isdir(path) and is_dataset(path))
-
-
-def _has_columns(path: str) -> bool:
-    """Whether a source has columns, or arrays, of its own to take labels from."""
-    if not stat.S_ISREG(_mode(path)):
-        return not is_dataset(path) and arrays_at(path) is not None
-    return is_table(path) or is_array_file(path)
+    return target == "number" or any(os.path.isdir(path) and is_dataset(path) for path in paths)
 
 
 def _require_table(rule: LabelRule) -> None:
@@ -141,83 +142,3 @@ def _require_file(table: str) -> None:
             hint="Give one rule, before the label tables that go before it.",
         )
     _require_table(label_rule(table))
-
-
-def open_address(address: Address) -> Source:
-    """The source at an address, to read the images that another process has listed.
-
-    Raises InputError if it is not there, or is not as it was.
-    """
-    for each in (address, *(part for _, part in address.parts)):
-        if each.size and _stamp(each.path) != (each.size, each.mtime_ns):
-            raise InputError(
-                f"{each.path} changed during the build",
-                hint="Make sure that nothing writes to the source.",
-                path=each.path,
-            )
-    return _READERS[address.kind](address.path)
-
-
-def _open(path: str, spec: LabelSpec, spool: str | None, sizes: bool) -> Source:
-    mode, lowered = _mode(path), path.lower()
-    if stat.S_ISDIR(mode):
-        return _open_folder(path, spec, spool, sizes)
-    if stat.S_ISREG(mode) and is_table(path):
-        return ListSource(
-            path, TableSpec.of(spec), labels=spec.labels == "folder", auto_split=spec.auto_split
-        )
-    if stat.S_ISREG(mode) and is_array_file(path):
-        return ArraySource(path, spec, spool=spool)
-    container: Container
-    if stat.S_ISREG(mode) and lowered.endswith((".tar", *OPENERS)):
-        container = open_tar(path, spool=spool)
-    elif stat.S_ISREG(mode) and lowered.endswith(".zip"):
-        container = ZipContainer(open_blob(path))
-    else:
-        raise InputError(
-            f"{path} is not a folder, a .tar, a .zip, an .npz or a label table "
-            f"({', '.join(sorted(EXTENSIONS))})",
-            hint="Give the folder that the images are in (unpack an archive of another kind).",
-            path=path,
-        )
-    return ArchiveSource(path, container, spec)
-
-
-def _open_folder(path: str, spec: LabelSpec, spool: str | None, sizes: bool) -> Source:
-    if is_dataset(path):
-        return DatasetSource(path, labels=spec.labels == "folder", auto_split=spec.auto_split)
-    source = FolderSource(path, spec, sizes=sizes)  # raises where the folder cannot be listed
-    arrays, shards = arrays_at(path), shards_in(path)
-    if not (arrays or shards) or holds_candidates(path):
-        return source
-    source.close()
-    if arrays:
-        return ArraySource(arrays, spec, spool=spool)
-    container = ShardsContainer(path, shards, spool=spool)
-    return ArchiveSource(path, container, spec, archives=tuple(shards))
-
-
-_READERS: dict[str, Callable[[str], Source]] = {
-    "folder": FolderSource,
-    "arrays": ArraySource,
-    "dataset": DatasetSource,
-    "tar": lambda path: ArchiveSource(path, TarContainer(open_blob(path))),
-    "shards": lambda path: ArchiveSource(path, ShardsContainer(path, [])),
-    "zip": lambda path: ArchiveSource(path, ZipContainer(open_blob(path))),
-}
-"""How to open each kind of address."""
-
-
-def _stamp(path: str) -> tuple[int, int]:
-    try:
-        facts = os.stat(path)
-    except OSError:
-        return 0, 0
-    return facts.st_size, facts.st_mtime_ns
-
-
-def _mode(path: str) -> int:
-    try:
-        return os.stat(path).st_mode
-    except OSError as error:
-        raise unusable(error, f"there is no source at {path}", path, "Check the path.") from None

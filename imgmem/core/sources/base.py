@@ -49,6 +49,7 @@ class Listing:
     group_column: which of `extra_columns` holds the group of an image, None for none.
     size_of: finds the size of an image by its name, where entries have 0 for it; raises
     RejectedImage. None where entries have their sizes.
+    sources: of several sources as one, the prefix that the names of each begin with.
     placed: whether the rules and globs of the user have been applied to its paths.
     selected: whether the globs have been applied, and notes say which of them match nothing.
     ignored: what was passed over, counted by reason. notes: what the user should know.
@@ -66,6 +67,7 @@ class Listing:
     extra_columns: tuple[str, ...] = ()
     group_column: str | None = None
     size_of: Callable[[str], int] | None = None
+    sources: tuple[str, ...] = ()
     placed: bool = False
     selected: bool = False
     ignored: Mapping[str, int] = field(default_factory=dict)
@@ -76,9 +78,9 @@ class Listing:
 class Address(NamedTuple):
     """Where another process finds the bytes of a source's images; see `open_address`.
 
-    kind: "folder", "tar", "shards", "zip", "arrays" or "dataset". size, mtime_ns: of a single
-    file, which must not have changed; 0 for what is not one. parts: of a source of several
-    files, the address of each by its name.
+    kind: "folder", "tar", "shards", "zip", "arrays", "dataset" or "several". size, mtime_ns: of
+    a single file, which must not have changed; 0 for what is not one. parts: of what is several
+    files or sources, the address of each by its name.
     """
 
     kind: str

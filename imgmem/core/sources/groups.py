@@ -17,6 +17,7 @@ from imgmem.core.messages import option
 from imgmem.core.sources.base import Entry, Listing
 from imgmem.core.sources.grammar import folder_level, pattern
 from imgmem.core.sources.layout import level
+from imgmem.core.sources.several import without_source
 from imgmem.core.specs import LabelSpec
 
 NAME = "group"
@@ -63,7 +64,7 @@ def _with_column(listing: Listing, find: Callable[[str], str]) -> Listing:
     column = next(name for name in names if name not in listing.extra_columns)
     return replace(
         listing,
-        entries=_Grouped(listing.entries, find),
+        entries=_Grouped(listing.entries, lambda name: find(without_source(name, listing.sources))),
         extra_columns=(*listing.extra_columns, column),
         group_column=column,
     )

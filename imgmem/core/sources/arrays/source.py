@@ -27,7 +27,7 @@ NO_LABEL_NUMBER = "its label is negative, empty or not a number"
 
 
 class ArraySource:
-    """The rows of arrays of images; locators are (array, row).
+    """The rows of arrays of images; locators are (row, array).
 
     Rows of compressed arrays are read from scratch space, to which they are decompressed once.
     """
@@ -95,7 +95,7 @@ class ArraySource:
         split = part.split if self._spec.auto_split else None
         for row, label in enumerate(self._labels(part, doubts)):
             name = f"{images.name}/{row:0{digits}}"
-            locator: Locator = (images.name, row)
+            locator: Locator = (row, images.name)
             if part.labels and label is None:
                 locator = (files.NO_LABEL, NO_LABEL_NUMBER)
             yield Entry(name, size, mtime_ns, label, split, locator)
@@ -119,7 +119,7 @@ class ArraySource:
 
     def read(self, name: str, locator: Locator) -> bytes:
         files.require_usable(locator)
-        array, row = self._arrays[str(locator[0])], int(locator[1])
+        row, array = int(locator[0]), self._arrays[str(locator[1])]
         facts = array.facts
         data = self._blob(array).image(facts.row_bytes, facts.start + row * facts.row_bytes)
         return _header(array) + data

@@ -1,5 +1,7 @@
 """What `stats` and `sample` say of several labels and of numbers."""
 
+import re
+
 import numpy as np
 import pytest
 from support.datasets import write_dataset
@@ -110,6 +112,9 @@ def test_the_report_shows_the_targets(dataset, request, tmp_path):
     page = (tmp_path / "page.html").read_text()
     assert ("Labels that go together" in page) == (dataset == "several")
     assert ("<h2>Numbers</h2>" in page) == (dataset == "ages")
+    if dataset == "ages":
+        shown = re.findall(r"<b>([\d.]+)</b>\s*<span>row", page)
+        assert list(map(float, shown[:6])) == sorted(AGES.tolist())
 
 
 def test_two_datasets_differ_in_the_labels_of_rows(several, tmp_path):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from imgmem.core.sources.base import Entry, Listing
     from imgmem.core.specs import LabelSpec
 
+_LARGEST = float(np.finfo(np.float32).max)
 RULE_NAME = "label"
 """What a number that a rule finds in a path is called."""
 
@@ -42,16 +43,10 @@ def number_row(cells: Sequence[str]) -> str | None:
     """Cells as the text of a row of float32 numbers; None where one is not a finite number."""
     if not all(map(is_number, cells)):
         return None
-    with np.errstate(over="ignore"):
-        found = [np.float32(cell) for cell in cells]
-    return (
-        json.dumps([float(str(number)) for number in found]) if np.isfinite(found).all() else None
-    )
-
-
-def numbers_in(label: str) -> tuple[float, ...]:
-    """The numbers of a row of numbers."""
-    return tuple(json.loads(label))
+    found = [float(cell) for cell in cells]
+    if max(map(abs, found)) > _LARGEST:
+        return None
+    return json.dumps([float(str(np.float32(number))) for number in found])
 
 
 def renamed(label: str, target: str, names: Mapping[str, str]) -> str:

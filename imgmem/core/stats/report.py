@@ -13,7 +13,7 @@ from imgmem.core.levels.histograms import binned
 from imgmem.core.machine import process
 from imgmem.core.paths import is_inside, local_path, require_folder_of
 from imgmem.core.progress import ProgressCallback, no_progress
-from imgmem.core.read.dataset import Dataset
+from imgmem.core.read.dataset import Dataset, row_set
 from imgmem.core.read.dataset import open as open_dataset
 from imgmem.core.rows.origins import RowOrigin, sources_of
 from imgmem.core.sample.selection import choose
@@ -27,11 +27,14 @@ from imgmem.core.stats.scan import plan_scan
 from imgmem.core.stats.targets import BINS as NUMBER_BINS
 from imgmem.core.stats.targets import QUANTILES, NumberTarget
 from imgmem.core.storage import durable
+from imgmem.core.storage.targets import NUMBER
 from imgmem.core.units import format_bytes
 
 CLASSES = 40
 """Classes with a strip of images, the largest ones."""
 PER_CLASS = 8
+PER_NUMBER = 9
+"""Rows from the smallest to the largest number."""
 ITEMS = 12
 """Findings of a kind that are shown."""
 ROWS = 6
@@ -91,7 +94,9 @@ def write_report(
             dataset, [each.label for each in largest], workers=workers, progress=progress
         )
         strips = list(_strips(dataset, largest, means))
+        in_order = _in_order(dataset)
         rows = [source.row for strip in strips for source in strip.sources]
+        rows += [source.row for sources in in_order.values() for source in sources]
         rows += [source.row for source in _shown(stats)]
         images = thumbnails(dataset, rows)
         rejected = dataset.rejected()
@@ -99,6 +104,7 @@ def write_report(
         "report.html.jinja",
         stats=stats,
         strips=strips,
+        in_order=in_order,
         images=images,
         rejected=rejected,
         **_derived(stats),
@@ -123,6 +129,20 @@ def _strips(dataset: Dataset, classes: list[ClassRows], means: dict[int, str]) -
     for each in classes:
         sources = [lines[row] for row in by_name[each.name]]
         yield _Strip(each, means[each.label], sources)
+
+
+def _in_order(dataset: Dataset) -> dict[str, list[RowOrigin]]:
+    """For each number some rows from the smallest to the largest, equally many ranks apart."""
+    if dataset.labels is None or dataset.target != NUMBER:
+        return {}
+    columns = dataset.labels.reshape(len(dataset), -1).T
+    ranks = np.linspace(0, len(dataset) - 1, min(len(dataset), PER_NUMBER)).round().astype(int)
+    chosen = {
+        name: row_set(dataset).file_rows(np.argsort(values, kind="stable")[ranks]).tolist()
+        for name, values in zip(dataset.target_names, columns, strict=True)
+    }
+    lines = sources_of(dataset.path, {row for rows in chosen.values() for row in rows})
+    return {name: [lines[row] for row in rows] for name, rows in chosen.items()}
 
 
 def _shown(stats: DatasetStats) -> Iterator[RowOrigin]:

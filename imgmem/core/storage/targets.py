@@ -15,8 +15,6 @@ CLASS, MULTILABEL, NUMBER = "class", "multilabel", "number"
 SEPARATOR = "|"
 """Between the labels, the classes or the numbers of one row in rows.csv."""
 
-Planned = int | Sequence[int] | Sequence[float]
-
 
 def labels_header(target: str | None, rows: int, *, classes: int, names: int) -> ArrayHeader:
     """Of y.npy: (N,) int64 class indices, (N, K) uint8 flags or (N,) or (N, T) float32.

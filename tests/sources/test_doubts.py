@@ -179,8 +179,14 @@ DOUBTED = {
     "stereo": ("counterparts", again("left", "right")),
     "noise": ("counterparts", again("train/noisy", "train/clean", "test/noisy", "test/clean")),
     "formats": ("counterparts", again("jpg", "png")),
-    "same-names": ("counterparts", again("one", "two", names=("IMG_2034", "IMG_2101", "DSC1"))),
-    "not-from-the-first": ("counterparts", again("canon", "sony", names=("0801", "0802"))),
+    "same-names": (
+        "counterparts",
+        again("one", "two", names=[f"IMG_{3 * n}" for n in range(700, 725)]),
+    ),
+    "not-from-the-first": (
+        "counterparts",
+        again("canon", "sony", names=[f"{n:04}" for n in range(801, 831)]),
+    ),
     "case": ("alike", files("train/Cat", "train/Dog", "val/cat", "val/dog")),
     "blank": ("alike", files("cat", "cat ", "dog")),
     "unicode": ("alike", files("caf\u00e9", "cafe\u0301", "bar")),
@@ -293,6 +299,10 @@ PLAIN = {
     "numbered-alike": again("cat", "dog"),
     "numbered-in-splits": again("train/cat", "train/dog", "val/cat", "val/dog"),
     "named-and-numbered": again("cat", "dog", names=("photo (1)", "photo (2)")),
+    "named-alike": again("cat", "dog", names=("a", "b", "c")),
+    "alike-in-splits": [
+        f"{s}/{k}/{s}.{n}.jpg" for s in ("train", "val") for k in ("cat", "dog") for n in range(25)
+    ],
     "views-that-differ": files("left", "right"),
     "many-classes-of-the-same-angles": again(*"abcdefg", names=("a090", "a180", "a270")),
     "flat-views": [f"{n}_{view}.png" for n in range(6) for view in ("rgb", "infra")],

@@ -18,6 +18,8 @@ _MOST_FOLDERS = 4
 _COMPARED = 1000
 """Names of the first folder that the others are searched for."""
 _SAME = 0.9
+_ENOUGH = 20
+"""Files that must have the same names where the folders' names say nothing."""
 _NUMBER = re.compile(r"(.*?)\(?([0-9]+)\)?")
 
 
@@ -31,7 +33,7 @@ def counterparts(evidence: Evidence) -> Doubt | None:
         return None
     named = _Named(evidence, views)
     first = {name for _, name in islice((one for one in named if one[0] == names[0]), _COMPARED)}
-    if not views and _are_numbered(first, min(totals)):
+    if not views and (len(first) < _ENOUGH or _are_numbered(first, reading)):
         return None
     found = Counter(folder for folder, name in named if name in first)
     if min(found[name] for name in names) < _SAME * len(first):
@@ -67,11 +69,13 @@ class _Named:
         return "/".join((*above, *rest))
 
 
-def _are_numbered(names: set[str], count: int) -> bool:
-    """Whether files are numbered from 0 or 1, as those of any class may be."""
+def _are_numbered(names: set[str], reading: Reading) -> bool:
+    """Whether files are numbered from 0 or 1, as those of any class may be: `train.17`."""
+    count = max(folder.total for same in reading.kids.values() for folder in same)
     found = [_NUMBER.fullmatch(name.rpartition("/")[2]) for name in names]
     numbers = [match for match in found if match and int(match[2]) <= count]
-    return len(numbers) == len(found) and len({match[1] for match in numbers}) <= 1
+    before = {match[1] for match in numbers}
+    return len(numbers) == len(found) and len(before) <= max(1, len(reading.splits))
 
 
 def _paths(reading: Reading, name: str) -> Iterator[str]:

@@ -242,12 +242,13 @@ def _only_unique(search: _Search) -> list[int]:
     all differ."""
     if len(search.keys) == 1 and not search.table.has_header:
         return [0]
-    others = set(search.called(known.LABEL_NAMES)) | _given_others(search)
+    splits = set(search.called(known.SPLIT_NAMES))
+    others = set(search.called(known.LABEL_NAMES)) | splits | _given_others(search)
     rest = [i for i in range(len(search.keys)) if i not in others and search.keys[i]]
-    if len(search.keys) == 2 and len(rest) == 1:
+    if len(search.keys) - len(splits) == 2 and len(rest) == 1:
         return rest
     unique = [i for i in rest if len(search.cells[i]) > 1 and _unique(search.cells[i])]
-    if len(search.keys) > 2:
+    if len(search.keys) - len(splits) > 2:
         return [i for i in unique if not are_numbers(search.cells[i])]
     return [i for i in unique if _have_digits(search.cells[i])] or unique
 

@@ -36,6 +36,8 @@ FOLD = "fold"
 """What the name of a fold begins with; its number follows, from 1."""
 NOT = "!"
 """What stands before the name of a split that is left out."""
+DROP_REASON = "dropped-"
+"""What the reason begins with for which `drop` left out a row: it is not a fault of the image."""
 SplitChoice: TypeAlias = str | Sequence[str] | None
 """A split, several of them, "!name" for all but one, or None for all rows."""
 
@@ -186,6 +188,8 @@ class BuildSpec(LabelSpec):
     classes_from: the path of a list, or of a dataset, that has these names.
     allow_mismatch: accept such a dataset though its image options are others.
     splits: (name, fraction) pairs in row order; empty for no split.
+    drop: what is left out of a dataset as source, whose other rows are copied: "duplicates",
+        "near-duplicates", "conflicts", "blank", "leaks:SPLIT".
     split_like: the path of a dataset whose splits known images keep, with its rule and seed.
     folds: into how many equal parts train, or what `splits` leave, is divided; None for none.
     """
@@ -198,6 +202,7 @@ class BuildSpec(LabelSpec):
     splits: tuple[tuple[str, float], ...] = ()
     folds: int | None = None
     split_like: str | None = None
+    drop: tuple[str, ...] = ()
     shuffle: bool = False
     seed: int = 0
     limit: int | None = None
@@ -357,6 +362,7 @@ class StatsSpec:
     verify: compare all data with its checksums first.
     fail_on: the checks to make.
     report: write an HTML page here.
+    listed: write the paths of duplicates (all but the first), conflicts and blank images here.
     """
 
     split: SplitChoice = None
@@ -365,6 +371,7 @@ class StatsSpec:
     thresholds: Thresholds = Thresholds()
     fail_on: tuple[Check, ...] = ()
     report: str | None = None
+    listed: str | None = None
 
 
 class NumberLimit(NamedTuple):

@@ -17,8 +17,10 @@ import numpy as np
 from imgmem.core.build import files, workdir
 from imgmem.core.build.alone import decode_alone, too_costly
 from imgmem.core.build.classes import with_classes
+from imgmem.core.build.copying import Copying
 from imgmem.core.build.decoding import Chunk, DecodeSpec
 from imgmem.core.build.depth import survey_depth
+from imgmem.core.build.drop import with_options_of
 from imgmem.core.build.execution import Execution, executions
 from imgmem.core.build.freshness import require_unchanged
 from imgmem.core.build.manifest import BuildInputs, BuildManifest
@@ -48,6 +50,7 @@ from imgmem.core.options.tables import BuildOptions
 from imgmem.core.paths import SourcePaths, local_path
 from imgmem.core.progress import Progress, ProgressCallback, no_progress
 from imgmem.core.sources import Source
+from imgmem.core.sources.datasets import DatasetSource
 from imgmem.core.sources.labeling import require_certain
 from imgmem.core.sources.prefixes import require_no_images, source_paths
 from imgmem.core.specs import BuildSpec, ExecutorLike, OutPolicy, RejectPolicy, RunSpec
@@ -114,8 +117,8 @@ def build(
         Interrupted: KeyboardInterrupt; run it again to resume.
     """
     spec, policy, existing, run = applied(BuildOptions, options, spec, policy, existing, run)
-    spec = with_split_of(with_classes(spec))
     sources = source_paths(source)
+    spec = with_options_of(sources, with_split_of(with_classes(spec)), options)
     destination = Destination.of(local_path(out, "OUT"), workdir.SUFFIX)
     out = os.path.normpath(destination.out)
     require_consistent(policy)
@@ -209,6 +212,8 @@ def _manifest(
 ) -> BuildManifest:
     image = job.spec.image
     shown = {} if window is None else {"window": list(window)}
+    if isinstance(job.source, DatasetSource) and job.spec.drop:
+        shown = job.source.record.image
     return BuildManifest(
         inputs=job.inputs,
         image=asdict(replace(image, size=size)) | {"native": image.size is None} | shown,
@@ -326,9 +331,13 @@ def _take(building: UnfinishedBuild, chunk: Chunk, job: _Job, run: UnreachableRu
 def _executions(
     building: UnfinishedBuild, job: _Job, executor: str | ExecutorLike
 ) -> Iterator[Execution]:
+    spec = _decode_spec(building, job)
+    if isinstance(job.source, DatasetSource) and job.spec.drop:
+        plan = _demand(building.manifest, job).divide(job.budget)
+        return iter([Copying(job.source, spec, plan.rows_per_chunk)])
     return executions(
         job.source,
-        _decode_spec(building, job),
+        spec,
         _demand(building.manifest, job),
         budget=job.budget,
         executor="processes" if building.crashed else executor,

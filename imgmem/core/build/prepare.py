@@ -14,7 +14,9 @@ from imgmem.core.decode.images import decoder_versions
 from imgmem.core.errors import InputError, UsageError
 from imgmem.core.messages import option
 from imgmem.core.progress import ProgressCallback, no_progress
+from imgmem.core.rows.drop import dropped_rows
 from imgmem.core.sources import Listing, Source, open_source
+from imgmem.core.sources.datasets import DatasetSource
 from imgmem.core.sources.files import MISSING, NO_LABEL, UNREADABLE
 from imgmem.core.sources.grammar import label_rule, mapping, paths, roles
 from imgmem.core.sources.groups import grouped
@@ -67,6 +69,15 @@ def _look(sources: tuple[str, ...], scratch: str, spec: BuildSpec, source: str |
         return _settled(stack, given, scratch, spec, no_progress)[2]
 
 
+def _opened(sources: tuple[str, ...], spec: BuildSpec, scratch: str) -> Source:
+    if not spec.drop:
+        return open_source(sources, spec, spool=scratch)
+    dropped = dropped_rows(sources[0], spec.drop)
+    return DatasetSource(
+        sources[0], labels=spec.labels == "folder", auto_split=spec.auto_split, dropped=dropped
+    )
+
+
 def _settled(
     stack: ExitStack,
     sources: tuple[str, ...],
@@ -74,7 +85,7 @@ def _settled(
     spec: BuildSpec,
     progress: ProgressCallback,
 ) -> tuple[Source, Listing, Labeling]:
-    images = open_source(sources, spec, spool=scratch)
+    images = _opened(sources, spec, scratch)
     stack.callback(images.close)
     listing, labeling = settle(images.listing(progress), spec, spec.classes)
     require_images(", ".join(sources), listing, labeling)
@@ -187,6 +198,7 @@ LATER_OPTIONS = (
     "no_label",
     "group",
     "folds",
+    "drop",
     "class_map",
     "tables",
     "split_from",
@@ -206,6 +218,7 @@ def _recorded_labels(spec: BuildSpec) -> dict[str, Any]:
         "no_label": list(spec.no_label),
         "group": spec.group,
         "folds": spec.folds,
+        "drop": list(spec.drop),
         "tables": len(spec.tables),
         "split_from": spec.split_from,
         "split_lists": [name for name, _ in spec.split_lists],

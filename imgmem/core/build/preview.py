@@ -12,6 +12,7 @@ import numpy as np
 from imgmem.core.build import workdir
 from imgmem.core.build.classes import with_classes
 from imgmem.core.build.depth import survey_depth
+from imgmem.core.build.drop import with_options_of
 from imgmem.core.build.freshness import require_unchanged
 from imgmem.core.build.plan import Plan
 from imgmem.core.build.prepare import (
@@ -132,8 +133,8 @@ def preview_build(
         ResourceError: There is no scratch space.
     """
     spec, policy, existing, run = applied(BuildOptions, options, spec, policy, existing, run)
-    spec = with_split_of(with_classes(spec))
     sources = source_paths(source)
+    spec = with_options_of(sources, with_split_of(with_classes(spec)), options)
     destination = Destination.of(local_path(out, "OUT"), workdir.SUFFIX)
     out = os.path.normpath(destination.out)
     require_consistent(policy)

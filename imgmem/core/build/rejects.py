@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from imgmem.core.errors import InputError
 from imgmem.core.messages import option
-from imgmem.core.specs import RejectPolicy
+from imgmem.core.specs import DROP_REASON, RejectPolicy
 from imgmem.core.storage.record import Record
 
 
@@ -20,6 +20,7 @@ def require_allowed(
         total: Images of the source.
         out: The finished dataset; "" for a build in progress.
     """
+    reasons = {each: n for each, n in reasons.items() if not each.startswith(DROP_REASON)}
     rejected, allowed = sum(reasons.values()), policy.max_rejects
     if policy.on_error == "stop" and rejected:
         raise _not_to_be_skipped(reasons, out)

@@ -205,6 +205,14 @@ class _OwnBuildOptions(TypedDict, total=False):
         int | None,
         Option("Use at most N images, spread evenly across classes.", LABELS, least=1),
     ]
+    drop: Annotated[
+        str | Sequence[str],
+        Option(
+            "Copy the rows of a dataset without those that stats finds: duplicates, "
+            "near-duplicates, conflicts, blank, leaks:SPLIT (the rows of SPLIT go).", ERRORS,
+            parse=values.drops, metavar="WORD,…",
+        ),
+    ]  # fmt: skip
     on_error: Annotated[
         specs.OnError, Option("What to do with an image that fails to decode cleanly.", ERRORS)
     ]

@@ -125,6 +125,19 @@ def _fractions(value: Any) -> tuple[tuple[str, float], ...]:
         raise ValueError(f"invalid split {value!r}; {_split_example(value)}") from None
 
 
+_DROPS = ("duplicates", "near-duplicates", "conflicts", "blank")
+
+
+def drops(value: Any) -> tuple[str, ...]:
+    """ "duplicates,leaks:val" or a sequence as what is to be dropped."""
+    words = [word.strip() for word in (value.split(",") if isinstance(value, str) else value)]
+    for word in words:
+        kind, colon, split = word.partition(":")
+        if not (word in _DROPS or (kind == "leaks" and colon and split)):
+            raise ValueError(f"invalid drop {word!r}; use {', '.join(_DROPS)} or leaks:SPLIT")
+    return tuple(dict.fromkeys(words))
+
+
 def split_choice(value: Any) -> SplitChoice:
     """ "val", "fold1,fold2", "!fold3" or several names as one name, or a tuple of several."""
     if isinstance(value, str):

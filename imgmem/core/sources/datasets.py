@@ -6,7 +6,7 @@ header of some bytes before the very pixel values, a normalization undone.
 
 import csv
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +18,7 @@ from imgmem.core.rows.origins import ROW_COLUMNS
 from imgmem.core.sources.base import Address, Entry, Listing, Locator
 from imgmem.core.sources.blob import open_blob
 from imgmem.core.sources.catalog import Catalogs
-from imgmem.core.sources.files import require_usable, unusable
+from imgmem.core.sources.files import COPIED, DROPPED, require_usable, unusable
 from imgmem.core.sources.targets import label_set, number_row
 from imgmem.core.storage import store
 from imgmem.core.storage.locks import Lock
@@ -46,32 +46,48 @@ def _require_whole_values(path: str, record: "Record") -> None:
         )
 
 
+Dropped = Mapping[int, tuple[str, str]]
+"""Row → why it is left out: a reason and its detail."""
+
+
 class DatasetSource:
-    """The rows of the dataset at `path`; locators are (row,). It is locked against writers."""
+    """The rows of the dataset at `path`; locators are (row,), or begin with `COPIED` or `DROPPED`.
+    It is locked against writers."""
 
     spool_bytes = 0
 
-    def __init__(self, path: str, *, labels: bool = True, auto_split: bool = True) -> None:
-        """Raises InputError or DatasetError if it is not a dataset that is whole."""
-        self._path = path
+    def __init__(
+        self,
+        path: str,
+        *,
+        labels: bool = True,
+        auto_split: bool = True,
+        dropped: Dropped | None = None,
+    ) -> None:
+        """dropped: the rows to leave out, where the others are to be copied as they are.
+
+        Raises InputError or DatasetError if it is not a dataset that is whole.
+        """
+        self._path = self.path = path
+        self._dropped = dropped
         self._auto_split = auto_split
         self._lock = Lock(path, exclusive=False)
         try:
-            self._record = store.read_record(path)
-            store.check_arrays(path, self._record)
-            _require_whole_values(path, self._record)
+            self.record = store.read_record(path)
+            store.check_arrays(path, self.record)
+            _require_whole_values(path, self.record)
             self._columns = self._read_columns()
             self._blob = open_blob(os.path.join(path, store.FEATURES))
         except BaseException:
             self._lock.release()
             raise
-        rows, height, width, depth = self._record.shape
-        highest = self._record.highest
-        self._rows = rows
+        rows, height, width, depth = self.record.shape
+        highest = self.record.highest
+        self._rows = self.rows = rows
         self._image_header = f"P{6 if depth == 3 else 5}\n{width} {height}\n{highest}\n".encode()
         self._size = f"{height}×{width}"
-        self._labeled = labels and self._record.labeled
-        self._target = (self._record.target or CLASS) if self._labeled else CLASS
+        self._labeled = labels and self.record.labeled
+        self._target = (self.record.target or CLASS) if self._labeled else CLASS
         self._catalogs = Catalogs()
 
     @property
@@ -83,7 +99,7 @@ class DatasetSource:
         return Address("dataset", os.path.abspath(self._path))
 
     def listing(self, progress: ProgressCallback = no_progress) -> Listing:
-        classes = (self._record.classes or ()) if self._labeled else ()
+        classes = (self.record.classes or ()) if self._labeled else ()
         notes = [f"took the {self._rows} rows of a dataset as images of {self._size}"]
         if classes != tuple(sorted(classes, key=os.fsencode)):
             notes.append(
@@ -94,7 +110,7 @@ class DatasetSource:
             rule="dataset" if self._labeled else "none",
             labeled=self._labeled,
             target=self._target,
-            target_names=self._record.target_names if self._target == NUMBER else (),
+            target_names=self.record.target_names if self._target == NUMBER else (),
             class_names=classes,
             extra_columns=self._extra_columns,
             notes=tuple(notes),
@@ -110,7 +126,7 @@ class DatasetSource:
             raise self._damaged(f"it lists {rows} rows, the features have {self._rows}")
 
     def _entry(self, row: int, cells: dict[str, str]) -> Entry:
-        header = self._record.features_header
+        header = self.record.features_header
         return Entry(
             name=cells["path"],
             size=len(self._image_header)
@@ -118,15 +134,22 @@ class DatasetSource:
             mtime_ns=self._blob.mtime_ns,
             label=self._label(row, cells) if self._labeled else None,
             split=(cells["split"] or None) if self._auto_split else None,
-            locator=(row,),
+            locator=self._locator(row, cells["digest"]),
             extra=tuple(cells[name] for name in self._extra_columns),
         )
+
+    def _locator(self, row: int, digest: str) -> Locator:
+        if self._dropped is None:
+            return (row,)
+        if row in self._dropped:
+            return (DROPPED, row, *self._dropped[row])
+        return (COPIED, row, digest)
 
     def _label(self, row: int, cells: dict[str, str]) -> str:
         """The label of a row. Raises DatasetError for one that cannot be."""
         if self._target == CLASS:
             return cells["class"]
-        classes = self._record.classes or ()
+        classes = self.record.classes or ()
         try:
             if self._target == MULTILABEL:
                 return label_set(classes[index] for index in indices_in(cells["label"]))
@@ -167,15 +190,20 @@ class DatasetSource:
         return store.damaged(self._rows_name, what)
 
     def read(self, name: str, locator: Locator) -> bytes:
+        return self._image_header + self.values(locator).astype(f">u{self._value_bytes}").tobytes()
+
+    def values(self, locator: Locator) -> "lookup.Whole":
+        """The original values of a row, flat. Raises RejectedImage where it has none."""
         require_usable(locator)
-        header = self._record.features_header
-        offset = HEADER_BYTES + int(locator[0]) * header.row_bytes
+        row = locator[1] if locator[0] in (COPIED, DROPPED) else locator[0]
+        header = self.record.features_header
+        offset = HEADER_BYTES + int(row) * header.row_bytes
         stored = np.frombuffer(self._blob.image(header.row_bytes, offset), header.dtype)
-        return self._image_header + self._whole(stored).astype(f">u{self._value_bytes}").tobytes()
+        return self._whole(stored)
 
     @property
     def _value_bytes(self) -> int:
-        return 2 if self._record.highest > 255 else 1
+        return 2 if self.record.highest > 255 else 1
 
     def _whole(self, stored: "lookup.Values") -> "lookup.Whole":
         """The original values of a flat row. Raises RejectedImage for values that are of none."""
@@ -185,7 +213,7 @@ class DatasetSource:
         if stored.dtype.kind == "u":
             return stored
         whole = np.empty(len(stored), f"u{self._value_bytes}")
-        normalization = self._record.normalization
+        normalization = self.record.normalization
         if normalization is None:
             exact = to_whole_exact(stored, whole)
         else:

@@ -42,6 +42,11 @@ MISSING: Final[RejectReason] = "missing"
 NO_LABEL: Final[RejectReason] = "no-label"
 
 
+COPIED, DROPPED = "copied", "dropped"
+"""What a locator begins with of a row that is copied as it is, and of one that is left out: then
+its number follows, and its digest, or why."""
+
+
 def require_usable(locator: tuple[int | str, ...]) -> None:
     """Raises RejectedImage for what the listing found to be unreadable, or without a label."""
     for reason in (UNREADABLE, MISSING, NO_LABEL):

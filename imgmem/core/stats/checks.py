@@ -6,7 +6,7 @@ from imgmem.core.errors import CheckFailed, UsageError
 from imgmem.core.messages import option
 from imgmem.core.read.row_set import joined
 from imgmem.core.read.selection import ranges_of
-from imgmem.core.specs import MAX_IMBALANCE, Check, StatsSpec
+from imgmem.core.specs import DROP_REASON, MAX_IMBALANCE, Check, StatsSpec
 from imgmem.core.stats.describe import DatasetStats
 from imgmem.core.stats.kinds import FINDINGS, IMBALANCE, REJECTED
 from imgmem.core.storage import store
@@ -87,7 +87,8 @@ def failed_check(stats: DatasetStats, checks: Sequence[Check]) -> CheckFailed | 
 
 def _failures(stats: DatasetStats, checks: Sequence[Check]) -> Iterator[tuple[str, float | None]]:
     """(kind, count or imbalance) of what is over its limit."""
-    rejected = sum(stats.build.get("rejected", {}).values())
+    reasons = stats.build.get("rejected", {})
+    rejected = sum(n for each, n in reasons.items() if not each.startswith(DROP_REASON))
     counts = {finding.kind: finding.count for finding in stats.findings} | {REJECTED: rejected}
     for kind, most, percent in checks:
         if kind == IMBALANCE:

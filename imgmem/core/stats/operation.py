@@ -9,6 +9,7 @@ from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.specs import RunSpec, StatsSpec
 from imgmem.core.stats.checks import failed_check, require_possible
 from imgmem.core.stats.describe import DatasetStats, describe
+from imgmem.core.stats.listing import write_list
 from imgmem.core.stats.options import StatsOptions
 from imgmem.core.stats.report import check_report, write_report
 
@@ -49,6 +50,8 @@ def stats(
     require_possible(os.fspath(path), spec)
     if spec.report is not None:
         check_report(spec.report, os.fspath(path))
+    if spec.listed is not None:
+        write_list(os.fspath(path), spec)
     found = describe(path, spec, run=run, progress=progress)
     if spec.report is not None:
         write_report(found, spec.report, run=run, progress=progress)

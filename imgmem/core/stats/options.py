@@ -5,6 +5,7 @@ from math import inf, nan
 from typing import Annotated, Any
 
 from imgmem.core import specs
+from imgmem.core.messages import option
 from imgmem.core.options import values
 from imgmem.core.options.option import Option
 from imgmem.core.options.tables import CHECKS, OUTPUT, ROWS, Path, ResourceOptions
@@ -77,5 +78,13 @@ class StatsOptions(CompareOptions, total=False):
         Option(
             "Override finding thresholds.", CHECKS, parse=values.thresholds,
             show=values.thresholds_text, metavar="NAME=VALUE,…", field="thresholds",
+        ),
+    ]  # fmt: skip
+    list: Annotated[
+        Path | None,
+        Option(
+            "Write the paths of duplicates (all but the first), conflicts and blank images, for "
+            f"{option('exclude', '@FILE')} of build.", OUTPUT, parse=values.local, metavar="FILE",
+            field="listed",
         ),
     ]  # fmt: skip

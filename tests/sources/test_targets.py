@@ -46,6 +46,13 @@ LISTS = {
     "lines far apart": ("id,tag\n1,A\n3,A\n2,B\n3,C\n1,B\n3,B\n", "several lines"),
     "a column for each class": ("id,A,B,C\n1,1,1,0\n2,0,1,0\n3,1,1,1\n", "a column"),
     "CelebA": ("3\nA B C\n1.png  1  1 -1\n2.png -1  1 -1\n3.png  1  1  1\n", "a column"),
+    "lists of paths and flags": ("1.png 1 1 0\n2.png 0 1 0\n3.png 1 1 1\n", "a column"),
+    "paths and words": ("1.png A B\n2.png B\n3.png A B C\n", "blanks"),
+    "objects by line": (
+        "image_id,class_name,class_id,rad\n1,A,0,r1\n1,B,1,r1\n2,B,1,r2\n2,B,1,r3\n3,A,0,r1\n"
+        "3,B,1,r1\n3,C,2,r1\n",
+        "several lines",
+    ),
     "words for flags": ("id,A,B,C\n1,yes,True,no\n2,false,1,0\n3,1.0,1,true\n", "a column"),
     "flags next to other columns": ("id,sex,A,B,C\n1,m,1,1,0\n2,f,0,1,0\n3,m,1,1,1\n", "a column"),
 }  # fmt: skip
@@ -55,18 +62,38 @@ LISTS = {
 def test_several_labels_are_found_however_they_are_written(targets, name):
     text, said = LISTS[name]
     labels, labeling = targets(text, target="multilabel")
-    assert labels == {"1": ["A", "B"], "2": ["B"], "3": ["A", "B", "C"]}
-    assert labeling.classes == ("A", "B", "C")
+    names = "012" if name == "lists of paths and flags" else "ABC"  # they have no names
+    a, b, c = names
+    assert labels == {"1": [a, b], "2": [b], "3": [a, b, c]}
+    assert labeling.classes == tuple(names)
     assert any(said in note for note in labeling.notes)
 
 
-@pytest.mark.parametrize("name", [name for name in LISTS if name != "blanks"])
+SURE = [
+    name for name in LISTS if name not in {"blanks", "paths and words", "lists of paths and flags"}
+]
+
+
+@pytest.mark.parametrize("name", SURE)
 def test_without_the_target_they_stop_with_the_option_that_takes_them(targets, name):
     text, _ = LISTS[name]
     with pytest.raises(InputError) as caught:
         targets(text)
     (doubt,) = caught.value.facts["doubts"]
     assert doubt["remedies"][0]["options"]["target"] == "multilabel"
+
+
+def test_a_column_of_splits_is_no_class(targets):
+    text = "id,partition,A,B\n1,0,1,1\n2,0,0,1\n"
+    assert targets(text, target="multilabel")[0] == {"1": ["A", "B"], "2": ["B"]}
+
+
+@pytest.mark.parametrize("column", ["Confidence", "is_present"])
+def test_a_label_that_its_line_says_is_absent_is_refused(targets, column):
+    text = f"ImageID,LabelName,{column}\n1,A,1\n1,B,0\n2,B,1\n"
+    with pytest.raises(InputError, match=f"{column} is 0") as caught:
+        targets(text, target="multilabel")
+    assert caught.value.facts["line"] == 3
 
 
 def test_names_with_blanks_are_not_cut_at_them(targets):

@@ -289,8 +289,9 @@ def _labels(
     named = [index for index in named if search.keys[index] != "y" or _is_lone_y(search, index)]
     if named:
         return _named_label(search, path, named)
-    flags = [index for index in flag_columns(search.cells) if index in free]
-    flags = flags if search.table.has_header else []
+    splits = search.called(known.SPLIT_NAMES | known.LIKELY_SPLIT_NAMES, free)
+    flags = [i for i in flag_columns(search.cells) if i in free and i not in splits]
+    flags = flags if search.table.has_header or target == MULTILABEL else []
     sure = target == MULTILABEL or len(flags) > 2 or set(flags) == set(free)
     if len(flags) > 1 and sure:
         return tuple(flags), ()

@@ -42,6 +42,9 @@ _OTHERS = """
 OTHER_NAMES = frozenset(("", *_OTHERS.split()))
 """Columns that are never the class of an image."""
 
+PRESENCE_NAMES = frozenset(("confidence", "ispresent", "present", "presence", "isverified"))
+"""Columns that may say, by 0, that an image does not have the label of its line."""
+
 _NUMBERS = """
     age boneage ageapprox price score rating weight heightcm angle steering temperature count
     distance bmi pawpularity

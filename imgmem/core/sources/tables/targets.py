@@ -1,12 +1,13 @@
 """The targets that lines of a table give, other than one class: sets of labels, and numbers."""
 
 import json
-import os
 from collections.abc import Collection, Iterable, Sequence
+from functools import cached_property
 
 from imgmem.core.errors import InputError
 from imgmem.core.messages import Message, option
 from imgmem.core.sources.labeling import Doubt
+from imgmem.core.sources.tables import names as known
 from imgmem.core.sources.tables.columns import Columns
 from imgmem.core.sources.tables.label_lists import find_mark, is_list, labels_in
 from imgmem.core.sources.tables.labels import Labels
@@ -14,6 +15,7 @@ from imgmem.core.sources.tables.reader import Table
 from imgmem.core.sources.tables.text import latin1
 from imgmem.core.sources.tables.values import flag
 from imgmem.core.sources.targets import label_set, number_row
+from imgmem.core.text import counted
 
 _MARK_NAMES = {" ": "blanks", "|": "|", ";": ";", ",": ","}
 
@@ -49,6 +51,8 @@ class SetLabels(Labels):
         """no_label: words that mean none; "" for an empty cell."""
         super().__init__(table, columns, as_class=True)
         self._none = frozenset(word.strip() for word in no_label)
+        names = (known.folded(name) for name in table.names)
+        self._presence = [index for index, name in enumerate(names) if name in known.PRESENCE_NAMES]
         self._mark: str | None = None
         self._minus = self._zero = False
         self._none_seen: set[str] = set()
@@ -64,27 +68,48 @@ class SetLabels(Labels):
         """The columns that are classes."""
         if not self.by_column:
             return ()
-        names = (latin1(self._table.names[index]) for index in self._columns.labels)
-        return tuple(name for name in names if name not in self._none)
+        return tuple(name for name in self._column_names if name not in self._none)
+
+    @cached_property
+    def _column_names(self) -> tuple[str, ...]:
+        """The class of each column; its number from 0 where the table has no header."""
+        columns = self._columns.labels
+        if not self._table.has_header:
+            return tuple(map(str, range(len(columns))))
+        return tuple(latin1(self._table.names[index]) for index in columns)
 
     def of(self, number: int, cells: Sequence[str]) -> str | None:
         """The cell of a line, or the set of its flags; None where it says nothing."""
         if self.by_column:
             return self._of_columns(number, [cells[index] for index in self._columns.labels])
         cell = cells[self._columns.labels[0]].strip()
+        self._require_present(number, cells)
         if not cell:
             return "" if self._means_none("") else None
         label = self._text(cell)
         self._hold_twins(label, cells)
         return label
 
+    def _require_present(self, number: int, cells: Sequence[str]) -> None:
+        """Raises InputError for a line that says that its label is absent."""
+        for index in self._presence:
+            if flag(cells[index]) is False and cells[index].strip():
+                name = self._table.names[index]
+                raise InputError(
+                    f"{self._table.line(number)}: {name} is {cells[index].strip()}: does the image "
+                    "have the label of this line, or not?",
+                    hint=f"Remove the lines of labels that are absent, or the column {name}.",
+                    path=self._table.path,
+                    line=number,
+                )
+
     def _of_columns(self, number: int, cells: Sequence[str]) -> str | None:
         if not all(cell.strip() for cell in cells) and not self._means_none(""):
             return None
         names = []
-        for index, cell in zip(self._columns.labels, cells, strict=True):
-            if self._is_set(number, cell, self._table.names[index]):
-                names.append(latin1(self._table.names[index]))
+        for name, cell in zip(self._column_names, cells, strict=True):
+            if self._is_set(number, cell, name):
+                names.append(name)
         return label_set(self._without_none(number, names))
 
     def _is_set(self, number: int, cell: str, column: str) -> bool:
@@ -167,15 +192,15 @@ class SetLabels(Labels):
         return [*super().notes(), self._separated(), *self._unused()]
 
     def _separated(self) -> str:
-        file = os.path.basename(self._table.path)
         if self.by_column:
-            return f"each class is a column of {file}"
+            return "each class is a column"
         if self.several_lines:
             more = "" if self._mark is None else f" and by {_MARK_NAMES[self._mark]}"
-            return f"the labels of {self.several_lines} images are on several lines{more}"
+            what = counted(self.several_lines, "image")
+            return f"the labels of {what} are on several lines{more}"
         if self._mark is None:
-            return f"no mark separates labels in {file}: each cell is one label, or a list"
-        return f"the labels in {file} are separated by {_MARK_NAMES[self._mark]}"
+            return "no mark separates labels: each cell is one label, or a list"
+        return f"labels are separated by {_MARK_NAMES[self._mark]}"
 
     def _unused(self) -> list[str]:
         unused = sorted(self._none - self._none_seen)

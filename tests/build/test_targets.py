@@ -260,3 +260,30 @@ def test_an_interrupted_build_goes_on_to_the_same_targets(built, tmp_path, text,
     result = imgmem.build(tmp_path / "photos", tmp_path / "out", **given)
     assert 0 < result.resumed_at < 4
     assert snapshot(tmp_path / "out") == snapshot(straight)
+
+
+@pytest.mark.parametrize(
+    ("classes", "flags"),
+    [("a=c", [[0, 1], [0, 1], [0, 0], [1, 1]]), ("a=", [[0, 1], [0, 1], [0, 0], [1, 0]])],
+)
+def test_labels_of_a_dataset_are_renamed_and_dropped(built, tmp_path, classes, flags):
+    out = built(TAGS, **SEVERAL)
+    imgmem.build(out, tmp_path / "again", class_map=classes, **SMALL)
+    assert record(tmp_path / "again")["classes"] == (["c", "b"] if "c" in classes else ["b", "c"])
+    found = dict(
+        zip(
+            (p for p, *_ in rows(tmp_path / "again")),
+            np.load(tmp_path / "again/y.npy"),
+            strict=True,
+        )
+    )
+    order = record(tmp_path / "again")["classes"]
+    expected = {f"p{n}.png": row for n, row in zip((0, 1, 2, 4), flags, strict=True)}
+    for path, row in expected.items():
+        assert [found[path][order.index(name)] for name in ("b", "c")] == row
+
+
+def test_another_target_than_that_of_a_dataset_is_refused(built, tmp_path):
+    out = built(POINTS, **NUMBERS)
+    with pytest.raises(imgmem.UsageError, match="the source has numbers"):
+        imgmem.build(out, tmp_path / "again", target="class", **SMALL)

@@ -197,3 +197,13 @@ def test_captions_show_the_targets(several, ages, tmp_path):
     imgmem.sample(ages, out=tmp_path / "batch.npz")
     with np.load(tmp_path / "batch.npz") as batch:
         np.testing.assert_array_equal(batch["labels"], AGES[batch["rows"]])
+
+
+def test_labels_of_many_classes_are_told_apart(tmp_path):
+    flags = np.eye(4, 70, 66, dtype=np.uint8)
+    images = np.stack([photo(16, 16, seed=1)] * 4)
+    path = write_dataset(
+        tmp_path / "same", images, flags, digests=[1] * 4, target="multilabel",
+        classes=tuple(f"c{n:02}" for n in range(70)),
+    )  # fmt: skip
+    assert {f.kind: f.count for f in imgmem.stats(path).findings}["conflicts"] == 1

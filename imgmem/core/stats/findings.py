@@ -16,8 +16,11 @@ from imgmem.core.read.dataset import Dataset, row_set
 from imgmem.core.rows.duplicates import DuplicateGroup, duplicate_groups
 from imgmem.core.rows.facts import Facts
 from imgmem.core.rows.origins import RowOrigin, group_keys, sources_of
+from imgmem.core.rows.similar import equal_groups
 from imgmem.core.specs import LISTED, Thresholds
 from imgmem.core.stats.kinds import FINDINGS, FindingKind
+from imgmem.core.storage.labels import label_words
+from imgmem.core.storage.targets import CLASS
 
 Figures = NDArray[np.float64]
 Selected = NDArray[np.bool_]
@@ -115,9 +118,9 @@ class InspectedRows:
     def labels(self) -> Indices | None:
         """(n,) a number for the labels of each row, equal where these are; None without."""
         labels = self._dataset.labels
-        if labels is None or (labels.ndim == 1 and labels.dtype.kind == "i"):
+        if labels is None or self._dataset.target == CLASS:
             return labels
-        return np.unique(labels, axis=0, return_inverse=True)[1].reshape(-1)
+        return equal_groups(label_words(labels))
 
     @property
     def contrast(self) -> Figures:

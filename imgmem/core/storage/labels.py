@@ -71,6 +71,16 @@ def row_classes(labels: Labels) -> list[list[int]]:
     return [[label] for label in labels.tolist()]
 
 
+def label_words(labels: Labels) -> npt.NDArray[np.uint32]:
+    """(n, w) the flags or the numbers of each row as words, which are equal where those are."""
+    if labels.dtype.kind == "f":
+        return np.ascontiguousarray(labels + 0.0).reshape(len(labels), -1).view(np.uint32)
+    packed = np.packbits(labels, axis=1)
+    padded = np.zeros((len(packed), -(-packed.shape[1] // 4) * 4), np.uint8)
+    padded[:, : packed.shape[1]] = packed
+    return padded.view(np.uint32)
+
+
 def class_counts(labels: Labels, classes: int) -> npt.NDArray[np.int64]:
     """(classes,) rows of each class, of class indices or of flags."""
     if labels.ndim == 2:

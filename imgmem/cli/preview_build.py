@@ -38,7 +38,14 @@ def _show(console: "Console", found: "BuildPreview") -> None:
     if found.target == "number" and not found.classes:
         console.print("Dry run: rows were not decoded, and nothing was written.")
         return
-    table = render.table("class", "number", "images", *found.splits, "examples", left={"examples"})
+    table = render.table(
+        "class",
+        "number",
+        "images",
+        *map(render.printable, found.splits),
+        "examples",
+        left={"examples"},
+    )
     for each in found.classes[:_CLASSES]:
         table.add_row(
             "(no label)" if each.name is None else render.printable(each.name),

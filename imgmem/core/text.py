@@ -3,10 +3,18 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+_MAX_DIGITS = 1000
+"""Python refuses more than 4300, against attacks."""
+
 
 def printable(text: str) -> str:
     """`text` with control characters and undecodable bytes escaped, so no terminal obeys them."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def is_whole_number(text: str) -> bool:
+    """Whether `text` is digits, 0-9, that `int` takes: no others, and not thousands of them."""
+    return text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS
 
 
 def counted(number: int, one: str, many: str = "") -> str:

@@ -15,6 +15,7 @@ from imgmem.core.sources.grammar import as_part, as_texts
 from imgmem.core.sources.labeling import Doubt, Remedy
 from imgmem.core.sources.resolve import listed
 from imgmem.core.specs import TRAIN, LabelSpec
+from imgmem.core.text import is_whole_number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +85,7 @@ def _same_number(labels: LabelCounts, spec: LabelSpec) -> Doubt | None:
     """`7` next to `007`."""
     groups: dict[int, list[str]] = {}
     for name in labels.names:
-        if name.isascii() and name.isdigit():
+        if is_whole_number(name):
             groups.setdefault(int(name), []).append(name)
     same = [
         names for names in groups.values() if len(names) > 1 and not labels.settled >= set(names)

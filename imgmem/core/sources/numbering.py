@@ -1,11 +1,10 @@
 """Which number a class gets."""
 
 import os
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-_WHOLE = re.compile(r"[0-9]+")
+from imgmem.core.text import is_whole_number
 
 
 def numbered(found: Collection[str], class_map: Mapping[str, str]) -> tuple[str, ...]:
@@ -52,7 +51,7 @@ def in_order(names: Collection[str]) -> list[str]:
 
 def are_whole(names: Collection[str]) -> bool:
     """Whether all names are whole numbers."""
-    return bool(names) and all(map(_WHOLE.fullmatch, names))
+    return bool(names) and all(map(is_whole_number, names))
 
 
 def number_notes(found: Collection[str], class_map: Mapping[str, str]) -> list[str]:

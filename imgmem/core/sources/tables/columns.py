@@ -15,6 +15,7 @@ from imgmem.core.sources.tables.dialect import looks_like_image
 from imgmem.core.sources.tables.reader import Table, doubtful, wrong
 from imgmem.core.sources.tables.values import are_numbers, flag_columns, is_number, pairs_up
 from imgmem.core.storage.targets import MULTILABEL, NUMBER
+from imgmem.core.text import is_whole_number
 
 MAX_REMEDIES = 5
 _BOX = 4
@@ -166,7 +167,7 @@ def _index(table: Table, column: str) -> int:
     keys = [known.folded(name) for name in table.names]
     if keys.count(known.folded(column)) == 1:
         return keys.index(known.folded(column))
-    if column.isdigit() and 1 <= int(column) <= len(table.names):
+    if is_whole_number(column) and 1 <= int(column) <= len(table.names):
         return int(column) - 1
     has = ", ".join(map(repr, table.names)) if table.has_header else f"1 to {len(table.names)}"
     raise UsageError(
@@ -351,7 +352,7 @@ def _is_lone_y(search: _Search, index: int) -> bool:
 def _counts_lines(search: _Search, index: int) -> bool:
     """Whether a column without a name counts: 1, 2, 3 …"""
     cells = search.cells[index]
-    if search.table.has_header or not all(cell.isdigit() for cell in cells):
+    if search.table.has_header or not all(map(is_whole_number, cells)):
         return False
     numbers = [int(cell) for cell in cells]
     return numbers == list(range(numbers[0], numbers[0] + len(numbers)))

@@ -132,6 +132,8 @@ def _fit(lines: Sequence[str], delimiter: str) -> tuple[float, bool]:
         rows = [cells for _, cells in cells_of(lines, delimiter, strict=False)]
     except csv.Error:
         return 0, False
+    if not rows:
+        return 0, False
     width, _ = Counter(map(len, rows[1:] or rows)).most_common(1)[0]
     if 1 < len(rows[0]) == width - 1 and _plausible_header(rows[0]):
         rows = rows[1:]

@@ -33,6 +33,8 @@ DOUBTED = {
         "missing-in-train",
         files("train/cat", "train/dog", "val/cat", "val/dgo"),
     ),
+    "signs-in-names": ("missing-in-train", files("train/a=b", "train/@c", "val/a=b", "val/@d,=")),
+    "domains-with-commas": ("same-folders", each(("a,b", "@c_test"), ("x", "y"))),
     "twice": ("nested-copy", each((".", "cell_images"), ("Parasitized", "Uninfected"))),
     "wrapped-twice": (
         "nested-copy",

@@ -101,3 +101,12 @@ def test_a_file_of_paths_has_one_a_line_with_bytes_escaped(tmp_path):
 def test_every_list_can_be_written_as_one_csv_record(parts):
     text = ",".join('"' + part.replace('"', '""') + '"' for part in parts)
     assert grammar.record(text, "include") == parts
+
+
+@pytest.mark.parametrize("name", ["a=b", "@home", "a,b=c", "=", "a\\b", '"a"', "plain"])
+def test_a_part_of_a_map_says_any_name(name):
+    assert grammar.mapping(grammar.as_pair(name, "t=o"), "class_map") == {name: "t=o"}
+
+
+def test_an_equals_sign_without_a_backslash_ends_the_first_name():
+    assert grammar.roles("path=id,label=a=b", "columns") == (("path", "id"), ("label", "a=b"))

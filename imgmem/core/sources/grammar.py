@@ -32,6 +32,9 @@ ROLES = ("path", "label", "split", "group")
 """What a column of a label table may be."""
 SOURCE_ROLES = (*ROLES, "image")
 """What an array, or a column of a table that holds images, may be."""
+_ESCAPED = r"\\\1"
+_FIRST_NAME = re.compile(r"((?:[^=\\]|\\=|\\)+)=", re.DOTALL)
+"""What stands before the first `=` that has no backslash."""
 _ESCAPED_BYTE = re.compile(r"\\udc([89a-f][0-9a-f])")
 
 
@@ -99,8 +102,14 @@ def as_texts(value: MapValue) -> tuple[str, ...]:
         return (value,) if value else ()
     pairs = value.items() if isinstance(value, Mapping) else value
     return tuple(
-        part if isinstance(part, str) else as_part(f"{part[0]}={part[1] or ''}") for part in pairs
+        part if isinstance(part, str) else as_pair(part[0], part[1] or "") for part in pairs
     )
+
+
+def as_pair(name: str, to: str) -> str:
+    """The part of a map that maps just this name: with a backslash before an `=` in it, and before
+    an `@` that it begins with."""
+    return as_part(f"{re.sub('(^@|=)', _ESCAPED, name)}={to}")
 
 
 def as_part(text: str) -> str:
@@ -115,7 +124,7 @@ def as_glob(path: str) -> str:
 
 def as_name_glob(name: str) -> str:
     """The part of a list that matches this name at any depth."""
-    return as_part(re.sub(r"([*?\[])", r"[\1]", name))
+    return as_part(re.sub(r"(^@|[*?\[])", r"[\1]", name))
 
 
 def pattern(text: str, option: str) -> re.Pattern[str]:
@@ -248,14 +257,14 @@ def _parts(value: MapValue, option: str) -> Iterable[str | tuple[str, str]]:
 
 
 def _pair(part: str, option: str) -> tuple[str, str]:
-    role, equals, name = part.partition("=")
-    if not equals or not role:
+    found = _FIRST_NAME.match(part)
+    if found is None:
         raise UsageError(
             f"{reference(option)}: {part!r} is not like found=name",
             hint="Separate the parts by commas; @FILE stands for a file.",
             options=(option,),
         )
-    return role, name
+    return re.sub(r"^\\@|\\=", lambda match: match[0][1], found[1]), part[found.end() :]
 
 
 def _unique(pairs: Sequence[tuple[str, str]], option: str) -> dict[str, str]:

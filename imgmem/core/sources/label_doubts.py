@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 
-from imgmem.core.sources.grammar import as_part, as_texts
+from imgmem.core.sources.grammar import as_pair, as_texts
 from imgmem.core.sources.labeling import Doubt, Remedy
 from imgmem.core.sources.resolve import listed
 from imgmem.core.specs import TRAIN, LabelSpec
@@ -58,7 +58,7 @@ def label_doubts(labels: LabelCounts, spec: LabelSpec) -> tuple[Doubt, ...]:
 
 def _mapped(spec: LabelSpec, pairs: Mapping[str, str], meaning: str) -> Remedy:
     """The remedy that maps further classes."""
-    texts = tuple(as_part(f"{name}={to}") for name, to in pairs.items())
+    texts = tuple(as_pair(name, to) for name, to in pairs.items())
     return Remedy({"class_map": (*as_texts(spec.class_map), *texts)}, meaning)
 
 
@@ -166,7 +166,7 @@ def _vanished(labels: LabelCounts, spec: LabelSpec) -> Doubt | None:
 
 
 def _dropped_splits(spec: LabelSpec, splits: list[str]) -> Remedy:
-    dropped = tuple(as_part(f"{split}=") for split in splits)
+    dropped = tuple(as_pair(split, "") for split in splits)
     options = {"split_map": (*as_texts(spec.split_map), *dropped)}
     return Remedy(options, f"without {listed(splits)}")
 

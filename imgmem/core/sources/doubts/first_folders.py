@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from imgmem.core.sources.doubts.evidence import Evidence, by_level, doubt, unlabeled
-from imgmem.core.sources.grammar import as_glob, as_part
+from imgmem.core.sources.grammar import as_glob, as_pair
 from imgmem.core.sources.labeling import Doubt, Remedy
 from imgmem.core.sources.layout import split_name
 from imgmem.core.sources.resolve import Reading, listed
@@ -100,7 +100,7 @@ def same_folders(evidence: Evidence) -> Doubt | None:
     first = by_level(reading.class_level, f"the classes are {listed(reading.kids)}")
     inner = Remedy({"labels": rule}, f"the classes are {listed(below)}")
     if named := _one_is_a_split(list(reading.kids)):
-        pairs = tuple(f"{as_part(name)}={split}" for name, split in named.items())
+        pairs = tuple(as_pair(name, split) for name, split in named.items())
         options = {**inner.options, "split": f"folder:{reading.class_level}", "split_map": pairs}
         inner = Remedy(options, f"{inner.meaning}, and the splits {listed(named.values())}")
     if splits and rule != "parent" and all(split_meant(name) for name in below):

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from imgmem.core.sources.doubts.evidence import Evidence, by_level, doubt
-from imgmem.core.sources.grammar import as_glob, as_part, as_texts, mapping
+from imgmem.core.sources.grammar import as_glob, as_pair, as_texts, mapping
 from imgmem.core.sources.labeling import Doubt, Remedy, Value
 from imgmem.core.sources.layout import split_name
 from imgmem.core.sources.resolve import listed
@@ -94,7 +94,7 @@ def _class_and_split(evidence: Evidence, meant: dict[str, str]) -> Remedy | None
         options: dict[str, Value] = {
             "labels": f"path:^{top}{rule}/",
             "split": f"folder:{evidence.reading.class_level}",
-            "split_map": tuple(f"{as_part(name)}={split}" for name, split in meant.items()),
+            "split_map": tuple(as_pair(name, split) for name, split in meant.items()),
         }
         splits = listed(set(meant.values()))
         return Remedy(options, f"the classes are {listed(classes)}, the splits {splits}")
@@ -120,7 +120,7 @@ def _as_splits(evidence: Evidence, meant: dict[str, str], others: list[str]) -> 
         new = sorted({name for folder in rest for name in _names_at(folder, below)} - train)
         if new and train and not _settled(evidence.spec, new):
             options["class_map"] = (
-                *as_texts(evidence.spec.class_map), *(as_part(f"{n}={n}") for n in new),
+                *as_texts(evidence.spec.class_map), *(as_pair(n, n) for n in new),
             )  # fmt: skip
     elif rules := _rules_in(evidence, meant):
         options["labels"] = next(iter(rules.values()))
@@ -128,7 +128,7 @@ def _as_splits(evidence: Evidence, meant: dict[str, str], others: list[str]) -> 
     names = _names_of_splits(meant, dropped)
     options["split"] = f"folder:{number}"
     if names:
-        options["split_map"] = tuple(f"{as_part(name)}={split}" for name, split in names.items())
+        options["split_map"] = tuple(as_pair(name, split) for name, split in names.items())
     if others:
         globs = (as_glob(reading.path(name)) for name in others)
         options["exclude"] = (*as_texts(evidence.spec.exclude), *globs)

@@ -36,6 +36,8 @@ FOLD = "fold"
 """What the name of a fold begins with; its number follows, from 1."""
 NOT = "!"
 """What stands before the name of a split that is left out."""
+NEAR_DUPLICATES = "near-duplicates"
+"""The value of `group` for rows of a dataset that look the same."""
 DROP_REASON = "dropped-"
 """What the reason begins with for which `drop` left out a row: it is not a fault of the image."""
 SplitChoice: TypeAlias = str | Sequence[str] | None
@@ -206,6 +208,11 @@ class BuildSpec(LabelSpec):
     shuffle: bool = False
     seed: int = 0
     limit: int | None = None
+
+    @property
+    def copies(self) -> bool:
+        """Whether the rows of a dataset are copied as they are, with what is known of them."""
+        return bool(self.drop) or self.group == NEAR_DUPLICATES
 
     def __post_init__(self) -> None:
         require_storable(self.dtype, self.image)

@@ -1,4 +1,4 @@
-"""Rows that are copied from a dataset, not decoded: `drop`."""
+"""Rows that are copied from a dataset, not decoded."""
 
 import os
 from collections import Counter

@@ -1,4 +1,4 @@
-"""`drop` copies rows as they are: what a build takes from the dataset that they are in."""
+"""Rows that are copied as they are: what a build takes from the dataset that they are in."""
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
@@ -21,11 +21,12 @@ def with_options_of(
     given: the options that were given. Raises UsageError for a source that is not one dataset,
     and for options that would make other rows.
     """
-    if not spec.drop:
+    if not spec.copies:
         return spec
+    asked = "drop" if spec.drop else "group"
     if len(sources) != 1 or not is_dataset(sources[0]):
         raise UsageError(
-            f"{option('drop')} is for a dataset as SOURCE, and {', '.join(sources)} is not one",
+            f"{option(asked)} is for a dataset as SOURCE, and {', '.join(sources)} is not one",
             hint="Build the dataset first, then leave out rows of it.",
         )
     record = store.read_record(sources[0])
@@ -38,7 +39,7 @@ def with_options_of(
         ours = spec.dtype if name == "dtype" else getattr(spec.image, name)
         if given.get(name) is not None and ours != value:
             raise UsageError(
-                f"{option('drop')} copies rows as they are, and {option(name)} is another for them",
+                f"{option(asked)} copies rows as they are, and {option(name)} is another for them",
                 hint=f"Leave out {option(name)}.",
             )
     classes = spec.classes if spec.classes is not None else record.classes

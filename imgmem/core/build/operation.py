@@ -212,7 +212,7 @@ def _manifest(
 ) -> BuildManifest:
     image = job.spec.image
     shown = {} if window is None else {"window": list(window)}
-    if isinstance(job.source, DatasetSource) and job.spec.drop:
+    if isinstance(job.source, DatasetSource) and job.spec.copies:
         shown = job.source.record.image
     return BuildManifest(
         inputs=job.inputs,
@@ -332,7 +332,7 @@ def _executions(
     building: UnfinishedBuild, job: _Job, executor: str | ExecutorLike
 ) -> Iterator[Execution]:
     spec = _decode_spec(building, job)
-    if isinstance(job.source, DatasetSource) and job.spec.drop:
+    if isinstance(job.source, DatasetSource) and job.spec.copies:
         plan = _demand(building.manifest, job).divide(job.budget)
         return iter([Copying(job.source, spec, plan.rows_per_chunk)])
     return executions(

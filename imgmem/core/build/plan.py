@@ -21,7 +21,7 @@ from imgmem.core.sources import Entry, Listing, Source
 from imgmem.core.sources.labeling import Labeling, require_certain
 from imgmem.core.sources.scratch import scratch_database
 from imgmem.core.sources.targets import names_in, planned
-from imgmem.core.specs import TRAIN, BuildSpec
+from imgmem.core.specs import NEAR_DUPLICATES, TRAIN, BuildSpec
 from imgmem.core.storage.targets import CLASS
 
 _CACHE_KIB = 16 * 1024
@@ -206,7 +206,8 @@ class Plan:
         """Give every source its split; note the names in row order."""
         group = self.listing.group_column
         if group is not None:
-            self.notes += require_groups(self._database, self.spec.group or group)
+            if self.spec.group != NEAR_DUPLICATES:  # a dataset may have none
+                self.notes += require_groups(self._database, self.spec.group or group)
             require_certain(parted_groups(self._database, group, folds=self.spec.folds))
         query = "SELECT DISTINCT split FROM files WHERE split NOT NULL"
         authors = {str(split) for (split,) in self._database.execute(query)}

@@ -15,6 +15,7 @@ from imgmem.core.errors import InputError, UsageError
 from imgmem.core.messages import option
 from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.rows.drop import dropped_rows
+from imgmem.core.rows.looks import look_groups
 from imgmem.core.sources import Listing, Source, open_source
 from imgmem.core.sources.datasets import DatasetSource
 from imgmem.core.sources.files import MISSING, NO_LABEL, UNREADABLE
@@ -23,7 +24,7 @@ from imgmem.core.sources.groups import grouped
 from imgmem.core.sources.labeling import Labeling
 from imgmem.core.sources.scratch import scratch_near
 from imgmem.core.sources.settle import require_images, settle
-from imgmem.core.specs import BuildSpec, RejectPolicy
+from imgmem.core.specs import NEAR_DUPLICATES, BuildSpec, RejectPolicy
 from imgmem.core.text import counted
 
 
@@ -59,7 +60,8 @@ def open_and_list(
     if labeling.doubts and not images.spool_bytes:
         doubts = with_tables(working(labeling.doubts, spec, look), sources, spec, look)
         labeling = replace(labeling, doubts=tuple(doubts))
-    return images, grouped(listing, spec), labeling
+    looks = look_groups(sources[0]) if spec.group == NEAR_DUPLICATES else {}
+    return images, grouped(listing, spec, looks), labeling
 
 
 def _look(sources: tuple[str, ...], scratch: str, spec: BuildSpec, source: str | None) -> Labeling:
@@ -70,7 +72,7 @@ def _look(sources: tuple[str, ...], scratch: str, spec: BuildSpec, source: str |
 
 
 def _opened(sources: tuple[str, ...], spec: BuildSpec, scratch: str) -> Source:
-    if not spec.drop:
+    if not spec.copies:
         return open_source(sources, spec, spool=scratch)
     dropped = dropped_rows(sources[0], spec.drop)
     return DatasetSource(

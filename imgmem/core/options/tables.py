@@ -171,8 +171,9 @@ class _OwnBuildOptions(TypedDict, total=False):
     group: Annotated[
         str | None,
         Option(
-            "What no split may part: a column of the label table, folder:N or name:REGEX.", SPLITS,
-            metavar="COLUMN|folder:N|name:REGEX",
+            "What no split may part: a column of the label table, folder:N or name:REGEX; "
+            "near-duplicates of a dataset as SOURCE, whose rows are copied.", SPLITS,
+            metavar="COLUMN|folder:N|name:REGEX|near-duplicates",
         ),
     ]  # fmt: skip
     classes: Annotated[

@@ -95,6 +95,8 @@ def _lists(value: Any) -> tuple[tuple[tuple[str, str], ...], Any]:
     """(split, FILE) of the parts that name a list, and the other parts."""
     if isinstance(value, str):
         pairs = [part.partition("=")[::2] for part in next(csv.reader([value]), [])]
+    elif not isinstance(value, Iterable):
+        return (), value
     else:
         pairs = list(value.items() if isinstance(value, Mapping) else value)
     lists = [(name.strip(), str(to)[1:]) for name, to in pairs if str(to).startswith("@")]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import count
 
@@ -18,18 +18,22 @@ from imgmem.core.sources.base import Entry, Listing
 from imgmem.core.sources.grammar import folder_level, pattern
 from imgmem.core.sources.layout import level
 from imgmem.core.sources.several import without_source
-from imgmem.core.specs import LabelSpec
+from imgmem.core.specs import NEAR_DUPLICATES, LabelSpec
 
 NAME = "group"
 
 
-def grouped(listing: Listing, spec: LabelSpec) -> Listing:
+def grouped(listing: Listing, spec: LabelSpec, looks: Mapping[str, str] = {}) -> Listing:
     """The listing with the column of groups that `spec` names, which may be a new one.
 
+    looks: path → group of the images that look like others, for `NEAR_DUPLICATES`.
     Raises UsageError for a column that does not exist, and for two that contradict each other.
     """
     if spec.group is None:
         return listing
+    if spec.group == NEAR_DUPLICATES:
+        _require_alone(listing, spec.group)
+        return _with_column(listing, lambda name: looks.get(name, ""))
     prefix, colon, rest = spec.group.partition(":")
     if colon and prefix in ("folder", "name"):
         _require_alone(listing, spec.group)

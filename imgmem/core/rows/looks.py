@@ -1,0 +1,37 @@
+"""Which rows of a dataset look the same, as a group for each."""
+
+from imgmem.core.read.dataset import open as open_dataset
+from imgmem.core.rows.duplicates import duplicate_groups, in_force
+from imgmem.core.rows.facts import read_facts
+from imgmem.core.rows.origins import sources_of
+from imgmem.core.specs import Thresholds
+
+
+def look_groups(path: str) -> dict[str, str]:
+    """The path of every row that has the bytes or the looks of another → that of the first one.
+
+    Raises DatasetError where the dataset at `path` is damaged.
+    """
+    with open_dataset(path) as dataset:
+        facts = read_facts(dataset.path, len(dataset))
+        groups = duplicate_groups(facts, in_force(facts, Thresholds()))
+        first = _firsts([group.rows.tolist() for group in groups])
+        origins = sources_of(dataset.path, first)
+    return {origins[row].path: origins[least].path for row, least in first.items()}
+
+
+def _firsts(groups: list[list[int]]) -> dict[int, int]:
+    """Row → the least row of all groups that are connected with its own."""
+    above: dict[int, int] = {}
+
+    def root(row: int) -> int:
+        while above.setdefault(row, row) != row:
+            above[row] = above[above[row]]
+            row = above[row]
+        return row
+
+    for first, *others in groups:
+        for other in others:
+            least, most = sorted((root(first), root(other)))
+            above[most] = least
+    return {row: root(row) for row in list(above)}

@@ -1,16 +1,18 @@
 """Every kind of source that there is, with the same seven images, as a table."""
 
 import csv
+import json
 import tarfile
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from imgmem.core.sources import open_source
 from support.datasets import write_dataset
-from support.images import photo
+from support.images import encode, photo
 from support.trees import class_folders
 
 
@@ -111,6 +113,22 @@ def array_folder(base):
     return Kind(base / "arrays")
 
 
+def parquet(base):
+    """A folder of two files as Hugging Face writes them."""
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    features = {"image": {"_type": "Image"}, "label": {"_type": "ClassLabel"}}
+    features["label"]["names"] = ["ant", "bee"]
+    (base / "set/data").mkdir(parents=True)
+    for number, taken in enumerate((slice(0, 3), slice(3, 7))):
+        images = [{"bytes": encode(image, "PNG"), "path": None} for image in SEVEN[taken]]
+        labels = [0 if label == "ant" else 1 for label in LABELS[taken]]
+        table = pa.table({"image": images, "label": labels})
+        noted = json.dumps({"info": {"features": features}})
+        table = table.replace_schema_metadata({"huggingface": noted})
+        pq.write_table(table, base / f"set/data/train-0000{number}-of-00002.parquet")
+    return Kind(base / "set")
+
+
 def several(base):
     """A folder, a zip and arrays, as one."""
     class_folders(base / "a/photos", {"ant": 2, "bee": 1}, size=(5, 6))
@@ -136,6 +154,7 @@ KINDS = {
     "arrays": arrays,
     "compressed arrays": lambda base: arrays(base, np.savez_compressed),
     "folder of arrays": array_folder,
+    "parquet": parquet,
     "several": several,
 }
 """A new kind of source: one line here, and every test of the contract."""

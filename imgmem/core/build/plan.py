@@ -18,6 +18,7 @@ from imgmem.core.build.split_plan import SplitPlan, plan_splits
 from imgmem.core.build.splits import assign_splits, parted_groups, require_groups, split_notes
 from imgmem.core.build.strata import Strata, find_strata, spreading
 from imgmem.core.sources import Entry, Listing, Source
+from imgmem.core.sources.base import ALL_NAMED
 from imgmem.core.sources.labeling import Labeling, require_certain
 from imgmem.core.sources.scratch import scratch_database
 from imgmem.core.sources.targets import names_in, planned
@@ -246,7 +247,7 @@ class Plan:
 
 def _empty_classes(listing: Listing, labeling: Labeling) -> list[str]:
     """Class folders without an image; a dataset or a table may have classes without rows."""
-    if listing.rule in ("dataset", "table"):
+    if listing.rule in (*ALL_NAMED, "table"):
         return []
     return sorted(set(listing.class_names) - set(labeling.counts), key=os.fsencode)
 

@@ -11,6 +11,9 @@ from imgmem.core.storage.targets import CLASS
 
 Locator = tuple[int | str, ...]
 
+ALL_NAMED = frozenset({"dataset", "parquet"})
+"""Rules of sources that name all their classes, in the order of their numbers."""
+
 
 class Entry(NamedTuple):
     """One image that a source lists; nothing of it has been read yet.
@@ -39,7 +42,8 @@ class Listing:
     entries: every candidate image, in memory that does not grow; they may be iterated as
     often as needed until the source is closed. ordered: whether rows keep their order.
     rule: how labels were found, as the option `labels` says it ("folder:1", "none"), or
-    "table", "pairs", "dataset". labeled: whether every entry has a label; else none has.
+    "table", "pairs", "array", "parquet", "dataset", "several". labeled: whether every entry has
+    a label; else none has.
     target: what labels are, one of TARGETS; those that are not a class are texts of
     `sources.targets`. target_names: of the numbers.
     class_names: classes that need no entry to exist: class folders that hold no file at all,

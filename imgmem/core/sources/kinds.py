@@ -15,6 +15,8 @@ from imgmem.core.sources.datasets import DatasetSource, is_dataset
 from imgmem.core.sources.files import unusable
 from imgmem.core.sources.folder import FolderSource
 from imgmem.core.sources.labeled import ListSource, TableSpec
+from imgmem.core.sources.parquet.files import EXTENSION, has_files
+from imgmem.core.sources.parquet.source import ParquetSource, holds_images
 from imgmem.core.sources.several import SeveralSources
 from imgmem.core.sources.shards import ShardsContainer, shards_in
 from imgmem.core.sources.spool import OPENERS
@@ -36,7 +38,7 @@ class Opening(NamedTuple):
 def has_columns(path: str) -> bool:
     """Whether a source has columns, or arrays, of its own to take labels from."""
     if not stat.S_ISREG(_mode(path)):
-        return not is_dataset(path) and arrays_at(path) is not None
+        return not is_dataset(path) and (arrays_at(path) is not None or has_files(path))
     return is_table(path) or is_array_file(path)
 
 
@@ -46,6 +48,8 @@ def open_one(path: str, how: Opening) -> Source:
     mode, lowered = _mode(path), path.lower()
     if stat.S_ISDIR(mode):
         return _open_folder(path, how)
+    if stat.S_ISREG(mode) and lowered.endswith(EXTENSION) and holds_images(path):
+        return ParquetSource(path, spec, spool=how.spool)
     if stat.S_ISREG(mode) and is_table(path):
         return ListSource(
             path, TableSpec.of(spec), labels=spec.labels == "folder", auto_split=spec.auto_split
@@ -73,9 +77,14 @@ def _open_folder(path: str, how: Opening) -> Source:
         return DatasetSource(path, labels=spec.labels == "folder", auto_split=spec.auto_split)
     source = FolderSource(path, spec, sizes=how.sizes)  # raises where the folder cannot be listed
     arrays, shards = arrays_at(path), shards_in(path)
-    if not (arrays or shards) or holds_candidates(path):
+    parquet = not (arrays or shards) and has_files(path)
+    if not (arrays or shards or parquet) or holds_candidates(path):
+        return source
+    if parquet and not holds_images(path):
         return source
     source.close()
+    if parquet:
+        return ParquetSource(path, spec, spool=how.spool)
     if arrays:
         return ArraySource(arrays, spec, spool=how.spool)
     container = ShardsContainer(path, shards, spool=how.spool)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from imgmem.core.errors import InputError, UsageError
 from imgmem.core.messages import Message, option
-from imgmem.core.sources.base import Entry, Listing
+from imgmem.core.sources.base import ALL_NAMED, Entry, Listing
 from imgmem.core.sources.files import MISSING
 from imgmem.core.sources.grammar import mapping
 from imgmem.core.sources.label_doubts import LabelCounts, label_doubts
@@ -210,7 +210,7 @@ def _numbered(
         used = {name for name in tally.counts if name is not None}
         _require_known(used | {class_map.get(n, n) for n in listing.class_names} - {""}, pinned)
         return pinned, []
-    if listing.rule == "dataset" and tally.found <= set(listing.class_names):
+    if listing.rule in ALL_NAMED and tally.found <= set(listing.class_names):
         return _renamed(listing.class_names, class_map), []
     found = tally.found | set(listing.class_names)
     if listing.target == MULTILABEL:

@@ -14,7 +14,7 @@ from imgmem.core.errors import InputError
 from imgmem.core.messages import Message, option
 from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.sources import files
-from imgmem.core.sources.base import Address, Entry, Listing, Locator, Source
+from imgmem.core.sources.base import ALL_NAMED, Address, Entry, Listing, Locator, Source
 from imgmem.core.sources.grammar import label_rule
 from imgmem.core.sources.labeling import Doubt
 from imgmem.core.sources.layout import searched
@@ -209,7 +209,7 @@ def _class_names(parts: Sequence[_Part]) -> tuple[tuple[str, ...], list[str]]:
     moved = [
         part.prefix
         for part in parts
-        if part.listing.rule == "dataset" and every[: len(part.listing.class_names)]
+        if part.listing.rule in ALL_NAMED and every[: len(part.listing.class_names)]
         != part.listing.class_names
     ]  # fmt: skip
     said = f"classes have other numbers than in {listed(moved)}: {option('classes')} fixes them"

@@ -3,7 +3,8 @@
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING
 
-from imgmem.core.errors import InputError, UsageError
+from imgmem.core.errors import InputError
+from imgmem.core.sources.parquet.files import require_pyarrow
 from imgmem.core.sources.tables.jsonl import as_text
 
 if TYPE_CHECKING:
@@ -30,14 +31,10 @@ def records(path: str, names: Sequence[str]) -> Generator[tuple[int, Sequence[st
 
 
 def _open(path: str) -> "ParquetFile":
-    try:
-        import pyarrow
-        from pyarrow.parquet import ParquetFile
-    except ImportError:
-        raise UsageError(
-            f"{path} needs the package pyarrow to be read",
-            hint="Install imgmem with its extra `parquet`, or save the table as .csv.",
-        ) from None
+    require_pyarrow(path)
+    import pyarrow
+    from pyarrow.parquet import ParquetFile
+
     try:
         return ParquetFile(path)
     except (OSError, pyarrow.ArrowInvalid) as error:

@@ -1,0 +1,1 @@
+"""Images in the rows of Parquet files, as Hugging Face writes them; needs the extra `parquet`."""

@@ -1,0 +1,183 @@
+"""Images in Parquet files, as Hugging Face writes them and otherwise."""
+
+import json
+import sys
+
+import pytest
+from support.images import encode, photo
+from support.program import python
+from support.sources import contents, doubted, exhausted, listed, placed
+
+import imgmem
+from imgmem.core.errors import InputError, UsageError
+
+pa = pytest.importorskip("pyarrow")
+pq = pytest.importorskip("pyarrow.parquet")
+PICTURES = [encode(photo(6, 8, seed), "PNG") for seed in range(5)]
+NAMES = ["cat", "dog", "eel"]
+
+
+def nested(pictures=PICTURES):
+    return [{"bytes": data, "path": f"{n}.png"} for n, data in enumerate(pictures)]
+
+
+def write(path, columns, *, names=None, label="label", **options):
+    """A Parquet file; names: of the classes, as Hugging Face notes them."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table = pa.table(columns)
+    if names:
+        features = {
+            "image": {"_type": "Image"}, label: {"names": names, "_type": "ClassLabel"},
+        }  # fmt: skip
+        noted = {"huggingface": json.dumps({"info": {"features": features}})}
+        table = table.replace_schema_metadata(noted)
+    pq.write_table(table, path, **options)
+    return path
+
+
+def hugging_face(folder, **files):
+    for name, labels in files.items():
+        columns = {"image": nested()[: len(labels)], "label": labels}
+        write(folder / f"{name}.parquet", columns, names=NAMES)
+    return folder
+
+
+def test_classes_have_the_names_and_numbers_of_the_schema_even_without_rows(tmp_path):
+    folder = hugging_face(tmp_path / "a", **{"data/train-00000-of-00001": [2, 0, 2]})
+    _, labeling = doubted(folder)
+    assert labeling.classes == tuple(NAMES)
+    result = imgmem.build(folder, tmp_path / "out", size=8)
+    assert result.class_counts == {"cat": 1, "dog": 0, "eel": 2}
+
+
+@pytest.mark.parametrize(
+    ("names", "splits"),
+    [
+        (("data/train-00000-of-00002", "data/train-00001-of-00002"), {"train"}),
+        (("train-00000-of-00001", "validation-00000-of-00001"), {"train", "val"}),
+        (("unsupervised-00000-of-00001",), {"unsupervised"}),
+        (("default/train/0000", "default/test/0000"), {"train", "test"}),
+        (("train", "test"), {"train", "test"}),
+        (("part0", "part1"), {None}),
+        (("cats",), {None}),
+    ],
+)
+def test_splits_are_in_the_names_of_files_and_folders(tmp_path, names, splits):
+    hugging_face(tmp_path, **{name: [0, 1, 2] for name in names})
+    assert {split for _, split in placed(tmp_path).values()} == splits
+    assert {split for _, split in placed(tmp_path, auto_split=False).values()} == {None}
+
+
+def test_images_are_the_very_bytes_and_one_file_is_a_source_too(tmp_path):
+    path = write(tmp_path / "a.parquet", {"image": nested(), "label": [0, 1, 2, 0, 1]}, names=NAMES)
+    found = contents(path)
+    assert list(found.values()) == PICTURES
+    assert next(iter(found)) == "a.parquet/0"
+    assert [label for label, _ in placed(path).values()] == ["cat", "dog", "eel", "cat", "dog"]
+
+
+@pytest.mark.parametrize("column", ["img", "image", "jpg"])
+def test_plain_columns_of_bytes_are_images_by_their_name(tmp_path, column):
+    path = write(tmp_path / "a.parquet", {column: PICTURES, "label": ["b", "a", "b", "a", "c"]})
+    assert [label for label, _ in placed(path).values()] == ["b", "a", "b", "a", "c"]
+
+
+def test_other_columns_are_carried_along_and_may_be_split_and_group(tmp_path):
+    columns = {
+        "image": nested(), "label": [0, 1, 0, 1, 0], "part": ["train", "val"] * 2 + ["train"],
+        "patient": ["p1", "p2", "p1", "p2", "p3"],
+    }  # fmt: skip
+    path = write(tmp_path / "a.parquet", columns)
+    given = "image=image,label=label,split=part,group=patient"
+    listing = exhausted(path, columns=given)
+    assert listing.extra_columns == ("patient",)
+    assert listing.group_column == "patient"
+    assert {split for _, split in placed(path, columns=given).values()} == {"train", "val"}
+
+
+@pytest.mark.parametrize(
+    ("columns", "name"),
+    [
+        ({"image": nested(), "photo": nested(), "label": [0] * 5}, "image-column"),
+        ({"image": nested(), "fine_label": [0] * 5, "label": [0] * 5, "class": [1] * 5},
+         "label-column"),
+    ],
+)  # fmt: skip
+def test_two_columns_that_could_be_it_are_a_doubt_that_its_remedies_settle(tmp_path, columns, name):
+    path = write(tmp_path / "a.parquet", columns)
+    with pytest.raises(InputError) as caught:
+        exhausted(path)
+    (doubt,) = caught.value.facts["doubts"]
+    assert doubt["name"] == name
+    for remedy in doubt["remedies"]:
+        assert len(listed(path, **remedy["options"])) == 5
+
+
+def test_several_configurations_in_one_folder_are_a_doubt(tmp_path):
+    hugging_face(tmp_path, **{"full/train/0000": [0, 1], "cropped/train/0000": [0, 1]})
+    (doubt,), _ = doubted(tmp_path)
+    assert doubt.name == "configurations"
+    for remedy in doubt.remedies:
+        doubts, labeling = doubted(tmp_path, **remedy.options)
+        assert doubts == () and sum(map(len, labeling.counts)) > 0
+        assert len(listed(tmp_path, **remedy.options)) == 2
+
+
+def test_rows_without_an_image_or_a_label_are_rejects(tmp_path):
+    columns = {"image": [*nested()[:2], None], "label": [0, -1, 1]}
+    found = listed(write(tmp_path / "a.parquet", columns, names=NAMES))
+    assert [entry.locator[0] for entry in found.values()] == [0, "no-label", "missing"]
+
+
+def test_files_with_other_classes_are_refused(tmp_path):
+    hugging_face(tmp_path, **{"train-00000-of-00001": [0]})
+    columns = {"image": nested(), "label": [0, 1, 0, 1, 0]}
+    write(tmp_path / "test-00000-of-00001.parquet", columns, names=["dog", "cat"])
+    with pytest.raises(InputError, match="different columns or classes"):
+        exhausted(tmp_path)
+
+
+def test_a_damaged_file_is_refused(tmp_path):
+    path = write(tmp_path / "a.parquet", {"image": nested(), "label": [0, 1, 2, 0, 1]})
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(InputError, match="is damaged"):
+        exhausted(path)
+
+
+def test_a_table_without_images_is_a_list_as_before(tmp_path):
+    (tmp_path / "1.png").write_bytes(PICTURES[0])
+    path = write(tmp_path / "a.parquet", {"path": ["1.png"], "label": ["cat"]})
+    assert placed(path) == {"1.png": ("cat", None)}
+
+
+def test_without_pyarrow_the_error_has_the_command_that_installs_it(tmp_path, monkeypatch):
+    hugging_face(tmp_path, **{"train-00000-of-00001": [0, 1]})
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(UsageError) as caught:
+        exhausted(tmp_path)
+    assert "extra `parquet`" in caught.value.hint
+    assert "install" in caught.value.hint and sys.executable in caught.value.hint
+
+
+def test_memory_goes_with_a_row_group_not_with_the_file(tmp_path):
+    big = [bytes([n]) * 2**20 for n in range(150)]
+    path = write(tmp_path / "a.parquet", {"image": nested(big)}, row_group_size=10)
+    code = """
+import sys
+from imgmem.core.machine.memory import PeakMemory
+from imgmem.core.sources import open_source
+with PeakMemory() as peak:
+    source = open_source(sys.argv[1])
+    assert sum(1 for _ in source.listing().entries) == 150
+    source.close()
+print(peak.peak)
+"""
+    assert int(python(code, path).stdout) < 100 * 2**20
+
+
+def test_a_large_row_group_is_noted_with_the_memory_that_it_takes(tmp_path):
+    rough = [photo(1200, 1600, seed).tobytes() for seed in range(10)]
+    path = write(tmp_path / "a.parquet", {"image": nested(rough)})
+    assert any("of memory at first" in note for note in exhausted(path).notes)
+    small = write(tmp_path / "b.parquet", {"image": nested()})
+    assert not any("of memory at first" in note for note in exhausted(small).notes)

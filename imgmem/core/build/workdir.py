@@ -167,6 +167,7 @@ class WorkDir:
                 self._opened.close()
         finally:
             self._lock.release()
+            publish.sweep(self.path)
 
     def _has(self, name: str) -> bool:
         return _has(self.path, name)
@@ -227,6 +228,7 @@ def clean_up(destination: Destination) -> None:
                 publish.remove_work(work)
         finally:
             lock.release()
+            publish.sweep(work)
     durable.sync_directory(path)
 
 

@@ -66,6 +66,7 @@ def finish(new: Destination) -> None:
                 publish.move_up(new.work, new.path)
             elif publish.has_moved(new.work):
                 publish.remove_work(new.work)
+        publish.sweep(new.work)
     if os.path.isdir(new.path):
         durable.sync_directory(new.above_work)
         durable.sync_directory(new.path)
@@ -90,6 +91,7 @@ def _working(new: Destination) -> Iterator[str]:
                 publish.remove_files(new.work, _OWN)
                 publish.remove_work(new.work)
             raise
+    publish.sweep(new.work)
 
 
 def _other_files(path: str) -> list[str]:

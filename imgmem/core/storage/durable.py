@@ -213,6 +213,11 @@ def _rename_away(source: str, target: str) -> None:
         raise
 
 
+def is_being_exchanged(path: str) -> bool:
+    """Whether `path` is missing because an `exchange` by renames is under way, or was cut short."""
+    return not os.path.lexists(path) and os.path.isdir(path + _SWAP)
+
+
 def repair_exchange(one: str, other: str) -> None:
     """Go back or forward to where `one` and `other` both are, after a crash in `exchange`."""
     swap = other + _SWAP

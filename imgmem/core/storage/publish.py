@@ -8,12 +8,16 @@ says how far this is, so that a crash at any moment is only an interruption:
 """
 
 import os
+import warnings
 
+from imgmem.core.errors import ResourceError
 from imgmem.core.storage import durable, store
 from imgmem.core.storage.locks import LOCKS, Lock
 
 CLEARING, MOVING = "clearing", "moving"
 MARKERS = frozenset({CLEARING, MOVING})
+STILL_OPEN = (".nfs", ".fuse_hidden")
+"""How network file systems name files that were removed while they were open."""
 
 
 def is_moving(work: str) -> bool:
@@ -23,7 +27,7 @@ def is_moving(work: str) -> bool:
 
 def has_moved(work: str) -> bool:
     """Whether a working directory is there of which nothing but its lock is left."""
-    return os.path.isdir(work) and not set(os.listdir(work)) - LOCKS
+    return os.path.isdir(work) and not _left_in(work)
 
 
 def move_up(work: str, path: str) -> None:
@@ -84,6 +88,35 @@ def remove_files(path: str, names: frozenset[str]) -> None:
 
 
 def remove_work(work: str) -> None:
-    """Remove a working directory that holds nothing but its lock."""
+    """Remove a working directory that holds nothing but its lock.
+
+    A network file system gives files that are still open another name, so that the directory
+    cannot be removed yet; `sweep` does that later.
+    """
     remove_files(work, LOCKS)
-    durable.rmdir(work)
+    try:
+        durable.rmdir(work)
+    except ResourceError:
+        if _left_in(work) or not os.listdir(work):
+            raise
+
+
+def sweep(work: str) -> None:
+    """Remove a working directory whose files were still open when they were removed, or warn."""
+    if not has_moved(work) or LOCKS.intersection(os.listdir(work)):
+        return
+    try:
+        durable.rmdir(work)
+    except ResourceError:
+        warnings.warn(
+            f"{work} cannot be removed yet: another client still has files of it open. Nothing is "
+            "lost; the next run removes it",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+
+
+def _left_in(work: str) -> set[str]:
+    """What is in a working directory besides its lock, and files that exist only while open."""
+    names = set(os.listdir(work)) - LOCKS
+    return {name for name in names if not name.startswith(STILL_OPEN)}

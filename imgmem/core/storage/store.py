@@ -3,6 +3,7 @@
 import json
 import os
 import stat
+import time
 import zlib
 from typing import Any
 
@@ -34,12 +35,23 @@ JOURNAL = "normalize.journal"
 MOVED = "X.in-transition"
 """The features' name while they are being rewritten, so that NumPy finds nothing half-done."""
 
+REPLACED_SECONDS = 5.0
+"""How long a reader waits for a dataset that is being replaced. Where the file system cannot
+exchange two names, it is missing for a moment."""
+_POLL_SECONDS = 0.02
+
 INLINE_CHECKSUMS = 64
 """More blocks than these stand in a file of their own."""
 
 
 def require_directory(path: str) -> None:
-    """InputError unless there is a directory at `path`."""
+    """InputError unless there is a directory at `path`; DatasetError where it is being replaced,
+    for longer than a moment."""
+    end = time.monotonic() + REPLACED_SECONDS
+    while durable.is_being_exchanged(path):
+        if time.monotonic() > end:
+            raise _unfinished(path)
+        time.sleep(_POLL_SECONDS)
     try:
         if stat.S_ISDIR(os.stat(path).st_mode):
             return

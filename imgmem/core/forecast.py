@@ -27,6 +27,8 @@ CHUNK_BYTES = 8 * 2**20
 """A chunk buffer's size where the budget is ample: more brings no speed."""
 WORKER_BYTES = 44 * 2**20
 """A worker process at rest, with the allocator's slack (measured: 28 MiB)."""
+CLIENT_BYTES = 48 * 2**20
+"""The client of a Dask cluster (measured: 37 MiB)."""
 SLOTS_OF_PROCESS = 3
 """Chunks of a worker process that are under way: one it decodes, two with the writer."""
 PROCESS_ROWS = 50_000
@@ -94,6 +96,7 @@ class BuildDemand:
 
     rows: at most. row_bytes: of a row while its chunk is under way. workers: as asked for;
     None for as many as `cpus` and the budget allow. processes: whether workers are processes.
+    client_bytes: of what is loaded besides.
     """
 
     rows: int
@@ -101,6 +104,7 @@ class BuildDemand:
     workers: int | None
     cpus: int
     processes: bool = False
+    client_bytes: int = 0
 
     @classmethod
     def of(
@@ -128,7 +132,7 @@ class BuildDemand:
 
     @property
     def fixed_bytes(self) -> int:
-        return BASE_BYTES + INDEX_BYTES * self.rows
+        return BASE_BYTES + self.client_bytes + INDEX_BYTES * self.rows
 
     @property
     def worker_bytes(self) -> int:

@@ -309,7 +309,8 @@ class RunSpec:
     memory: bytes of anonymous memory for the whole process tree; None for the default.
     fsync: False leaves durability to the operating system (scratch disks).
     executor: what decodes in `build`: "threads", "processes", "auto" for what is likely to be
-    faster, or an executor that stays the caller's.
+    faster, "dask:ADDRESS" for the workers of a Dask scheduler (its address, or the path of its
+    file), or an executor that stays the caller's.
     """
 
     workers: int | None = None

@@ -3,7 +3,7 @@
 Each hands out the chunks of some tasks in their order; the rows are the same whoever decodes.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent import futures
 from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from functools import partial
@@ -23,11 +23,13 @@ from imgmem.core.build.decoding import (
     joined,
 )
 from imgmem.core.build.planned import PlannedImage
-from imgmem.core.errors import ResourceError
+from imgmem.core.build.remote import RemoteJob, decode_remotely
+from imgmem.core.errors import InputError, ResourceError
 from imgmem.core.forecast import BuildDemand, BuildMemory
 from imgmem.core.machine.pipeline import MemoryGate, in_order
 from imgmem.core.machine.processes import ProcessExecutor, WorkerDied
 from imgmem.core.sources import Address, Source
+from imgmem.core.sources.files import UNREADABLE
 from imgmem.core.specs import ExecutorLike
 
 PATIENCE_SECONDS = 600.0
@@ -108,33 +110,42 @@ class InExecutor:
         job: DecodeJob,
         *,
         rows_per_chunk: int,
-        window: int,
+        window: int | Callable[[], int],
+        work: Callable[[Lines], Chunk] | None = None,
     ) -> None:
+        """work: what the executor runs, if it is not `decode_task`."""
         self.rows_per_chunk = rows_per_chunk
         self._executor = executor
         self._job = job
-        self._window = window
+        self._window_size = window
+        self._work = work or partial(decode_task, job)
 
     def pids(self) -> Iterable[int]:
         return ()
 
     def chunks(self, tasks: Iterable[Lines]) -> Iterator[Chunk]:
-        work = partial(decode_task, self._job)
         return in_order(
-            work, tasks, window=self._window, executor=self._executor, result_of=self._result
+            self._work,
+            tasks,
+            window=self._window_size,
+            executor=self._executor,
+            result_of=self._result,
         )
 
-    def _result(self, lines: Lines, future: "Future[Chunk]") -> Chunk:
+    def _result(self, lines: Lines, future: Any) -> Chunk:
+        return self._finished(lines, future)
+
+    def _finished(self, lines: Lines, future: Any) -> Chunk:
         if not futures.wait([future], timeout=2 * self._job.patience * len(lines)).done:
-            raise hung(f"{_names(lines)} are")
+            raise hung(f"{names(lines)} are")
         try:
-            return future.result()
+            return future.result()  # type: ignore[no-any-return]
         except WorkerDied as died:
             if died.crashed:
                 return self._one_by_one(lines)
-            raise _lost(died, lines) from None
+            raise lost(died, lines) from None
         except BrokenExecutor as error:
-            raise _lost(error, lines) from error
+            raise lost(error, lines) from error
 
     def _one_by_one(self, lines: Lines) -> Chunk:
         """Decode each image in a process that it alone may crash."""
@@ -152,10 +163,33 @@ class InExecutor:
         except WorkerDied as died:
             if died.crashed:
                 return crashed(self._job, line, str(died))
-            raise _lost(died, [line]) from None
+            raise lost(died, [line]) from None
 
     def close(self, *, wait: bool = False) -> None:
         """The executor is its owner's."""
+
+
+class InForeign(InExecutor):
+    """Decodes in an executor of the caller's, whose processes may be on other machines."""
+
+    def __init__(
+        self,
+        executor: ExecutorLike,
+        job: DecodeJob,
+        remote: RemoteJob,
+        *,
+        rows_per_chunk: int,
+        window: int | Callable[[], int],
+    ) -> None:
+        work = partial(decode_remotely, remote.versions, remote.packed)
+        super().__init__(executor, job, rows_per_chunk=rows_per_chunk, window=window, work=work)
+
+    def _result(self, lines: Lines, future: Any) -> Chunk:
+        """What a worker cannot read is for this process to say: it may be that machine's fault."""
+        chunk = self._finished(lines, future)
+        if UNREADABLE in chunk.reasons or isinstance(chunk.failure, InputError):
+            return decode_task(self._job, lines)
+        return chunk
 
 
 class InProcesses(InExecutor):
@@ -177,46 +211,10 @@ class InProcesses(InExecutor):
         self._own.shutdown(wait=True, cancel_futures=True)
 
 
-def executions(
-    source: Source,
-    spec: DecodeSpec,
-    demand: BuildDemand,
-    *,
-    budget: int,
-    executor: str | ExecutorLike,
-    mean_bytes: int,
-) -> Iterator[Execution]:
-    """Who is to decode a build, in this order; each may lack memory for an image.
-
-    Args:
-        source: Of the images.
-        spec: What all tasks have in common.
-        demand: What the build is to do, by threads.
-        budget: The memory budget, in bytes.
-        executor: "threads", "processes", "auto" for what is likely to be faster, or an executor
-            that belongs to the caller. Threads stand in for processes that have no room in the
-            budget or do not reach the source.
-        mean_bytes: Of an image's file.
-    """
-    plan = demand.divide(budget)
-    if source.address is not None and executor != "threads":
-        if not isinstance(executor, str):
-            job = _decode_job(source.address, spec, demand, plan)
-            yield InExecutor(executor, job, rows_per_chunk=plan.rows_per_chunk, window=plan.slots)
-            return
-        by_processes = demand.by_processes(executor, budget=budget, mean_bytes=mean_bytes)
-        if by_processes is not None:
-            divided = by_processes.divide(budget)
-            job = _decode_job(source.address, spec, by_processes, divided)
-            yield InProcesses(job, divided)
-            if executor == "processes":
-                return
-    yield InThreads(source, spec, plan, MemoryGate(plan.image_bytes, demand.budget_for))
-
-
-def _decode_job(
+def decode_job(
     address: Address, spec: DecodeSpec, demand: BuildDemand, plan: BuildMemory
 ) -> DecodeJob:
+    """What all tasks in other processes need to know."""
     return DecodeJob(
         address=address,
         spec=spec,
@@ -226,13 +224,15 @@ def _decode_job(
     )
 
 
-def _names(lines: Lines) -> str:
+def names(lines: Lines) -> str:
+    """Which images a task has, for a message."""
     first, last = (PlannedImage.from_line(line).name for line in (lines[0], lines[-1]))
     return f"{len(lines)} images from {first} to {last}"
 
 
-def _lost(error: Exception, lines: Lines) -> ResourceError:
+def lost(error: Exception, lines: Lines) -> ResourceError:
+    """The error for a worker that is gone."""
     return ResourceError(
-        f"a worker process was lost ({error}) while it decoded {_names(lines)}",
+        f"a worker process was lost ({error}) while it decoded {names(lines)}",
         hint="What is done is kept: run the same command again.",
     )

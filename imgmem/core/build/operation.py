@@ -21,7 +21,8 @@ from imgmem.core.build.copying import Copying
 from imgmem.core.build.decoding import Chunk, DecodeSpec
 from imgmem.core.build.depth import survey_depth
 from imgmem.core.build.drop import with_options_of
-from imgmem.core.build.execution import Execution, executions
+from imgmem.core.build.execution import Execution
+from imgmem.core.build.executions import executions
 from imgmem.core.build.freshness import require_unchanged
 from imgmem.core.build.manifest import BuildInputs, BuildManifest
 from imgmem.core.build.native_size import common_size
@@ -53,7 +54,7 @@ from imgmem.core.sources import Source
 from imgmem.core.sources.datasets import DatasetSource
 from imgmem.core.sources.labeling import require_certain
 from imgmem.core.sources.prefixes import require_no_images, source_paths
-from imgmem.core.specs import BuildSpec, ExecutorLike, OutPolicy, RejectPolicy, RunSpec
+from imgmem.core.specs import EXECUTORS, BuildSpec, ExecutorLike, OutPolicy, RejectPolicy, RunSpec
 from imgmem.core.storage import durable, store
 from imgmem.core.storage.destination import Destination
 from imgmem.core.storage.record import Record
@@ -240,7 +241,7 @@ def _fill(building: UnfinishedBuild, job: _Job) -> None:
         with building.noting_crashes():
             while not _fill_by_many(building, job, executor):
                 _fill_alone(building, job)
-                executor = "threads" if isinstance(executor, str) else executor
+                executor = "threads" if executor in EXECUTORS else executor
     except KeyboardInterrupt:
         building.commit()
         done, total = building.state.sources, building.manifest.sources
@@ -342,6 +343,7 @@ def _executions(
         budget=job.budget,
         executor="processes" if building.crashed else executor,
         mean_bytes=job.plan.mean_bytes,
+        lines=building.lines_to_do(),
     )
 
 

@@ -28,7 +28,7 @@ def in_order(
     work: Callable[[Task], Result],
     tasks: Iterable[Task],
     *,
-    window: int,
+    window: int | Callable[[], int],
     workers: int = 1,
     executor: ExecutorLike | None = None,
     result_of: Callable[[Task, "Future[Result]"], Result] = _result,
@@ -41,7 +41,7 @@ def in_order(
     Args:
         work: Picklable, if the executor needs that; so are tasks and results.
         tasks: They are taken when there is room for them.
-        window: How many tasks are under way at most.
+        window: How many tasks are under way at most; a function that says so at the moment.
         workers: Threads, where there is no executor: the decoders, OpenCV and hashlib release
             the interpreter's lock.
         executor: What runs the work; it stays open.
@@ -53,7 +53,7 @@ def in_order(
     try:
         for task in tasks:
             waiting.append((task, pool.submit(work, task)))
-            if len(waiting) == window:
+            while len(waiting) >= (window() if callable(window) else window):
                 yield result_of(*waiting.popleft())
         while waiting:
             yield result_of(*waiting.popleft())

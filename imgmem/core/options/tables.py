@@ -238,8 +238,9 @@ class _OwnBuildOptions(TypedDict, total=False):
     executor: Annotated[
         str | specs.ExecutorLike,
         Option(
-            "What decodes: threads, processes, or auto: processes for many tiny images.",
-            RESOURCES, parse=values.executor, metavar="auto|threads|processes",
+            "What decodes: threads, processes, auto (processes for many tiny images), or the "
+            "workers of a Dask scheduler, e.g. dask:tcp://host:8786.",
+            RESOURCES, parse=values.executor, metavar="auto|threads|processes|dask:ADDRESS",
         ),
     ]  # fmt: skip
 

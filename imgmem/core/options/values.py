@@ -181,9 +181,10 @@ def executor(value: Any) -> str | ExecutorLike:
     """A kind of workers, or an executor of the caller's."""
     if isinstance(value, ExecutorLike):
         return value
-    if value in EXECUTORS:
+    if value in EXECUTORS or (isinstance(value, str) and re.match("dask:.", value)):
         return str(value)
-    raise ValueError(f"invalid executor {value!r}; expected one of {', '.join(EXECUTORS)}")
+    expected = f"{', '.join(EXECUTORS)} or dask:ADDRESS"
+    raise ValueError(f"invalid executor {value!r}; expected {expected}")
 
 
 def byte_count(value: Any) -> int:

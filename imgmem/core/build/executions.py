@@ -1,0 +1,87 @@
+"""Which execution decodes a build."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from imgmem.core.build.dask_cluster import SCHEME, InDask, client_of, connected
+from imgmem.core.build.decoding import DecodeSpec
+from imgmem.core.build.execution import (
+    Execution,
+    InForeign,
+    InProcesses,
+    InThreads,
+    decode_job,
+)
+from imgmem.core.build.remote import remote_job
+from imgmem.core.forecast import CLIENT_BYTES, BuildDemand
+from imgmem.core.machine.pipeline import MemoryGate
+from imgmem.core.sources import Address, Source
+from imgmem.core.specs import ExecutorLike
+
+
+def executions(
+    source: Source,
+    spec: DecodeSpec,
+    demand: BuildDemand,
+    *,
+    budget: int,
+    executor: str | ExecutorLike,
+    mean_bytes: int,
+    lines: Iterable[bytes],
+) -> Iterator[Execution]:
+    """Who is to decode a build, in this order; each may lack memory for an image.
+
+    Args:
+        source: Of the images.
+        spec: What all tasks have in common.
+        demand: What the build is to do, by threads.
+        budget: The memory budget, in bytes.
+        executor: "threads", "processes", "auto" for what is likely to be faster, "dask:ADDRESS",
+            or an executor that belongs to the caller. Threads stand in for processes that have no
+            room in the budget or do not reach the source.
+        mean_bytes: Of an image's file.
+        lines: Those of the plan that are still to do.
+    """
+    plan = demand.divide(budget)
+    if source.address is not None and executor != "threads":
+        if not isinstance(executor, str) or executor.startswith(SCHEME):
+            yield _foreign(source, source.address, spec, demand, budget, executor, lines)
+            return
+        by_processes = demand.by_processes(executor, budget=budget, mean_bytes=mean_bytes)
+        if by_processes is not None:
+            divided = by_processes.divide(budget)
+            job = decode_job(source.address, spec, by_processes, divided)
+            yield InProcesses(job, divided)
+            if executor == "processes":
+                return
+    yield InThreads(source, spec, plan, MemoryGate(plan.image_bytes, demand.budget_for))
+
+
+def _foreign(
+    source: Source,
+    address: Address,
+    spec: DecodeSpec,
+    demand: BuildDemand,
+    budget: int,
+    executor: str | ExecutorLike,
+    lines: Iterable[bytes],
+) -> Execution:
+    """Decoding by processes that others have started."""
+    owned = isinstance(executor, str)
+    if owned:
+        demand = replace(demand, client_bytes=CLIENT_BYTES)
+    plan = demand.divide(budget)
+    job = decode_job(address, spec, demand, plan)
+    remote = remote_job(job, source, lines)
+    rows = plan.rows_per_chunk
+    client = (
+        connected(executor.removeprefix(SCHEME))
+        if isinstance(executor, str)
+        else client_of(executor)
+    )
+    if client is not None:
+        return InDask(
+            client, job, remote, rows_per_chunk=rows, chunk_bytes=plan.chunk_bytes, owned=owned
+        )
+    assert not isinstance(executor, str)
+    return InForeign(executor, job, remote, rows_per_chunk=rows, window=plan.slots)

@@ -112,14 +112,21 @@ def test_the_floor_of_normalize_is_the_least_budget_that_passes(values, stored, 
 
 
 @given(
-    st.integers(0, 10**8), st.integers(1, 2**30), st.booleans(), st.none() | st.integers(1, 64),
-    st.integers(1, 64),
-)  # fmt: skip
-def test_the_floor_of_stats_is_the_least_budget_that_passes(rows, row_bytes, floats, workers, cpus):
+    needs=st.fixed_dictionaries(
+        {
+            "rows": st.integers(0, 10**8),
+            "row_bytes": st.integers(1, 2**30),
+            "floats": st.booleans(),
+            "histogram_bytes": st.integers(0, 2**20),
+            "parts": st.integers(1, 12),
+        }
+    ),
+    workers=st.none() | st.integers(1, 64),
+    cpus=st.integers(1, 64),
+)
+def test_the_floor_of_stats_is_the_least_budget_that_passes(needs, workers, cpus):
     def given_workers(budget):
-        return forecast.scan_workers(
-            rows=rows, row_bytes=row_bytes, floats=floats, workers=workers, cpus=cpus, budget=budget
-        )
+        return forecast.scan_workers(**needs, workers=workers, cpus=cpus, budget=budget)
 
     with pytest.raises(UsageError) as caught:
         given_workers(0)

@@ -57,6 +57,41 @@ def test_a_table_in_the_folder_of_a_split_is_proposed(tmp_path):
     assert preview.splits == {"train": 6, "val": 3}
 
 
+NEXT_TO_IMAGES = {
+    "ids": (
+        numbered("train_images", "test_images"),
+        "train.csv",
+        "id_code,diagnosis\n00,2\n01,0\n02,2\n",
+    ),
+    "parts": (
+        numbered("part_1", "part_2"),
+        "metadata.csv",
+        "image_id,dx\n" + "".join(f"{at}{n},mel\n" for at in (0, 1) for n in range(3)),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", NEXT_TO_IMAGES)
+def test_a_table_next_to_folders_without_classes_is_proposed(tmp_path, case):
+    tree, name, text = NEXT_TO_IMAGES[case]
+    source = plant(tmp_path / "source", *tree, "readme.txt")
+    (source / name).write_text(text)
+    (source / "sample_submission.csv").write_text("id_code,diagnosis\n10,0\n11,0\n12,0\n")
+    (doubt,) = imgmem.preview_build(source, tmp_path / "out").doubts
+    options = doubt["remedies"][0]["options"]
+    assert options == {"labels": str(source / name)}
+    assert imgmem.preview_build(source, tmp_path / "out", **options).problem is None
+
+
+def test_a_table_next_to_images_without_labels_is_noted(tmp_path):
+    source = plant(tmp_path / "source", "a.jpg", "b.jpg", "notes.txt")
+    (source / "labels.csv").write_text("file,label\na.jpg,x\nb.jpg,y\n")
+    preview = imgmem.preview_build(source, tmp_path / "out")
+    assert any("labels.csv is not read; labels=" in note for note in preview.notes)
+    again = imgmem.preview_build(source, tmp_path / "out", labels=source / "labels.csv")
+    assert not any("not read" in note for note in again.notes)
+
+
 def test_a_remedy_that_fails_is_not_proposed(tmp_path):
     """Of two columns that may be the label one has lines without a label."""
     plant(tmp_path / "images", "a.jpg", "b.jpg", "c.jpg")

@@ -9,7 +9,7 @@ from typing import Any
 
 from imgmem.core.build.manifest import BuildInputs
 from imgmem.core.build.plan import Plan
-from imgmem.core.build.remedies import with_tables, with_working, working
+from imgmem.core.build.remedies import table_notes, with_tables, with_working, working
 from imgmem.core.decode.images import decoder_versions
 from imgmem.core.errors import InputError, UsageError
 from imgmem.core.messages import option
@@ -60,6 +60,8 @@ def open_and_list(
     if labeling.doubts and not images.spool_bytes:
         doubts = with_tables(working(labeling.doubts, spec, look), sources, spec, look)
         labeling = replace(labeling, doubts=tuple(doubts))
+    notes = tuple(table_notes(sources, spec, labeling))
+    listing = replace(listing, notes=(*listing.notes, *notes))
     looks = look_groups(sources[0]) if spec.group == NEAR_DUPLICATES else {}
     return images, grouped(listing, spec, looks), labeling
 

@@ -7,12 +7,14 @@ train. Then the proposal is the remedies of both, together.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 from imgmem.core.errors import ImgmemError, InputError
+from imgmem.core.messages import Message, option
 from imgmem.core.options.option import applied
 from imgmem.core.options.tables import BuildOptions
 from imgmem.core.sources.label_doubts import MISSING_IN_TRAIN
@@ -22,6 +24,9 @@ from imgmem.core.specs import BuildSpec, RejectPolicy
 
 _LOOKED_INTO = 10
 """Folders in which label tables are looked for."""
+_TRIED = 3
+"""Label tables that are tried."""
+_NO_LABELS = re.compile(r"submission|readme|license", re.IGNORECASE)
 _STEPS = 3
 """Doubts that one proposal settles, at most."""
 
@@ -42,28 +47,52 @@ def working(doubts: Iterable[Doubt], spec: BuildSpec, look: Look) -> tuple[Doubt
 def with_tables(
     doubts: Iterable[Doubt], sources: Sequence[str], spec: BuildSpec, look: Look
 ) -> Iterator[Doubt]:
-    """The doubts about classes that train lacks, with the label tables next to the images that
-    settle them: val_annotations.txt in val/."""
+    """The doubts with the label tables next to the images that settle them: train.csv where there
+    are no class folders, val_annotations.txt in val/ where train has some."""
     for doubt in doubts:
         found: list[Remedy] = []
-        if doubt.name == MISSING_IN_TRAIN and not spec.tables:
-            tables = (each for path in sources for each in _tables(path, spec.labels))
+        if spec.labels == "folder" and not spec.tables:
+            tables = (each for path in sources for each in _by_tables(doubt, path))
             found = list(_unique(_completed(each, spec, look, _STEPS) for each in tables))
         yield replace(doubt, remedies=(*found, *doubt.remedies))
 
 
-def _tables(source: str, labels: str) -> Iterator[Remedy]:
-    if not os.path.isdir(source):
-        return
-    folders = [source, *sorted(entry.path for entry in os.scandir(source) if entry.is_dir())]
-    files = (path for each in folders[:_LOOKED_INTO] for path in sorted(_files(each)))
-    for path in islice((path for path in files if is_table(path) and names_images(path)), 2):
-        meaning = f"by {os.path.relpath(path, source)} where it has a line"
-        yield Remedy({"labels": (labels, path)}, meaning)
+def table_notes(sources: Sequence[str], spec: BuildSpec, labeling: Labeling) -> Iterator[str]:
+    """A note of a label table next to images that get no labels."""
+    if labeling.rule == "none" and spec.labels == "folder" and not labeling.doubts:
+        for source in sources:
+            for path in islice(filter(names_images, _tables([source])), 1):
+                yield Message(f"{path} is not read; {option('labels', path)} takes labels from it")
 
 
-def _files(folder: str) -> list[str]:
-    return [entry.path for entry in os.scandir(folder) if entry.is_file()]
+def _by_tables(doubt: Doubt, source: str) -> Iterator[Remedy]:
+    """What tables in the folder of a source may settle a doubt, as remedies to try."""
+    if doubt.name == MISSING_IN_TRAIN:
+        inner = (os.path.join(source, name) for name in _names(source))
+        folders = islice(filter(os.path.isdir, inner), _LOOKED_INTO)
+        tables = filter(names_images, _tables([source, *folders]))
+        for path in islice(tables, _TRIED):
+            meaning = f"by {os.path.relpath(path, source)} where it has a line"
+            yield Remedy({"labels": ("folder", path)}, meaning)
+    elif any(remedy.options.get("labels") == "none" for remedy in doubt.remedies):
+        for path in islice(_tables([source]), _TRIED):
+            yield Remedy({"labels": path}, f"the labels are in {os.path.basename(path)}")
+
+
+def _tables(folders: Iterable[str]) -> Iterator[str]:
+    """The files right in these folders that may be label tables."""
+    for folder in folders:
+        for name in _names(folder):
+            if is_table(name) and not _NO_LABELS.search(name):
+                yield os.path.join(folder, name)
+
+
+def _names(folder: str) -> list[str]:
+    """What is in a folder; nothing for one that cannot be listed: it is no matter here."""
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:
+        return []
 
 
 def with_working(error: InputError, spec: BuildSpec, look: Look) -> InputError:

@@ -102,9 +102,10 @@ class _Sharing:
             self._left[each] -= self._counts[number]
 
     def _neediest(self, wanted: Sequence[float]) -> int:
-        open_ = [split for split, room in enumerate(self._room) if room > _EPSILON]
+        rooms = list(enumerate(self._room))
+        fitting = [split for split, room in rooms if room > 1 - _EPSILON]
         return max(
-            open_ or range(len(self._room)),
+            fitting or [split for split, room in rooms if room > _EPSILON],
             key=lambda split: (
                 round((wanted[split] - 0.5) / self._fractions[split], 9),  # Webster's method
                 round((self._room[split] - 0.5) / self._fractions[split], 9),
@@ -140,8 +141,8 @@ def place(
     classes or none. known: units that are in a split already, with its index; they are part of
     the totals.
 
-    A unit goes where it fits and its classes are lacking most, or, where it fits nowhere, to the
-    split that lacks most images. So each split ends within one largest unit of its share.
+    A unit goes where it fits and brings a split nearest to its shares, or, where it fits nowhere,
+    to the split that lacks most images. So each split ends within one largest unit of its share.
     """
     whole = images or sum(totals.values())
     splits = [_Split(fraction, totals, whole) for fraction in fractions]
@@ -150,7 +151,7 @@ def place(
     for unit in units:
         fitting = [split for split in splits if split.lacking >= unit.size - _EPSILON]
         if fitting:
-            best = max(fitting, key=lambda split: (round(split.need(unit), 9), split.lacking))
+            best = max(fitting, key=lambda split: (round(split.gain(unit), 9), split.lacking))
         else:
             best = max(splits, key=lambda split: round(split.lacking, 9))
         best.take(unit)
@@ -161,17 +162,21 @@ class _Split:
     """One split as it fills. lacking: images that it lacks of its share."""
 
     def __init__(self, fraction: float, totals: Mapping[Any, int], images: int) -> None:
-        self.lacking = fraction * images
+        self.lacking = self._share = fraction * images
         self._targets = {label: fraction * total for label, total in totals.items()}
         self._lacking = dict(self._targets)
 
-    def need(self, unit: Unit) -> float:
-        """Which part of its share of the unit's classes it lacks, on average over its images."""
-        needs = (
-            count * self._lacking[label] / self._targets[label]
+    def gain(self, unit: Unit) -> float:
+        """How much less the split lacks with the unit: of all images, and of each class.
+
+        Lacks are squared, so that what is lacking most counts most, and divided by the share, so
+        that a rare class counts as much as a frequent one.
+        """
+        gains = (
+            count * (2 * self._lacking[label] - count) / self._targets[label]
             for label, count in unit.classes.items()
         )
-        return float(sum(needs)) / unit.size
+        return float(sum(gains)) + unit.size * (2 * self.lacking - unit.size) / self._share
 
     def take(self, unit: Unit) -> None:
         self.lacking -= unit.size

@@ -52,6 +52,19 @@ def require_folder_of(path: str) -> None:
 
 
 def is_inside(path: str, directory: str) -> bool:
-    """Whether a path leads to a directory or into it, links followed."""
+    """Whether a path leads to a directory or into it: links followed, and by whatever name, as
+    where the file system ignores case, or has the directory mounted twice."""
     target, outer = os.path.realpath(path), os.path.realpath(directory)
-    return target == outer or target.startswith(outer.rstrip(os.sep) + os.sep)
+    if target == outer or target.startswith(outer.rstrip(os.sep) + os.sep):
+        return True
+    above = [target]
+    while (parent := os.path.dirname(above[-1])) != above[-1]:
+        above.append(parent)
+    return any(_is_same(folder, outer) for folder in above)
+
+
+def _is_same(one: str, other: str) -> bool:
+    try:
+        return os.path.samefile(one, other)
+    except (OSError, ValueError):
+        return False

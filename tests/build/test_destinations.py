@@ -267,6 +267,17 @@ except imgmem.UsageError as error:
 else:
     raise AssertionError
 """,
+    "the source by another name": """
+os.mkdir("alias"); mount("--bind", source, "alias")
+for pair in ((source, "alias/out"), (source, "alias"), ("alias/a", source), ("alias", source)):
+    try:
+        imgmem.build(*pair, spec=SPEC, overwrite=True)
+    except imgmem.UsageError as error:
+        assert "inside" in str(error), error
+    else:
+        raise AssertionError(pair)
+assert sorted(os.listdir(source)) == sorted(os.listdir("alias")) and "out" not in os.listdir(source)
+""",
     "a small disk at OUT and a large one around it": """
 os.makedirs("x/out"); mount("-t", "tmpfs", "-o", "size=64k", "none", "x/out")
 try:

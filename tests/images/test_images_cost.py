@@ -1,5 +1,6 @@
 """What decoding is said to cost is what the operating system measures."""
 
+import io
 import json
 import os
 import struct
@@ -9,6 +10,7 @@ import sys
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 from support.images import encode, oriented, photo
 
 from imgmem.core.decode.headers import read_header
@@ -65,6 +67,13 @@ def deep(picture):
     return picture.astype(np.uint16) * 257
 
 
+def heic(array):
+    pillow_heif = pytest.importorskip("pillow_heif")
+    file = io.BytesIO()
+    pillow_heif.from_pillow(Image.fromarray(array)).save(file, quality=80)
+    return file.getvalue()
+
+
 def opencv(ending, array, *options):
     return cv2.imencode(ending, array, options)[1].tobytes()
 
@@ -107,6 +116,8 @@ LARGE = {
     "420.avif": lambda p: encode(p, "AVIF", speed=10),
     "444.avif": lambda p: encode(p, "AVIF", speed=10, subsampling="4:4:4"),
     "alpha.avif": lambda p: encode(with_alpha(p), "AVIF", speed=10),
+    "photo.heic": heic,
+    "alpha.heic": lambda p: heic(with_alpha(p)),
     "rgb.jp2": lambda p: encode(p, "JPEG2000", quality_layers=[20]),
     "tiled.jp2": lambda p: encode(p, "JPEG2000", tile_size=(512, 512), quality_layers=[20]),
     "rgb.ppm": lambda p: encode(p, "PPM"),
@@ -119,6 +130,7 @@ OPTIONS = (
     {"size": [1000, 1300], "channels": "gray"},
     {"size": [448, 300], "fit": "crop", "resize": "area"},
     {"size": [448, 448], "fit": "crop", "shorter": 900, "resize": "pillow"},
+    {"size": [448, 300], "levels": [0, 4095], "background": "drop"},
 )
 
 

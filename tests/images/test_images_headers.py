@@ -33,10 +33,11 @@ FILES = {
 
 
 def test_every_format_that_is_read_is_tested_here():
-    assert set(FILES) == set(FORMATS)
+    extras = {"HEIC"}  # see test_images_heic
+    assert set(FILES) == set(FORMATS) - extras
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", FILES)
 def test_format_and_size_are_read_whatever_the_name(format):
     header = read_header(FILES[format])
     assert (header.format, header.size) == (format, (61, 83))
@@ -49,7 +50,7 @@ def test_the_first_bytes_of_a_file_are_enough(format):
     assert read_header(head, complete=False) == read_header(data)
 
 
-@pytest.mark.parametrize("format", sorted({*FORMATS} - {"PPM"}))
+@pytest.mark.parametrize("format", sorted({*FILES} - {"PPM"}))
 def test_a_head_that_is_too_short_asks_for_more(format):
     with pytest.raises(RejectedImage) as caught:
         read_header(FILES[format][:12], complete=False)

@@ -501,7 +501,6 @@ NAMED = {
     "FITS": b"SIMPLE  =                    T" + bytes(100),
     "JPEG XL": b"\xff\x0a" + bytes(100),
     "SVG": b"<?xml version='1.0'?>\n<svg xmlns='http://www.w3.org/2000/svg'/>",
-    "HEIC": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(500),
 }
 
 

@@ -374,7 +374,6 @@ def _others() -> Iterator[OddFile]:
         "raw": b"II*\0\x10\0\0\0CR\2\0",
         "jxl": b"\xff\x0a",
         "psd": b"8BPS\0\1",
-        "heic": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
         "video": b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom",
         "svg": b"<?xml version='1.0'?><svg xmlns='http://www.w3.org/2000/svg'/>",
         "exr": b"\x76\x2f\x31\x01",

@@ -34,7 +34,7 @@ def avif_bits(_: "ImageFile", data: bytes) -> int:
 
 def check_avif(data: bytes) -> set[str]:
     """All bytes that the boxes promise, to the one with the pixels, without zeros in these."""
-    for name, start, end in _boxes(data, 0, len(data)):
+    for name, start, end in boxes_in(data, 0, len(data)):
         if end > len(data):
             raise IndexError
         if name == b"meta":
@@ -44,7 +44,7 @@ def check_avif(data: bytes) -> set[str]:
     return set()
 
 
-def _boxes(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+def boxes_in(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
     """(name, start, end) of the contents of the boxes in data[at:end] (14496-12, 4.2)."""
     while at < end:
         length, name = struct.unpack_from(">I4s", data, at)
@@ -61,32 +61,32 @@ def _boxes(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
 
 def _check_items(data: bytes, start: int, end: int) -> None:
     """Two boxes of associations, which libavif refuses; zeros inside the pixels of an item."""
-    boxes = {name: (begin, stop) for name, begin, stop in _boxes(data, start, end)}
+    boxes = {name: (begin, stop) for name, begin, stop in boxes_in(data, start, end)}
     if b"iprp" in boxes:
-        names = [name for name, _, _ in _boxes(data, *boxes[b"iprp"])]
+        names = [name for name, _, _ in boxes_in(data, *boxes[b"iprp"])]
         if names.count(b"ipma") > 1:
             detail = "an AVIF with two ipma boxes, which libavif refuses; re-save it"
             raise RejectedImage("unsupported", detail)
     if b"iinf" in boxes and b"iloc" in boxes:
-        pixels = set(_pixel_items(data, *boxes[b"iinf"]))
-        for item, begin, stop in _extents(data, boxes[b"iloc"][0]):
+        pixels = set(items_of(data, *boxes[b"iinf"], kind=_PIXELS))
+        for item, begin, stop in extents(data, boxes[b"iloc"][0]):
             if item in pixels:
                 refuse_zeros(data, begin, stop)
 
 
-def _pixel_items(data: bytes, start: int, end: int) -> Iterator[int]:
-    """The items that are AV1 images (14496-12, 8.11.6)."""
+def items_of(data: bytes, start: int, end: int, *, kind: bytes) -> Iterator[int]:
+    """The items of a kind (14496-12, 8.11.6)."""
     first = start + (6 if data[start] == 0 else 8)
-    for name, begin, _ in _boxes(data, first, end):
+    for name, begin, _ in boxes_in(data, first, end):
         if name == b"infe" and data[begin] >= 2:
             wide = data[begin] == 3
             number = int.from_bytes(data[begin + 4 : begin + (8 if wide else 6)], "big")
-            kind = begin + (10 if wide else 8)
-            if data[kind : kind + 4] == _PIXELS:
+            at = begin + (10 if wide else 8)
+            if data[at : at + 4] == kind:
                 yield number
 
 
-def _extents(data: bytes, at: int) -> Iterator[tuple[int, int, int]]:
+def extents(data: bytes, at: int) -> Iterator[tuple[int, int, int]]:
     """(item, start, end) of all extents that lie in the file itself (14496-12, 8.11.3)."""
     version, sizes = data[at], data[at + 4 : at + 6]
     offset_size, length_size, base_size = sizes[0] >> 4, sizes[0] & 15, sizes[1] >> 4

@@ -4,6 +4,7 @@ import re
 from typing import NamedTuple, NoReturn
 
 from imgmem.core.decode.avif import brands
+from imgmem.core.decode.heic import is_heif
 from imgmem.core.errors import RejectedImage
 
 _PNG = "convert it to PNG first"
@@ -12,7 +13,10 @@ _VOLUME = "convert its slices to PNG first (nibabel)"
 _SLIDE = "cut it into tiles first (OpenSlide, libvips dzsave)"
 _MICROSCOPE = "convert its planes to PNG or TIFF first (bioio, Bio-Formats)"
 _RAW = "develop it to PNG or TIFF first (rawpy, dcraw)"
-_HEIC = "convert it first, with heif-convert or sips -s format jpeg"
+_HEIC = (
+    "install what reads it, with pip install 'imgmem[heic]', or convert it first, with "
+    "heif-convert or sips -s format jpeg"
+)
 _NUMBERS = "not images but arrays: write each as PNG first"
 
 _RAW_EXTENSIONS = "raw cr3 nef nrw arw srf sr2 dng pef srw erf kdc mrw 3fr iiq"
@@ -79,7 +83,6 @@ _KINDS = (
     _Kind("RLE", _PNG, (), "rle"),
 )
 _BY_EXTENSION = {word: kind for kind in _KINDS for word in kind.extensions.split()}
-_HEIF_BRANDS = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"}
 _PCX = re.compile(rb"\x0a[\x00-\x05]\x01[\x01\x02\x04\x08]")
 _TGA_END = b"TRUEVISION-XFILE.\0"
 UNRECOGNIZED = "unrecognized image format"
@@ -137,7 +140,7 @@ def _kind_of(data: bytes) -> _Kind | None:
 
 def _refuse_media(data: bytes) -> NoReturn:
     """Name an ISO base media file that is not AVIF (ISO/IEC 14496-12, 4.3)."""
-    if brands(data) & _HEIF_BRANDS:
+    if is_heif(data):
         raise RejectedImage("unsupported", f"HEIC is not read; {_HEIC}")
     if b"crx " in brands(data):
         raise RejectedImage("unsupported", f"a Canon raw photograph is not read; {_RAW}")

@@ -67,7 +67,7 @@ def describe(image: ImageFile, kind: Format, data: bytes) -> Header:
 
 def _describe(image: ImageFile, kind: Format, data: bytes) -> Header:
     width, height = image.size
-    exif = image.info.get("exif", b"")
+    exif = image.info.get("exif") or b""
     orientation = exif_orientation(bytes(exif))
     if orientation >= 5:
         height, width = width, height

@@ -1,6 +1,8 @@
 """The bytes of an image file to one upright row of pixels, or to a reject: never in between."""
 
 import platform
+from importlib.metadata import version
+from importlib.util import find_spec
 from typing import NamedTuple
 
 import cv2
@@ -67,8 +69,9 @@ class Decoded(NamedTuple):
 
 
 def decoder_versions() -> dict[str, str]:
-    """All versions that decide the bytes of a row."""
-    return {
+    """All versions that decide the bytes of a row; that of an extra only where it is installed."""
+    heif = {"pillow-heif": version("pillow-heif")} if find_spec("pillow_heif") else {}
+    return heif | {
         "decoding": str(RECIPE),
         "simplejpeg": simplejpeg.__version__,
         "pillow": PIL.__version__,
@@ -156,31 +159,39 @@ def _decode_jpeg(data: bytes, spec: ImageSpec, row: Pixels, header: Header) -> D
 def _decode_other(data: bytes, spec: ImageSpec, row: Pixels, kind: Format) -> Decoded:
     target = row.shape[0], row.shape[1]
     notes = check_container(data, kind)
-    if kind.read_header:  # then opening may take memory by itself
-        header = kind.read_header(data)
-        check_size(header, spec, target)
-        image = open_image(data, kind) if kind.open else None
-    else:
-        image = open_image(data, kind)
-        header = describe(image, kind, data)
-        check_size(header, spec, target)
+    image, header = _opened(data, kind, spec, target)
     out = plane(row) if is_row(header, spec, target) else None
-    if header.bits > 8 and (spec.stretch or row.dtype != np.uint8):
+    stored = header.bits > 8 and (spec.stretch or row.dtype != np.uint8)
+    if stored:
         pixels = _load_values(image, kind, header, spec, row, data, notes)
     else:
         pixels, lost = _load(image, kind, header, spec, out, data)
         notes |= lost | _depth_notes(header, pixels)
         if pixels.shape[:2] != header.stored_size:
             raise RejectedImage("corrupt", "decodes to another size than its header says")
-        if pixels is not out:
-            pixels = apply_orientation(_leveled(pixels, spec, notes), header.orientation)
     left = _left_out(image, kind, data, notes)
     del image  # its memory, before more is taken
     if pixels is out or not is_resized(header.size, spec, target):
         notes.discard("mask-like")
     if pixels is not out:
+        if not stored:
+            pixels = apply_orientation(_leveled(pixels, spec, notes), header.orientation)
         fit_into(pixels, spec, row, header.size)
     return Decoded(header.height, header.width, kind.name, tuple(sorted(notes)), left)
+
+
+def _opened(
+    data: bytes, kind: Format, spec: ImageSpec, target: Size
+) -> tuple[ImageFile | None, Header]:
+    """The opened image, where Pillow opens it, and its header, whose size has been checked."""
+    if kind.read_header:  # then opening may take memory by itself
+        header = kind.read_header(data)
+        check_size(header, spec, target)
+        return open_image(data, kind) if kind.open else None, header
+    image = open_image(data, kind)
+    header = describe(image, kind, data)
+    check_size(header, spec, target)
+    return image, header
 
 
 def _load_values(

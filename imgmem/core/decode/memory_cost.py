@@ -73,6 +73,7 @@ def _jpeg_bytes(header: Header, spec: ImageSpec, target: Size) -> float:
     channels = 1 if header.gray else 3
     pixel_bytes = channels * (2 if header.orientation > 1 else 1)
     pixel_bytes += channels > spec.depth  # RGB to gray
+    pixel_bytes += channels if spec.stretch else 0
     cmyk_band = 0
     if header.mode == "CMYK":
         pixel_bytes += 4
@@ -96,6 +97,8 @@ def _pillow_bytes(header: Header, spec: ImageSpec, target: Size) -> float:
         loading, image = loading - image + area * header.samples, area * header.samples
         converted = int(header.samples > spec.depth)
     converting = image + area * converted + _band_bytes(header.size)
+    if spec.stretch:  # all channels, once more
+        converting = max(converting, 2 * area * (1 if header.gray else 3))
     resizing = 0 if fills else _resize_bytes(header, header.size, channels, spec, target)
     return max(loading, converting) + area * turned + resizing
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from imgmem.core.arrays import look_up
 from imgmem.core.decode.geometry import BAND_PIXELS
 from imgmem.core.errors import RejectedImage
 from imgmem.core.specs import ImageSpec
@@ -75,7 +76,9 @@ def stretched(values: Values, low: float, high: float) -> NDArray[np.uint8]:
     Raises RejectedImage for values that are not finite numbers.
     """
     if values.dtype in (np.uint8, np.uint16):
-        return _table(low, high, values.dtype.name)[values]
+        out = np.empty(values.shape, np.uint8)
+        look_up(_table(low, high, values.dtype.name), values, out)
+        return out
     out = np.empty(values.shape, np.uint8)
     for rows in _bands(values):
         out[rows] = _stretch(values[rows], low, high)

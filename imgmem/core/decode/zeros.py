@@ -9,13 +9,17 @@ LEAST_RUN = 64
 """Zeros in a row that no coder writes by itself, flat areas of some formats aside."""
 
 
-def refuse_zeros(data: bytes, start: int, end: int, *, natural: int = 0) -> None:
+def refuse_zeros(
+    data: bytes, start: int, end: int, *, natural: int = 0, byte: bytes = b"\0"
+) -> None:
     """Reject a run of zeros in data[start:end] that is longer than the format's coder writes.
 
-    natural: the longest run that flat areas make, in bytes. Raises RejectedImage("corrupt").
+    natural: the longest run that flat areas make, in bytes. byte: to look for, instead of zero.
+    Raises RejectedImage("corrupt").
     """
     length = LEAST_RUN + natural
-    at = data.find(bytes(length), start, end)
+    at = data.find(byte * length, start, end)
     if at >= 0:
-        detail = f"{length} zeros or more from byte {at} on, inside the pixels: data is missing"
+        what = "zeros" if byte == b"\0" else f"bytes {byte.hex().upper()}"
+        detail = f"{length} {what} or more from byte {at} on, inside the pixels: data is missing"
         raise RejectedImage("corrupt", detail)

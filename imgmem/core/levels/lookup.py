@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from imgmem.core.chunks import row_ranges
 from imgmem.core.errors import UsageError
 from imgmem.core.levels.methods import METHODS
 from imgmem.core.messages import option
@@ -91,8 +92,10 @@ def apply(pixels: Whole, values: Values, phase: int, out: Values) -> None:
     values = np.roll(values, -phase, axis=0)
     depth = len(values)
     if pixels.dtype != np.uint8:
-        for channel, line in enumerate(values):
-            out[channel::depth] = line[pixels[channel::depth]]
+        for start, stop in row_ranges(len(pixels), _TILE_PIXELS * depth):
+            part, target = pixels[start:stop], out[start:stop]
+            for channel, line in enumerate(values):
+                target[channel::depth] = line[part[channel::depth]]
         return
     body = len(pixels) // depth * depth
     if body:

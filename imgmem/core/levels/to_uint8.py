@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from imgmem.core.arrays import look_up
 from imgmem.core.levels import lookup
 from imgmem.core.storage.record import Record
 
@@ -51,8 +52,9 @@ def to_uint8(images: NDArray[Any], record: Record) -> NDArray[np.uint8]:
 def windowed(values: NDArray[Any], window: tuple[float, float]) -> NDArray[np.uint8]:
     """Values as 0-255: the lower end of `window` and all below it is 0, the upper end 255."""
     if values.dtype == np.uint16:
-        shown_as: NDArray[np.uint8] = _table(window)[values]
-        return shown_as
+        out = np.empty(values.shape, np.uint8)
+        look_up(_table(window), values, out)
+        return out
     shown = np.subtract(values, window[0], dtype=np.float32)
     shown *= np.float32(255 / (window[1] - window[0]))
     np.nan_to_num(shown, copy=False)

@@ -128,6 +128,10 @@ def _avif_threads() -> Restore | None:
     return _attribute("PIL.AvifImagePlugin", "DEFAULT_MAX_THREADS", 1)
 
 
+def _heif_threads() -> Restore | None:
+    return _attribute("pillow_heif.options", "DECODE_THREADS", 1)
+
+
 def _pillow_warnings() -> Restore:
     """Odd metadata does not matter: the pixels are judged here."""
     warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -187,6 +191,7 @@ _SETTINGS: dict[str, Callable[[], Restore | None]] = {
     "opencv log": _opencv_log,
     "pillow limit": _pillow_limit,
     "avif threads": _avif_threads,
+    "heif threads": _heif_threads,
     "pillow warnings": _pillow_warnings,
     "pillow log": _pillow_log,
     "libtiff": _libtiff,

@@ -302,10 +302,12 @@ class Converter:
         """Values of uint16, all channels (the last axis) or one of them."""
         assert self._wide is not None
         if channel is not None:
-            np.copyto(out, self._wide[channel][source])
+            for row, into in zip(source, out, strict=True):
+                into[...] = self._wide[channel][row]
             return
-        for number, line in enumerate(self._wide):
-            np.copyto(out[..., number], line[source[..., number]])
+        for row, into in zip(source, out, strict=True):
+            for number, line in enumerate(self._wide):
+                into[..., number] = line[row[..., number]]
 
 
 def _line_rows(height: int, width: int) -> int:

@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from os.path import samefile
 
 from imgmem.core.build.changes import Earlier, changes_text
@@ -12,32 +13,38 @@ from imgmem.core.build.planned import PlannedImage
 from imgmem.core.errors import DatasetError, RejectedImage
 from imgmem.core.messages import option
 from imgmem.core.rows.origins import all_origins
+from imgmem.core.sources.changed import forget
+from imgmem.core.sources.files import COPIED, DROPPED
 from imgmem.core.storage import store
 from imgmem.core.storage.csv_table import CsvTable
 from imgmem.core.storage.record import Record
 from imgmem.core.text import differences
 
 
-def require_unchanged(record: Record, out: str, inputs: BuildInputs, plan: Plan) -> None:
+def require_unchanged(record: Record, out: str, inputs: BuildInputs, plan: Plan) -> bool:
     """DatasetError, with what differs, unless the dataset `out` is this very build.
 
-    Times are not part of a dataset, so a source that is newer than it is read again and its
-    digest compared.
+    Times are not part of a dataset, so an image that may have changed since is read again and its
+    digest compared. Returns whether there was such an image.
     """
     build = record.build
     changed = differences(build.get("options", {}), inputs.options)
     if not changed and build.get("identity") != inputs.identity:
-        changed = _changes(out, plan) or "labels, splits or sizes of the source's images"
+        changed = (
+            _changes(out, plan, folders=False) or "labels, splits or sizes of the source's images"
+        )
     if not changed and _is_of_other_splits(record, out, plan):
         changed = f"the splits of {plan.spec.split_like}"
-    if not changed and _is_newer(out, plan):
-        changed = _changes(out, plan)
+    looked = not changed and _is_newer(out, plan)
+    if looked:
+        changed = _changes(out, plan, folders=True)
     if changed:
         raise DatasetError(
             f"{out} is there, built otherwise; since then these changed: {changed}",
             hint=f"Replace it with {option('overwrite', True)}, or give another name.",
             path=out,
         )
+    return looked
 
 
 def _is_of_other_splits(record: Record, out: str, plan: Plan) -> bool:
@@ -47,23 +54,52 @@ def _is_of_other_splits(record: Record, out: str, plan: Plan) -> bool:
 
 
 def _is_newer(out: str, plan: Plan) -> bool:
-    """Whether an image of the source is newer than the dataset."""
-    built = _built_at(out)
-    return any(image.mtime_ns > built for image in plan.images())
+    """Whether an image of the source has changed, or may have, since the dataset was built."""
+    since = _built_at(out)
+    forget()
+    return any(_may_differ(plan, image, since, folders=True) for image in plan.images())
 
 
-def _changes(out: str, plan: Plan) -> str:
-    """How many images are new, gone, or newer than the dataset with other bytes; "" for none."""
+def _may_differ(plan: Plan, image: PlannedImage, since: int, *, folders: bool) -> bool:
+    """Whether an image may have other bytes than at that time: it was modified, or replaced by a
+    file with an older date, or renamed, or a folder that it is in was."""
+    if image.mtime_ns > since:
+        return True
+    return plan.source.changed_ns(image.name, image.locator, folders=folders) > since
+
+
+def _changes(out: str, plan: Plan, *, folders: bool) -> str:
+    """How many images are new, gone, or have other bytes than then; "" for none.
+
+    folders: whether those are read again whose folder was renamed.
+    """
     built = _built_at(out)
+    forget()
 
     def differs(now: PlannedImage, before: Earlier) -> bool:
-        return now.mtime_ns > built and _digest(plan, now) != before.digest
+        is_row = bool(before.digest)  # of a rejected one the bytes are not known
+        if not _may_differ(plan, now, built, folders=folders and is_row):
+            return False
+        return _digest(plan, now) != before.digest
 
     return changes_text(_earlier(out), plan.images(), differs)
 
 
+def note_unchanged(out: str, since: int) -> None:
+    """Note that the images had not changed at that time (in ns), so that those that only look
+    as if they had are not read again.
+
+    It is noted as the time of `rows.npy`, if that can be set: no other command writes to it, and
+    Make does not look at it.
+    """
+    if since > _built_at(out):
+        with suppress(OSError):
+            os.utime(os.path.join(out, store.FACTS), ns=(since, since))
+
+
 def _built_at(out: str) -> int:
-    return os.stat(os.path.join(out, store.RECORD)).st_mtime_ns
+    """When the images were last known to be those of the dataset."""
+    return os.stat(os.path.join(out, store.FACTS)).st_mtime_ns
 
 
 def _earlier(out: str) -> Iterator[Earlier]:
@@ -77,6 +113,10 @@ def _earlier(out: str) -> Iterator[Earlier]:
 
 def _digest(plan: Plan, image: PlannedImage) -> str | None:
     """Of the bytes of an image; None where it cannot be read."""
+    if image.locator[:1] == (COPIED,):  # of the image that the row was made of
+        return str(image.locator[2])
+    if image.locator[:1] == (DROPPED,):
+        return ""
     try:
         return hashlib.sha256(plan.source.read(image.name, image.locator)).hexdigest()
     except RejectedImage:

@@ -5,6 +5,7 @@ that the result depends neither on the workers nor on the chunks.
 """
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, dataclass, replace
@@ -23,7 +24,7 @@ from imgmem.core.build.depth import survey_depth
 from imgmem.core.build.drop import with_options_of
 from imgmem.core.build.execution import Execution
 from imgmem.core.build.executions import executions
-from imgmem.core.build.freshness import require_unchanged
+from imgmem.core.build.freshness import note_unchanged, require_unchanged
 from imgmem.core.build.manifest import BuildInputs, BuildManifest
 from imgmem.core.build.native_size import common_size
 from imgmem.core.build.plan import Plan
@@ -169,8 +170,10 @@ def _job(
 
 def _is_done(record: Record, out: str, job: _Job, *, overwrite: bool) -> bool:
     """True where OUT is this very build; DatasetError where it is another and may not go."""
+    now = time.time_ns()
     try:
-        require_unchanged(record, out, job.inputs, job.plan)
+        if require_unchanged(record, out, job.inputs, job.plan):
+            note_unchanged(out, now)
     except DatasetError:
         if not overwrite:
             raise

@@ -18,6 +18,7 @@ from imgmem.core.sources.archive_splits import split_by_archive
 from imgmem.core.sources.arrange import DOUBTFUL, arranged
 from imgmem.core.sources.base import Address, Container, Entry, Listing, Locator, Member
 from imgmem.core.sources.catalog import Catalog, Catalogs
+from imgmem.core.sources.changed import changed_inside
 from imgmem.core.sources.grammar import label_rule
 from imgmem.core.sources.layout import SHOWN
 from imgmem.core.sources.names import (
@@ -99,6 +100,9 @@ class ArchiveSource:
     def read_head(self, name: str, locator: Locator, length: int) -> bytes:
         files.require_usable(locator)
         return self._container.read(locator, length)
+
+    def changed_ns(self, name: str, locator: Locator, *, folders: bool) -> int:
+        return changed_inside(self.path)
 
     def close(self) -> None:
         self._catalogs.close()

@@ -117,6 +117,10 @@ class Source(Protocol):
     def read_head(self, name: str, locator: Locator, length: int) -> bytes:
         """The first `length` bytes of one image, or all if it has fewer. Raises likewise."""
 
+    def changed_ns(self, name: str, locator: Locator, *, folders: bool) -> int:
+        """When the file that holds an image was changed, by the clock of its file system; 0 where
+        that is not known. folders: also its name and place, by the folders that it is in."""
+
     def close(self) -> None:
         """Return descriptors and scratch files, those of listings too."""
 

@@ -18,6 +18,7 @@ from imgmem.core.rows.origins import ROW_COLUMNS
 from imgmem.core.sources.base import Address, Entry, Listing, Locator
 from imgmem.core.sources.blob import open_blob
 from imgmem.core.sources.catalog import Catalogs
+from imgmem.core.sources.changed import changed_inside
 from imgmem.core.sources.files import COPIED, DROPPED, require_usable, unusable
 from imgmem.core.sources.targets import label_set, number_row
 from imgmem.core.storage import store
@@ -227,6 +228,9 @@ class DatasetSource:
 
     def read_head(self, name: str, locator: Locator, length: int) -> bytes:
         return self.read(name, locator)[:length]
+
+    def changed_ns(self, name: str, locator: Locator, *, folders: bool) -> int:
+        return changed_inside(self.path)
 
     def close(self) -> None:
         self._catalogs.close()

@@ -11,6 +11,7 @@ from imgmem.core.sources import files
 from imgmem.core.sources.arrange import DOUBTFUL, arranged
 from imgmem.core.sources.base import Address, Entry, Listing, Locator
 from imgmem.core.sources.catalog import Catalogs
+from imgmem.core.sources.changed import changed_below
 from imgmem.core.sources.names import HEAD_BYTES, NO_EXTENSION, confirmed
 from imgmem.core.sources.selection import Selection
 from imgmem.core.sources.tree import Folder, Tree
@@ -94,6 +95,9 @@ class FolderSource:
 
     def read_head(self, name: str, locator: Locator, length: int) -> bytes:
         return self._read(name, locator, length)
+
+    def changed_ns(self, name: str, locator: Locator, *, folders: bool) -> int:
+        return changed_below(self.path, name, folders=folders)
 
     def _size_of(self, name: str) -> int:
         try:

@@ -172,6 +172,9 @@ class _Ruled:
         _require_there(locator)
         return self._source.read_head(name, locator, length)
 
+    def changed_ns(self, name: str, locator: Locator, *, folders: bool) -> int:
+        return self._source.changed_ns(name, locator, folders=folders)
+
     def close(self) -> None:
         self._catalogs.close()
         self._source.close()

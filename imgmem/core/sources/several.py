@@ -88,6 +88,13 @@ class SeveralSources:
         source, name, locator = self._inner(name, locator)
         return source.read_head(name, locator, length)
 
+    def changed_ns(self, name: str, locator: Locator, *, folders: bool) -> int:
+        *inner, prefix = locator
+        source = self._sources.get(str(prefix))
+        if source is None:  # listed as a reject
+            return 0
+        return source.changed_ns(name.removeprefix(f"{prefix}/"), tuple(inner), folders=folders)
+
     def _inner(self, name: str, locator: Locator) -> tuple[Source, str, Locator]:
         files.require_usable(locator)
         *inner, prefix = locator

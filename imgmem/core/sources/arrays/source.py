@@ -17,6 +17,7 @@ from imgmem.core.sources.arrays.labels import ArrayLabels
 from imgmem.core.sources.base import Address, Entry, Listing, Locator
 from imgmem.core.sources.blob import Blob
 from imgmem.core.sources.catalog import Catalogs
+from imgmem.core.sources.changed import changed_inside
 from imgmem.core.sources.grammar import roles
 from imgmem.core.sources.labeling import Doubt
 from imgmem.core.sources.layout import TEST_LEFT_OUT
@@ -126,6 +127,9 @@ class ArraySource:
 
     def read_head(self, name: str, locator: Locator, length: int) -> bytes:
         return self.read(name, locator)[:length]
+
+    def changed_ns(self, name: str, locator: Locator, *, folders: bool) -> int:
+        return changed_inside(self._path)
 
     def close(self) -> None:
         self._catalogs.close()

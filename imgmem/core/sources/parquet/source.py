@@ -16,6 +16,7 @@ from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.sources import files
 from imgmem.core.sources.base import Entry, Listing, Locator
 from imgmem.core.sources.catalog import Catalogs
+from imgmem.core.sources.changed import changed_inside
 from imgmem.core.sources.grammar import as_glob, as_texts, roles
 from imgmem.core.sources.labeling import Doubt, Remedy
 from imgmem.core.sources.parquet.columns import ImageColumns, find_image_columns, image_columns
@@ -202,6 +203,9 @@ class ParquetSource:
             if not self._offset:  # it was not listed by this object
                 deque(self._entries(), maxlen=0)
         return files.pread(self._file.fileno(), length, offset)
+
+    def changed_ns(self, name: str, locator: Locator, *, folders: bool) -> int:
+        return changed_inside(self._path)
 
     def close(self) -> None:
         self._catalogs.close()

@@ -1,0 +1,59 @@
+"""When files were last changed, by the clock of the file system: content, name or place.
+
+A modification time can be set, and a copy or an unpacked file keeps an old one; the time of the
+last status change (ctime) cannot.
+"""
+
+import os
+from functools import cache, lru_cache
+
+NEVER = 0
+
+
+def changed_ns(path: str) -> int:
+    """When a file, or the link to it, was changed or renamed; NEVER where it cannot be seen."""
+    try:
+        return max(os.lstat(path).st_ctime_ns, os.stat(path).st_ctime_ns)
+    except (OSError, ValueError):
+        return NEVER
+
+
+def changed_below(root: str, name: str, *, folders: bool) -> int:
+    """When the file `name`, "/"-separated, in the folder `root` was changed.
+
+    folders: or one of the folders that it is in, down from `root`, renamed: a folder takes its
+    files with it, and they keep their times.
+    """
+    own = changed_ns(os.path.join(root, name))
+    return max(own, _folders_changed(root, os.path.dirname(name))) if folders else own
+
+
+@lru_cache(maxsize=4096)
+def _folders_changed(root: str, folder: str) -> int:
+    here = _renamed_ns(os.path.join(root, folder))
+    return max(here, _folders_changed(root, os.path.dirname(folder))) if folder else here
+
+
+def _renamed_ns(folder: str) -> int:
+    """When a folder was changed in another way than by what is in it, which has that time too."""
+    try:
+        facts = os.lstat(folder)
+    except (OSError, ValueError):
+        return NEVER
+    return facts.st_ctime_ns if facts.st_ctime_ns != facts.st_mtime_ns else NEVER
+
+
+@cache
+def changed_inside(path: str) -> int:
+    """When a file, or anything that is directly in a folder, was changed."""
+    try:
+        inside = [entry.path for entry in os.scandir(path)] if os.path.isdir(path) else []
+    except OSError:
+        inside = []
+    return max(map(changed_ns, [path, *inside]))
+
+
+def forget() -> None:
+    """Look again from now on."""
+    _folders_changed.cache_clear()
+    changed_inside.cache_clear()

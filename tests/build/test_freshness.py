@@ -1,0 +1,146 @@
+"""Whether a finished dataset is still what its source would give: whatever the dates say."""
+
+import os
+import shutil
+import time
+
+import pytest
+from support.images import photo, write
+from support.trees import class_folders
+
+import imgmem
+from imgmem.core.errors import DatasetError
+
+SMALL = {"size": 8, "workers": 1}
+
+
+@pytest.fixture
+def source(tmp_path):
+    """Uncompressed images, which all have the same size."""
+    return class_folders(tmp_path / "src", {"a": 3, "b": 3}, size=(8, 8), extension=".bmp")
+
+
+@pytest.fixture
+def built(source, tmp_path):
+    imgmem.build(source, tmp_path / "out", **SMALL)
+    time.sleep(0.02)  # the clocks of file systems tick every few milliseconds
+    return tmp_path / "out"
+
+
+def older(tmp_path, seed=99):
+    """Another image of the same size, with a date of long ago."""
+    write(tmp_path / "old.bmp", photo(8, 8, seed=seed))
+    os.utime(tmp_path / "old.bmp", (10**9, 10**9))
+    return tmp_path / "old.bmp"
+
+
+def require_noticed(source, out, what, **options):
+    with pytest.raises(DatasetError, match=what):
+        imgmem.build(source, out, **SMALL, **options)
+
+
+@pytest.mark.parametrize("replace", [shutil.copy2, os.replace])
+def test_a_file_replaced_by_one_with_an_older_date_is_noticed(source, built, tmp_path, replace):
+    replace(older(tmp_path), source / "a/01.bmp")
+    require_noticed(source, built, r"1 changed \(a/01\.bmp\)")
+
+
+def test_two_images_that_changed_classes_are_noticed(source, built, tmp_path):
+    os.replace(source / "a/01.bmp", tmp_path / "t")
+    os.replace(source / "b/02.bmp", source / "a/01.bmp")
+    os.replace(tmp_path / "t", source / "b/02.bmp")
+    require_noticed(source, built, "2 changed")
+
+
+def test_two_folders_that_changed_names_are_noticed(source, built):
+    os.replace(source / "a", source / "t")
+    os.replace(source / "b", source / "a")
+    os.replace(source / "t", source / "b")
+    require_noticed(source, built, "6 changed")
+
+
+def test_another_folder_in_the_place_of_the_source_is_noticed(source, built, tmp_path):
+    shutil.copytree(source, tmp_path / "copy")
+    shutil.copy2(older(tmp_path), tmp_path / "copy/b/00.bmp")
+    shutil.rmtree(source)
+    os.replace(tmp_path / "copy", source)
+    require_noticed(source, built, r"1 changed \(b/00\.bmp\)")
+
+
+def test_a_link_that_points_elsewhere_is_noticed(tmp_path):
+    source = class_folders(tmp_path / "src", {"a": 2}, size=(8, 8), extension=".bmp")
+    (source / "a/link.bmp").symlink_to(source / "a/00.bmp")
+    target = older(tmp_path)
+    imgmem.build(source, tmp_path / "out", **SMALL)
+    time.sleep(0.02)
+    (tmp_path / "l").symlink_to(target)
+    os.replace(tmp_path / "l", source / "a/link.bmp")
+    require_noticed(source, tmp_path / "out", r"a/link\.bmp")
+
+
+def test_an_archive_replaced_by_one_with_an_older_date_is_noticed(source, tmp_path):
+    shutil.make_archive(str(tmp_path / "one"), "tar", source)
+    shutil.copy2(older(tmp_path), source / "a/01.bmp")
+    os.utime(source / "a/01.bmp", ns=(0, (source / "a/00.bmp").stat().st_mtime_ns))
+    shutil.make_archive(str(tmp_path / "two"), "tar", source)
+    os.utime(tmp_path / "two.tar", (10**9, 10**9))
+    imgmem.build(tmp_path / "one.tar", tmp_path / "out", **SMALL)
+    time.sleep(0.02)
+    os.replace(tmp_path / "two.tar", tmp_path / "one.tar")
+    require_noticed(tmp_path / "one.tar", tmp_path / "out", "1 changed")
+
+
+def test_several_sources_are_looked_at(source, tmp_path):
+    class_folders(tmp_path / "more", {"a": 2}, size=(8, 8), extension=".bmp")
+    write(tmp_path / "more/a/01.bmp", photo(8, 8, seed=50))
+    both = [source, tmp_path / "more"]
+    imgmem.build(both, tmp_path / "out", **SMALL)
+    time.sleep(0.02)
+    os.replace(older(tmp_path), tmp_path / "more/a/00.bmp")
+    require_noticed(both, tmp_path / "out", "1 changed")
+
+
+def test_equal_bytes_are_up_to_date_and_are_not_read_again(source, built, monkeypatch):
+    before, seen = (built / "dataset.json").read_bytes(), (built / "dataset.json").stat()
+    for path in source.rglob("*.bmp"):
+        os.chmod(path, 0o600)
+        shutil.copy2(path, source / "t")
+        os.replace(source / "t", path)
+    assert imgmem.build(source, built, **SMALL).already_done
+    assert (built / "dataset.json").read_bytes() == before
+    assert (built / "dataset.json").stat() == seen  # Make has nothing to do
+
+    def not_again(*_):
+        raise AssertionError("an image was read")
+
+    monkeypatch.setattr("imgmem.core.sources.folder.FolderSource.read", not_again)
+    assert imgmem.build(source, built, **SMALL).already_done
+
+
+def test_a_dry_run_notes_nothing(source, built):
+    os.chmod(source / "a/00.bmp", 0o600)
+    before = (built / "rows.npy").stat().st_mtime_ns
+    assert imgmem.preview_build(source, built, size=8).changes == "nothing"
+    assert (built / "rows.npy").stat().st_mtime_ns == before
+
+
+def test_files_that_are_added_next_to_the_images_are_no_reason_to_read_them(
+    source, built, monkeypatch
+):
+    (source / "a/Thumbs.db").write_bytes(b"x")
+    monkeypatch.setattr("imgmem.core.sources.folder.FolderSource.read", None)
+    assert imgmem.build(source, built, **SMALL).already_done
+
+
+def test_copied_rows_are_compared_by_the_digests_that_they_have(source, built, tmp_path):
+    imgmem.build(built, tmp_path / "clean", drop="duplicates")
+    time.sleep(0.02)
+    for name in os.listdir(built):
+        os.chmod(built / name, 0o600)
+    assert imgmem.build(built, tmp_path / "clean", drop="duplicates").already_done
+
+
+def test_a_change_before_a_normalization_is_noticed_after_it(source, built, tmp_path):
+    os.replace(older(tmp_path), source / "a/01.bmp")
+    imgmem.normalize(built, on_read=True)
+    require_noticed(source, built, "1 changed")

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from imgmem.core.errors import InputError
 from imgmem.core.sources.archive import ArchiveSource
+from imgmem.core.sources.arrays.foreign import conversion_error
 from imgmem.core.sources.arrays.found import arrays_at, is_array_file
 from imgmem.core.sources.arrays.source import ArraySource
 from imgmem.core.sources.base import Address, Container, Source
@@ -62,7 +63,7 @@ def open_one(path: str, how: Opening) -> Source:
     elif stat.S_ISREG(mode) and lowered.endswith(".zip"):
         container = ZipContainer(open_blob(path))
     else:
-        raise InputError(
+        raise conversion_error(path) or InputError(
             f"{path} is not a folder, a .tar, a .zip, an .npz or a label table "
             f"({', '.join(sorted(EXTENSIONS))})",
             hint="Give the folder that the images are in (unpack an archive of another kind).",

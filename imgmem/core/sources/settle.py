@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from imgmem.core.errors import InputError, UsageError
 from imgmem.core.messages import Message, option
+from imgmem.core.sources.arrays.foreign import conversion_error
 from imgmem.core.sources.base import ALL_NAMED, Entry, Listing
 from imgmem.core.sources.files import MISSING
 from imgmem.core.sources.grammar import mapping
@@ -275,6 +276,8 @@ def require_images(path: str, listing: Listing, labeling: Labeling) -> None:
     """Raises InputError, with what there is instead, where a source holds no images."""
     if labeling.images:
         return
+    if os.path.isdir(path) and (error := conversion_error(path)):
+        raise error
     held = [_kind(reason, count) for reason, count in sorted(listing.ignored.items()) if count]
     raise InputError(
         f"no images found in {path}" + (f"; it holds {', '.join(held)}" if held else ""),

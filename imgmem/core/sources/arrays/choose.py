@@ -101,14 +101,20 @@ def _given(
 
 def _require_one_each(images: list[FoundArray]) -> None:
     """InputError where two arrays of images are of one split: which of them is meant?"""
-    by_split: dict[str | None, list[str]] = {}
+    by_split: dict[str | None, list[FoundArray]] = {}
     for array in images:
-        by_split.setdefault(split_of(array.name), []).append(array.name)
-    several = [names for names in by_split.values() if len(names) > 1]
+        by_split.setdefault(split_of(array.name), []).append(array)
+    several = [[a.name for a in each] for each in by_split.values() if not _are_parts(each)]
     if several or (None in by_split and len(by_split) > 1):
         names = several[0] if several else [array.name for array in images]
         remedies = tuple(_columns(f"{name} are the images", image=name) for name in names)
         _raise("images", f"the arrays {listed(names)} may all be the images", remedies)
+
+
+def _are_parts(images: list[FoundArray]) -> bool:
+    """Whether arrays of one split are one alone, or parts: a file each, of images alike."""
+    files = {array.path for array in images}
+    return len(files) == len(images) and len({array.facts.shape[1:] for array in images}) == 1
 
 
 def _part(
@@ -121,6 +127,7 @@ def _part(
         for each in given or arrays.values()
         if each not in images and _may_be_labels(each, array) and split_of(each.name) == split
     ]
+    near = [each for each in near if each.path == array.path] or near
     named = [each for each in near if _is_label_name(each.name)]
     found = named if len(named) == 1 else near
     if len(found) > 1:

@@ -94,8 +94,8 @@ def _lines(key: str, path: str, call: str, how: str = "") -> str:
     call, mark, remark = call.partition("  #")
     if not path.lower().endswith(".npz"):
         save = f'numpy.save("converted.npy", {call.format("x")})'
-        return _indented("import numpy", f"x = numpy.load({path!r}{how})", save + mark + remark)
-    return _indented(
+        return indented("import numpy", f"x = numpy.load({path!r}{how})", save + mark + remark)
+    return indented(
         "import numpy",
         f"arrays = dict(numpy.load({path!r}{how}))",
         f"arrays[{key!r}] = {call.format(f'arrays[{key!r}]')}{mark}{remark}",
@@ -103,5 +103,6 @@ def _lines(key: str, path: str, call: str, how: str = "") -> str:
     )
 
 
-def _indented(*lines: str) -> str:
+def indented(*lines: str) -> str:
+    """Lines of Python as a hint has them."""
     return "\n".join(f"  {line}" for line in lines)

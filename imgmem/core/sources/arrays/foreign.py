@@ -1,0 +1,131 @@
+"""Files of arrays that are not read, each with three lines of Python that make an `.npz` of it."""
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from itertools import islice
+
+from imgmem.core.errors import InputError
+from imgmem.core.sources.arrays.refusals import indented
+
+_HEAD_BYTES = 1024
+_LOOKED_AT = 64
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+_CIFAR10_BYTES, _CIFAR100_BYTES = 3073, 3074
+
+
+def conversion_error(path: str) -> InputError | None:
+    """The error for a file that holds arrays in another form, or for a folder of such files;
+    None for anything else."""
+    found = next(((each, make) for each in _files(path) if (make := _lines_for(each))), None)
+    if found is None:
+        return None
+    file, make = found
+    what, lines = make(file)
+    name = os.path.basename(file)
+    it = f"{path} is" if file == path else f"{path} holds no images, but {name}:"
+    more = "" if file == path else "\nDo so with each of its files, and build from their folder."
+    return InputError(
+        f"{it} {what}, which is not read",
+        hint=f"Make an .npz of it, and build from that:\n{indented(*lines)}{more}",
+        path=path,
+    )
+
+
+def _files(path: str) -> Iterator[str]:
+    """The file, or the first files in a folder and its sub-folders."""
+    if os.path.isfile(path):
+        yield path
+        return
+    found = (
+        os.path.join(top, name)
+        for top, folders, names in os.walk(path)
+        for name in sorted(names)
+        if not name.startswith(".") and folders.sort() is None
+    )
+    yield from islice(found, _LOOKED_AT)
+
+
+Make = Callable[[str], tuple[str, tuple[str, ...]]]
+
+
+def _lines_for(path: str) -> Make | None:
+    """What makes the lines for a file, by its first bytes or its extension."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(_HEAD_BYTES)
+    except OSError:
+        return None
+    extension = os.path.splitext(path)[1].lower()
+    if extension == ".mat":
+        return _matlab_hdf5 if b"MATLAB 7.3" in head[:32] or _HDF5 in head else _matlab
+    if head.startswith(_HDF5) or extension in (".h5", ".hdf5"):
+        return _hdf5
+    if extension in (".pt", ".pth"):
+        return _torch
+    is_pickle = re.match(rb"\x80[\x02-\x05][\x95}\]c(]", head)
+    if extension in (".pkl", ".pickle", ".joblib") or (not extension and is_pickle):
+        return _pickle
+    return _binary if extension == ".bin" else None
+
+
+def _out(path: str) -> str:
+    """The name of the new file; CIFAR's data_batch_1 is a part of train."""
+    stem = os.path.splitext(os.path.basename(path))[0]
+    return repr(f"{'train_' if stem.startswith('data_batch') else ''}{stem}.npz")
+
+
+def _hdf5(path: str) -> tuple[str, tuple[str, ...]]:
+    return "an HDF5 file", (
+        "import h5py, numpy",
+        f"file = h5py.File({path!r})  # list(file) has the names of its arrays",
+        f"numpy.savez({_out(path)}, x=file['x'][:], y=file['y'][:])",
+    )
+
+
+def _matlab(path: str) -> tuple[str, tuple[str, ...]]:
+    return "a MATLAB file", (
+        "import numpy, scipy.io",
+        f"file = scipy.io.loadmat({path!r})  # list(file) has the names of its arrays",
+        f"numpy.savez({_out(path)}, x=numpy.moveaxis(file['X'], -1, 0), y=file['y'].ravel())",
+    )
+
+
+def _matlab_hdf5(path: str) -> tuple[str, tuple[str, ...]]:
+    return "a MATLAB file of version 7.3", (
+        "import h5py, numpy",
+        f"file = h5py.File({path!r})  # its axes are in reverse order: (N, C, W, H) for X",
+        f"numpy.savez({_out(path)}, x=file['X'][:].transpose(0, 3, 2, 1), y=file['y'][:].ravel())",
+    )
+
+
+def _torch(path: str) -> tuple[str, tuple[str, ...]]:
+    return "a file of PyTorch", (
+        "import numpy, torch",
+        f"x, y = torch.load({path!r}, weights_only=True)[:2]  # or whatever it holds",
+        f"numpy.savez({_out(path)}, x=x.numpy(), y=y.numpy())",
+    )
+
+
+def _pickle(path: str) -> tuple[str, tuple[str, ...]]:
+    label = "fine_labels" if os.path.basename(path) in ("train", "test") else "labels"
+    shape = ".reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)"
+    return "a pickle, which runs code when it is loaded", (
+        "import numpy  # only if you trust where the file is from",
+        f"data = numpy.load({path!r}, allow_pickle=True, encoding='latin1')  # list(data): names",
+        f"numpy.savez({_out(path)}, x=data['data']{shape}, y=data[{label!r}])",
+    )
+
+
+def _binary(path: str) -> tuple[str, tuple[str, ...]]:
+    size = os.path.getsize(path)
+    length = _CIFAR100_BYTES if size % _CIFAR10_BYTES and not size % _CIFAR100_BYTES else 0
+    length = length or _CIFAR10_BYTES
+    labels = length - 3072
+    shape = ".reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)"
+    known = "as CIFAR has it" if size % length == 0 else "change the numbers to its layout"
+    return "a file of bare bytes", (
+        "import numpy",
+        f"rows = numpy.fromfile({path!r}, 'uint8').reshape(-1, {length})  # {known}",
+        f"numpy.savez({_out(path)}, x=rows[:, {labels}:]{shape}, y=rows[:, {labels - 1}])",
+    )

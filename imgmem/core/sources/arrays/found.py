@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
@@ -19,7 +20,7 @@ from imgmem.core.sources.spool import copy, windows
 
 _IDX = re.compile(r"(.+?)[-.]idx[0-9]-ubyte(\.gz)?", re.IGNORECASE)
 _MOST_FILES = 64
-"""A folder with more files of arrays is not one set of them."""
+"""A folder that holds more is not one set of arrays."""
 _LOCAL = struct.Struct("<4s22x2H")
 _FAILURES = (BadZipFile, OSError, EOFError, zlib.error, ValueError, RuntimeError)
 
@@ -84,13 +85,16 @@ def arrays_at(path: str) -> str | None:
             files, folders = _contents(path)
     except OSError:
         return None  # whoever lists it says why it cannot be
-    return path if any(map(is_array_file, files)) and len(files) <= _MOST_FILES else None
+    return path if any(map(is_array_file, files)) else None
 
 
 def _contents(folder: str) -> tuple[list[str], list[str]]:
-    """The visible files and folders in a folder, sorted."""
+    """The visible files and folders in a folder, sorted; none of more than _MOST_FILES."""
     with os.scandir(folder) as items:
-        found = [(item.name, item.is_dir()) for item in items if not item.name.startswith(".")]
+        visible = (item for item in items if not item.name.startswith("."))
+        found = [(item.name, item.is_dir()) for item in islice(visible, _MOST_FILES + 1)]
+    if len(found) > _MOST_FILES:
+        return [], []
     files = sorted(name for name, is_folder in found if not is_folder)
     return files, sorted(name for name, is_folder in found if is_folder)
 

@@ -33,15 +33,17 @@ def files_in(folder: str) -> list[str]:
 
 def has_files(folder: str, depth: int = _DEEPEST) -> bool:
     """Whether there are Parquet files in a folder, looking into a few folders below it only."""
+    below: list[str] = []
     try:
         with os.scandir(folder) as items:
-            found = [(item.name, item.path if item.is_dir() else "") for item in items]
+            for item in items:
+                if item.is_dir() and not item.name.startswith("."):
+                    below = sorted([*below, item.path])[:_LOOKED_INTO]
+                elif item.name.lower().endswith(EXTENSION):
+                    return True
     except OSError:
         return False
-    if any(name.lower().endswith(EXTENSION) and not path for name, path in found):
-        return True
-    below = sorted(path for name, path in found if path and not name.startswith("."))
-    return depth > 0 and any(has_files(path, depth - 1) for path in below[:_LOOKED_INTO])
+    return depth > 0 and any(has_files(path, depth - 1) for path in below)
 
 
 def splits_of(files: Sequence[str]) -> dict[str, str | None]:

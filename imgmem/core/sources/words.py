@@ -202,6 +202,7 @@ class _Shared:
         self._pattern = pattern
         self._counts: Counter[str] = Counter()
         self._total = 0
+        self._common = False
         self._numbers: dict[str, str] = {}
         self.others: list[str] = []
         self.count = 0
@@ -215,20 +216,22 @@ class _Shared:
             self.others += [name] if self.count <= SHOWN_OTHERS else []
             return
         self._counts[match["label"]] += 1
+        self._common = self._common or match["label"].lower() in _COMMON
         if self._pattern is _AFTER and len(self._numbers) < _REMEMBERED:
             first = self._numbers.setdefault(match["number"], match["label"])
             self.repeated = self.repeated or first != match["label"]
 
     @property
     def hopeless(self) -> bool:
-        """Whether too many names have no such word, or too many different ones."""
+        """Whether too many names have no such word, or too many different ones, or one that cameras
+        use."""
         many = max(50, self._total // 3)
-        return self.count > max(2, self._total // 20) or len(self._counts) > many
+        few = self.count <= max(2, self._total // 20) and len(self._counts) <= many
+        return self._common or not few
 
     def words(self) -> list[str]:
         """The words, [] where they do not seem to be labels: one, or hardly any image each."""
         lone = [word for word, count in self._counts.items() if count == 1]
         if len(self._counts) < 2 or self.hopeless or len(lone) > self._total // 20:
             return []
-        common = any(word.lower() in _COMMON for word in self._counts)
-        return [] if common else sorted(self._counts)
+        return sorted(self._counts)

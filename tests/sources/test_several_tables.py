@@ -105,6 +105,34 @@ def test_tables_whose_names_say_no_split_are_just_longer(folder):
     }
 
 
+def test_tables_of_one_name_are_of_their_folders(folder):
+    """As Hugging Face's ImageFolder has them."""
+    for split, labels in (("train", "ab"), ("test", "ba")):
+        plant(folder / "photos" / split, "0.jpg", "1.jpg")
+        lines = (
+            f'{{"file_name": "{n}.jpg", "label": "{name}"}}\n' for n, name in enumerate(labels)
+        )
+        (folder / "photos" / split / "metadata.jsonl").write_text("".join(lines))
+    found = placed(
+        "photos", labels="photos/train/metadata.jsonl", tables=("photos/test/metadata.jsonl",)
+    )
+    assert found == {
+        "train/0.jpg": ("a", "train"),
+        "train/1.jpg": ("b", "train"),
+        "test/0.jpg": ("b", "test"),
+        "test/1.jpg": ("a", "test"),
+    }
+
+
+def test_tables_in_several_folders_find_images_elsewhere(folder):
+    for split, name in (("train", "a"), ("val", "b")):
+        (folder / split).mkdir()
+        (folder / split / "list.csv").write_text(f"name,label\n{name}.jpg,{name}\n")
+    plant(folder / "images", "a.jpg", "b.jpg")
+    found = placed("images", labels="train/list.csv", tables=("val/list.csv",))
+    assert found == {"a.jpg": ("a", "train"), "b.jpg": ("b", "val")}
+
+
 def test_a_line_that_is_wrong_is_named_with_its_own_file(folder):
     write(folder, train="name,label\n0.jpg,a\n", val="name,label\n1.jpg,a|b\n")
     plant(folder / "all", "0.jpg", "1.jpg")

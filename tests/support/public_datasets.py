@@ -612,10 +612,12 @@ MINIATURES = {
         classes=each("01"), known=("shard-000001.tar/11.jpg", "1"),
     ),
     "Hugging Face ImageFolder": Miniature(
-        files=("photos/0001.png", "photos/0002.png"),
-        texts={"photos/metadata.jsonl": '{"file_name": "0001.png", "label": "cat"}\n'
-               '{"file_name": "0002.png", "label": "dog"}\n'},
-        classes=each(("cat", "dog"), 1), known=("0002.png", "dog"),
+        files=tuple(f"photos/{s}/{n}.jpg" for s in ("train", "test") for n in (0, 1)),
+        texts={f"photos/{s}/metadata.jsonl": "".join(
+            f'{{"file_name": "{n}.jpg", "label": "{k}"}}\n' for n, k in enumerate(names))
+            for s, names in (("train", ("cat", "dog")), ("test", ("dog", "cat")))},
+        classes=split(("cat", "dog"), ("train", "test"), 1),
+        known=("test/0.jpg", "dog"),
     ),
     "Roboflow or YOLO export": Miniature(
         files=(*many("export/train/images", "export/valid/images", "export/test/images"),

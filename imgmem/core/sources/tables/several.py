@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from functools import partial
 from itertools import islice, zip_longest
 
@@ -47,11 +48,14 @@ def open_tables(paths: Sequence[str], *, columns: Sequence[str] = ()) -> Table:
 
 
 def _repeat(tables: Sequence[Table], keys: Keys) -> bool:
-    """Whether tables that count their lines alike are of different images: train.csv, val.csv."""
-    if _are_paths(tables[0], [index for index, _ in keys]) or not _alike(tables):
+    """Whether tables whose first lines are alike are of different images nevertheless: train.csv
+    and val.csv with the same header, or with the same line numbers."""
+    if not _alike(tables):
         return False
-    images = {_are_paths(table, range(len(table.names))) for table in tables}
-    return images == {True} or tables[0].has_header
+    if tables[0].has_header:
+        return True
+    images = all(_are_paths(table, range(len(table.names))) for table in tables)
+    return images and not _are_paths(tables[0], [index for index, _ in keys])
 
 
 def _do_not_fit(tables: Sequence[Table]) -> InputError:
@@ -182,36 +186,52 @@ def _out_of_step(first: Table, number: int, here: str, table: Table, there: str)
 
 
 def _stacked(tables: Sequence[Table]) -> Table:
-    """Tables of the same columns, with the splits that their names say, if they have no other."""
+    """Tables of the same columns, with the splits that their names say, if they have no other.
+
+    Tables of one name in several folders (train/metadata.jsonl, test/metadata.jsonl) are called
+    like their folders, which their paths are relative to.
+    """
     first = tables[0]
-    said = [split_meant(_stem(table.path)) or _stem(table.path) for table in tables]
-    named = any(split_meant(_stem(table.path)) for table in tables)
-    if named and not any(folded(name) in SPLIT_NAMES for name in first.names):
-        names = (*first.names, SPLIT)
-        readers: list[Reader] = [
-            partial(_with_split, table, split) for table, split in zip(tables, said, strict=True)
-        ]
-    else:
-        names = first.names
-        readers = [table.read for table in tables]
+    folders = [os.path.dirname(os.path.abspath(table.path)) for table in tables]
+    stems = [_stem(table.path) for table in tables]
+    called = stems if len(set(stems)) > 1 else list(map(os.path.basename, folders))
+    meant = list(map(split_meant, called))
+    has_splits = any(folded(name) in SPLIT_NAMES for name in first.names)
+    names = first.names if has_splits or not any(meant) else (*first.names, SPLIT)
+    top = os.path.commonpath(folders)
+    readers: list[Reader] = [
+        partial(
+            _changed,
+            table,
+            folder=os.path.relpath(folder, top) if folder != top else "",
+            more=(split or name,) if names != first.names else (),
+        )
+        for table, folder, split, name in zip(tables, folders, meant, called, strict=True)
+    ]
     below = _below([table.path for table in tables], names, readers)
-    return Table(
-        below.path,
-        names,
-        has_header=first.has_header,
-        sample=below.sample,
-        read=below.read,
-        notes=_notes(tables),
-        place=below.place,
-    )
+    return replace(below, has_header=first.has_header, notes=_notes(tables))
 
 
 Reader = Callable[[], Generator[Record, None, None]]
 
 
-def _with_split(table: Table, split: str) -> Generator[Record, None, None]:
+def _changed(table: Table, *, folder: str, more: tuple[str, ...]) -> Generator[Record, None, None]:
+    """The records of a table with further cells; `folder` is put before relative paths."""
+    path = _path_column(table) if folder else None
     for number, cells in table.records():
-        yield number, (*cells, split)
+        row = [*cells, *more]
+        if path is not None and not row[path].lstrip().startswith(("/", "\\")):
+            row[path] = f"{folder}/{row[path]}"
+        yield number, row
+
+
+def _path_column(table: Table) -> int | None:
+    from imgmem.core.sources.tables.columns import find_columns
+
+    try:
+        return find_columns(table, labels=False).path
+    except InputError:
+        return None
 
 
 def _picked(table: Table, column: int, split: str) -> Reader:

@@ -70,6 +70,17 @@ def test_a_build_leaves_the_process_as_it_was(source, tmp_path, host):
     assert host() == before
 
 
+def test_settings_that_cannot_be_made_leave_the_process_as_it_was(host, monkeypatch):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    before = host()
+    monkeypatch.setitem(process._SETTINGS, "last", interrupted)
+    with pytest.raises(KeyboardInterrupt), process.settings():
+        pass
+    assert (host(), process._State.users) == (before, 0)
+
+
 def test_a_build_reads_images_that_pillow_by_itself_refuses(source, tmp_path, host):
     assert len(imgmem.open(built(source, tmp_path / "out"))) == 2
 

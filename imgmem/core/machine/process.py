@@ -53,19 +53,30 @@ def settings() -> Iterator[None]:
 def _enter() -> None:
     with _State.lock:
         _State.users += 1
-        for name, make in _SETTINGS.items():
-            if name not in _State.restores and (restore := make()) is not None:
-                _State.restores[name] = restore
+        try:
+            for name, make in _SETTINGS.items():
+                if name not in _State.restores and (restore := make()) is not None:
+                    _State.restores[name] = restore
+        except BaseException:  # whoever is interrupted here does not get within
+            _let_go()
+            raise
 
 
 def _leave() -> None:
     with _State.lock:
-        _State.users -= 1
-        if _State.users or _State.kept:
-            return
-        while _State.restores:
-            _State.restores.popitem()[1]()
-    return_freed_memory()
+        let_go = _let_go()
+    if let_go:
+        return_freed_memory()
+
+
+def _let_go() -> bool:
+    """One user less; whether it was the last, and what was there is restored."""
+    _State.users -= 1
+    if _State.users or _State.kept:
+        return False
+    while _State.restores:
+        _State.restores.popitem()[1]()
+    return True
 
 
 def return_freed_memory() -> None:

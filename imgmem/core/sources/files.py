@@ -49,6 +49,8 @@ its number follows, and its digest, or why."""
 
 def require_usable(locator: tuple[int | str, ...]) -> None:
     """Raises RejectedImage for what the listing found to be unreadable, or without a label."""
+    if not locator:
+        return
     for reason in (UNREADABLE, MISSING, NO_LABEL):
         if locator and locator[0] == reason:
             raise RejectedImage(reason, str(locator[1]))

@@ -10,6 +10,8 @@ SourcePaths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 """One SOURCE, or several that are built as one."""
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
+_SECRET = re.compile(r"(?<=://)[^/@]*@|(?<=\?).*", re.DOTALL)
+"""What may be a login in an address."""
 
 
 def given_path(path: str | os.PathLike[str], name: str) -> str:
@@ -31,13 +33,46 @@ def local_path(path: str | os.PathLike[str], name: str = "the path") -> str:
     name: what an error calls it.
     """
     text = given_path(path, name)
-    if _ADDRESS.match(text) and not os.path.lexists(text):
+    if is_address(text):
         raise UsageError(
-            f"{text} is an address, not a path: imgmem reads and writes local files",
+            f"{shown(text)} is an address, not a path: imgmem writes local files, and only reads "
+            "sources at addresses",
             hint="Copy it to a local disk, or mount it, and give that path.",
-            path=text,
+            path=shown(text),
         )
     return text
+
+
+def source_path(path: str | os.PathLike[str], name: str = "SOURCE") -> str:
+    """What images are read from, as text: a path, normalized, or an address as it is.
+
+    name: what an error calls it. Raises UsageError for an empty one, and for a login in an
+    address.
+    """
+    text = given_path(path, name)
+    if not is_address(text):
+        return os.path.normpath(text)
+    if shown(text) != text:
+        raise UsageError(
+            f"{shown(text)} holds a login or other parameters, which would be shown to others",
+            hint="Leave it out: credentials are taken from where the tools of the store have them.",
+        )
+    return text
+
+
+def absolute(path: str) -> str:
+    """A path from the root on; an address as it is."""
+    return path if is_address(path) else os.path.abspath(path)
+
+
+def is_address(path: str) -> bool:
+    """Whether a path is an address (s3://, https:// …), unless there is a file of that name."""
+    return bool(_ADDRESS.match(path)) and not os.path.lexists(path)
+
+
+def shown(address: str) -> str:
+    """An address as messages have it: without what may be a login."""
+    return _SECRET.sub("…", address) if _ADDRESS.match(address) else address
 
 
 def require_folder_of(path: str) -> None:

@@ -8,16 +8,18 @@ from contextlib import closing
 from typing import Any, NamedTuple
 
 from imgmem.core.build.planned import PlannedImage
+from imgmem.core.sources import Locator
 from imgmem.core.sources.scratch import scratch_database
 
 _SHOWN = 3
 _SCHEMA = """
-CREATE TABLE earlier (name PRIMARY KEY, size, mtime, digest);
+CREATE TABLE earlier (name PRIMARY KEY, size, mtime, digest, locator);
 CREATE TABLE now (name PRIMARY KEY, original, size, mtime, locator)"""
 _NEW = "SELECT name FROM now WHERE name NOT IN (SELECT name FROM earlier) ORDER BY name"
 _GONE = "SELECT name FROM earlier WHERE name NOT IN (SELECT name FROM now) ORDER BY name"
 _BOTH = """
-SELECT original, now.size, now.mtime, locator, name, earlier.size, earlier.mtime, digest
+SELECT original, now.size, now.mtime, now.locator,
+    name, earlier.size, earlier.mtime, digest, earlier.locator
 FROM now JOIN earlier USING (name) ORDER BY name"""
 
 
@@ -28,6 +30,7 @@ class Earlier(NamedTuple):
     size: int = -1
     mtime_ns: int = -1
     digest: str = ""
+    locator: Locator = ()
 
 
 Differs = Callable[[PlannedImage, Earlier], bool]
@@ -40,7 +43,8 @@ def changes_text(before: Iterable[Earlier], now: Iterable[PlannedImage], differs
     Takes memory that does not grow with the number of images.
     """
     with closing(scratch_database(_SCHEMA)) as database:
-        database.executemany("INSERT OR REPLACE INTO earlier VALUES (?, ?, ?, ?)", before)
+        insert = "INSERT OR REPLACE INTO earlier VALUES (?, ?, ?, ?, ?)"
+        database.executemany(insert, map(_earlier_row, before))
         database.executemany("INSERT OR REPLACE INTO now VALUES (?, ?, ?, ?, ?)", map(_row, now))
         found = {
             "new": (name for (name,) in database.execute(_NEW)),
@@ -55,16 +59,20 @@ def as_in_rows(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode()
 
 
+def _earlier_row(image: Earlier) -> tuple[Any, ...]:
+    return (*image[:-1], json.dumps(image.locator))
+
+
 def _row(image: PlannedImage) -> tuple[Any, ...]:
     name = as_in_rows(image.name), os.fsencode(image.name)
     return (*name, image.size, image.mtime_ns, json.dumps(image.locator))
 
 
 def _changed(database: sqlite3.Connection, differs: Differs) -> Iterable[str]:
-    for original, size, mtime_ns, locator, *earlier in database.execute(_BOTH):
+    for original, size, mtime_ns, locator, *earlier, before in database.execute(_BOTH):
         where = tuple(json.loads(locator))
         now = PlannedImage(os.fsdecode(original), size, mtime_ns, -1, 0, where)
-        if differs(now, Earlier(*earlier)):
+        if differs(now, Earlier(*earlier)._replace(locator=tuple(json.loads(before)))):
             yield now.name
 
 

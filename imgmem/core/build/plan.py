@@ -18,7 +18,7 @@ from imgmem.core.build.split_plan import SplitPlan, plan_splits
 from imgmem.core.build.splits import assign_splits, parted_groups, require_groups, split_notes
 from imgmem.core.build.strata import Strata, find_strata, spreading
 from imgmem.core.sources import Entry, Listing, Source
-from imgmem.core.sources.base import ALL_NAMED
+from imgmem.core.sources.base import ALL_NAMED, OBJECT
 from imgmem.core.sources.labeling import Labeling, require_certain
 from imgmem.core.sources.scratch import scratch_database
 from imgmem.core.sources.targets import names_in, planned
@@ -28,6 +28,12 @@ from imgmem.core.storage.targets import CLASS
 _CACHE_KIB = 16 * 1024
 _BATCH = 4096
 SHOWN = 3
+_IS_OBJECT = f"""locator LIKE '["{OBJECT}",%'"""
+_LASTING = f"""
+    CASE WHEN {_IS_OBJECT} THEN json_remove(locator, '$[0]', '$[0]', '$[0]') ELSE locator END"""
+"""A locator without what the store says of an object, which a copy of it has not."""
+_PASSING = f"CASE WHEN {_IS_OBJECT} THEN mtime || locator ELSE mtime END"
+"""When a file was written, and what a store says of it."""
 _SCHEMA = """
 CREATE TABLE files (
     name BLOB, size INTEGER, mtime INTEGER, label BLOB, split TEXT,
@@ -105,7 +111,7 @@ class Plan:
     def digests(self) -> tuple[str, str]:
         """sha256 of the listing: what it is, and as it is now, with times and splits drawn."""
         query = f"""
-            SELECT name, size, label, author, locator, extra, mtime, split FROM files
+            SELECT name, size, label, author, {_LASTING}, extra, {_PASSING}, split FROM files
             ORDER BY {self._order}"""
         rows = self._database.execute(query)
         lasting, times = hashlib.sha256(), hashlib.sha256()

@@ -19,7 +19,7 @@ from imgmem.core.build.planned import PlannedImage
 from imgmem.core.build.unfinished import UnfinishedBuild, all_lines, peek
 from imgmem.core.errors import DatasetError, ResourceError, UsageError
 from imgmem.core.messages import option
-from imgmem.core.paths import is_inside
+from imgmem.core.paths import is_address, is_inside
 from imgmem.core.storage import durable, publish, store
 from imgmem.core.storage.destination import Destination, has_guests, is_free, require_only
 from imgmem.core.storage.locks import Lock
@@ -41,6 +41,8 @@ def require_not_nested(sources: Iterable[str], out: str) -> None:
 
 
 def _require_apart(source: str, out: str) -> None:
+    if is_address(source):
+        return
     if os.path.realpath(source) == os.path.realpath(out):
         raise UsageError(
             f"SOURCE and OUT are the same: {out}",
@@ -314,13 +316,17 @@ def _require_same_inputs(path: str, before: BuildInputs, now: BuildInputs, plan:
 def _changes(path: str, plan: Plan) -> str:
     """What has become of the source since an unfinished build was planned."""
     planned = map(PlannedImage.from_line, all_lines(path))
-    before = (Earlier(as_in_rows(each.name), each.size, each.mtime_ns) for each in planned)
+    before = (
+        Earlier(as_in_rows(each.name), each.size, each.mtime_ns, locator=each.locator)
+        for each in planned
+    )
     text = changes_text(before, plan.images(), _was_modified)
     return text or "the classes or splits of the source"
 
 
 def _was_modified(now: PlannedImage, before: Earlier) -> bool:
-    return (now.size, now.mtime_ns) != (before.size, before.mtime_ns)
+    stamp = now.size, now.mtime_ns, now.locator
+    return stamp != (before.size, before.mtime_ns, before.locator)
 
 
 def _other_build(path: str, what: str) -> DatasetError:

@@ -30,7 +30,7 @@ from imgmem.core.machine import memory, process
 from imgmem.core.messages import option
 from imgmem.core.options.option import applied
 from imgmem.core.options.tables import EstimateOptions
-from imgmem.core.paths import SourcePaths
+from imgmem.core.paths import SourcePaths, absolute
 from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.sources import Listing, Source, open_source
 from imgmem.core.sources.labeling import Labeling, class_counts, split_counts
@@ -142,7 +142,7 @@ def estimate(
     spec, run = applied(EstimateOptions, options, spec, run)
     paths = source_paths(path)
     require_no_images(paths, "estimate")
-    result = _estimate(tuple(map(os.path.abspath, paths)), spec, run, progress)
+    result = _estimate(tuple(map(absolute, paths)), spec, run, progress)
     if failure := limit_check(result, spec):
         raise failure
     return result

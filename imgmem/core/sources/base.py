@@ -13,6 +13,10 @@ Locator = tuple[int | str, ...]
 
 ALL_NAMED = frozenset({"dataset", "parquet"})
 """Rules of sources that name all their classes, in the order of their numbers."""
+STORE = "store"
+"""The kind of an address in an object store."""
+OBJECT = "object"
+"""How the locator of an object in a store begins; its ETag and its size follow."""
 
 
 class Entry(NamedTuple):
@@ -21,6 +25,8 @@ class Entry(NamedTuple):
     name: path relative to the source, "/"-separated; bytes that are no UTF-8 are surrogate
     escapes (`os.fsencode` gives the true bytes). Unique in its source.
     size: bytes that `Source.read` returns. mtime_ns: of the file that holds them.
+    In a store, it is the latest time, by the clock of this machine, at which the object may have
+    been written.
     label: class name, None if unlabeled. split: the author's own split, else None.
     locator: the source's own way to find the bytes again, for `Source.read`.
     extra: values of `Listing.extra_columns`, in that order.
@@ -82,9 +88,9 @@ class Listing:
 class Address(NamedTuple):
     """Where another process finds the bytes of a source's images; see `open_address`.
 
-    kind: "folder", "tar", "shards", "zip", "arrays", "dataset" or "several". size, mtime_ns: of
-    a single file, which must not have changed; 0 for what is not one. parts: of what is several
-    files or sources, the address of each by its name.
+    kind: "folder", "tar", "shards", "zip", "arrays", "dataset", "several", or "store" for a prefix
+    of an object store. size, mtime_ns: of a single file, which must not have changed; 0 for what
+    is not one. parts: of what is several files or sources, the address of each by its name.
     """
 
     kind: str
@@ -92,6 +98,11 @@ class Address(NamedTuple):
     size: int = 0
     mtime_ns: int = 0
     parts: tuple[tuple[str, "Address"], ...] = ()
+
+    @property
+    def remote(self) -> bool:
+        """Whether each read is a request to a server."""
+        return self.kind == STORE or any(part.remote for _, part in self.parts)
 
 
 class Source(Protocol):

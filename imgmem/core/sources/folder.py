@@ -2,24 +2,20 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 
-from imgmem.core.errors import RejectedImage
 from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.sources import files
-from imgmem.core.sources.arrange import DOUBTFUL, arranged
-from imgmem.core.sources.base import Address, Entry, Listing, Locator
+from imgmem.core.sources.arrange import arranged
+from imgmem.core.sources.base import Address, Listing, Locator
 from imgmem.core.sources.catalog import Catalogs
 from imgmem.core.sources.changed import changed_below
-from imgmem.core.sources.names import HEAD_BYTES, NO_EXTENSION, confirmed
+from imgmem.core.sources.gather import gathered
+from imgmem.core.sources.names import HEAD_BYTES
 from imgmem.core.sources.selection import Selection
-from imgmem.core.sources.tree import Folder, Tree
-from imgmem.core.sources.walk import Candidate, Passed, walk
+from imgmem.core.sources.tree import Tree
+from imgmem.core.sources.walk import Candidate, walk
 from imgmem.core.specs import LabelSpec
-
-_INVISIBLE = frozenset({"hidden file", "hidden folder", "system file", "system folder"})
-"""What a folder may hold and still be empty."""
 
 
 class FolderSource:
@@ -49,46 +45,16 @@ class FolderSource:
 
     def listing(self, progress: ProgressCallback = no_progress) -> Listing:
         tree, ignored = Tree(), Counter[str]()
-        raw = self._catalogs.filled(self._entries(tree, ignored), progress)
+        found = walk(self.path, self._selection, sizes=self._sizes)
+        entries = gathered(found, tree, ignored, self._head)
+        raw = self._catalogs.filled(entries, progress)
         listing = arranged(raw, tree, self._spec, ignored=ignored)
         if not self._sizes:
             listing = replace(listing, size_of=self._size_of)
         return self._selection.noted(listing, self.path)
 
-    def _entries(self, tree: Tree, ignored: Counter[str]) -> Iterator[Entry]:
-        """Every candidate, without label; what is passed over is counted."""
-        path, folder = "", tree.root
-        for found in walk(self.path, self._selection, sizes=self._sizes):
-            if isinstance(found, str):
-                tree.folder(found.split("/")[:-1])
-                continue
-            if found.folder != path:
-                path, folder = found.folder, tree.folder(found.folder.split("/")[:-1])
-            if isinstance(found, Passed):
-                _pass_over(found.reason, folder, ignored)
-            elif entry := self._entry(found, folder, ignored):
-                yield entry
-
-    def _entry(self, found: Candidate, folder: Folder, ignored: Counter[str]) -> Entry | None:
-        name = found.folder + found.name
-        if found.failure:
-            return Entry(name, 0, 0, locator=(files.UNREADABLE, found.failure))
-        reason = self._confirmed(found) if found.look else None
-        if reason == NO_EXTENSION:
-            folder.doubtful += 1
-            return Entry(name, found.size, found.mtime_ns, extra=DOUBTFUL)
-        if reason:
-            _pass_over(reason, folder, ignored)
-            return None
-        folder.add_image(found.name, bare=found.look == NO_EXTENSION)
-        return Entry(name, found.size, found.mtime_ns)
-
-    def _confirmed(self, found: Candidate) -> str | None:
-        try:
-            head = self._read(found.folder + found.name, (), HEAD_BYTES)
-        except RejectedImage:
-            return None  # it is rejected by name when it is read
-        return confirmed(found.look, found.name, head)
+    def _head(self, found: Candidate) -> bytes:
+        return self._read(found.folder + found.name, (), HEAD_BYTES)
 
     def read(self, name: str, locator: Locator) -> bytes:
         return self._read(name, locator, None)
@@ -119,12 +85,6 @@ class FolderSource:
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
-
-
-def _pass_over(reason: str, folder: Folder, ignored: Counter[str]) -> None:
-    ignored[reason] += 1
-    if reason not in _INVISIBLE:
-        folder.add_other(reason)
 
 
 def _open_folder(path: str) -> int | None:

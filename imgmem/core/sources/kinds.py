@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from imgmem.core.errors import InputError
+from imgmem.core.paths import is_address
 from imgmem.core.sources.archive import ArchiveSource
 from imgmem.core.sources.arrays.foreign import conversion_error
 from imgmem.core.sources.arrays.found import arrays_at, is_array_file
 from imgmem.core.sources.arrays.source import ArraySource
-from imgmem.core.sources.base import Address, Container, Source
+from imgmem.core.sources.base import STORE, Address, Container, Source
 from imgmem.core.sources.blob import open_blob
 from imgmem.core.sources.datasets import DatasetSource, is_dataset
 from imgmem.core.sources.files import unusable
@@ -18,6 +19,8 @@ from imgmem.core.sources.folder import FolderSource
 from imgmem.core.sources.labeled import ListSource, TableSpec
 from imgmem.core.sources.parquet.files import EXTENSION, has_files
 from imgmem.core.sources.parquet.source import ParquetSource, holds_images
+from imgmem.core.sources.remote.choose import open_remote
+from imgmem.core.sources.remote.source import StoreSource
 from imgmem.core.sources.several import SeveralSources
 from imgmem.core.sources.shards import ShardsContainer, shards_in
 from imgmem.core.sources.spool import OPENERS
@@ -38,6 +41,8 @@ class Opening(NamedTuple):
 
 def has_columns(path: str) -> bool:
     """Whether a source has columns, or arrays, of its own to take labels from."""
+    if is_address(path):
+        return False
     if not stat.S_ISREG(_mode(path)):
         return not is_dataset(path) and (arrays_at(path) is not None or has_files(path))
     return is_table(path) or is_array_file(path)
@@ -46,6 +51,8 @@ def has_columns(path: str) -> bool:
 def open_one(path: str, how: Opening) -> Source:
     """The source at one path, by what is there."""
     spec = how.spec
+    if is_address(path):
+        return open_remote(path, spec)
     mode, lowered = _mode(path), path.lower()
     if stat.S_ISDIR(mode):
         return _open_folder(path, how)
@@ -112,6 +119,7 @@ def open_address(address: Address) -> Source:
 _READERS: dict[str, Callable[[str], Source]] = {
     "folder": FolderSource,
     "arrays": ArraySource,
+    STORE: StoreSource,
     "dataset": DatasetSource,
     "tar": lambda path: ArchiveSource(path, TarContainer(open_blob(path))),
     "shards": lambda path: ArchiveSource(path, ShardsContainer(path, [])),

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from imgmem.core.errors import UsageError
 from imgmem.core.messages import command, option
-from imgmem.core.paths import SourcePaths, is_inside, local_path
+from imgmem.core.paths import SourcePaths, absolute, is_inside, source_path
 from imgmem.core.sources.grammar import as_part
 from imgmem.core.sources.names import IMAGE_EXTENSIONS
 from imgmem.core.sources.tables.reader import is_table
@@ -16,7 +16,7 @@ def source_paths(source: SourcePaths, name: str = "SOURCE") -> tuple[str, ...]:
     given = [source] if isinstance(source, str | os.PathLike) else list(source)
     if not given:
         raise UsageError(f"there is no {name}", hint="Give at least one path.")
-    return tuple(os.path.normpath(local_path(each, name)) for each in given)
+    return tuple(source_path(each, name) for each in given)
 
 
 def require_no_images(paths: Sequence[str], called: str, *rest: str) -> None:
@@ -48,7 +48,7 @@ def prefixes(paths: Sequence[str]) -> dict[str, str]:
     Raises UsageError for a path that is given twice, or lies in another.
     """
     _require_apart(paths)
-    parts = {path: os.path.abspath(path).strip(os.sep).split(os.sep) for path in paths}
+    parts = {path: absolute(path).strip(os.sep).split(os.sep) for path in paths}
     found: dict[str, str] = {}
     for least in range(1, max(map(len, parts.values())) + 1):
         found = {path: _shortest(path, parts, least) for path in paths}

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from imgmem.core.errors import UsageError
 from imgmem.core.messages import Message, option
-from imgmem.core.paths import is_inside
+from imgmem.core.paths import is_address, is_inside
 from imgmem.core.sources.base import Listing
 from imgmem.core.sources.grammar import ListValue, Paths, paths
 
@@ -65,6 +65,8 @@ def _said(name: str, given: str, source: str) -> Message:
 
 def _repeats(given: str, source: str) -> bool:
     """Whether a pattern begins with the path of the source."""
+    if is_address(source):
+        return given.startswith(source)
     top = os.path.abspath(source)
     from_here = not os.path.isabs(given) and is_inside(os.getcwd(), top)
     return not from_here and f"{os.path.abspath(given)}/".startswith(f"{top}/")

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from imgmem.core.errors import InputError, ResourceError
+from imgmem.core.sources.base import Locator
 from imgmem.core.sources.files import MAX_IN_A_ROW, UNREACHABLE, looked_at
 from imgmem.core.sources.names import NO_EXTENSION, TO_LOOK_AT, ignored_file, ignored_folder
 from imgmem.core.sources.selection import FOLDER_NOT_SELECTED, NOT_SELECTED, Selection
@@ -28,7 +29,7 @@ class Candidate(NamedTuple):
     """A file that may be an image; `folder` is its path from the top, "" or "a/b/".
 
     look: why it is not an image unless its first bytes say otherwise, or "". code: the errno of
-    the failure.
+    the failure. locator: of its entry.
     """
 
     folder: str
@@ -38,6 +39,7 @@ class Candidate(NamedTuple):
     failure: str = ""
     look: str = ""
     code: int | None = None
+    locator: Locator = ()
 
 
 class Passed(NamedTuple):

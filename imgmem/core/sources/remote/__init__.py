@@ -1,0 +1,1 @@
+"""Images in object stores and on servers; needs the extra `remote` (obstore)."""

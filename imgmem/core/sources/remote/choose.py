@@ -1,0 +1,33 @@
+"""Which kind of source an address is of."""
+
+from imgmem.core.errors import UsageError
+from imgmem.core.messages import option
+from imgmem.core.sources.base import Source
+from imgmem.core.sources.remote.source import StoreSource
+from imgmem.core.sources.spool import OPENERS
+from imgmem.core.sources.tables.reader import is_table
+from imgmem.core.specs import LabelSpec
+
+ARCHIVES = (".tar", ".zip", *OPENERS)
+
+
+def open_remote(address: str, spec: LabelSpec) -> Source:
+    """The source at an address. Raises UsageError for what is never read there."""
+    if address.lower().endswith(ARCHIVES):
+        raise UsageError(
+            f"{address} is an archive, which is not read from a store",
+            hint="Copy it to a local disk, and give that path.",
+        )
+    if is_table(address):
+        raise UsageError(
+            f"{address} is a list of images, where SOURCE is the prefix that they are under",
+            hint=f"Give the prefix, and the list with {option('labels', 'FILE')}. Images that a "
+            "list has the addresses of are fetched by img2dataset.",
+        )
+    if address.lower().startswith("http"):
+        raise UsageError(
+            f"{address} cannot be listed",
+            hint="Fetch the images first (img2dataset reads lists of addresses), and give their "
+            "folder.",
+        )
+    return StoreSource(address, spec)

@@ -1,0 +1,135 @@
+"""A prefix of an object store as a source: its objects are read like the files of a folder."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from imgmem.core.errors import InputError, RejectedImage, ResourceError
+from imgmem.core.progress import ProgressCallback, no_progress
+from imgmem.core.sources import files
+from imgmem.core.sources.arrange import arranged
+from imgmem.core.sources.base import OBJECT, STORE, Address, Listing, Locator
+from imgmem.core.sources.catalog import Catalogs
+from imgmem.core.sources.concurrently import REQUESTS
+from imgmem.core.sources.gather import gathered
+from imgmem.core.sources.names import (
+    HEAD_BYTES,
+    NO_EXTENSION,
+    TO_LOOK_AT,
+    ignored_path,
+)
+from imgmem.core.sources.remote.store import CLOCK_SKEW_NS, Place, Store, StoredObject
+from imgmem.core.sources.selection import NOT_SELECTED, Selection
+from imgmem.core.sources.tree import Tree
+from imgmem.core.sources.walk import Candidate, Passed
+from imgmem.core.specs import LabelSpec
+
+EMPTY_OBJECT = "empty object without an extension"
+"""Most are markers of folders, which the consoles of stores leave."""
+
+Found = Candidate | Passed
+
+
+class StoreSource:
+    """The images under the address `path`; `spec` says which, and what their labels are."""
+
+    spool_bytes = 0
+
+    def __init__(self, path: str, spec: LabelSpec = LabelSpec()) -> None:
+        """Raises UsageError for an address that cannot be used. Sends no request."""
+        self.path = path.rstrip("/")
+        root, key = Place.of(path)
+        self._prefix = f"{key}/" if key else ""
+        self._store = Store(root)
+        self._spec = spec
+        self._selection = Selection(spec.include, spec.exclude)
+        self._catalogs = Catalogs()
+
+    @property
+    def address(self) -> Address:
+        return Address(STORE, self.path)
+
+    def listing(self, progress: ProgressCallback = no_progress) -> Listing:
+        tree, ignored = Tree(), Counter[str]()
+        with ThreadPoolExecutor(REQUESTS, "imgmem-look") as pool:
+            heads = _Heads(self, pool)
+            entries = gathered(self._found(heads), tree, ignored, heads.take)
+            raw = self._catalogs.filled(entries, progress)
+        listing = arranged(raw, tree, self._spec, ignored=ignored)
+        return self._selection.noted(listing, self.path)
+
+    def _found(self, heads: "_Heads") -> Iterator[Found]:
+        """What is in the store one by one; what has to be looked at is, a page at once."""
+        count = 0
+        for page in self._store.pages(self._prefix.rstrip("/")):
+            found = [self._candidate(each) for each in page]
+            heads.read([each for each in found if isinstance(each, Candidate) and each.look])
+            yield from found
+            count += len(page)
+        if not count:
+            raise InputError(
+                f"there is nothing under {self.path}",
+                hint="Check the address: it is that of a prefix (a folder), not of an image.",
+                path=self.path,
+            )
+
+    def _candidate(self, stored: StoredObject) -> Found:
+        path = stored.key.removeprefix(self._prefix)
+        folder, _, name = path.rpartition("/")
+        folder = f"{folder}/" if folder else ""
+        reason = ignored_path(path) or ""
+        if not self._selection.takes(path):
+            return Passed(folder, NOT_SELECTED)
+        if reason == NO_EXTENSION and not stored.size:
+            return Passed(folder, EMPTY_OBJECT)
+        if reason and reason not in TO_LOOK_AT:
+            return Passed(folder, reason)
+        locator = OBJECT, stored.etag, stored.size
+        latest = stored.modified_ns + CLOCK_SKEW_NS
+        return Candidate(folder, name, stored.size, latest, look=reason, locator=locator)
+
+    def read(self, name: str, locator: Locator) -> bytes:
+        files.require_usable(locator)
+        _, etag, size = locator
+        data = self._store.read(self._prefix + name, str(etag)) if size else b""
+        if len(data) != size:
+            raise ResourceError(
+                f"the store sent {len(data)} of the {size} bytes of {name}",
+                hint="Check the network and the store, then run the same command again to resume.",
+                path=name,
+            )
+        return data
+
+    def read_head(self, name: str, locator: Locator, length: int) -> bytes:
+        files.require_usable(locator)
+        _, etag, size = locator
+        wanted = min(length, int(size))
+        return self._store.read(self._prefix + name, str(etag), length=wanted) if wanted else b""
+
+    def close(self) -> None:
+        self._catalogs.close()
+
+
+class _Heads:
+    """First bytes of objects, requested many at once."""
+
+    def __init__(self, source: StoreSource, pool: ThreadPoolExecutor) -> None:
+        self._source = source
+        self._pool = pool
+        self._heads: dict[str, bytes | None] = {}
+
+    def read(self, candidates: Iterable[Candidate]) -> None:
+        names = {each.folder + each.name: each for each in candidates}
+        self._heads = dict(zip(names, self._pool.map(self._head, names.values()), strict=True))
+
+    def _head(self, found: Candidate) -> bytes | None:
+        try:
+            return self._source.read_head(found.folder + found.name, found.locator, HEAD_BYTES)
+        except RejectedImage:
+            return None
+
+    def take(self, found: Candidate) -> bytes:
+        head = self._heads.pop(found.folder + found.name)
+        if head is None:
+            raise RejectedImage(files.UNREADABLE, "the store does not have it any more")
+        return head

@@ -1,0 +1,233 @@
+"""Requests to an object store: the only user of obstore.
+
+obstore repeats a request that fails, and resumes a body that breaks off where it broke off. What
+still fails then is the fault of the store or of the way to it, never of an image.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from imgmem.core.errors import ImgmemError, InputError, RejectedImage, ResourceError, UsageError
+from imgmem.core.sources.files import UNREADABLE
+
+SCHEMES = ("s3", "s3a", "gs", "az", "abfs", "abfss", "https", "http")
+PAGE = 1000
+"""Objects that one request lists."""
+CLOCK_SKEW_NS = 15 * 60 * 10**9
+"""How far the clock of a store may be off: with more, it refuses signed requests."""
+RETRY: dict[str, Any] = {"max_retries": 9, "retry_timeout": timedelta(minutes=3)}
+"""Some 40 seconds of trouble, as pauses double from a tenth of a second up to 15 seconds."""
+_CLIENT = {"timeout": "1h", "read_timeout": "30s", "connect_timeout": "10s"}
+
+_IN_ENVIRONMENT = (
+    "AWS_ACCESS_KEY_ID", "AWS_SKIP_SIGNATURE", "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+)  # fmt: skip
+_STATUS = re.compile(r"status code: (\d{3} [A-Za-z -]*[A-Za-z])")
+_CODE = re.compile(r"<Code>(\w+)</Code>")
+_ADDRESSES = re.compile(r"\w+://\S+")
+
+
+class Place(NamedTuple):
+    """Where something is: in the store `root` (s3://bucket), under `key`, "" for all of it."""
+
+    root: str
+    key: str
+
+    @classmethod
+    def of(cls, address: str) -> "Place":
+        """Raises UsageError for an address of an unknown kind, or without a bucket."""
+        scheme, _, rest = address.partition("://")
+        bucket, _, key = rest.partition("/")
+        if scheme.lower() not in SCHEMES or not bucket:
+            raise UsageError(
+                f"{address} is not an address that imgmem reads: s3://BUCKET/PREFIX, gs:// and "
+                "az:// likewise, or https:// for one archive",
+                hint="Copy it to a local disk, or mount it, and give that path.",
+            )
+        return cls(f"{scheme.lower()}://{bucket}", key.strip("/"))
+
+
+class StoredObject(NamedTuple):
+    """What a store says of an object. modified_ns: by the clock of the store."""
+
+    key: str
+    size: int
+    modified_ns: int
+    etag: str
+
+
+class Store:
+    """One bucket, or one server. May be used from several threads."""
+
+    def __init__(self, root: str) -> None:
+        """Raises UsageError without the extra, or for a configuration that cannot be used."""
+        self._obstore = _obstore(root)
+        self._root = root
+        self._store = self._open()
+
+    def _open(self) -> Any:
+        from obstore.store import from_url
+
+        options: dict[str, Any] = {
+            "client_options": _CLIENT | {"allow_http": self._is_plain()},
+            "retry_config": RETRY,
+        }
+        if self._root.startswith("s3"):
+            options |= _profile()
+        try:
+            return from_url(self._root, **options)
+        except (self._obstore.exceptions.BaseError, ValueError) as error:
+            raise UsageError(
+                f"{self._root} cannot be used: {_reason(error)}",
+                hint="Check the address, and the variables that configure the store.",
+            ) from None
+
+    def _is_plain(self) -> bool:
+        """Whether the user wants a server without TLS."""
+        given = (os.environ.get(name, "") for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"))
+        endpoint = self._root if "s3" not in self._root[:3] else next(filter(None, given), "")
+        return endpoint.startswith("http://")
+
+    def pages(self, prefix: str) -> Iterator[list[StoredObject]]:
+        """All objects under a prefix, one request after the other, sorted by key.
+
+        Raises InputError for a bucket or a key that cannot be used, ResourceError where the store
+        does not answer.
+        """
+        try:
+            for page in self._obstore.list(self._store, prefix or None, chunk_size=PAGE):
+                yield [_stored(meta) for meta in page]
+        except self._errors() as error:
+            raise self._unlistable(prefix, error) from None
+
+    def head(self, key: str) -> StoredObject | None:
+        """What the store says of one object; None where there is none."""
+        try:
+            return _stored(self._obstore.head(self._store, key))
+        except FileNotFoundError:
+            return None
+        except self._errors() as error:
+            raise self._failed(key, error) from None
+
+    def read(self, key: str, etag: str, *, length: int | None = None) -> bytes:
+        """The bytes of an object, or the first `length`, at least one; `etag`: as listed, or "".
+
+        Raises RejectedImage where it is gone, InputError where it has changed, ResourceError where
+        the store does not answer.
+        """
+        options: dict[str, Any] = {"if_match": etag} if etag else {}
+        if length is not None:
+            options["range"] = (0, length)
+        try:
+            return bytes(self._obstore.get(self._store, key, options=options).bytes())
+        except FileNotFoundError:
+            raise RejectedImage(UNREADABLE, "the store does not have it any more") from None
+        except self._errors() as error:
+            raise self._failed(key, error) from None
+
+    def _errors(self) -> tuple[type[Exception], ...]:
+        return (self._obstore.exceptions.BaseError, OSError, ValueError)
+
+    def _failed(self, key: str, error: Exception) -> ImgmemError:
+        """The error for a request that failed, for an object that should be there."""
+        address = f"{self._root}/{key}"
+        if isinstance(error, self._obstore.exceptions.PreconditionError):
+            return InputError(
+                f"{address} changed since it was listed",
+                hint="Make sure that nothing writes to the source, then start over.",
+                path=address,
+            )
+        return ResourceError(
+            f"{address} cannot be read: {_reason(error)}",
+            hint=f"{_advice(error)}, then run the same command again to resume.",
+            path=address,
+        )
+
+    def _unlistable(self, prefix: str, error: Exception) -> ImgmemError:
+        address = f"{self._root}/{prefix}".rstrip("/")
+        if isinstance(error, self._obstore.exceptions.InvalidPathError | ValueError):
+            return InputError(
+                f"{address} holds an object that cannot be read: {_reason(error)}",
+                hint="Rename it: parts of a key must not be empty, . or .., or hold control "
+                "characters.",
+                path=address,
+            )
+        if "NoSuchBucket" in str(error) or isinstance(error, FileNotFoundError):
+            return InputError(
+                f"there is no bucket {self._root}", hint="Check the address.", path=address
+            )
+        return ResourceError(
+            f"{address} cannot be listed: {_reason(error)}",
+            hint=f"{_advice(error)}, then try again.",
+            path=address,
+        )
+
+
+def _obstore(root: str) -> Any:
+    try:
+        import obstore
+        import obstore.exceptions
+        import obstore.store
+    except ImportError:
+        raise UsageError(
+            f"{root} needs the package obstore to be read",
+            hint="Install imgmem with its extra `remote`: pip install 'imgmem[remote]'.",
+        ) from None
+    return obstore
+
+
+def _profile() -> dict[str, Any]:
+    """Credentials from the files of the AWS tools, unless the environment has them."""
+    home = os.path.expanduser("~/.aws")
+    files = [
+        os.environ.get("AWS_SHARED_CREDENTIALS_FILE", os.path.join(home, "credentials")),
+        os.environ.get("AWS_CONFIG_FILE", os.path.join(home, "config")),
+    ]
+    if any(map(os.environ.get, _IN_ENVIRONMENT)) or not any(map(os.path.exists, files)):
+        return {}
+    try:
+        from obstore.auth.boto3 import Boto3CredentialProvider
+    except ImportError:
+        raise UsageError(
+            "the credentials in ~/.aws need the package boto3 to be read",
+            hint="Install it (pip install boto3), or set AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY, or AWS_SKIP_SIGNATURE=true for a public bucket.",
+        ) from None
+    try:
+        return {"credential_provider": Boto3CredentialProvider()}
+    except Exception as error:  # of botocore, which need not be installed
+        raise UsageError(
+            f"there are no credentials in ~/.aws: {type(error).__name__}",
+            hint="Check AWS_PROFILE, or log in (aws sso login); AWS_SKIP_SIGNATURE=true is for a "
+            "public bucket.",
+        ) from None
+
+
+def _stored(meta: Mapping[str, Any]) -> StoredObject:
+    modified: datetime = meta["last_modified"]
+    etag = meta["e_tag"] or ""
+    weak = etag.startswith("W/")  # no request may be conditional on it
+    nanoseconds = int(modified.timestamp()) * 10**9 + modified.microsecond * 1000
+    return StoredObject(meta["path"], meta["size"], nanoseconds, "" if weak else etag)
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong, in a line that holds no address: there may be a login in it."""
+    text = str(error).partition("\n\nDebug source")[0]
+    found = [*_STATUS.findall(text)[-1:], *_CODE.findall(text)[-1:]]
+    return ", ".join(found) or _ADDRESSES.sub("…", text.partition("\n")[0])[-200:]
+
+
+def _advice(error: Exception) -> str:
+    text = str(error)
+    if any(each in text for each in ("401", "403", "redential", "169.254")):
+        return (
+            "Check your credentials for the store (AWS_SKIP_SIGNATURE=true is for a public bucket)"
+        )
+    if any(each in text for each in ("301", "region", "redirect")):
+        return "Set AWS_REGION to the region of the bucket"
+    return "Check the network and the store"

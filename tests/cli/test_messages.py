@@ -7,7 +7,6 @@ from support.program import imgmem
 from support.trees import class_folders
 
 import imgmem as api
-from imgmem import UsageError
 
 
 @pytest.fixture
@@ -68,9 +67,7 @@ def test_values_that_were_not_meant(options, message):
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("build", "ADDRESS", "out"),
         ("build", "photos", "ADDRESS"),
-        ("estimate", "ADDRESS"),
         ("estimate", "photos", "--out", "ADDRESS"),
         ("normalize", "set", "--to", "ADDRESS"),
         ("sample", "set", "--out", "ADDRESS"),
@@ -81,11 +78,6 @@ def test_an_address_is_refused_and_makes_nothing(tmp_path, address, arguments):
     words = [address if word == "ADDRESS" else word for word in arguments]
     assert f"{address} is an address" in refused(*words, cwd=tmp_path)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_an_address_is_refused_in_python_too(tmp_path):
-    with pytest.raises(UsageError, match="is an address"):
-        api.build("s3://bucket/photos", tmp_path / "out")
 
 
 def test_the_version_with_those_of_the_decoders():

@@ -16,10 +16,11 @@ from imgmem.core.sources.names import (
     HEAD_BYTES,
     NO_EXTENSION,
     TO_LOOK_AT,
-    ignored_path,
+    ignored_file,
+    ignored_folder,
 )
 from imgmem.core.sources.remote.store import CLOCK_SKEW_NS, Place, Store, StoredObject
-from imgmem.core.sources.selection import NOT_SELECTED, Selection
+from imgmem.core.sources.selection import FOLDER_NOT_SELECTED, NOT_SELECTED, Selection
 from imgmem.core.sources.tree import Tree
 from imgmem.core.sources.walk import Candidate, Passed
 from imgmem.core.specs import LabelSpec
@@ -44,6 +45,8 @@ class StoreSource:
         self._spec = spec
         self._selection = Selection(spec.include, spec.exclude)
         self._catalogs = Catalogs()
+        self._folder = ""
+        self._left_out: tuple[str, Passed] | None = None
 
     @property
     def address(self) -> Address:
@@ -61,8 +64,9 @@ class StoreSource:
     def _found(self, heads: "_Heads") -> Iterator[Found]:
         """What is in the store one by one; what has to be looked at is, a page at once."""
         count = 0
+        self._folder, self._left_out = "", None
         for page in self._store.pages(self._prefix.rstrip("/")):
-            found = [self._candidate(each) for each in page]
+            found = list(self._found_in(page))
             heads.read([each for each in found if isinstance(each, Candidate) and each.look])
             yield from found
             count += len(page)
@@ -73,17 +77,41 @@ class StoreSource:
                 path=self.path,
             )
 
-    def _candidate(self, stored: StoredObject) -> Found:
-        path = stored.key.removeprefix(self._prefix)
-        folder, _, name = path.rpartition("/")
-        folder = f"{folder}/" if folder else ""
-        reason = ignored_path(path) or ""
-        if not self._selection.takes(path):
-            return Passed(folder, NOT_SELECTED)
+    def _found_in(self, page: Iterable[StoredObject]) -> Iterator[Found]:
+        """What a listed page holds; a folder that is passed over is found once."""
+        for stored in page:
+            path = stored.key.removeprefix(self._prefix)
+            folder, _, name = path.rpartition("/")
+            if folder != self._folder:
+                self._folder, left_out = folder, self._left_out
+                self._left_out = self._passed_folder(folder)
+                if self._left_out and self._left_out != left_out:
+                    yield self._left_out[1]
+            if not self._left_out:
+                yield self._candidate(f"{folder}/" if folder else "", name, stored)
+
+    def _passed_folder(self, folder: str) -> tuple[str, Passed] | None:
+        """The highest folder of a path that is passed over with all that it holds, and why."""
+        above = ""
+        for name in folder.split("/") if folder else ():
+            path = above + name
+            if reason := ignored_folder(name):
+                self._selection.see(path)
+                return path, Passed(above, reason)
+            if self._selection.leaves_out(path):
+                return path, Passed(above, FOLDER_NOT_SELECTED)
+            above = f"{path}/"
+        return None
+
+    def _candidate(self, folder: str, name: str, stored: StoredObject) -> Found:
+        reason = ignored_file(name) or ""
         if reason == NO_EXTENSION and not stored.size:
             return Passed(folder, EMPTY_OBJECT)
         if reason and reason not in TO_LOOK_AT:
+            self._selection.see(folder + name)
             return Passed(folder, reason)
+        if not self._selection.takes(folder + name):
+            return Passed(folder, NOT_SELECTED)
         locator = OBJECT, stored.etag, stored.size
         latest = stored.modified_ns + CLOCK_SKEW_NS
         return Candidate(folder, name, stored.size, latest, look=reason, locator=locator)
@@ -105,6 +133,9 @@ class StoreSource:
         _, etag, size = locator
         wanted = min(length, int(size))
         return self._store.read(self._prefix + name, str(etag), length=wanted) if wanted else b""
+
+    def changed_ns(self, name: str, locator: Locator, *, folders: bool) -> int:
+        return 0  # the time that a store lists cannot be set
 
     def close(self) -> None:
         self._catalogs.close()

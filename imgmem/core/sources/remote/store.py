@@ -6,6 +6,7 @@ still fails then is the fault of the store or of the way to it, never of an imag
 
 import os
 import re
+import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -20,6 +21,8 @@ CLOCK_SKEW_NS = 15 * 60 * 10**9
 """How far the clock of a store may be off: with more, it refuses signed requests."""
 RETRY: dict[str, Any] = {"max_retries": 9, "retry_timeout": timedelta(minutes=3)}
 """Some 40 seconds of trouble, as pauses double from a tenth of a second up to 15 seconds."""
+LIST_AGAIN = 5
+"""How often a page that breaks off is requested again, which obstore does not do."""
 _CLIENT = {"timeout": "1h", "read_timeout": "30s", "connect_timeout": "10s"}
 
 _IN_ENVIRONMENT = (
@@ -98,11 +101,20 @@ class Store:
         Raises InputError for a bucket or a key that cannot be used, ResourceError where the store
         does not answer.
         """
-        try:
-            for page in self._obstore.list(self._store, prefix or None, chunk_size=PAGE):
-                yield [_stored(meta) for meta in page]
-        except self._errors() as error:
-            raise self._unlistable(prefix, error) from None
+        last, failures = None, 0
+        while True:
+            try:
+                for page in self._obstore.list(
+                    self._store, prefix or None, offset=last, chunk_size=PAGE
+                ):
+                    last, failures = page[-1]["path"], 0
+                    yield [_stored(meta) for meta in page]
+                return
+            except self._errors() as error:
+                failures += 1
+                if failures > LIST_AGAIN or "response body" not in str(error):
+                    raise self._unlistable(prefix, error) from None
+                time.sleep(2**failures / 10)
 
     def head(self, key: str) -> StoredObject | None:
         """What the store says of one object; None where there is none."""

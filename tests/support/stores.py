@@ -1,0 +1,135 @@
+"""A real S3 server on loopback, and a proxy in front of it that can do what networks do."""
+
+import http.client
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections import Counter
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+BUCKET = "photos"
+SECRET = "do-not-show-this-key"
+_BINARY = {"Content-Type": "application/octet-stream"}
+_DROPPED = {"content-length", "connection", "date", "server", "transfer-encoding"}
+
+
+def free_port():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+@contextmanager
+def s3_server():
+    """The port of a server with an empty bucket."""
+    port = free_port()
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(600):
+            try:
+                put(port, "")
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield port
+    finally:
+        server.kill()
+        server.wait()
+
+
+def put(port, key, data=b""):
+    """Store an object of the bucket; with the key "", the bucket."""
+    quoted = urllib.request.quote(f"/{BUCKET}/{key}" if key else f"/{BUCKET}")
+    url = f"http://127.0.0.1:{port}{quoted}"
+    urllib.request.urlopen(
+        urllib.request.Request(url, data=data, headers=_BINARY, method="PUT")
+    ).close()
+
+
+def replace(port, address, data):
+    """Store other bytes at the address of an object."""
+    import obstore
+    from obstore.store import S3Store
+
+    endpoint = f"http://127.0.0.1:{port}"
+    store = S3Store(BUCKET, endpoint=endpoint, client_options={"allow_http": True})
+    obstore.put(store, address.removeprefix(f"s3://{BUCKET}/"), data)
+
+
+class Proxy:
+    """Passes requests on to a server; `fault(path, count)` says what goes wrong with the
+    count-th request for a path: "503", "reset", "short" (the body), "lie" (the length), or None.
+
+    port: where it listens. requests: (path, range header) of all that came.
+    """
+
+    def __init__(self, upstream):
+        self.fault = lambda path, count: None
+        self.before = lambda path: None
+        self.requests = []
+        proxy, seen = self, Counter()
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_):
+                pass
+
+            def do_GET(self):
+                seen[self.path] += 1
+                proxy.requests.append((self.path, self.headers.get("Range")))
+                proxy.before(self.path)
+                fault = proxy.fault(self.path, seen[self.path])
+                if fault == "503":
+                    self._answer(503, [], b"")
+                else:
+                    self._pass_on(fault)
+
+            do_HEAD = do_GET  # noqa: N815
+
+            def _pass_on(self, fault):
+                connection = http.client.HTTPConnection("127.0.0.1", upstream)
+                connection.request(self.command, self.path, headers=dict(self.headers))
+                answer = connection.getresponse()
+                body = answer.read()
+                headers = [each for each in answer.getheaders() if each[0].lower() not in _DROPPED]
+                if self.command == "HEAD":
+                    headers.append(("Content-Length", answer.headers["Content-Length"]))
+                connection.close()
+                self._answer(answer.status, headers, body, fault)
+
+            def _answer(self, status, headers, body, fault=None):
+                half = body[: len(body) // 2]
+                self.send_response(status)
+                for header in headers:
+                    self.send_header(*header)
+                if self.command != "HEAD":
+                    self.send_header("Content-Length", str(len(half if fault == "lie" else body)))
+                self.end_headers()
+                self.wfile.write(half if fault else body)
+                self.close_connection = fault is not None
+                if fault == "reset":
+                    self.wfile.flush()
+                    linger = struct.pack("ii", 1, 0)
+                    self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                    self.connection.shutdown(socket.SHUT_RD)
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self._server.handle_error = lambda *_: None
+        self.port = self._server.server_port
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def gets(self, part):
+        """How many requests there were for paths that hold `part`."""
+        return sum(part in path for path, _ in self.requests)
+
+    def close(self):
+        self._server.shutdown()
+        self._server.server_close()

@@ -45,7 +45,7 @@ class Blob:
             self._fd = -1
 
 
-class Region(Blob):
+class BlobPart(Blob):
     """A part of another file's bytes, as a file of its own.
 
     owns: whether closing it closes that file.

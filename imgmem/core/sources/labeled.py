@@ -61,7 +61,7 @@ class TableSpec(NamedTuple):
 AS_FOUND = TableSpec()
 
 
-class Found(NamedTuple):
+class LeftOver(NamedTuple):
     """What the match of lines and images left over."""
 
     ignored: dict[str, int]
@@ -119,7 +119,7 @@ class _Ruled:
         why = f"{file or folder}: it has no label"
         return entry._replace(locator=(NO_LABEL, why))
 
-    def _listing(self, catalog: Catalog, lines: Lines, labels: Labels, found: Found) -> Listing:
+    def _listing(self, catalog: Catalog, lines: Lines, labels: Labels, found: LeftOver) -> Listing:
         labeled = bool(self._columns.labels)
         return Listing(
             entries=catalog,
@@ -266,7 +266,7 @@ class LabeledSource(_Ruled):
         extra = (*entry.extra, *facts.extra)
         return self._labeled(entry._replace(label=label, split=split, extra=extra), facts)
 
-    def _found(self, listed: Listing, lines: Lines, unnamed: Unnamed) -> Found:
+    def _found(self, listed: Listing, lines: Lines, unnamed: Unnamed) -> LeftOver:
         missing = lines.missing()
         if missing and not unnamed.named:
             raise self._nothing_found(lines, unnamed)
@@ -275,7 +275,7 @@ class LabeledSource(_Ruled):
         doubts = list(listed.doubts)
         if missing and unnamed.count and not doubts:
             doubts += self._missing_doubts(lines, unnamed)
-        return Found(ignored, [*listed.notes, *unnamed.notes()], doubts)
+        return LeftOver(ignored, [*listed.notes, *unnamed.notes()], doubts)
 
     def _missing_doubts(self, lines: Lines, unnamed: Unnamed) -> list[Doubt]:
         """Why lines may have no image, where images have no line."""
@@ -328,7 +328,7 @@ class ListSource(_Ruled):
             self._require_some(lines)
             catalog = self._catalogs.filled(self._entries(lines), progress)
             ignored = {REPEATED: lines.repeated} if lines.repeated else {}
-            found = Found(ignored, [], [])
+            found = LeftOver(ignored, [], [])
             return replace(self._listing(catalog, lines, labels, found), ordered=True)
         finally:
             lines.close()

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from imgmem.core.errors import RejectedImage
 from imgmem.core.sources.base import Address, Container, Locator, Member
-from imgmem.core.sources.blob import Blob, Region, open_blob
+from imgmem.core.sources.blob import Blob, BlobPart, open_blob
 from imgmem.core.sources.files import open_regular, persistent, rejection
 from imgmem.core.sources.scratch import scratch_file
 from imgmem.core.sources.spool import OPENERS, compressed_extension, decompress
@@ -95,9 +95,9 @@ class _Spool:
         finally:
             archive.close()
 
-    def region(self, shard: str) -> Region:
+    def region(self, shard: str) -> BlobPart:
         start, size = self._parts[shard]
-        return Region(self._blob, os.path.join(self._path, shard), start, size)
+        return BlobPart(self._blob, os.path.join(self._path, shard), start, size)
 
     def close(self) -> None:
         self._blob.close()

@@ -14,7 +14,7 @@ from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from imgmem.core.sources.arrays.headers import HEAD_BYTES, ArrayFacts, idx_facts, npy_facts
 from imgmem.core.sources.base import Address
-from imgmem.core.sources.blob import Blob, Region, address_of, damaged, open_blob
+from imgmem.core.sources.blob import Blob, BlobPart, address_of, damaged, open_blob
 from imgmem.core.sources.scratch import scratch_file
 from imgmem.core.sources.spool import copy, windows
 
@@ -201,7 +201,7 @@ def _in_place(array: FoundArray, *, check: bool) -> Blob:
                 for _ in windows(array.path, data):
                     pass
     blob = open_blob(array.path)
-    return Region(blob, array.path, _data_offset(blob, info), info.file_size, owns=True)
+    return BlobPart(blob, array.path, _data_offset(blob, info), info.file_size, owns=True)
 
 
 def _data_offset(blob: Blob, info: ZipInfo) -> int:

@@ -19,7 +19,7 @@ from imgmem.core.sources.names import (
     ignored_file,
     ignored_folder,
 )
-from imgmem.core.sources.remote.store import CLOCK_SKEW_NS, Place, Store, StoredObject
+from imgmem.core.sources.remote.store import CLOCK_SKEW_NS, Store, StoredObject, StorePlace
 from imgmem.core.sources.selection import FOLDER_NOT_SELECTED, NOT_SELECTED, Selection
 from imgmem.core.sources.tree import Tree
 from imgmem.core.sources.walk import Candidate, Passed
@@ -39,7 +39,7 @@ class StoreSource:
     def __init__(self, path: str, spec: LabelSpec = LabelSpec()) -> None:
         """Raises UsageError for an address that cannot be used. Sends no request."""
         self.path = path.rstrip("/")
-        root, key = Place.of(path)
+        root, key = StorePlace.of(path)
         self._prefix = f"{key}/" if key else ""
         self._store = Store(root)
         self._spec = spec

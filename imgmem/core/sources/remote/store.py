@@ -34,14 +34,14 @@ _CODE = re.compile(r"<Code>(\w+)</Code>")
 _ADDRESSES = re.compile(r"\w+://\S+")
 
 
-class Place(NamedTuple):
+class StorePlace(NamedTuple):
     """Where something is: in the store `root` (s3://bucket), under `key`, "" for all of it."""
 
     root: str
     key: str
 
     @classmethod
-    def of(cls, address: str) -> "Place":
+    def of(cls, address: str) -> "StorePlace":
         """Raises UsageError for an address of an unknown kind, or without a bucket."""
         scheme, _, rest = address.partition("://")
         bucket, _, key = rest.partition("/")

@@ -1,8 +1,10 @@
 """Sources of more than 8 bits that do not fill their range: asked before the first row."""
 
+import cv2
 import numpy as np
 import pytest
-from support.images import photo, write
+from PIL import Image
+from support.images import encode, photo, write
 from support.raw_files import chunk, png, png_header, png_pixels
 from support.trees import snapshot
 
@@ -116,3 +118,42 @@ def test_levels_are_part_of_what_a_dataset_is(tmp_path):
 def test_levels_that_mean_nothing_are_refused(tmp_path, value):
     with pytest.raises(imgmem.UsageError, match="levels"):
         imgmem.build(folder(tmp_path / "x", count=1), tmp_path / "out", levels=value)
+
+
+SIBLINGS = {
+    "RGB TIFF": lambda p: cv2.imencode(".tiff", p)[1].tobytes(),
+    "RGB PNG": lambda p: cv2.imencode(".png", p)[1].tobytes(),
+    "RGBA PNG": lambda p: cv2.imencode(".png", np.dstack([p, p[:, :, :1] * 0 + 65535]))[
+        1
+    ].tobytes(),
+    "big-endian PGM": lambda p: b"P5 56 40 65535\n" + p[:, :, 0].astype(">u2").tobytes(),
+    "without an extension": lambda p: encode(p[:, :, 0], "TIFF"),
+}
+
+
+@pytest.mark.parametrize("name", SIBLINGS)
+def test_every_format_of_twelve_bits_in_sixteen_is_a_doubt(tmp_path, name):
+    (tmp_path / "x").mkdir()
+    for number in range(3):
+        values = photo(40, 56, number).astype(np.uint16) * 16 + 7
+        (tmp_path / "x" / f"{number}").write_bytes(SIBLINGS[name](values))
+    doubt(tmp_path / "x", tmp_path / "out")
+
+
+def test_the_highest_value_that_a_tiff_states_counts(tmp_path):
+    values = twelve(0, 100)
+    (tmp_path / "x").mkdir()
+    data = encode(Image.fromarray(values), "TIFF", tiffinfo={281: 32767})
+    (tmp_path / "x" / "0.tif").write_bytes(data)
+    assert doubt(tmp_path / "x", tmp_path / "out")["remedies"][0]["options"] == {
+        "levels": "0,32767"
+    }
+
+
+def test_signed_values_stop_a_build_with_the_option_that_reads_them(tmp_path):
+    values = Image.fromarray(np.arange(-1000, 1240, dtype=np.int32).reshape(40, 56))
+    write(tmp_path / "x" / "0.tif", values)
+    with pytest.raises(InputError, match="no defined range") as caught:
+        imgmem.build(tmp_path / "x", tmp_path / "out", size=8)
+    assert "levels='LOW,HIGH'" in str(caught.value)
+    imgmem.build(tmp_path / "x", tmp_path / "out", size=8, levels=(-160, 240), restart=True)

@@ -1,7 +1,10 @@
 """Pixels of more than 8 bits, signed and floating-point ones, as 0-255 by the levels asked for."""
 
 import io
+import os
 import struct
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -233,3 +236,36 @@ def test_the_significant_bits_of_a_png_are_known():
     stored = read_png_values(open_png(data), read_header(data), data)
     assert (stored.highest, stored.stated) == (65535, 4095)
     assert np.array_equal(stored.values, GRAY)
+
+
+DIGEST = """
+import hashlib, sys
+import numpy as np
+from imgmem.core.decode.images import decode_into
+from imgmem.core.specs import ImageSpec
+digest = hashlib.sha256()
+for path in sys.argv[1:]:
+    data = open(path, "rb").read()
+    for options in ({}, {"resize": "area"}, {"fit": "pad", "channels": "gray"}):
+        for size in ((112, 112), (97, 131), (400, 300)):
+            for dtype in (np.uint16, np.float32):
+                spec = ImageSpec(size=size, **options)
+                row = np.empty((*size, spec.depth), dtype)
+                decode_into(data, spec, row)
+                digest.update(row.tobytes())
+print(digest.hexdigest())
+"""
+
+
+def test_kept_values_do_not_depend_on_what_the_cpu_can(tmp_path):
+    paths = []
+    for number, values in enumerate((twelve(photo(224, 333)), twelve(photo(301, 200))[:, :, 0])):
+        paths.append(tmp_path / f"{number}.png")
+        paths[-1].write_bytes(opencv(".png", values))
+    plain = {"OPENCV_CPU_DISABLE": "SSE4.1,SSE4.2,AVX,AVX2,AVX512-SKX", "OPENCV_IPP": "sse42"}
+    found = set()
+    for extra in ({}, plain):
+        command = [sys.executable, "-c", DIGEST, *paths]
+        run = subprocess.run(command, capture_output=True, check=True, env=os.environ | extra)
+        found.add(run.stdout)
+    assert len(found) == 1

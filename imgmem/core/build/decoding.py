@@ -23,6 +23,7 @@ from imgmem.core.decode.headers import read_header
 from imgmem.core.decode.images import Decoded, check_size, decode_into
 from imgmem.core.decode.memory_cost import decode_cost
 from imgmem.core.decode.several import SEVERAL
+from imgmem.core.decode.tiff import NO_RANGE
 from imgmem.core.errors import ImgmemError, InputError, RejectedImage, ResourceError
 from imgmem.core.forecast import BuildDemand
 from imgmem.core.levels.split_sums import SplitSums, sums_by_split
@@ -371,10 +372,15 @@ def _out_of_memory(image: PlannedImage) -> ResourceError:
 
 
 def _stopped_at(image: PlannedImage, reject: RejectedImage) -> InputError:
-    larger = f"give a larger {option('max_pixels')}, " if reject.reason == "too-large" else ""
+    remedy = ""
+    if reject.reason == "too-large":
+        remedy = f"give a larger {option('max_pixels')}, "
+    elif NO_RANGE in reject.detail:
+        levels = f"{option('levels', 'LOW,HIGH')} and {option('restart', True)}"
+        remedy = f"say with {levels} which values become 0 to 255, "
     return InputError(
         f"{image.name} rejected ({reject.reason}): {reject.detail}",
-        hint=f"Fix or remove the file, {larger}or rerun with {option('on_error', 'skip')}.",
+        hint=f"Fix or remove the file, {remedy}or rerun with {option('on_error', 'skip')}.",
         path=image.name,
         reason=reject.reason,
     )

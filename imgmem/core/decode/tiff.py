@@ -52,6 +52,8 @@ _NAMES = {
     34677: "SGI log",
 }
 _KINDS = {1: "integer", 2: "signed integer", 3: "float", 4: "integer"}
+NO_RANGE = "have no defined range"
+"""What is said of samples that levels would give a range."""
 _LEAST_TILE_PIXELS = 2**20
 _TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
 """Bytes of one value (section 2)."""
@@ -174,8 +176,8 @@ def check_tiff(image: ImageFile, header: Header, data: bytes) -> None:
     if _without_range(tags):
         kinds = {_KINDS.get(kind, "unknown") for kind in tag_values(tags, _FORMAT, 1)}
         bits = "/".join(sorted(map(str, set(tag_values(tags, _BITS, 1)))))
-        detail = f"{bits}-bit {'/'.join(sorted(kinds))} pixels have no defined range; say which "
-        raise RejectedImage("unsupported", f"{detail}values become 0-255, or convert to 8 bits")
+        detail = f"{bits}-bit {'/'.join(sorted(kinds))} pixels {NO_RANGE}; say which values become "
+        raise RejectedImage("unsupported", f"{detail}0-255, or convert to 8 bits")
     if tags.get(_PHOTOMETRIC) == 0 and image.mode.startswith("I"):  # which Pillow does not invert
         raise RejectedImage("unsupported", "16-bit pixels whose zero is white: convert to 8 bits")
     check_tiff_page(image, data)

@@ -194,6 +194,7 @@ class BuildSpec(LabelSpec):
         "near-duplicates", "conflicts", "blank", "leaks:SPLIT".
     split_like: the path of a dataset whose splits known images keep, with its rule and seed.
     folds: into how many equal parts train, or what `splits` leave, is divided; None for none.
+    merge: the sources are several datasets, whose rows are copied.
     """
 
     image: ImageSpec = field(default_factory=ImageSpec)
@@ -205,14 +206,15 @@ class BuildSpec(LabelSpec):
     folds: int | None = None
     split_like: str | None = None
     drop: tuple[str, ...] = ()
+    merge: bool = False
     shuffle: bool = False
     seed: int = 0
     limit: int | None = None
 
     @property
     def copies(self) -> bool:
-        """Whether the rows of a dataset are copied as they are, with what is known of them."""
-        return bool(self.drop) or self.group == NEAR_DUPLICATES
+        """Whether the rows of datasets are copied as they are, with what is known of them."""
+        return bool(self.drop) or self.group == NEAR_DUPLICATES or self.merge
 
     def __post_init__(self) -> None:
         require_storable(self.dtype, self.image)

@@ -14,19 +14,24 @@ from imgmem.core.build.planned import PlannedImage, planned_images
 from imgmem.core.errors import RejectedImage
 from imgmem.core.levels.split_sums import sums_by_split
 from imgmem.core.rows.facts import ROW_FACTS, Facts, read_facts
+from imgmem.core.sources import Source
 from imgmem.core.sources.datasets import DatasetSource
 from imgmem.core.sources.files import DROPPED
+from imgmem.core.sources.several import SeveralSources
 from imgmem.core.storage import store
 
 
 class Copying:
     """An `Execution` that copies rows with what is known of them."""
 
-    def __init__(self, source: DatasetSource, spec: DecodeSpec, rows_per_chunk: int) -> None:
+    def __init__(self, source: Source, spec: DecodeSpec, rows_per_chunk: int) -> None:
+        """source: a dataset, or several as one."""
         self.rows_per_chunk = rows_per_chunk
-        self._source = source
+        self._sources = datasets_in(source)
         self._spec = spec
-        self._facts = read_facts(source.path, source.rows)
+        self._facts = {
+            prefix: read_facts(each.path, each.rows) for prefix, each in self._sources.items()
+        }
 
     def pids(self) -> Iterable[int]:
         return ()
@@ -65,16 +70,29 @@ class Copying:
         """The original values, (n, H, W, C). Raises DatasetError for a row that has none."""
         pixels = self._spec.buffer(len(images))
         for row, image in zip(pixels, images, strict=True):
+            source = self._sources[_prefix(image)]
             try:
-                row.reshape(-1)[:] = self._source.values(image.locator)
+                row.reshape(-1)[:] = source.values(image.locator)
             except RejectedImage as reject:
-                name = os.path.join(self._source.path, store.FEATURES)
+                name = os.path.join(source.path, store.FEATURES)
                 raise store.damaged(name, f"{image.name}: {reject.detail}") from None
         return pixels
 
     def _facts_of(self, images: list[PlannedImage]) -> Facts:
-        known = self._facts[[int(image.locator[1]) for image in images]]
         facts = np.empty(len(images), ROW_FACTS)
-        for name in ROW_FACTS.names or ():
-            facts[name] = known[name]
+        for at, image in enumerate(images):
+            known = self._facts[_prefix(image)][int(image.locator[1])]
+            for name in ROW_FACTS.names or ():
+                facts[name][at] = known[name]
         return facts
+
+
+def datasets_in(source: Source) -> dict[str, DatasetSource]:
+    """The datasets of a source whose rows are copied, by prefix; "" for one alone."""
+    parts = source.parts if isinstance(source, SeveralSources) else {"": source}
+    return {prefix: each for prefix, each in parts.items() if isinstance(each, DatasetSource)}
+
+
+def _prefix(image: PlannedImage) -> str:
+    """Of the dataset that a row is in, where there are several."""
+    return str(image.locator[3]) if len(image.locator) > 3 else ""

@@ -7,8 +7,10 @@ from typing import Any
 from imgmem.core.errors import UsageError
 from imgmem.core.messages import option
 from imgmem.core.sources.datasets import is_dataset
-from imgmem.core.specs import BuildSpec, ImageSpec
+from imgmem.core.sources.grammar import label_rule
+from imgmem.core.specs import NEAR_DUPLICATES, BuildSpec, ImageSpec
 from imgmem.core.storage import store
+from imgmem.core.storage.record import Record
 
 _IMAGE_OPTIONS = tuple(field.name for field in fields(ImageSpec))
 
@@ -21,29 +23,68 @@ def with_options_of(
     given: the options that were given. Raises UsageError for a source that is not one dataset,
     and for options that would make other rows.
     """
+    spec = replace(spec, merge=_are_merged(sources, spec))
     if not spec.copies:
         return spec
-    asked = "drop" if spec.drop else "group"
-    if len(sources) != 1 or not is_dataset(sources[0]):
+    asked = option("drop") if spec.drop else option("group")
+    if not spec.merge and (len(sources) != 1 or not is_dataset(sources[0])):
         raise UsageError(
-            f"{option(asked)} is for a dataset as SOURCE, and {', '.join(sources)} is not one",
+            f"{asked} is for a dataset as SOURCE, and {', '.join(sources)} is not one",
             hint="Build the dataset first, then leave out rows of it.",
         )
-    record = store.read_record(sources[0])
-    theirs = {name: _plain(record.image[name]) for name in _IMAGE_OPTIONS if name in record.image}
-    _, *theirs["size"], depth = record.shape
-    theirs |= {"size": tuple(theirs["size"]), "channels": "rgb" if depth == 3 else "gray"}
-    theirs["dtype"] = record.original_dtype
+    theirs = _options_of(store.read_record(sources[0]))
+    for other in sources[1:]:
+        _require_alike(sources[0], other)
     image = ImageSpec(**{name: theirs[name] for name in _IMAGE_OPTIONS if name in theirs})
     for name, value in theirs.items():
         ours = spec.dtype if name == "dtype" else getattr(spec.image, name)
         if given.get(name) is not None and ours != value:
+            who = "a build of several datasets" if spec.merge else asked
             raise UsageError(
-                f"{option(asked)} copies rows as they are, and {option(name)} is another for them",
+                f"{who} copies rows as they are, and {option(name)} is another for them",
                 hint=f"Leave out {option(name)}.",
             )
-    classes = spec.classes if spec.classes is not None else record.classes
+    classes = spec.classes
+    if classes is None and not spec.merge:
+        classes = store.read_record(sources[0]).classes
     return replace(spec, image=image, dtype=theirs["dtype"], classes=classes)
+
+
+def _are_merged(sources: tuple[str, ...], spec: BuildSpec) -> bool:
+    """Whether the sources are several datasets, with the labels that they have."""
+    by_table = label_rule(spec.labels).kind == "file" or spec.tables or spec.split_lists
+    if len(sources) < 2 or by_table or spec.drop or spec.group == NEAR_DUPLICATES:
+        return False
+    return all(map(is_dataset, sources))
+
+
+def _options_of(record: Record) -> dict[str, Any]:
+    """The image options that a dataset was built with, as `build` takes them."""
+    theirs = {name: _plain(record.image[name]) for name in _IMAGE_OPTIONS if name in record.image}
+    _, *size, depth = record.shape
+    theirs |= {"size": tuple(size), "channels": "rgb" if depth == 3 else "gray"}
+    return theirs | {"dtype": record.original_dtype}
+
+
+def _require_alike(first: str, other: str) -> None:
+    """UsageError, with what differs, where the rows of two datasets were not made alike."""
+    ours, theirs = (_made_by(store.read_record(path)) for path in (first, other))
+    differing = [
+        f"{option(name)} is {ours.get(name)} in {first} and {theirs.get(name)} in {other}"
+        for name in ours | theirs
+        if ours.get(name) != theirs.get(name)
+    ]
+    if differing:
+        raise UsageError(
+            f"datasets with different image options cannot be merged: {'; '.join(differing)}",
+            hint="Build one of them again, from its images, with the options of the other.",
+        )
+
+
+def _made_by(record: Record) -> dict[str, Any]:
+    """All that decided the rows of a dataset; a limit and how the size was found do not."""
+    made = record.image | _options_of(record)
+    return {name: made[name] for name in made if name not in ("max_pixels", "native")}
 
 
 def _plain(value: Any) -> Any:

@@ -18,7 +18,7 @@ import numpy as np
 from imgmem.core.build import files, workdir
 from imgmem.core.build.alone import decode_alone, too_costly
 from imgmem.core.build.classes import with_classes
-from imgmem.core.build.copying import Copying
+from imgmem.core.build.copying import Copying, datasets_in
 from imgmem.core.build.decoding import Chunk, DecodeSpec
 from imgmem.core.build.depth import survey_depth
 from imgmem.core.build.drop import with_options_of
@@ -52,7 +52,6 @@ from imgmem.core.options.tables import BuildOptions
 from imgmem.core.paths import SourcePaths, local_path
 from imgmem.core.progress import Progress, ProgressCallback, no_progress
 from imgmem.core.sources import Source
-from imgmem.core.sources.datasets import DatasetSource
 from imgmem.core.sources.labeling import require_certain
 from imgmem.core.sources.prefixes import require_no_images, source_paths
 from imgmem.core.specs import EXECUTORS, BuildSpec, ExecutorLike, OutPolicy, RejectPolicy, RunSpec
@@ -216,8 +215,8 @@ def _manifest(
 ) -> BuildManifest:
     image = job.spec.image
     shown = {} if window is None else {"window": list(window)}
-    if isinstance(job.source, DatasetSource) and job.spec.copies:
-        shown = job.source.record.image
+    if job.spec.copies:
+        shown = next(iter(datasets_in(job.source).values())).record.image
     return BuildManifest(
         inputs=job.inputs,
         image=asdict(replace(image, size=size)) | {"native": image.size is None} | shown,
@@ -336,7 +335,7 @@ def _executions(
     building: UnfinishedBuild, job: _Job, executor: str | ExecutorLike
 ) -> Iterator[Execution]:
     spec = _decode_spec(building, job)
-    if isinstance(job.source, DatasetSource) and job.spec.copies:
+    if job.spec.copies:
         plan = _demand(building.manifest, job).divide(job.budget)
         return iter([Copying(job.source, spec, plan.rows_per_chunk)])
     return executions(

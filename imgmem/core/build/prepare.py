@@ -16,8 +16,8 @@ from imgmem.core.messages import option
 from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.rows.drop import dropped_rows
 from imgmem.core.rows.looks import look_groups
-from imgmem.core.sources import Listing, Source, open_source
-from imgmem.core.sources.datasets import DatasetSource
+from imgmem.core.sources import Listing, Source, open_several, open_source
+from imgmem.core.sources.datasets import copied_rows
 from imgmem.core.sources.files import MISSING, NO_LABEL, UNREADABLE
 from imgmem.core.sources.grammar import label_rule, mapping, paths, roles
 from imgmem.core.sources.groups import grouped
@@ -76,10 +76,9 @@ def _look(sources: tuple[str, ...], scratch: str, spec: BuildSpec, source: str |
 def _opened(sources: tuple[str, ...], spec: BuildSpec, scratch: str) -> Source:
     if not spec.copies:
         return open_source(sources, spec, spool=scratch)
-    dropped = dropped_rows(sources[0], spec.drop)
-    return DatasetSource(
-        sources[0], labels=spec.labels == "folder", auto_split=spec.auto_split, dropped=dropped
-    )
+    if not spec.merge:
+        return copied_rows(sources[0], spec, dropped_rows(sources[0], spec.drop))
+    return open_several(sources, spec, lambda path, inner: copied_rows(path, inner, {}))
 
 
 def _settled(
@@ -203,6 +202,7 @@ LATER_OPTIONS = (
     "group",
     "folds",
     "drop",
+    "merge",
     "class_map",
     "tables",
     "split_from",
@@ -223,6 +223,7 @@ def _recorded_labels(spec: BuildSpec) -> dict[str, Any]:
         "group": spec.group,
         "folds": spec.folds,
         "drop": list(spec.drop),
+        "merge": spec.merge,
         "tables": len(spec.tables),
         "split_from": spec.split_from,
         "split_lists": [name for name, _ in spec.split_lists],

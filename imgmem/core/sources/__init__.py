@@ -1,7 +1,7 @@
 """Where images come from: folders, label files, archives, and datasets themselves."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +26,7 @@ __all__ = [
     "Source",
     "TableSpec",
     "open_address",
+    "open_several",
     "open_source",
 ]
 
@@ -66,17 +67,25 @@ def _open(paths: list[str], how: Opening) -> Source:
     """One source, or several as one."""
     if len(paths) == 1:
         return open_one(paths[0], how)
+    return open_several(
+        paths, how.spec, lambda path, spec: open_one(path, how._replace(spec=spec, sizes=True))
+    )
+
+
+def open_several(
+    paths: Sequence[str], spec: LabelSpec, opener: Callable[[str, LabelSpec], Source]
+) -> SeveralSources:
+    """Several sources as one, each opened by `opener` with the spec that it needs."""
     by_prefix = prefixes(paths)
-    inner = how._replace(spec=inner_spec(how.spec), sizes=True)
     opened: dict[str, Source] = {}
     try:
-        for prefix, each in by_prefix.items():
-            opened[prefix] = open_one(each, inner)
+        for prefix, path in by_prefix.items():
+            opened[prefix] = opener(path, inner_spec(spec))
     except BaseException:
         for source in opened.values():
             source.close()
         raise
-    return SeveralSources(opened, how.spec, by_prefix)
+    return SeveralSources(opened, spec, by_prefix)
 
 
 def _labeled(source: Source, spec: LabelSpec) -> LabeledSource:

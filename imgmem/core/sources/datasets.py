@@ -21,6 +21,7 @@ from imgmem.core.sources.catalog import Catalogs
 from imgmem.core.sources.changed import changed_inside
 from imgmem.core.sources.files import COPIED, DROPPED, require_usable, unusable
 from imgmem.core.sources.targets import label_set, number_row
+from imgmem.core.specs import LabelSpec
 from imgmem.core.storage import store
 from imgmem.core.storage.locks import Lock
 from imgmem.core.storage.npy import HEADER_BYTES
@@ -49,6 +50,13 @@ def _require_whole_values(path: str, record: "Record") -> None:
 
 Dropped = Mapping[int, tuple[str, str]]
 """Row → why it is left out: a reason and its detail."""
+
+
+def copied_rows(path: str, spec: LabelSpec, dropped: Dropped) -> "DatasetSource":
+    """A dataset whose rows are to be copied as they are, less those that are `dropped`."""
+    return DatasetSource(
+        path, labels=spec.labels == "folder", auto_split=spec.auto_split, dropped=dropped
+    )
 
 
 class DatasetSource:

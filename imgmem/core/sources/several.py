@@ -49,6 +49,11 @@ class SeveralSources:
         self._paths = paths or {}
 
     @property
+    def parts(self) -> Mapping[str, Source]:
+        """The sources, by prefix."""
+        return self._sources
+
+    @property
     def spool_bytes(self) -> int:
         return sum(source.spool_bytes for source in self._sources.values())
 

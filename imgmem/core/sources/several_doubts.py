@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from imgmem.core.sources.datasets import is_dataset
 from imgmem.core.sources.grammar import as_glob, label_rule
 from imgmem.core.sources.labeling import Doubt, Remedy, Value
 from imgmem.core.sources.resolve import listed
@@ -57,6 +58,8 @@ def _sub_folders(sources: Sequence[Given], spec: LabelSpec) -> Doubt | None:
     """Sub-folders of one folder, given one by one, that may be its classes or its splits."""
     parents = {os.path.dirname(os.path.abspath(source.path)) for source in sources}
     if len(parents) > 1 or not all(os.path.isdir(source.path) for source in sources):
+        return None
+    if any(is_dataset(source.path) for source in sources):
         return None
     flat = any(not source.labeled for source in sources)
     splits = splits_by_name(sources, spec)

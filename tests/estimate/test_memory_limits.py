@@ -166,6 +166,15 @@ def test_the_default_budget_is_a_gibibyte_or_a_quarter(monkeypatch):
     assert memory.budget(77) == 77
 
 
+def test_a_requested_budget_is_no_more_than_a_container_has(monkeypatch):
+    monkeypatch.setattr(memory, "anonymous_bytes", lambda: 20 * MIB)
+    limits = (memory.MemoryLimit("host", 2**40, 10 * MIB),
+              memory.MemoryLimit("cgroup", 256 * MIB, 180 * MIB))  # fmt: skip
+    monkeypatch.setattr(memory, "available", lambda: memory.MemoryLimits(limits))
+    assert memory.budget(376 * MIB) == 180 * MIB
+    assert memory.budget(100 * MIB) == 100 * MIB
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's allocator")
 def test_freed_memory_goes_back_to_the_system():
     """Four threads free blocks of 3 to 12 MB; by default they would keep 60 MB of them."""

@@ -1,10 +1,12 @@
 """`--memory` is a contract: what the operating system sees stays under it, however many rows."""
 
+import re
+
 import numpy as np
 import pytest
 from support.cgroups import limited_to, needs_cgroup
 from support.datasets import write_dataset
-from support.images import encode, photo
+from support.images import photo, write
 from support.program import watch
 from support.trees import hard_links
 
@@ -27,11 +29,6 @@ def tiny(tmp_path_factory):
     """Twenty JPEGs of 40×40."""
     folder = tmp_path_factory.mktemp("tiny")
     return [write(folder / f"{seed}.jpg", photo(40, 40, seed), "JPEG") for seed in range(20)]
-
-
-def write(path, picture, format, **options):
-    path.write_bytes(encode(picture, format, **options))
-    return path
 
 
 def sources(folder, tiny, rows):
@@ -135,6 +132,26 @@ def test_build_and_normalize_keep_to_the_forecast(mixed, tmp_path):
     for command in (("build", mixed, tmp_path / "out"), ("normalize", tmp_path / "out")):
         done = watch(*command)
         assert done.peak <= forecast[command[0]]["memory_bytes"], command
+
+
+@needs_cgroup
+@pytest.mark.slow
+@pytest.mark.parametrize("limit", [512, 256, 128])
+def test_a_pod_builds_or_says_which_image_needs_how_much(tmp_path, limit):
+    """Photographs in any of them; a PNG of 48 megapixels, 327 MiB, in one of 512 MiB only."""
+    for label in "ab":
+        write(tmp_path / "src" / label / "0.jpg", photo(300, 400), "JPEG")
+    write(tmp_path / "src/a/big.png", np.kron(photo(60, 80), np.ones((100, 100, 1), np.uint8)))
+    out = tmp_path / "out"
+    with limited_to(limit * MIB) as join:
+        small = watch("build", tmp_path / "src", out, "--exclude", "a/big.png", preexec_fn=join)
+        options = ("--memory", "376MiB", "--overwrite")
+        big = watch("build", tmp_path / "src", out, *options, preexec_fn=join)
+    assert small.code == 0, small.stderr
+    assert big.code == (0 if limit == 512 else 5), big.stderr
+    if limit < 512:
+        assert re.search(r"a/big\.png needs 326\.\d MiB to decode", big.stderr)
+        assert "MiB or more where there is more memory than here" in big.stderr
 
 
 @needs_cgroup

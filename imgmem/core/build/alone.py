@@ -9,6 +9,7 @@ from imgmem.core.decode.images import check_size
 from imgmem.core.decode.memory_cost import decode_cost
 from imgmem.core.errors import RejectedImage, ResourceError
 from imgmem.core.forecast import BuildDemand
+from imgmem.core.machine import memory
 from imgmem.core.machine.pipeline import MemoryGate
 from imgmem.core.messages import option
 from imgmem.core.sources import Source
@@ -56,6 +57,8 @@ def too_costly(
     enough = demand.budget_alone(max(image.cost for image in found))
     smallest = min(image.pixels for image in found)
     hint = f"Give {option('memory', in_mib(enough))} or more"
+    if enough > (there := memory.most()):
+        hint += f" where there is more memory than here ({format_bytes(there)})"
     if smallest > max(1, largest_row):
         skip = f" and {option('on_error', 'skip')}" if spec.stop_at_reject else ""
         hint += f", or leave them out with {option('max_pixels', smallest - 1)}{skip}"

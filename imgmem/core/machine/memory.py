@@ -81,13 +81,21 @@ def available(root: str = "/") -> MemoryLimits:
 def budget(requested: int | None) -> int:
     """The memory to stay under, in bytes: as requested, else a quarter of what is available.
 
-    That is at most 1 GiB, and in small containers 96 MiB, or three quarters of all there is.
+    That is at most 1 GiB, and in small containers 96 MiB, or three quarters of all there is. What
+    is requested beyond what a container has is not there: it would be killed.
     """
     if requested is not None:
-        return requested
+        own = anonymous_bytes()
+        pods = (limit for limit in available().limits if limit.kind == "cgroup")
+        return min([requested, *((pod.available + own) * 9 // 10 for pod in pods)])
     there = available().available
     small = min(MIN_DEFAULT_MEMORY, (there + anonymous_bytes()) * 3 // 4)
     return min(DEFAULT_MEMORY, max(there // DEFAULT_MEMORY_SHARE, small))
+
+
+def most() -> int:
+    """The largest budget that there is memory for, in bytes."""
+    return available().available + anonymous_bytes()
 
 
 def allowed_cpus(root: str = "/") -> int:

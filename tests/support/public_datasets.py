@@ -4,6 +4,7 @@ guide's page has."""
 import io
 import tarfile
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,7 +23,7 @@ class Miniature:
     """
 
     files: tuple[str, ...] = ()
-    texts: dict[str, str | bytes] = field(default_factory=dict)
+    texts: dict[str, str | bytes | Callable[[], bytes]] = field(default_factory=dict)
     classes: dict = field(default_factory=dict)
     known: tuple[str, str | None] = ("", None)
     target: str | None = "class"
@@ -93,6 +94,22 @@ def _gzip(data):
     import gzip
 
     return gzip.compress(data)
+
+
+def parquet(labels, names):
+    """A Parquet file of images as Hugging Face writes it; needs pyarrow."""
+    import json
+
+    import pyarrow
+    from pyarrow import parquet as files
+
+    rows = [{"bytes": bytes([n]), "path": None} for n in range(len(labels))]
+    features = {"image": {"_type": "Image"}, "label": {"names": names, "_type": "ClassLabel"}}
+    noted = {"huggingface": json.dumps({"info": {"features": features}})}
+    table = pyarrow.table({"image": rows, "label": labels}).replace_schema_metadata(noted)
+    file = io.BytesIO()
+    files.write_table(table, file)
+    return file.getvalue()
 
 
 DIGITS = tuple(map(str, range(10)))
@@ -618,6 +635,14 @@ MINIATURES = {
             for s, names in (("train", ("cat", "dog")), ("test", ("dog", "cat")))},
         classes=split(("cat", "dog"), ("train", "test"), 1),
         known=("test/0.jpg", "dog"),
+    ),
+    "Hugging Face, Parquet": Miniature(
+        files=("beans/README.md",),
+        texts={f"beans/data/{s}-00000-of-00001.parquet": (
+            lambda: parquet([0, 1, 1], ["bean_rust", "healthy"]))
+            for s in ("train", "validation", "test")},
+        classes={(name, part): n for name, n in (("bean_rust", 1), ("healthy", 2))
+                 for part in ("train", "val", "test")},
     ),
     "Roboflow or YOLO export": Miniature(
         files=(*many("export/train/images", "export/valid/images", "export/test/images"),

@@ -215,6 +215,11 @@ def test_a_cell_that_is_not_a_finite_number_is_refused_with_its_line(targets, ce
     assert caught.value.facts["line"] == 3
 
 
+def test_a_table_without_numbers_has_no_column_of_them(targets):
+    with pytest.raises(InputError, match="no column of numbers was found"):
+        targets("id,label\n1,cat\n2,dog\n", target="number")
+
+
 def test_an_empty_cell_is_no_number(targets):
     assert targets("id,age\n1,31\n2,\n", target="number")[0] == {"1": [31.0], "2": None}
 

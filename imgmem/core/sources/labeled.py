@@ -82,7 +82,7 @@ class _Ruled:
         self._target = spec.target if labels else None
         self._columns = find_columns(self._table, spec.columns, labels=labels, target=self._target)
         if self._target and not self._columns.labels:
-            raise no_labels(self._table)
+            raise no_labels(self._table, "numbers" if self._target == NUMBER else "labels")
         self._catalogs = Catalogs()
 
     @property

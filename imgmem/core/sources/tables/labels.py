@@ -214,13 +214,13 @@ def split_of(table: Table, number: int, cell: str) -> str:
     return split_name(name) or name
 
 
-def no_labels(table: Table) -> InputError:
+def no_labels(table: Table, what: str = "labels") -> InputError:
     """The error where labels are wanted and no column has them."""
     hint = f"Name the column of labels: {option('columns', 'label=NAME')}."
     if len(table.names) == 1:
         hint = f"To take just these images, give {option('include', f'@{table.path}')} instead."
     return InputError(
-        f"{table.path}: no column of labels was found; its columns: {', '.join(table.names)}",
+        f"{table.path}: no column of {what} was found; its columns: {', '.join(table.names)}",
         hint=hint,
         path=table.path,
     )

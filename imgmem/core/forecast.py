@@ -29,6 +29,10 @@ WORKER_BYTES = 44 * 2**20
 """A worker process at rest, with the allocator's slack (measured: 28 MiB)."""
 CLIENT_BYTES = 48 * 2**20
 """The client of a Dask cluster (measured: 37 MiB)."""
+READ_BYTES = 32 * 2**20
+"""What images take, of a source that is not on this machine, while they are read ahead."""
+STORE_BYTES = 16 * 2**20
+"""What a process takes to talk to an object store."""
 SLOTS_OF_PROCESS = 3
 """Chunks of a worker process that are under way: one it decodes, two with the writer."""
 PROCESS_ROWS = 50_000
@@ -96,7 +100,7 @@ class BuildDemand:
 
     rows: at most. row_bytes: of a row while its chunk is under way. workers: as asked for;
     None for as many as `cpus` and the budget allow. processes: whether workers are processes.
-    client_bytes: of what is loaded besides.
+    client_bytes: of what is loaded besides. remote: whether images are read from a store.
     """
 
     rows: int
@@ -105,14 +109,22 @@ class BuildDemand:
     cpus: int
     processes: bool = False
     client_bytes: int = 0
+    remote: bool = False
 
     @classmethod
     def of(
-        cls, *, rows: int, values: int, itemsize: int, workers: int | None, cpus: int
+        cls,
+        *,
+        rows: int,
+        values: int,
+        itemsize: int,
+        workers: int | None,
+        cpus: int,
+        remote: bool = False,
     ) -> "BuildDemand":
         """For rows of `values` elements; those that are not bytes are decoded as bytes first."""
         row_bytes = OUTCOME_BYTES + values * (1 if itemsize == 1 else 1 + itemsize)
-        return cls(rows=rows, row_bytes=row_bytes, workers=workers, cpus=cpus)
+        return cls(rows=rows, row_bytes=row_bytes, workers=workers, cpus=cpus, remote=remote)
 
     def by_processes(self, executor: str, *, budget: int, mean_bytes: int) -> "BuildDemand | None":
         """The same by worker processes; None where they do not fit, or ("auto") do not pay.
@@ -132,11 +144,12 @@ class BuildDemand:
 
     @property
     def fixed_bytes(self) -> int:
-        return BASE_BYTES + self.client_bytes + INDEX_BYTES * self.rows
+        reading = READ_BYTES + STORE_BYTES if self.remote else 0
+        return BASE_BYTES + self.client_bytes + reading + INDEX_BYTES * self.rows
 
     @property
     def worker_bytes(self) -> int:
-        return WORKER_BYTES if self.processes else 0
+        return WORKER_BYTES + STORE_BYTES * self.remote if self.processes else 0
 
     def slots(self, workers: int) -> int:
         return workers * SLOTS_OF_PROCESS if self.processes else workers + 1

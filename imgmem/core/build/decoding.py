@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from imgmem.core.build.csv_text import csv_cells, csv_lines
 from imgmem.core.build.planned import PlannedImage, planned_images
+from imgmem.core.build.reading import ReadAhead, read_ahead
 from imgmem.core.decode.foreign import named
 from imgmem.core.decode.format import Header
 from imgmem.core.decode.headers import read_header
@@ -183,23 +184,39 @@ def _left_out(images: list[Decoded]) -> Counter[str]:
 class LineDecoder:
     """Decodes lines of the plan; may be called from several threads."""
 
-    def __init__(self, source: Source, spec: DecodeSpec, gate: MemoryGate) -> None:
+    def __init__(
+        self,
+        source: Source,
+        spec: DecodeSpec,
+        gate: MemoryGate,
+        ahead: ReadAhead | None = None,
+    ) -> None:
         self.watch = Watch()
+        self._ahead = ahead
         self._source = source
         self._share = ShareWatch(source)
         self._spec = spec
         self._gate = gate
+        self._at_once = ahead.largest if ahead else SMALL_BYTES
         self._tiny_rows = spec.shape[0] * spec.shape[1] <= TINY_PIXELS
         self._stopped = False
 
     def stop(self) -> None:
         """Let all threads end at their next image."""
         self._stopped = True
+        if self._ahead:
+            self._ahead.close()
+
+    def expect(self, lines: list[bytes]) -> list[bytes]:
+        """Begin to read what `decode` will be called with, where that takes long."""
+        if self._ahead:
+            self._ahead.expect(planned_images(lines))
+        return lines
 
     def decode(self, lines: list[bytes], buffer: npt.NDArray[Any]) -> Chunk:
         """Decode `lines` into `buffer`, (at least as many, H, W, C): the chunk is a view of it."""
-        rows = _Rows()
-        for line, image in zip(lines, planned_images(lines), strict=True):
+        rows, images = _Rows(), planned_images(lines)
+        for line, image in zip(lines, images, strict=True):
             self.watch.begin(image.name)
             if self._stopped or not self._decode_into(rows, image, buffer[len(rows.images)]):
                 break
@@ -207,6 +224,8 @@ class LineDecoder:
             if not rows.unreachable:
                 rows.readable_bytes = rows.done_bytes
         self.watch.end()
+        if self._ahead:
+            self._ahead.forget(images)
         return rows.chunk(buffer, self._spec)
 
     def _decode_into(self, rows: _Rows, image: PlannedImage, row: npt.NDArray[Any]) -> bool:
@@ -255,7 +274,7 @@ class LineDecoder:
 
     def _read_and_decode(self, image: PlannedImage, row: npt.NDArray[Any]) -> tuple[bytes, Decoded]:
         """Reserve what the header says that reading and decoding take, then do both."""
-        data = self._read(image) if image.size <= SMALL_BYTES else None
+        data = self._read(image) if image.size <= self._at_once else None
         header = read_header(data) if data is not None else self._header(image)
         if data is not None and self._tiny_rows and header.height * header.width <= TINY_PIXELS:
             decoded = decode_into(data, self._spec.image, row, header=header)
@@ -268,7 +287,10 @@ class LineDecoder:
             return hashlib.sha256(data).digest(), decoded
 
     def _read(self, image: PlannedImage) -> bytes:
-        data = self._source.read(image.name, image.locator)
+        if self._ahead:
+            data = self._ahead.read(image)
+        else:
+            data = self._source.read(image.name, image.locator)
         if len(data) != image.size:
             raise InputError(
                 f"{image.name} changed during the build: {image.size} bytes before, "
@@ -290,7 +312,8 @@ class DecodeJob:
     """What `decode_task` needs to know besides the lines; small, picklable, the same for all.
 
     decode_bytes: memory for decoding that one process has. demand: says how much more would do.
-    patience: seconds that an image may take, unless the machine is stuck.
+    patience: seconds that an image may take, unless the machine is stuck. processes: how many
+    share what there is for reading ahead.
     """
 
     address: Address
@@ -298,20 +321,24 @@ class DecodeJob:
     demand: BuildDemand
     decode_bytes: int
     patience: float
+    processes: int = 1
 
 
 def decode_task(job: DecodeJob, lines: list[bytes]) -> Chunk:
     """Decode `lines` in any process that can reach the source."""
     with process.settings():
         buffer = job.spec.buffer(len(lines))
-        return _decoder(job).decode(lines, buffer)
+        decoder = _decoder(job)
+        return decoder.decode(decoder.expect(lines), buffer)
 
 
 @lru_cache(maxsize=1)
 def _decoder(job: DecodeJob) -> LineDecoder:
     """This process's decoder for a job; the one before is let go."""
     gate = MemoryGate(job.decode_bytes, job.demand.budget_for)
-    decoder = LineDecoder(open_address(job.address), job.spec, gate)
+    source = open_address(job.address)
+    ahead = read_ahead(source, processes=job.processes)
+    decoder = LineDecoder(source, job.spec, gate, ahead)
     threading.Thread(target=_guard, args=(decoder.watch, job.patience), daemon=True).start()
     return decoder
 

@@ -23,6 +23,7 @@ from imgmem.core.build.decoding import (
     joined,
 )
 from imgmem.core.build.planned import PlannedImage
+from imgmem.core.build.reading import read_ahead
 from imgmem.core.build.remote import RemoteJob, decode_remotely
 from imgmem.core.errors import InputError, ResourceError
 from imgmem.core.forecast import BuildDemand, BuildMemory
@@ -65,7 +66,7 @@ class InThreads:
         self, source: Source, spec: DecodeSpec, plan: BuildMemory, gate: MemoryGate
     ) -> None:
         self.rows_per_chunk = plan.rows_per_chunk
-        self._decoder = LineDecoder(source, spec, gate)
+        self._decoder = LineDecoder(source, spec, gate, read_ahead(source))
         self._plan = plan
         self._threads = ThreadPoolExecutor(plan.workers, "imgmem")
         self._buffers: SimpleQueue[npt.NDArray[Any]] = SimpleQueue()
@@ -78,7 +79,11 @@ class InThreads:
     def chunks(self, tasks: Iterable[Lines]) -> Iterator[Chunk]:
         plan = self._plan
         results = in_order(
-            self._decode, tasks, window=plan.slots, executor=self._threads, result_of=self._result
+            self._decode,
+            map(self._decoder.expect, tasks),
+            window=plan.slots,
+            executor=self._threads,
+            result_of=self._result,
         )
         for buffer, chunk in results:
             yield chunk
@@ -221,6 +226,7 @@ def decode_job(
         demand=demand,
         decode_bytes=plan.image_bytes,
         patience=PATIENCE_SECONDS,
+        processes=plan.workers,
     )
 
 

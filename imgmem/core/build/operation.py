@@ -52,6 +52,7 @@ from imgmem.core.options.tables import BuildOptions
 from imgmem.core.paths import SourcePaths, local_path
 from imgmem.core.progress import Progress, ProgressCallback, no_progress
 from imgmem.core.sources import Source
+from imgmem.core.sources.concurrently import is_remote
 from imgmem.core.sources.labeling import require_certain
 from imgmem.core.sources.prefixes import require_no_images, source_paths
 from imgmem.core.specs import EXECUTORS, BuildSpec, ExecutorLike, OutPolicy, RejectPolicy, RunSpec
@@ -366,6 +367,7 @@ def _demand(manifest: BuildManifest, job: _Job) -> BuildDemand:
         itemsize=np.dtype(manifest.dtype).itemsize,
         workers=job.run.workers,
         cpus=memory.allowed_cpus(),
+        remote=is_remote(job.source),
     )
 
 

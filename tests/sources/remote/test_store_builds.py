@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -121,8 +122,13 @@ def test_an_object_that_changes_after_it_was_listed_stops_the_build(
 
     data = (folder / "bee é +" / name).read_bytes()[::-1]
 
+    lock, changed = threading.Lock(), []
+
     def change(path):
-        if "ant" in path and "list-type" not in path:
+        with lock:
+            if "list-type" in path or changed:
+                return
+            changed.append(path)
             replace(server, f"{address}/bee é +/{name}", data)
 
     proxy.before = change
@@ -222,3 +228,25 @@ def test_killed_and_resumed_it_is_that_of_a_local_copy(folder, stored, proxy, tm
     proxy.before = lambda path: None
     assert imgmem("build", address, str(out), "--size", "16", "-q").returncode == 0
     assert snapshot(out) == snapshot(tmp_path / "local")
+
+
+def test_many_requests_are_under_way_at_once(folder, stored, proxy, tmp_path):
+    address = stored(folder)
+    waiting, most = [], []
+
+    def wait(path):
+        if "list-type" not in path:
+            waiting.append(path)
+            most.append(len(waiting))
+            time.sleep(0.3)
+            waiting.remove(path)
+
+    proxy.before = wait
+    api.build(address, tmp_path / "out", size=16, workers=1)
+    assert max(most) > 8
+
+
+def test_each_image_is_requested_once(folder, stored, proxy, tmp_path):
+    api.build(stored(folder), tmp_path / "out", size=16, workers=2)
+    paths = [path for path, _ in proxy.requests if "list-type" not in path]
+    assert len(paths) == len(set(paths)) == 17

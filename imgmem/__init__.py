@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from imgmem.core.read.batches import Batches as Batches
     from imgmem.core.read.dataset import Dataset as Dataset
     from imgmem.core.read.dataset import open as open
+    from imgmem.core.read.prepare import prepare as prepare
     from imgmem.core.read.specs import BatchSpec as BatchSpec
     from imgmem.core.read.specs import OrderSpec as OrderSpec
     from imgmem.core.sample.operation import sample as sample
@@ -64,6 +65,7 @@ _HOMES = {
     "write_report": "core.stats.report",
     "sample": "core.sample.operation",
     "open": "core.read.dataset",
+    "prepare": "core.read.prepare",
     "Dataset": "core.read.dataset",
     "Batches": "core.read.batches",
     "BuildResult": "core.build.result",

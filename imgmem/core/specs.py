@@ -190,6 +190,7 @@ class BuildSpec(LabelSpec):
     classes_from: the path of a list, or of a dataset, that has these names.
     allow_mismatch: accept such a dataset though its image options are others.
     splits: (name, fraction) pairs in row order; empty for no split.
+    like: the path of a dataset that gives image options, classes and target.
     drop: what is left out of a dataset as source, whose other rows are copied: "duplicates",
         "near-duplicates", "conflicts", "blank", "leaks:SPLIT".
     split_like: the path of a dataset whose splits known images keep, with its rule and seed.
@@ -205,6 +206,7 @@ class BuildSpec(LabelSpec):
     splits: tuple[tuple[str, float], ...] = ()
     folds: int | None = None
     split_like: str | None = None
+    like: str | None = None
     drop: tuple[str, ...] = ()
     merge: bool = False
     shuffle: bool = False

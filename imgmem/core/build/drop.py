@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
 
+from imgmem.core.build.like import with_options_like
 from imgmem.core.errors import UsageError
 from imgmem.core.messages import option
 from imgmem.core.sources.datasets import is_dataset
@@ -18,14 +19,19 @@ _IMAGE_OPTIONS = tuple(field.name for field in fields(ImageSpec))
 def with_options_of(
     sources: tuple[str, ...], spec: BuildSpec, given: Mapping[str, Any]
 ) -> BuildSpec:
-    """`spec` with the image options and classes of the dataset whose rows are copied.
+    """`spec` with the options of the dataset whose rows are copied, or that it is to be like.
 
     given: the options that were given. Raises UsageError for a source that is not one dataset,
     and for options that would make other rows.
     """
     spec = replace(spec, merge=_are_merged(sources, spec))
     if not spec.copies:
-        return spec
+        return with_options_like(spec, given)
+    if spec.like is not None:
+        raise UsageError(
+            f"{option('like')} has no effect where the rows of datasets are copied as they are",
+            hint=f"Leave out {option('like')}.",
+        )
     asked = option("drop") if spec.drop else option("group")
     if not spec.merge and (len(sources) != 1 or not is_dataset(sources[0])):
         raise UsageError(

@@ -184,7 +184,7 @@ def recorded_options(spec: BuildSpec) -> dict[str, Any]:
     that were built before there was such an option.
     """
     options = asdict(spec) | asdict(spec.image)
-    for name in ("image", "classes_from", "split_like", "allow_mismatch", *LATER_OPTIONS):
+    for name in ("image", "classes_from", "split_like", "like", "allow_mismatch", *LATER_OPTIONS):
         del options[name]
     plain = options | {"splits": dict(spec.splits)} | _recorded_labels(spec)
     return {

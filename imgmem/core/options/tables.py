@@ -206,6 +206,14 @@ class _OwnBuildOptions(TypedDict, total=False):
         int | None,
         Option("Use at most N images, spread evenly across classes.", LABELS, least=1),
     ]
+    like: Annotated[
+        Path | None,
+        Option(
+            "Take size, fit and the other image options, classes and target of a dataset (its "
+            f"splits: {option('split', 'like:DATASET')}).",
+            LABELS, parse=values.local, metavar="DATASET",
+        ),
+    ]  # fmt: skip
     drop: Annotated[
         str | Sequence[str],
         Option(

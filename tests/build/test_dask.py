@@ -190,7 +190,7 @@ with Client(sys.argv[1]) as client:
 """
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_the_executor_of_a_client_may_be_given_and_stays_open(photos, tmp_path, cluster):
     cluster.workers(2)
     done = run([sys.executable, "-c", EXECUTOR, cluster.address, photos, tmp_path / "out"])
@@ -200,7 +200,13 @@ def test_the_executor_of_a_client_may_be_given_and_stays_open(photos, tmp_path, 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "stopped"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        pytest.param(signal.SIGKILL, id="killed"),
+        pytest.param(signal.SIGSTOP, id="stopped", marks=pytest.mark.full),
+    ],
+)
 def test_what_a_lost_worker_had_is_decoded_by_another(photos, tmp_path, cluster, how):
     first, *_ = cluster.workers(3, SLOW="0.2")
     going = begin(photos, tmp_path / "out", f"dask:{cluster.file}")
@@ -239,7 +245,7 @@ def test_a_worker_with_other_decoders_is_named(photos, tmp_path, cluster):
     assert "Install the same versions" in error["hint"]
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_a_worker_that_comes_late_takes_part(photos, tmp_path, cluster):
     first, *_ = cluster.workers(1, SLOW="0.3")
     going = begin(photos, tmp_path / "out", f"dask:{cluster.file}")
@@ -252,7 +258,7 @@ def test_a_worker_that_comes_late_takes_part(photos, tmp_path, cluster):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("hidden", ["empty", "others"])
+@pytest.mark.parametrize("hidden", ["empty", pytest.param("others", marks=pytest.mark.full)])
 def test_a_worker_that_does_not_see_the_source_is_named(photos, tmp_path, cluster, hidden):
     """In a mount namespace of its own: its folder of that path is empty, or holds other images."""
     others = tmp_path / "others"
@@ -272,7 +278,7 @@ def test_a_worker_that_does_not_see_the_source_is_named(photos, tmp_path, cluste
     assert "the Dask worker tcp://127.0.0.1:" in error_of(done)["message"]
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_an_image_that_crashes_its_decoder_is_rejected_by_name(photos, tmp_path, cluster):
     """It takes workers along, which their nannies start again; at last it is decoded alone."""
     bad = photos / "1" / "bad.jpg"
@@ -296,7 +302,7 @@ unfinished.UnfinishedBuild.append = slow
 """
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_no_memory_grows_while_the_writer_is_slow(photos, tmp_path, cluster):
     """120 MiB of rows: neither the scheduler nor the writer nor a worker holds more than a few."""
     processes = [cluster.scheduler, *cluster.workers(2)]
@@ -325,7 +331,7 @@ def test_no_memory_grows_while_the_writer_is_slow(photos, tmp_path, cluster):
     assert max(grown[1:]) < 60
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_a_cluster_without_workers_ends_the_build(photos, tmp_path, cluster):
     done = build(
         photos, tmp_path / "out", f"dask:{cluster.file}", changes="execution.PATIENCE_SECONDS = 1.0"

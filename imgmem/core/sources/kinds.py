@@ -84,11 +84,11 @@ def _open_folder(path: str, how: Opening) -> Source:
     if is_dataset(path):
         return DatasetSource(path, labels=spec.labels == "folder", auto_split=spec.auto_split)
     source = FolderSource(path, spec, sizes=how.sizes)  # raises where the folder cannot be listed
-    arrays, shards = arrays_at(path), shards_in(path)
-    parquet = not (arrays or shards) and has_files(path)
-    if not (arrays or shards or parquet) or holds_candidates(path):
+    if holds_candidates(path):  # as a rule: no other look at the folder is needed
         return source
-    if parquet and not holds_images(path):
+    arrays, shards = arrays_at(path), shards_in(path)
+    parquet = not (arrays or shards) and has_files(path) and holds_images(path)
+    if not (arrays or shards or parquet):
         return source
     source.close()
     if parquet:

@@ -95,7 +95,7 @@ def statistics_split(spec: NormalizeSpec, path: str, record: Record) -> str | No
         for choice in (f"{NOT}{FOLD}1", ALL)
     )
     raise UsageError(
-        f"{path} has folds and no train: of which rows are the constants to be?",
+        f"{path} has folds and no train: which rows should the constants come from?",
         hint=f"Run `{one}` for the training rows of the first fold, or `{every}` for all rows, "
         "held-out ones too.",
         path=path,

@@ -155,7 +155,7 @@ def problem_of(ended, said, tree, start, end):
     """What is wrong with how a command ended and what it left behind; "" for nothing."""
     if ended not in DOCUMENTED:
         return said[-600:]
-    if ended == 0 and tree != end:
+    if ended == 0 and _without_locks(tree) != end:
         return f"ends well, and it did not: {checks._difference(tree, end)}"
     if ended and not NAMES.search(said):
         return f"names nothing: {said}"
@@ -164,6 +164,13 @@ def problem_of(ended, said, tree, start, end):
         if node not in [each.get(name) for each in known]:
             return f"half done: {name}"
     return ""
+
+
+def _without_locks(tree):
+    """The tree without working directories of which only the lock is left: the next run removes
+    them."""
+    left = {name for name, node in tree.items() if name[0] == "." and set(node) <= locks.LOCKS}
+    return {name: node for name, node in tree.items() if name not in left}
 
 
 def problem_again(case, end, root):

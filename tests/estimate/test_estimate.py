@@ -173,6 +173,7 @@ def test_the_free_space_is_that_of_the_directory_to_be_made(tmp_path):
 class Listed:
     """A source of JPEG headers: `facts` is name → (height, width, bytes of the file)."""
 
+    address = None
     labeled = False
     spool_bytes = 0
 

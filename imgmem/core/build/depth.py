@@ -8,12 +8,12 @@ import hashlib
 import heapq
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from math import isfinite
 from typing import NamedTuple
 
 import numpy as np
 
+from imgmem.core.build.image_headers import readable_headers
 from imgmem.core.build.planned import PlannedImage
 from imgmem.core.decode.format import Header
 from imgmem.core.decode.formats import OTHER_FORMATS
@@ -24,7 +24,6 @@ from imgmem.core.decode.values import Stored, is_narrow
 from imgmem.core.errors import RejectedImage
 from imgmem.core.sources import Source
 from imgmem.core.sources.labeling import Doubt, Remedy
-from imgmem.core.sources.source_headers import read_source_header
 from imgmem.core.specs import BuildSpec, ImageSpec, row_dtype
 
 EXAMINED = 64
@@ -70,11 +69,9 @@ def _mixed(images: Iterable[PlannedImage], source: Source, spec: BuildSpec) -> D
     """The doubt that values of 8 and of more bits are on different scales."""
     found: dict[bool, set[str]] = {True: set(), False: set()}
     first: dict[bool, str] = {}
-    for image in images:
-        with suppress(RejectedImage):
-            header = read_source_header(source, image.name, image.size, image.locator)
-            first.setdefault(header.bits > 8, image.name)
-            found[header.bits > 8].add(os.path.splitext(image.name)[1])
+    for image, header in readable_headers(source, images):
+        first.setdefault(header.bits > 8, image.name)
+        found[header.bits > 8].add(os.path.splitext(image.name)[1])
     if len(first) < 2:
         return None
     remedies = []
@@ -131,11 +128,11 @@ def _examined(
 ) -> Iterator[Stored]:
     """The stored pixels of up to EXAMINED sources of more than 8 bits, in hash order."""
     count = 0
-    for image in heapq.nsmallest(HEADERS, filter(_may_be_deep, images), key=_rank):
+    chosen = heapq.nsmallest(HEADERS, filter(_may_be_deep, images), key=_rank)
+    for image, header in readable_headers(source, chosen):
+        if header.bits == 8 or stored_cost(header, image.size) > budget:
+            continue
         try:
-            header = read_source_header(source, image.name, image.size, image.locator)
-            if header.bits == 8 or stored_cost(header, image.size) > budget:
-                continue
             check_size(header, spec, header.size)
             yield _stored(source.read(image.name, image.locator), header)
         except RejectedImage:

@@ -5,6 +5,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -12,6 +13,7 @@ from imgmem.core.build.allocate import Components, Unit
 from imgmem.core.build.strata import Strata
 from imgmem.core.errors import RejectedImage
 from imgmem.core.sources import Source
+from imgmem.core.sources.concurrently import concurrently
 
 _HEAD_BYTES = 4096
 
@@ -29,12 +31,11 @@ def name_all_units(
 def find_equal(database: sqlite3.Connection, source: Source, split: str | None) -> None:
     """Set `unit` of files that may have the same bytes: it is the same if they have. Only files
     of equal size are read, and only those whose beginnings agree are read whole."""
-    for key, length in (("size", _HEAD_BYTES), ("unit", None)):
-        digests = (
-            (_digest(source, name, locator, length), row)
-            for row, name, locator in _colliding(database, split, key)
-        )
-        database.executemany("UPDATE files SET unit = ? WHERE rowid = ?", digests)
+    update = "UPDATE files SET unit = ? WHERE rowid = ?"
+    heads = partial(_digest, source, _HEAD_BYTES)
+    database.executemany(update, concurrently(source, heads, _colliding(database, split, "size")))
+    whole = partial(_digest, source, None)  # one by one: they may be large
+    database.executemany(update, map(whole, _colliding(database, split, "unit")))
 
 
 def _colliding(
@@ -52,14 +53,16 @@ def _colliding(
     return iter(database.execute("SELECT row, name, locator FROM colliding"))
 
 
-def _digest(source: Source, name: bytes, locator: str, length: int | None) -> bytes:
-    """sha256 of a source's first `length` bytes, or of all; of its name where it is unreadable."""
+def _digest(source: Source, length: int | None, file: tuple[int, bytes, str]) -> tuple[bytes, int]:
+    """sha256 of a file's first `length` bytes, or of all; of its name where it is unreadable; and
+    its row."""
+    row, name, locator = file
     where = os.fsdecode(name), tuple(json.loads(locator))
     try:
         data = source.read(*where) if length is None else source.read_head(*where, length)
     except RejectedImage:
-        return hashlib.sha256(b"unreadable\0" + name).digest()
-    return hashlib.sha256(data).digest()
+        return hashlib.sha256(b"unreadable\0" + name).digest(), row
+    return hashlib.sha256(data).digest(), row
 
 
 def name_units(database: sqlite3.Connection, split: str | None) -> None:

@@ -13,12 +13,16 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from math import sqrt
+from typing import NamedTuple
 
+from imgmem.core.decode.format import Header
 from imgmem.core.decode.memory_cost import decode_cost
 from imgmem.core.errors import RejectedImage
 from imgmem.core.progress import Progress, ProgressCallback
 from imgmem.core.sources import Entry, Listing, Source
+from imgmem.core.sources.concurrently import concurrently, is_remote
 from imgmem.core.sources.source_headers import read_source_header
 from imgmem.core.specs import ImageSpec
 
@@ -102,12 +106,17 @@ def scan_headers(
     dtype: in which rows are made. Images that would be rejected are counted, not raised.
     """
     found = HeaderStats()
+    total = sample or 0
+    if is_remote(source):  # each is a request: say how many there will be
+        listed = sum(1 for _ in listing.entries)
+        total = min(listed, sample or listed)
+        progress(Progress("headers", 0, total, "images"))
     entries = _listed(listing.entries, found)
     chosen = ((entry, 1.0) for entry in entries) if sample is None else _sampled(entries, sample)
-    for entry, chance in chosen:
-        _add(source, listing, entry, image, dtype, chance, found)
+    for each in concurrently(source, partial(_read, source, listing, image), chosen):
+        _add(each, image, dtype, found)
         if found.examined % _REPORT_EVERY == 0:
-            progress(Progress("headers", found.examined, sample or 0, "images"))
+            progress(Progress("headers", found.examined, total, "images"))
     return found
 
 
@@ -152,25 +161,35 @@ def _size(listing: Listing, entry: Entry) -> int:
         return 0
 
 
-def _add(
-    source: Source,
-    listing: Listing,
-    entry: Entry,
-    image: ImageSpec,
-    dtype: str,
-    chance: float,
-    found: HeaderStats,
-) -> None:
-    """Add what one image's header says to `found`."""
-    found.examined += 1
-    weight, file_bytes = _weight(entry), _size(listing, entry)
-    found.bytes.add(max(1, file_bytes), weight, chance)
+class _Read(NamedTuple):
+    """An image, the chance that it was chosen by, its bytes, and its header or why it has none."""
+
+    entry: Entry
+    chance: float
+    file_bytes: int
+    header: Header | RejectedImage
+
+
+def _read(source: Source, listing: Listing, image: ImageSpec, chosen: tuple[Entry, float]) -> _Read:
+    entry, chance = chosen
+    file_bytes = _size(listing, entry)
     try:
         header = read_source_header(source, entry.name, file_bytes, entry.locator)
         if header.height * header.width > image.max_pixels:
             raise RejectedImage("too-large", f"{header.height}×{header.width} pixels")
     except RejectedImage as reject:
-        found.rejected[reject.reason] += 1
+        return _Read(entry, chance, file_bytes, reject)
+    return _Read(entry, chance, file_bytes, header)
+
+
+def _add(read: _Read, image: ImageSpec, dtype: str, found: HeaderStats) -> None:
+    """Add what one image's header says to `found`."""
+    entry, chance, file_bytes, header = read
+    found.examined += 1
+    weight = _weight(entry)
+    found.bytes.add(max(1, file_bytes), weight, chance)
+    if isinstance(header, RejectedImage):
+        found.rejected[header.reason] += 1
         found.rows.add(0, 1, chance)
         found.values.add(0, weight, chance)
         return

@@ -5,8 +5,8 @@ Nothing here needs OpenCV: it works even where OpenCV cannot be loaded.
 
 import os
 from contextlib import closing
-from dataclasses import dataclass
-from math import prod
+from dataclasses import dataclass, replace
+from math import ceil, prod
 from typing import Unpack
 
 import numpy as np
@@ -27,7 +27,7 @@ from imgmem.core.estimate.verdicts import (
     judge_required,
 )
 from imgmem.core.machine import memory, process
-from imgmem.core.messages import option
+from imgmem.core.messages import Message, option
 from imgmem.core.options.option import applied
 from imgmem.core.options.tables import EstimateOptions
 from imgmem.core.paths import SourcePaths, absolute
@@ -36,6 +36,7 @@ from imgmem.core.sources import Listing, Source, open_source
 from imgmem.core.sources.concurrently import is_remote
 from imgmem.core.sources.labeling import Labeling, class_counts, split_counts
 from imgmem.core.sources.prefixes import require_no_images, source_paths
+from imgmem.core.sources.remote.store import PAGE
 from imgmem.core.sources.scratch import scratch_near
 from imgmem.core.sources.settle import require_images, settle
 from imgmem.core.specs import NAIVE_DTYPES, EstimateSpec, ImageSpec, NaiveDtype, RunSpec, row_dtype
@@ -213,6 +214,8 @@ def _of_source(
             rejected=dict(found.rejected),
             ignored=dict(listing.ignored),
         )
+    if is_remote(source):
+        listing = replace(listing, notes=(*listing.notes, _requests(found)))
     images = _images(found, listing, labeling, spec.image)
     build = _build(found, images, source, listing, spec, run, here) if images.row_shape else None
     normalize = fitting = None
@@ -251,6 +254,13 @@ def _images(found: HeaderStats, listing: Listing, labeling: Labeling, image: Ima
             target, classes=len(labeling.classes or ()), names=len(labeling.target_names)
         ),
     )  # fmt: skip
+
+
+def _requests(found: HeaderStats) -> Message:
+    """How many requests to a store the estimate took."""
+    count = found.examined + ceil(found.listed / PAGE)
+    fewer = f"; {option('sample', 1000)} makes fewer" if found.examined > 1000 else ""
+    return Message(f"made about {count} requests to the store{fewer}")
 
 
 def _notes(listing: Listing) -> list[str]:

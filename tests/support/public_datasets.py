@@ -322,7 +322,8 @@ MINIATURES = {
     ),
     "ImageNet as folders": Miniature(
         files=(*many(*(f"imagenet/{s}/{k}" for s in ("train", "val") for k in WNIDS),
-                     ending=".JPEG"), "imagenet/ILSVRC2012_devkit_t12.tar.gz", "imagenet/meta.bin"),
+                     ending=".JPEG"), "imagenet/ILSVRC2012_devkit_t12.tar.gz", "imagenet/meta.bin",
+               "imagenet/ILSVRC2012_img_train.tar", "imagenet/ILSVRC2012_img_val.tar"),
         classes=split(WNIDS, ("train", "val")), known=("val/n02102040/6.JPEG", "n02102040"),
     ),
     "Imagenette, Imagewoof": Miniature(
@@ -400,9 +401,10 @@ MINIATURES = {
         known=("clipart/airplane/clipart_002_1.jpg", "1"),
     ),
     "Waterbirds": Miniature(
-        files=tuple(f"waterbirds/{k}/{k}_{n}.jpg" for k in ("001.Albatross", "002.Wren")
-                    for n in range(3)),
-        texts={"waterbirds/metadata.csv": "img_id,img_filename,y,split,place,place_filename\n"
+        files=(*(f"waterbirds_v1.0/{k}/{k}_{n}.jpg" for k in ("001.Albatross", "002.Wren")
+                 for n in range(3)), "waterbirds_v1.0/RELEASE_v1.0.txt"),
+        texts={"waterbirds_v1.0/metadata.csv":
+               "img_id,img_filename,y,split,place,place_filename\n"
                + "".join(f"{at},{k}/{k}_{n}.jpg,{y},{n},0,/b/x/0.jpg\n" for at, (k, n, y) in
                          enumerate((k, n, y) for k, y in (("001.Albatross", 1), ("002.Wren", 0))
                                    for n in range(3)))},
@@ -604,7 +606,8 @@ MINIATURES = {
         classes={(str(n), part): 1 for n in range(9) for part in ("train", "val", "test")},
     ),
     "MNIST, KMNIST": Miniature(
-        texts={f"MNIST/raw/{name}": data for name, data in mnist().items()}, classes=TEN,
+        texts={f"MNIST/raw/{name}": data for name, data in
+               (mnist() | mnist(_gzip, ".gz")).items()}, classes=TEN,
     ),
     "Fashion-MNIST": Miniature(
         texts={f"FashionMNIST/raw/{name}": data for name, data in mnist(_gzip, ".gz").items()},

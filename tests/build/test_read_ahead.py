@@ -1,6 +1,7 @@
 """Images are read before they are asked for: in order, in bounded memory, and nothing is kept."""
 
 import threading
+import weakref
 from concurrent.futures import CancelledError
 
 import pytest
@@ -96,3 +97,15 @@ def test_at_the_end_nobody_waits_for_what_was_not_begun(source):
     ahead.close()
     with pytest.raises(CancelledError):
         ahead.read(*images("b"))
+
+
+class Data:
+    """Bytes that can be watched."""
+
+
+def test_what_was_handed_on_is_not_kept(source):
+    source.read = lambda name, locator: Data()
+    ahead = ReadAhead(source, requests=4, size=1000)
+    ahead.expect(images(*"abcd"))
+    kept = [weakref.ref(ahead.read(each)) for each in images(*"abcd")]
+    settle(lambda: not any(each() for each in kept))

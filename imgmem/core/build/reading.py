@@ -116,13 +116,17 @@ class ReadAhead:
 
     def _work(self) -> None:
         while (wanted := self._begun.get()) is not None:
-            if not wanted.data.set_running_or_notify_cancel():
-                continue
-            image = wanted.image
-            try:
-                wanted.data.set_result(self._source.read(image.name, image.locator))
-            except BaseException as error:
-                wanted.data.set_exception(error)
+            self._fetch(wanted)
+            del wanted  # a thread that waits must not keep the bytes
+
+    def _fetch(self, wanted: _Wanted) -> None:
+        if not wanted.data.set_running_or_notify_cancel():
+            return
+        image = wanted.image
+        try:
+            wanted.data.set_result(self._source.read(image.name, image.locator))
+        except BaseException as error:
+            wanted.data.set_exception(error)
 
 
 def read_ahead(source: Source, *, processes: int = 1) -> ReadAhead | None:

@@ -250,3 +250,21 @@ def test_each_image_is_requested_once(folder, stored, proxy, tmp_path):
     api.build(stored(folder), tmp_path / "out", size=16, workers=2)
     paths = [path for path, _ in proxy.requests if "list-type" not in path]
     assert len(paths) == len(set(paths)) == 17
+
+
+def test_a_local_label_table_goes_with_it(folder, stored, tmp_path):
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.jpg"))
+    table = tmp_path / "labels.csv"
+    table.write_text("path,label\n" + "".join(f"{name},{len(name) % 2}\n" for name in names))
+    api.build(folder, tmp_path / "local", size=8, labels=str(table))
+    api.build(stored(folder), tmp_path / "far", size=8, labels=str(table))
+    assert snapshot(tmp_path / "far") == snapshot(tmp_path / "local")
+
+
+def test_several_prefixes_are_one_dataset(folder, stored, tmp_path):
+    address = stored(folder)
+    result = api.build(
+        [f"{address}/ant", f"{address}/bee é +"], tmp_path / "far", size=8, labels="path:^(ant|bee)"
+    )
+    assert result.shape[0] == 17
+    assert list(api.open(tmp_path / "far").classes) == ["ant", "bee"]

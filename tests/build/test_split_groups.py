@@ -195,6 +195,42 @@ def test_a_group_in_two_splits_of_the_author_is_a_doubt_that_its_remedy_settles(
     assert all(len(found) == 1 for found in splits_by_group(tmp_path / "out").values())
 
 
+@pytest.mark.parametrize(
+    ("asked", "drawn"),
+    [
+        (None, "test=0.25"),
+        ("test=0.5", "test=0.5"),
+        ("val=0.2", "test=0.25,val=0.15"),
+        ("val=0.2,folds=2", "test=0.25,val=0.15,folds=2"),
+    ],
+)
+def test_splits_that_are_drawn_again_have_the_shares_that_were_asked_for(tmp_path, asked, drawn):
+    for split, numbers in (("train", range(12)), ("test", range(4))):
+        for number in numbers:
+            write(tmp_path / "src" / split / "a" / f"p{number}_{split}.png", photo(4, 4))
+    with pytest.raises(InputError, match="in more than one split") as caught:
+        imgmem.build(tmp_path / "src", tmp_path / "out", group="name:^(p[0-9]+)_", split=asked)
+    (remedy,) = caught.value.facts["doubts"][0]["remedies"]
+    assert remedy["options"] == {"auto_split": False, "split": drawn}
+
+
+def test_many_splits_that_lack_classes_are_a_few_notes(tmp_path):
+    for number in range(12):
+        write(tmp_path / f"src/k{number:02}/x.png", photo(4, 4, seed=number))
+    result = imgmem.build(tmp_path / "src", tmp_path / "out", split="folds=12", **SMALL)
+    *named, rest = [note for note in result.notes if "split" in note]
+    assert len(named) == 5 and rest == "7 more splits lack classes too"
+
+
+def test_many_splits_without_rows_are_one_note(tmp_path):
+    for number in range(3):
+        write(tmp_path / f"src/k/{number}.png", photo(4, 4, seed=number))
+    result = imgmem.build(tmp_path / "src", tmp_path / "out", split="folds=90", **SMALL)
+    assert [note for note in result.notes if "no rows" in note] == [
+        "87 splits have no rows: fold10, fold11, fold12, fold13, fold14, …"
+    ]
+
+
 def test_classes_that_a_drawn_split_lacks_are_named(tmp_path):
     for number in range(12):
         write(tmp_path / f"src/k{number:02}/x.png", photo(4, 4, seed=number))

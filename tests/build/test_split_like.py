@@ -184,8 +184,10 @@ def test_overwriting_says_how_many_images_moved(source, tmp_path):
     after = split_of(tmp_path / "out")
     moved = sum(after[path] != split for path, split in before.items())
     (note,) = [note for note in result.notes if "moved" in note]
-    assert moved > 0 and note.startswith(
-        f"{moved} of 50 known images moved to another split; split='like:"
+    assert (
+        moved > 0
+        and note.startswith(f"{moved} of 50 known images moved to another split; split='like:")
+        and note.endswith("would have kept them")
     )
     like = f"like:{tmp_path / 'out'}"
     add(source, "a/more.png", 999)

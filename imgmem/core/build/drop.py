@@ -32,11 +32,11 @@ def with_options_of(
             f"{option('like')} has no effect where the rows of datasets are copied as they are",
             hint=f"Leave out {option('like')}.",
         )
-    asked = option("drop") if spec.drop else option("group")
+    asked = option("drop") if spec.drop else option("group", NEAR_DUPLICATES)
     if not spec.merge and (len(sources) != 1 or not is_dataset(sources[0])):
         raise UsageError(
             f"{asked} is for a dataset as SOURCE, and {', '.join(sources)} is not one",
-            hint="Build the dataset first, then leave out rows of it.",
+            hint="Build the dataset first, then give it as SOURCE.",
         )
     theirs = _options_of(store.read_record(sources[0]))
     for other in sources[1:]:

@@ -215,7 +215,8 @@ class Plan:
         if group is not None:
             if self.spec.group != NEAR_DUPLICATES:  # a dataset may have none
                 self.notes += require_groups(self._database, self.spec.group or group)
-            require_certain(parted_groups(self._database, group, folds=self.spec.folds))
+            wanted, folds = self.spec.splits, self.spec.folds
+            require_certain(parted_groups(self._database, group, wanted, folds=folds))
         query = "SELECT DISTINCT split FROM files WHERE split NOT NULL"
         authors = {str(split) for (split,) in self._database.execute(query)}
         plan = plan_splits(self.spec.splits, authors, folds=self.spec.folds)

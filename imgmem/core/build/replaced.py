@@ -14,6 +14,5 @@ def moved_by_drawing(record: Record | None, out: str, plan: Plan) -> list[str]:
     if not moved:
         return []
     keep = option("split", f"like:{out}")
-    return [
-        Message(f"{moved} of {known} known images moved to another split; {keep} keeps them there")
-    ]
+    note = f"{moved} of {known} known images moved to another split; {keep} would have kept them"
+    return [Message(note)]

@@ -1,5 +1,6 @@
 """What became of a build."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from imgmem.core.build.hints import pixel_hints
@@ -64,6 +65,14 @@ class BuildResult:
         )
 
 
+def _without_rows(splits: Mapping[str, tuple[int, int]]) -> list[str]:
+    """A note of the splits that have no rows, if there are any."""
+    empty = [name for name, (start, stop) in splits.items() if start == stop]
+    if len(empty) > 1:
+        return [f"{len(empty)} splits have no rows: {listed(empty)}"]
+    return [f"split {name} has no rows" for name in empty]
+
+
 def result_of(out: str, plan: Plan) -> BuildResult:
     """What the dataset at `out`, which was built by `plan`, records about itself."""
     record = store.read_record(out)
@@ -73,7 +82,7 @@ def result_of(out: str, plan: Plan) -> BuildResult:
     if empty:
         what = "class" if len(empty) == 1 else f"{len(empty)} classes"
         notes.append(f"{what} without rows: {listed(empty)}")
-    notes += [f"split {name} has no rows" for name, (a, b) in record.splits.items() if a == b]
+    notes += _without_rows(record.splits)
     notes += pixel_hints(record.build)
     if record.image.get("fit") == "pad":
         facts = read_facts(out, record.shape[0])

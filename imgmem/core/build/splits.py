@@ -22,6 +22,9 @@ from imgmem.core.sources.resolve import listed
 from imgmem.core.specs import FOLDS, TRAIN
 from imgmem.core.text import counted
 
+_SHOWN = 5
+"""How many splits that lack classes get a note of their own."""
+
 
 def assign_splits(
     database: sqlite3.Connection, source: Source, plan: SplitPlan, strata: Strata, *, grouped: bool
@@ -115,13 +118,19 @@ def split_notes(
     if not plan.divisions:
         return []
     notes = [_missed(database, plan, group)] if group and _has_groups(database) else []
+    return notes + (_lacking_notes(database, plan, strata) if strata.by_class else [])
+
+
+def _lacking_notes(database: sqlite3.Connection, plan: SplitPlan, strata: Strata) -> list[str]:
+    """A note for each split that lacks classes: the first of them, and how many more there are."""
+    notes = []
     for name, _ in plan.shares:
-        missing = lacking(database, strata, name) if strata.by_class else []
-        if missing:
+        if missing := lacking(database, strata, name):
             names = listed(map(os.fsdecode, missing))
             few = counted(len(missing), "class", "classes")
             notes.append(f"split {name} has no image of {few}: {names}")
-    return notes
+    rest = len(notes) - _SHOWN
+    return notes if rest <= 1 else [*notes[:_SHOWN], f"{rest} more splits lack classes too"]
 
 
 def _missed(database: sqlite3.Connection, plan: SplitPlan, group: str) -> str:
@@ -157,9 +166,10 @@ def require_groups(database: sqlite3.Connection, group: str) -> tuple[str, ...]:
 
 
 def parted_groups(
-    database: sqlite3.Connection, group: str, *, folds: int | None = None
+    database: sqlite3.Connection, group: str, wanted: Fractions = (), *, folds: int | None = None
 ) -> tuple[Doubt, ...]:
-    """The doubt where the source's own splits part groups; `folds` of train are drawn again."""
+    """The doubt where the source's own splits part groups; those that are `wanted`, and `folds` of
+    train, are drawn again with them."""
     query = "SELECT grp FROM files WHERE split NOT NULL AND grp NOT NULL GROUP BY grp HAVING"
     parted = database.execute(f"{query} COUNT(DISTINCT split) > 1 ORDER BY grp").fetchall()
     if not parted:
@@ -171,8 +181,17 @@ def parted_groups(
     counts = database.execute(
         "SELECT split, COUNT(*) FROM files WHERE split NOT NULL GROUP BY split"
     ).fetchall()
-    total = sum(count for _, count in counts)
-    shares = ",".join(f"{name}={count / total:.3g}" for name, count in counts if name != TRAIN)
-    drawn = shares if folds is None else ",".join(filter(None, (shares, f"{FOLDS}={folds}")))
+    shares = _drawn_again(dict(counts), dict(wanted))
+    drawn = ",".join([*shares, *([] if folds is None else [f"{FOLDS}={folds}"])])
     remedy = Remedy({"auto_split": False, "split": drawn}, "splits are drawn again, by group")
     return (Doubt("group-in-splits", evidence, (remedy,)),)
+
+
+def _drawn_again(counts: dict[str, int], wanted: dict[str, float]) -> list[str]:
+    """`val=0.2` for every split but train: the shares that the source has, and of what these leave
+    those that are wanted."""
+    total = sum(counts.values())
+    kept = {name: n / total for name, n in counts.items() if name not in (TRAIN, *wanted)}
+    left = 1 - sum(kept.values())
+    asked = {name: share * left for name, share in wanted.items() if name != TRAIN}
+    return [f"{name}={share:.3g}" for name, share in (kept | asked).items()]

@@ -19,8 +19,16 @@ PAGE = 1000
 """Objects that one request lists."""
 CLOCK_SKEW_NS = 15 * 60 * 10**9
 """How far the clock of a store may be off: with more, it refuses signed requests."""
-RETRY: dict[str, Any] = {"max_retries": 9, "retry_timeout": timedelta(minutes=3)}
-"""Some 40 seconds of trouble, as pauses double from a tenth of a second up to 15 seconds."""
+RETRY: dict[str, Any] = {
+    "max_retries": 10,
+    "retry_timeout": timedelta(minutes=3),
+    "backoff": {
+        "init_backoff": timedelta(seconds=0.3),
+        "max_backoff": timedelta(seconds=10),
+        "base": 4,
+    },
+}
+"""Pauses are random, up to `base` times the one before: most often half a minute in all."""
 LIST_AGAIN = 5
 """How often a page that breaks off is requested again, which obstore does not do."""
 _CLIENT = {"timeout": "1h", "read_timeout": "30s", "connect_timeout": "10s"}

@@ -268,6 +268,11 @@ def test_flat_rows_are_refused_with_the_line_that_gives_them_a_shape(tmp_path):
     assert "arrays['data'].reshape(-1, 28, 28)" in said
 
 
+def test_the_lines_for_flat_rows_load_a_file_of_the_folder(tmp_path):
+    np.save(tmp_path / "cat.npy", GRAY.reshape(5, -1))
+    assert f"numpy.load({str(tmp_path / 'cat.npy')!r})" in refusal(tmp_path)
+
+
 def test_pickles_are_never_loaded(tmp_path):
     path = npz(tmp_path / "a.npz", x=X, y=np.array([1, "a", None, 2, 3], dtype=object))
     assert "pickled objects, which are never loaded" in refusal(path)
@@ -285,6 +290,17 @@ def test_rows_of_several_labels_are_refused_by_number(tmp_path):
 def test_labels_of_another_length_are_refused(tmp_path):
     path = npz(tmp_path / "a.npz", x=X, y=Y[:3])
     assert "y has 3 labels, x has 5 images" in refusal(path, columns="image=x,label=y")
+
+
+@pytest.mark.parametrize(("images", "named"), [("x", "y"), ("x_train", "y_train")])
+def test_labels_of_another_length_are_not_passed_over(tmp_path, images, named):
+    path = npz(tmp_path / "a.npz", **{images: X, named: Y[:3]})
+    assert f"{named} has 3 labels, {images} has 5 images" in refusal(path)
+
+
+def test_labels_of_another_length_may_be_left_out(tmp_path):
+    path = npz(tmp_path / "a.npz", x=X, y=Y[:3])
+    assert labels(path, labels="none") == [None] * 5
 
 
 @pytest.mark.parametrize("name", ["a.npz", "x.npy", "train-images-idx3-ubyte", "x-idx3-ubyte.gz"])

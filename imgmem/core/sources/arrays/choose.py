@@ -60,7 +60,7 @@ def choose(
         found = [_part(array, images, arrays, roles["label"]) for array in images]
     parts = found if labels else [Part(part.images, None, part.split) for part in found]
     for part in parts:
-        _require_fit(part)
+        _require_fit(part if part.labels or not labels else _with_named_labels(part, arrays))
     _require_labels(path, parts)
     return tuple(parts)
 
@@ -140,6 +140,16 @@ def _part(
     return Part(array, found[0] if found else None, split)
 
 
+def _with_named_labels(part: Part, arrays: Arrays) -> Part:
+    """A part without labels, with the numbers that are called its labels, of any length."""
+    for array in arrays.values():
+        is_named = _is_label_name(array.name) and split_of(array.name) == part.split
+        is_numbers = array.facts.dtype.kind in "buif" and len(array.facts.shape) in (1, _ONE_HOT)
+        if is_named and is_numbers and array.path == part.images.path:
+            return Part(part.images, array, part.split)
+    return part
+
+
 def _may_be_labels(array: FoundArray, images: FoundArray) -> bool:
     shape, kind = array.facts.shape, array.facts.dtype.kind
     if kind not in "buifUSO" or not shape or shape[0] != images.facts.rows:
@@ -167,7 +177,8 @@ def _require_fit(part: Part) -> None:
         raise InputError(
             f"{part.labels.name} has {part.labels.facts.rows} labels, {part.images.name} has "
             f"{part.images.facts.rows} images",
-            hint=f"Name the arrays that belong together: {option('columns', 'image=X,label=Y')}.",
+            hint=f"Name the arrays that belong together, {option('columns', 'image=X,label=Y')}, or "
+            f"leave all labels out: {option('labels', 'none')}.",
         )
 
 

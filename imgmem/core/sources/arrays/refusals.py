@@ -17,12 +17,12 @@ def not_images(path: str, arrays: Iterable[FoundArray]) -> InputError:
     """The error for a set without an array of images."""
     found = list(arrays)
     shapes = listed(f"{a.name} {_shape(a.facts.shape)} {a.facts.dtype}" for a in found) or "none"
-    flat = [array.name for array in found if len(array.facts.shape) == 2]
-    name = flat[0] if flat else "x"
+    flat = next((array for array in found if len(array.facts.shape) == 2), None)
+    name, file = (_key(flat), flat.path) if flat else ("x", path)
     return InputError(
         f"{path} holds no array of images (N, H, W) or (N, H, W, C); it holds {shapes}",
         hint="Images that lie flat are given their shape by\n"
-        + _lines(name, path, "{}.reshape(-1, 28, 28)"),
+        + _lines(name, file, "{}.reshape(-1, 28, 28)"),
         path=path,
     )
 

@@ -177,8 +177,8 @@ def _require_fit(part: Part) -> None:
         raise InputError(
             f"{part.labels.name} has {part.labels.facts.rows} labels, {part.images.name} has "
             f"{part.images.facts.rows} images",
-            hint=f"Name the arrays that belong together, {option('columns', 'image=X,label=Y')}, or "
-            f"leave all labels out: {option('labels', 'none')}.",
+            hint=f"Name the arrays that belong together, {option('columns', 'image=X,label=Y')}, "
+            f"or leave all labels out: {option('labels', 'none')}.",
         )
 
 

@@ -3,6 +3,7 @@
 import csv
 import json
 
+import cv2
 import numpy as np
 import pytest
 from support.datasets import write_dataset
@@ -172,3 +173,27 @@ def test_stats_lists_what_the_next_build_may_leave_out(tmp_path):
     imgmem.stats(tmp_path / "new", fail_on="leaks,conflicts,duplicates,blank")
     with pytest.raises(UsageError, match="all rows"):
         imgmem.stats(path, list=tmp_path / "bad.txt", split="val")
+
+
+@pytest.mark.parametrize("option", [{"drop": "near-duplicates"}, {"group": "near-duplicates"}])
+def test_a_note_says_where_looks_cannot_tell_rows_apart(tmp_path, option):
+    path = write_dataset(tmp_path / "d", drawn_digits(700), [0] * 700)
+    result = imgmem.build(path, tmp_path / "out", split="val=0.2", **option)
+    assert any(note.startswith("near duplicates ") for note in result.notes)
+
+
+def test_no_note_is_about_looks_where_bytes_decide(tmp_path):
+    path = write_dataset(tmp_path / "d", drawn_digits(700), [0] * 700)
+    result = imgmem.build(path, tmp_path / "out", drop="duplicates,blank")
+    assert not any(note.startswith("near duplicates ") for note in result.notes)
+
+
+def drawn_digits(count):
+    """(n, 28, 28, 1) digits of one font: different images that a perceptual hash takes for one."""
+    images = np.zeros((count, 28, 28, 1), np.uint8)
+    chance = np.random.default_rng(0)
+    for image in images:
+        place = (int(chance.integers(4, 9)), int(chance.integers(20, 25)))
+        digit, size = str(chance.integers(10)), float(chance.uniform(0.6, 0.9))
+        cv2.putText(image, digit, place, 0, size, 255, int(chance.integers(1, 4)))
+    return images

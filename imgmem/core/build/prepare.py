@@ -15,7 +15,7 @@ from imgmem.core.errors import InputError, UsageError
 from imgmem.core.messages import option
 from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.rows.drop import dropped_rows
-from imgmem.core.rows.looks import look_groups
+from imgmem.core.rows.looks import look_groups, search_notes
 from imgmem.core.sources import Listing, Source, open_several, open_source
 from imgmem.core.sources.datasets import copied_rows
 from imgmem.core.sources.files import MISSING, NO_LABEL, UNREADABLE
@@ -26,6 +26,9 @@ from imgmem.core.sources.scratch import scratch_near
 from imgmem.core.sources.settle import require_images, settle
 from imgmem.core.specs import NEAR_DUPLICATES, BuildSpec, RejectPolicy
 from imgmem.core.text import counted
+
+_BY_BYTES = ("duplicates", "blank")
+"""The words of `drop` that no looks decide."""
 
 
 def require_consistent(policy: RejectPolicy) -> None:
@@ -60,10 +63,16 @@ def open_and_list(
     if labeling.doubts and not images.spool_bytes:
         doubts = with_tables(working(labeling.doubts, spec, look), sources, spec, look)
         labeling = replace(labeling, doubts=tuple(doubts))
-    notes = tuple(table_notes(sources, spec, labeling))
+    notes = (*table_notes(sources, spec, labeling), *_near_notes(sources[0], spec))
     listing = replace(listing, notes=(*listing.notes, *notes))
     looks = look_groups(sources[0]) if spec.group == NEAR_DUPLICATES else {}
     return images, grouped(listing, spec, looks), labeling
+
+
+def _near_notes(source: str, spec: BuildSpec) -> tuple[str, ...]:
+    """Whether looks tell rows apart in a dataset, where they decide what a build does with it."""
+    by_looks = any(word not in _BY_BYTES for word in spec.drop)
+    return search_notes(source) if by_looks or spec.group == NEAR_DUPLICATES else ()
 
 
 def _look(sources: tuple[str, ...], scratch: str, spec: BuildSpec, source: str | None) -> Labeling:

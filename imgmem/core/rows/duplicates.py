@@ -60,6 +60,17 @@ def in_force(facts: Facts, limits: Thresholds) -> Thresholds:
     return replace(limits, near=telling_distance(shaped, limits.near))
 
 
+def near_notes(asked: Thresholds, used: Thresholds) -> Iterator[str]:
+    """What to know of a search whose `near` was lowered by `in_force`."""
+    if used.near == asked.near:
+        return
+    alike = f"different images here are as close as copies are with near={asked.near}"
+    if used.near is None:
+        yield f"near duplicates cannot be told from other images: {alike}"
+    else:
+        yield f"near duplicates were searched with near={used.near}: {alike}"
+
+
 def duplicate_groups(facts: Facts, limits: Thresholds) -> list[DuplicateGroup]:
     """Find rows that show the same image.
 

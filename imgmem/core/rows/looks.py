@@ -1,7 +1,7 @@
 """Which rows of a dataset look the same, as a group for each."""
 
 from imgmem.core.read.dataset import open as open_dataset
-from imgmem.core.rows.duplicates import duplicate_groups, in_force
+from imgmem.core.rows.duplicates import duplicate_groups, in_force, near_notes
 from imgmem.core.rows.facts import read_facts
 from imgmem.core.rows.origins import sources_of
 from imgmem.core.specs import Thresholds
@@ -18,6 +18,13 @@ def look_groups(path: str) -> dict[str, str]:
         first = _firsts([group.rows.tolist() for group in groups])
         origins = sources_of(dataset.path, first)
     return {origins[row].path: origins[least].path for row, least in first.items()}
+
+
+def search_notes(path: str) -> tuple[str, ...]:
+    """Whether rows that look the same can be told from others in the dataset at `path`."""
+    with open_dataset(path) as dataset:
+        limits = in_force(read_facts(dataset.path, len(dataset)), Thresholds())
+    return tuple(near_notes(Thresholds(), limits))
 
 
 def _firsts(groups: list[list[int]]) -> dict[int, int]:

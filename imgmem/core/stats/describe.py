@@ -17,7 +17,7 @@ from imgmem.core.read.dataset import Dataset, row_set
 from imgmem.core.read.dataset import open as open_dataset
 from imgmem.core.read.selection import has_folds
 from imgmem.core.rows.background import background_note, background_share
-from imgmem.core.rows.duplicates import in_force, load_facts
+from imgmem.core.rows.duplicates import in_force, load_facts, near_notes
 from imgmem.core.rows.facts import Facts
 from imgmem.core.specs import ALL, FOLD, NOT, TRAIN, RunSpec, StatsSpec, Thresholds
 from imgmem.core.stats.findings import Figures, Finding, find
@@ -166,7 +166,7 @@ def describe(
         thresholds=spec.thresholds,
         notes=[
             *background_note(background),
-            *_near_notes(spec.thresholds, limits),
+            *near_notes(spec.thresholds, limits),
             *_fold_notes(dataset),
             *_threshold_notes(found, len(facts)),
             *_transparency_note(found, dataset.record.build),
@@ -176,16 +176,6 @@ def describe(
         peak_memory=peak.peak,
         memory=budget,
     )
-
-
-def _near_notes(asked: Thresholds, used: Thresholds) -> Iterator[str]:
-    if used.near == asked.near:
-        return
-    alike = f"different images here are as close as copies are with near={asked.near}"
-    if used.near is None:
-        yield f"near duplicates cannot be told from other images: {alike}"
-    else:
-        yield f"near duplicates were searched with near={used.near}: {alike}"
 
 
 def _threshold_notes(findings: list[Finding], rows: int) -> Iterator[str]:

@@ -196,6 +196,18 @@ def test_overwriting_says_how_many_images_moved(source, tmp_path):
     assert after.items() <= split_of(tmp_path / "out").items()
 
 
+@pytest.mark.parametrize("group", [{}, {"group": "name:^(g[0-9]+)_"}])
+def test_groups_that_the_dataset_kept_are_not_forgotten_in_silence(source, tmp_path, group):
+    for number in range(8):
+        add(source, f"a/g{number % 4}_{number}.png", 500 + number)
+    by_name = {"group": "name:^(g[0-9]+)_"}
+    imgmem.build(source, tmp_path / "old", split="val=0.2", **by_name, **SMALL)
+    like = f"like:{tmp_path / 'old'}"
+    result = imgmem.build(source, tmp_path / "new", split=like, **group, **SMALL)
+    noted = any("group='name:^(g[0-9]+)_' keeps them together" in note for note in result.notes)
+    assert noted != bool(group)
+
+
 def test_an_unfinished_build_is_not_resumed_with_other_splits(source, tmp_path):
     imgmem.build(source, tmp_path / "old", split="val=0.2", **SMALL)
     for number in range(30):

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any
 
 from imgmem.core.build.planned import PlannedImage
-from imgmem.core.build.split_like import SplitTable, assign_like, count_moved, moved_notes
+from imgmem.core.build.split_like import SplitTable, assign_like, count_moved
 from imgmem.core.build.split_plan import SplitPlan, plan_splits
 from imgmem.core.build.splits import assign_splits, parted_groups, require_groups, split_notes
 from imgmem.core.build.strata import Strata, find_strata, spreading
@@ -231,15 +231,15 @@ class Plan:
     def _take_splits_of(self, path: str, plan: SplitPlan, divided: str | None) -> None:
         """Leave known images in the splits that they have in the dataset at `path`."""
         table = SplitTable.load(self._database, path)
+        grouped = self.listing.group_column is not None
         moved = assign_like(
-            self._database, self.source, plan, table, self._strata, divided=divided,
-            grouped=self.listing.group_column is not None,
-        )  # fmt: skip
+            self._database, self.source, plan, table, self._strata, divided=divided, grouped=grouped
+        )
         query = "SELECT DISTINCT split FROM files WHERE split NOT NULL"
         there = {split for (split,) in self._database.execute(query)} - set(plan.names)
         self.splits += tuple(name for name in table.names if name in there)
         self.split_table = table.digest
-        self.notes += (*moved_notes(moved),)
+        self.notes += (*table.notes(moved, grouped=grouped),)
 
     def moved_since(self, path: str) -> tuple[int, int]:
         """How many images are in another split than in the dataset at `path`, of how many that

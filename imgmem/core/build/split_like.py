@@ -21,13 +21,14 @@ from imgmem.core.build.split_plan import SplitPlan
 from imgmem.core.build.strata import Strata
 from imgmem.core.build.units import group_units, name_all_units
 from imgmem.core.errors import InputError, RejectedImage, UsageError
-from imgmem.core.messages import option
+from imgmem.core.messages import Message, option
 from imgmem.core.rows.origins import all_origins
 from imgmem.core.sources import Source
 from imgmem.core.sources.resolve import listed
-from imgmem.core.specs import BuildSpec
+from imgmem.core.specs import NEAR_DUPLICATES, BuildSpec
 from imgmem.core.storage import store
 from imgmem.core.storage.locks import Lock
+from imgmem.core.storage.record import Record
 from imgmem.core.text import counted
 
 _SHOWN = 1000
@@ -71,12 +72,14 @@ class Moved(NamedTuple):
 class SplitTable:
     """The splits of a dataset as the table `known` of a plan's database.
 
-    names: in row order. digest: sha256 of the paths and their splits.
+    names: in row order. digest: sha256 of the paths and their splits. group: what kept its groups
+    together, as the option has it, or None.
     """
 
     path: str
     names: tuple[str, ...]
     digest: str
+    group: str | None = None
 
     @classmethod
     def load(cls, database: sqlite3.Connection, path: str) -> "SplitTable":
@@ -90,7 +93,20 @@ class SplitTable:
         digest = hashlib.sha256()
         for row in database.execute("SELECT path, split FROM known ORDER BY path"):
             digest.update(json.dumps(row).encode() + b"\n")
-        return cls(path, tuple(record.splits), digest.hexdigest())
+        return cls(path, tuple(record.splits), digest.hexdigest(), _group_of(record))
+
+    def notes(self, moved: Sequence["Moved"], *, grouped: bool) -> list[str]:
+        """Which known images left their split, and whether groups are forgotten that it kept."""
+        if self.group is None or grouped:
+            return moved_notes(moved)
+        keep = f"{option('group', self.group)} keeps them together"
+        forgotten = f"{self.path} was split by groups, and new images are not; {keep}"
+        return [*moved_notes(moved), Message(forgotten)]
+
+
+def _group_of(record: Record) -> str | None:
+    group = record.build.get("options", {}).get("group") or record.group_column
+    return None if group == NEAR_DUPLICATES else group
 
 
 def assign_like(

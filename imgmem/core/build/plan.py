@@ -17,6 +17,7 @@ from imgmem.core.build.split_like import SplitTable, assign_like, count_moved
 from imgmem.core.build.split_plan import SplitPlan, plan_splits
 from imgmem.core.build.splits import assign_splits, parted_groups, require_groups, split_notes
 from imgmem.core.build.strata import Strata, find_strata, spreading
+from imgmem.core.rows.leak_hints import NamedRow, leak_hints
 from imgmem.core.sources import Entry, Listing, Source
 from imgmem.core.sources.base import ALL_NAMED, OBJECT
 from imgmem.core.sources.labeling import Labeling, require_certain
@@ -227,6 +228,9 @@ class Plan:
             grouped = group is not None
             assign_splits(self._database, self.source, plan, self._strata, grouped=grouped)
         self.notes += (*split_notes(self._database, plan, self._strata, group),)
+        if plan.divisions and group is None:
+            drawn = self._named_rows({name for name, _ in plan.shares})
+            self.notes += (*leak_hints(drawn, self.listing.extra_columns),)
 
     def _take_splits_of(self, path: str, plan: SplitPlan, divided: str | None) -> None:
         """Leave known images in the splits that they have in the dataset at `path`."""
@@ -240,6 +244,13 @@ class Plan:
         self.splits += tuple(name for name in table.names if name in there)
         self.split_table = table.digest
         self.notes += (*table.notes(moved, grouped=grouped),)
+
+    def _named_rows(self, splits: set[str]) -> Iterator[NamedRow]:
+        """The sources in these splits, as they are known by name."""
+        query = "SELECT name, label, split, extra FROM files"
+        for name, label, split, extra in self._database.execute(query):
+            if split in splits:
+                yield NamedRow(os.fsdecode(name), _label(label), split, _tuple(extra))
 
     def moved_since(self, path: str) -> tuple[int, int]:
         """How many images are in another split than in the dataset at `path`, of how many that

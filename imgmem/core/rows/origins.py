@@ -11,6 +11,7 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
+from imgmem.core.rows.leak_hints import NamedRow
 from imgmem.core.storage import store
 from imgmem.core.storage.record import Record
 from imgmem.core.storage.system import naming
@@ -72,6 +73,21 @@ def all_origins(dataset: str) -> Iterator[RowOrigin]:
     with _lines(dataset) as lines:
         for number, fields in enumerate(lines):
             yield _source(fields, number)
+
+
+def further_columns(dataset: str) -> tuple[str, ...]:
+    """The columns of `rows.csv` that came with the source. DatasetError where it is damaged."""
+    with _table(dataset) as lines:
+        return tuple(next(lines, [])[len(ROW_COLUMNS) :])
+
+
+def named_rows(dataset: str) -> Iterator[NamedRow]:
+    """Every row as it is known by name, in order. Raises DatasetError where the file is damaged."""
+    with _lines(dataset) as lines:
+        for fields in lines:
+            label = fields[_CLASS] or fields[_LABEL] or None
+            cells = tuple(fields[len(ROW_COLUMNS) :])
+            yield NamedRow(fields[_PATH], label, fields[_SPLIT], cells)
 
 
 def paths_of(dataset: str, start: int, stop: int) -> Iterator[str]:

@@ -19,12 +19,14 @@ from imgmem.core.read.selection import has_folds
 from imgmem.core.rows.background import background_note, background_share
 from imgmem.core.rows.duplicates import in_force, load_facts, near_notes
 from imgmem.core.rows.facts import Facts
+from imgmem.core.rows.leak_hints import leak_hints
+from imgmem.core.rows.origins import further_columns, named_rows
 from imgmem.core.specs import ALL, FOLD, NOT, TRAIN, RunSpec, StatsSpec, Thresholds
 from imgmem.core.stats.findings import Figures, Finding, find
 from imgmem.core.stats.scan import ScanResult, histogram_step, plan_scan, scan, split_parts
 from imgmem.core.stats.targets import LabelSets, NumberTarget, label_sets, number_targets
 from imgmem.core.storage.labels import class_counts
-from imgmem.core.storage.record import Normalization
+from imgmem.core.storage.record import Normalization, Record
 from imgmem.core.storage.verify import require_whole
 from imgmem.core.text import array_text, counts_text, summary
 
@@ -168,6 +170,7 @@ def describe(
             *background_note(background),
             *near_notes(spec.thresholds, limits),
             *_fold_notes(dataset),
+            *_leak_notes(dataset),
             *_threshold_notes(found, len(facts)),
             *_transparency_note(found, dataset.record.build),
         ],
@@ -193,6 +196,24 @@ def _fold_notes(dataset: Dataset) -> Iterator[str]:
     if dataset.split is None and has_folds(dataset.record):
         choice = option("split", f"{NOT}{FOLD}1")
         yield Message(f"{choice} shows the mean and std of the training rows of the first fold")
+
+
+def _leak_notes(dataset: Dataset) -> Iterator[str]:
+    """Of splits that were drawn without groups, where names look like groups."""
+    drawn = _drawn_splits(dataset.record)
+    if dataset.split is None and drawn and dataset.record.group_column is None:
+        rows = (row for row in named_rows(dataset.path) if row.split in drawn)
+        yield from leak_hints(rows, further_columns(dataset.path))
+
+
+def _drawn_splits(record: Record) -> set[str]:
+    """The splits that `build` drew, which an author's own are not."""
+    options = record.build.get("options", {})
+    wanted, folds = options.get("splits"), options.get("folds")
+    if not wanted and not folds:
+        return set()
+    named = {TRAIN, *wanted} if isinstance(wanted, dict) else {TRAIN}
+    return {name for name in record.splits if name in named or (folds and name.startswith(FOLD))}
 
 
 def _transparency_note(findings: list[Finding], build: dict[str, Any]) -> Iterator[str]:

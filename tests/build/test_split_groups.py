@@ -214,6 +214,12 @@ def test_splits_that_are_drawn_again_have_the_shares_that_were_asked_for(tmp_pat
     assert remedy["options"] == {"auto_split": False, "split": drawn}
 
 
+def test_a_pattern_without_parentheses_is_refused_in_words_that_fit_groups(tmp_path):
+    write(tmp_path / "src/a/x.png", photo(4, 4))
+    with pytest.raises(UsageError, match="'x' has no parentheses\nPut them around the part"):
+        imgmem.build(tmp_path / "src", tmp_path / "out", group="name:x", **SMALL)
+
+
 def test_many_splits_that_lack_classes_are_a_few_notes(tmp_path):
     for number in range(12):
         write(tmp_path / f"src/k{number:02}/x.png", photo(4, 4, seed=number))

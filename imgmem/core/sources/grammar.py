@@ -142,8 +142,8 @@ def pattern(text: str, option: str) -> re.Pattern[str]:
         ) from None
     if not compiled.groups:
         raise UsageError(
-            f"{reference(option)}: {text!r} has no group",
-            hint="Put parentheses around what is the label, as in name:^([a-z]+)_.",
+            f"{reference(option)}: {text!r} has no parentheses",
+            hint="Put them around the part that counts, as in name:^([a-z]+)_.",
             options=(option,),
         )
     return compiled

@@ -113,6 +113,14 @@ def test_two_columns_that_could_be_it_are_a_doubt_that_its_remedies_settle(tmp_p
         assert len(listed(path, **remedy["options"])) == 5
 
 
+@pytest.mark.parametrize("given", ["", "label=labels"])
+def test_a_column_of_lists_of_labels_is_a_doubt(tmp_path, given):
+    path = write(tmp_path / "a.parquet", {"image": nested(), "labels": [[0]] * len(PICTURES)})
+    with pytest.raises(InputError, match=r"the column labels of .* holds lists"):
+        exhausted(path, columns=given)
+    assert len(listed(path, columns=given, labels="none")) == len(PICTURES)
+
+
 def test_several_configurations_in_one_folder_are_a_doubt(tmp_path):
     hugging_face(tmp_path, **{"full/train/0000": [0, 1], "cropped/train/0000": [0, 1]})
     (doubt,), _ = doubted(tmp_path)

@@ -233,6 +233,16 @@ def test_split_next_to_other_sources_are_doubted(tmp_path):
     assert doubts(tmp_path / "a", tmp_path / "b", **doubt.remedies[0].options) == ()
 
 
+def test_sources_named_like_splits_may_hold_a_folder_of_their_split(tmp_path):
+    for split in ("train", "val"):
+        with tarfile.open(tmp_path / f"{split}.tar", "w") as archive:
+            for name in ("cat/1.jpg", "dog/2.jpg"):
+                archive.addfile(tarfile.TarInfo(f"{split}/{name}"))
+    found = placed(tmp_path / "train.tar", tmp_path / "val.tar")
+    assert found["train.tar/train/cat/1.jpg"] == ("cat", "train")
+    assert found["val.tar/val/cat/1.jpg"] == ("cat", "val")
+
+
 def test_a_doubt_about_one_of_them_names_it(tmp_path):
     plant(tmp_path, "a/seg_train/cat/1.jpg", "a/seg_train/dog/1.jpg", "a/seg_test/cat/2.jpg")
     plant(tmp_path, "a/seg_test/dog/2.jpg", "b/cat/1.jpg", "b/dog/2.jpg")

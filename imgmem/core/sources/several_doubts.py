@@ -45,10 +45,13 @@ def several_doubts(sources: Sequence[Given], spec: LabelSpec) -> tuple[Doubt, ..
 
 
 def splits_by_name(sources: Sequence[Given], spec: LabelSpec) -> tuple[str, ...]:
-    """The split of each source, where all are named like one, train among them; else ()."""
+    """The split of each source, where all are named like one, train among them, and none holds
+    another; else ()."""
     named = [split_meant(source.name.partition(".")[0]) for source in sources]
     splits = tuple(split for split in named if split)
-    alone = all(source.splits == {None} for source in sources)
+    alone = all(
+        source.splits <= {None, split} for source, split in zip(sources, named, strict=True)
+    )
     if len(splits) < len(sources) or TRAIN not in splits or len(set(splits)) < 2 or not alone:
         return ()
     return splits if spec.auto_split and spec.split_from is None else ()
@@ -109,7 +112,7 @@ def _partly_split(sources: Sequence[Given], spec: LabelSpec) -> Doubt | None:
     """Sources that are split next to others that are not."""
     divided = [source.path for source in sources if source.splits - {None}]
     rest = [source.path for source in sources if None in source.splits]
-    if not divided or not rest:
+    if not divided or not rest or splits_by_name(sources, spec):
         return None
     evidence = f"{listed(divided)} {_have(divided)} splits, and {listed(rest)} {_have(rest)} none"
     merged = Remedy({"auto_split": False}, "all images without these splits")

@@ -74,6 +74,8 @@ def find_image_columns(
     label = roles.get("label")
     if label is None and labels:
         label = _only(path, "label", _label_columns(schema, {image, *roles.values()}), roles)
+    if labels:
+        _require_no_lists(path, schema, label)
     taken = {image, label, roles.get("split")}
     extra = tuple(n for n in _plain(schema) if n not in taken and n.lower() not in ROW_COLUMNS)
     if "group" in roles and roles["group"] not in extra:
@@ -127,6 +129,20 @@ def _label_columns(schema: Any, taken: set[str]) -> list[str]:
     names = [name for name in _plain(schema) if name not in taken]
     described = [name for name in names if _kind(features, name) == "ClassLabel"]
     return described or [name for name in names if known.folded(name) in known.LABEL_NAMES]
+
+
+def _require_no_lists(path: str, schema: Any, label: str | None) -> None:
+    """A doubt where each cell of the label holds several, or of what is called so where there is
+    no other."""
+    from pyarrow import types
+
+    for column in schema:
+        name = column.name
+        is_label = name == label if label else known.folded(name) in known.LABEL_NAMES
+        if is_label and (types.is_list(column.type) or types.is_large_list(column.type)):
+            evidence = f"the column {name} of {path} holds lists, which are not read as labels"
+            remedy = Remedy({"labels": "none"}, "the images have no labels")
+            require_certain([Doubt("label-lists", evidence, (remedy,))])
 
 
 def _class_names(schema: Any, label: str | None) -> tuple[str, ...]:

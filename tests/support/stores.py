@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 BUCKET = "photos"
 SECRET = "do-not-show-this-key"
-_BINARY = {"Content-Type": "application/octet-stream"}
+_HEADERS = {"Content-Type": "application/octet-stream", "x-amz-acl": "public-read"}
 _DROPPED = {"content-length", "connection", "date", "server", "transfer-encoding"}
 
 
@@ -48,7 +48,7 @@ def put(port, key, data=b""):
     quoted = urllib.request.quote(f"/{BUCKET}/{key}" if key else f"/{BUCKET}")
     url = f"http://127.0.0.1:{port}{quoted}"
     urllib.request.urlopen(
-        urllib.request.Request(url, data=data, headers=_BINARY, method="PUT")
+        urllib.request.Request(url, data=data, headers=_HEADERS, method="PUT")
     ).close()
 
 

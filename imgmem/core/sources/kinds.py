@@ -52,7 +52,7 @@ def open_one(path: str, how: Opening) -> Source:
     """The source at one path, by what is there."""
     spec = how.spec
     if is_address(path):
-        return open_remote(path, spec)
+        return open_remote(path, spec, spool=how.spool)
     mode, lowered = _mode(path), path.lower()
     if stat.S_ISDIR(mode):
         return _open_folder(path, how)

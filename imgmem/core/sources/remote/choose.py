@@ -3,6 +3,7 @@
 from imgmem.core.errors import UsageError
 from imgmem.core.messages import option
 from imgmem.core.sources.base import Source
+from imgmem.core.sources.remote.archive import StoredArchive
 from imgmem.core.sources.remote.source import StoreSource
 from imgmem.core.sources.spool import OPENERS
 from imgmem.core.sources.tables.reader import is_table
@@ -11,13 +12,13 @@ from imgmem.core.specs import LabelSpec
 ARCHIVES = (".tar", ".zip", *OPENERS)
 
 
-def open_remote(address: str, spec: LabelSpec) -> Source:
-    """The source at an address. Raises UsageError for what is never read there."""
+def open_remote(address: str, spec: LabelSpec, *, spool: str | None) -> Source:
+    """The source at an address. Raises UsageError for what is never read there.
+
+    spool: the directory that an archive is downloaded to (None: where scratch data goes).
+    """
     if address.lower().endswith(ARCHIVES):
-        raise UsageError(
-            f"{address} is an archive, which is not read from a store",
-            hint="Copy it to a local disk, and give that path.",
-        )
+        return StoredArchive(address, spec, spool=spool)
     if is_table(address):
         raise UsageError(
             f"{address} is a list of images, where SOURCE is the prefix that they are under",

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 from imgmem.core.errors import ImgmemError, InputError, RejectedImage, ResourceError, UsageError
 from imgmem.core.sources.files import UNREADABLE
@@ -29,6 +30,8 @@ RETRY: dict[str, Any] = {
     },
 }
 """Pauses are random, up to `base` times the one before: most often half a minute in all."""
+CHUNK = 2**18
+"""Bytes of a large object that are passed on at once; a break loses what is not a whole one."""
 LIST_AGAIN = 5
 """How often a page that breaks off is requested again, which obstore does not do."""
 _CLIENT = {"timeout": "1h", "read_timeout": "30s", "connect_timeout": "10s"}
@@ -59,6 +62,7 @@ class StorePlace(NamedTuple):
                 "az:// likewise, or https:// for one archive",
                 hint="Copy it to a local disk, or mount it, and give that path.",
             )
+        key = unquote(key) if scheme.lower().startswith("http") else key
         return cls(f"{scheme.lower()}://{bucket}", key.strip("/"))
 
 
@@ -149,13 +153,33 @@ class Store:
         except self._errors() as error:
             raise self._failed(key, error) from None
 
+    def begin(self, key: str, etag: str, *, start: int = 0) -> tuple[StoredObject, Iterator[bytes]]:
+        """What the store says of an object now, and its bytes from `start` on, which follow.
+
+        etag: as listed, or "". Raises as `read`; the bytes do so too.
+        """
+        options: dict[str, Any] = {"if_match": etag} if etag else {}
+        if start:
+            options["range"] = {"offset": start}
+        try:
+            answer = self._obstore.get(self._store, key, options=options)
+            return _stored(answer.meta), self._rest(key, answer.stream(min_chunk_size=CHUNK))
+        except self._errors() as error:
+            raise self._failed(key, error) from None
+
+    def _rest(self, key: str, stream: Any) -> Iterator[bytes]:
+        try:
+            yield from map(bytes, stream)
+        except self._errors() as error:
+            raise self._failed(key, error) from None
+
     def _errors(self) -> tuple[type[Exception], ...]:
         return (self._obstore.exceptions.BaseError, OSError, ValueError)
 
     def _failed(self, key: str, error: Exception) -> ImgmemError:
         """The error for a request that failed, for an object that should be there."""
         address = f"{self._root}/{key}"
-        if isinstance(error, self._obstore.exceptions.PreconditionError):
+        if isinstance(error, FileNotFoundError | self._obstore.exceptions.PreconditionError):
             return InputError(
                 f"{address} changed since it was listed",
                 hint="Make sure that nothing writes to the source, then start over.",

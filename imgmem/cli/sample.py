@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         "imgmem sample flowers --balanced -n 64 --out sheet.png",
         "imgmem sample flowers --group duplicates --out duplicates.jpg",
         "imgmem sample flowers --query class=cat,split=val --out batch.npz",
+        "imgmem sample flowers --split val -n 100000 --group class --out val/",
         "imgmem sample flowers --rows 17                   where row 17 came from",
     ),
 )
@@ -44,7 +45,7 @@ def command(dataset: str, output: Output, **given: Any) -> None:
 
 
 def _body(sample: "Sample", out: str | None) -> dict[str, Any]:
-    """What JSON shows: where the rows came from, not their values."""
+    """What JSON shows: where the rows came from, not their values; a folder lists that itself."""
     rows = [asdict(origin) for origin in sample.sources]
     groups = [{"title": title, "rows": count} for title, count in sample.groups]
     return {"path": sample.path, "out": out, "groups": groups, "rows": rows}

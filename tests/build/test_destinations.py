@@ -10,7 +10,6 @@ from support.trees import class_folders, snapshot
 
 import imgmem
 from imgmem.core.errors import DatasetError, UsageError
-from imgmem.core.sample.exports import save
 from imgmem.core.specs import BuildSpec, ImageSpec
 from imgmem.core.stats.report import check_report
 from imgmem.core.storage import durable
@@ -142,7 +141,7 @@ def test_what_lies_in_a_working_directory_is_never_removed(tmp_path, source):
 WRITERS = {
     "build": build,
     "normalize": lambda _, out: imgmem.normalize("data", to=out),
-    "sample": lambda _, out: save(imgmem.sample("data", count=2), out),
+    "sample": lambda _, out: imgmem.sample("data", count=2, out=out),
     "report": lambda _, out: check_report(out, "data"),
 }
 
@@ -150,8 +149,8 @@ WRITERS = {
 def test_a_sample_fills_an_existing_folder(tmp_path, source):
     build(source, tmp_path / "data")
     (tmp_path / "out" / "lost+found").mkdir(parents=True)
-    save(imgmem.sample(tmp_path / "data", count=2), f"{tmp_path / 'out'}/")
-    assert len(os.listdir(tmp_path / "out")) == 4
+    imgmem.sample(tmp_path / "data", count=2, out=f"{tmp_path / 'out'}/")
+    assert len(os.listdir(tmp_path / "out")) == 5
     assert not (tmp_path / "out" / ".sample.new").exists()
 
 
@@ -217,7 +216,6 @@ def test_normalize_fills_an_existing_folder(tmp_path, source):
 MOUNTS = """
 import os, sys
 import imgmem
-from imgmem.core.sample.exports import save
 from imgmem.core.specs import BuildSpec, ImageSpec
 base, source = sys.argv[1:3]
 os.chdir(base)

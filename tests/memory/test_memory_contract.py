@@ -63,12 +63,12 @@ def test_the_memory_of_estimate_does_not_grow_with_the_rows(tmp_path, tiny, rows
     assert_flat(peaks, rows)
 
 
-def dataset(path, count):
-    """Noise of 24×24 in two splits: no two rows alike."""
+def dataset(path, count, side=24):
+    """Noise in two splits: no two rows alike."""
     noise = np.random.default_rng(count)
     return write_dataset(
         path,
-        noise.integers(0, 256, (count, 24, 24, 3), np.uint8),
+        noise.integers(0, 256, (count, side, side, 3), np.uint8),
         noise.integers(0, 5, count),
         splits={"train": (0, count // 2), "val": (count // 2, count)},
     )
@@ -85,6 +85,17 @@ def test_the_memory_of_a_dataset_s_commands_does_not_grow_with_the_rows(tmp_path
         assert done.code == 0, done.stderr
         peaks[count] = done.peak
     assert_flat(peaks, counts)
+
+
+def test_the_memory_of_a_sample_in_a_folder_does_not_grow_with_the_rows(tmp_path):
+    rows = (200, 2000)
+    peaks = {}
+    for count in rows:
+        data, out = dataset(tmp_path / str(count), count, side=96), f"{tmp_path}/out{count}/"
+        done = watch("sample", data, "-n", count, "--group", "class", "--out", out)
+        assert done.code == 0, done.stderr
+        peaks[count] = done.peak
+    assert_flat(peaks, rows)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from support.datasets import write_dataset
 from support.images import photo
 
 from imgmem.core.errors import ResourceError, UsageError
-from imgmem.core.sample.exports import check_out, save
+from imgmem.core.sample.exports import check_out
 from imgmem.core.sample.operation import sample
 from imgmem.core.specs import SampleSpec
 from imgmem.core.storage import durable
@@ -27,7 +27,7 @@ def dataset(images, tmp_path_factory):
 
 
 def saved(dataset, out, **options):
-    save(sample(dataset, spec=SampleSpec(**options)), str(out))
+    sample(dataset, spec=SampleSpec(**options), out=str(out))
     return out
 
 
@@ -64,16 +64,17 @@ def test_a_folder_holds_pictures_and_says_where_they_came_from(dataset, tmp_path
     saved(dataset, f"{tmp_path}/{name}", rows=(7, 0))
     folder = tmp_path / name
     assert {p.name for p in folder.iterdir()} == {
-        "row-00000007.png",
-        "row-00000000.png",
+        "7.png",
+        "0.png",
+        "labels.csv",
         "rows.csv",
     }
-    picture = cv2.imread(str(folder / "row-00000007.png"))
+    picture = cv2.imread(str(folder / "7.png"))
     assert np.array_equal(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), images[7])
     lines = list(csv.DictReader((folder / "rows.csv").read_text().splitlines()))
     assert [(line["file"], line["row"], line["path"]) for line in lines] == [
-        ("row-00000007.png", "7", "7.png"),
-        ("row-00000000.png", "0", "0.png"),
+        ("0.png", "0", "0.png"),
+        ("7.png", "7", "7.png"),
     ]
 
 
@@ -87,7 +88,7 @@ def test_an_empty_folder_may_be_filled_and_another_may_not(dataset, tmp_path):
 def test_gray_rows_are_written_gray(tmp_path, images):
     path = write_dataset(tmp_path / "set", images[..., :1])
     saved(path, tmp_path / "folder", rows=(3,))
-    picture = cv2.imread(str(tmp_path / "folder/row-00000003.png"), cv2.IMREAD_UNCHANGED)
+    picture = cv2.imread(str(tmp_path / "folder/3.png"), cv2.IMREAD_UNCHANGED)
     assert np.array_equal(picture, images[3, ..., 0])
     assert cv2.imread(str(saved(path, tmp_path / "sheet.png"))) is not None
 
@@ -145,8 +146,8 @@ def test_a_sample_is_written_into_an_empty_folder_that_exists(dataset, tmp_path,
         (folder / ".sample.new").mkdir()
         (folder / ".sample.new/row-9.png").write_bytes(b"old")
     inode = folder.stat().st_ino
-    save(sample(dataset, spec=SampleSpec(count=3)), str(out if kind == "link" else folder))
+    saved(dataset, out if kind == "link" else folder, count=3)
     names = {path.name for path in folder.iterdir()} - {"lost+found"}
-    assert len(names) == 4 and "rows.csv" in names
+    assert len(names) == 5 and "rows.csv" in names
     assert folder.stat().st_ino == inode
     assert out.is_symlink()

@@ -53,19 +53,26 @@ def sources_of(dataset: str, rows: Iterable[int]) -> dict[int, RowOrigin]:
     Reads no further than the last of them, and holds no other line. Raises DatasetError
     where the file is damaged or too short.
     """
-    wanted = set(rows)
-    found = {}
+    return {origin.row: origin for origin in origins_of(dataset, sorted(set(rows)))}
+
+
+def origins_of(dataset: str, rows: Iterable[int]) -> Iterator[RowOrigin]:
+    """The origins of the given rows, ascending and each once, one after the other.
+
+    Reads no further than the last of them. Raises DatasetError where the file is damaged or too
+    short.
+    """
+    wanted = iter(rows)
+    row = next(wanted, None)
     with _lines(dataset) as lines:
-        for number, fields in enumerate(lines) if wanted else ():
-            if number in wanted:
-                found[number] = _source(fields, number)
-                if len(found) == len(wanted):
-                    break
-    if missing := wanted - set(found):
-        raise store.damaged(
-            os.path.join(dataset, store.ROWS), f"it has no line for row {min(missing)}"
-        )
-    return found
+        for number, fields in enumerate(lines):
+            if row is None:
+                return
+            if number == row:
+                yield _source(fields, number)
+                row = next(wanted, None)
+    if row is not None:
+        raise store.damaged(os.path.join(dataset, store.ROWS), f"it has no line for row {row}")
 
 
 def all_origins(dataset: str) -> Iterator[RowOrigin]:

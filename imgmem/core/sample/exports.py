@@ -1,14 +1,10 @@
-"""A sample as a file: contact sheet, batch, or folder of images; complete or not there."""
+"""A sample as a file: contact sheet or batch; complete or not there."""
 
-import csv
 import io
 import os
-import shutil
 from collections.abc import Callable
-from dataclasses import astuple, fields
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,35 +12,33 @@ from imgmem.core.errors import ResourceError, UsageError
 from imgmem.core.machine import process
 from imgmem.core.paths import is_inside, local_path, require_folder_of
 from imgmem.core.rows.origins import RowOrigin
+from imgmem.core.sample.encode import encode
+from imgmem.core.sample.folder import INSIDE
 from imgmem.core.sample.sheet import Section, Tile, draw, sheet_bytes
 from imgmem.core.sample.take import Sample
-from imgmem.core.storage import durable, store
+from imgmem.core.storage import durable
 from imgmem.core.storage.destination import entries
 
 MAX_SHEET_BYTES = 2**30
 """A sheet that takes more memory than this shows more than anybody looks at."""
-JPEG_QUALITY = 92
-_INSIDE = ".sample.new"
-"""Where a folder that exists is filled, until it is complete."""
 
 
 def check_out(out: str, dataset: str) -> None:
-    """UsageError unless `save` can write a sample of the dataset to `out`."""
+    """UsageError unless a sample of the dataset can be written to `out`."""
     local_path(out)
     require_folder_of(out)
     if is_inside(out, dataset):
         raise UsageError(
             f"{out} is inside the dataset", hint="Write the sample somewhere else.", path=out
         )
-    if _extension(out) not in _WRITERS:
+    if not is_folder(out) and _extension(out) not in _WRITERS:
         raise UsageError(
             f"a sample cannot be written to {out}",
-            hint=f"End the name in {', '.join(filter(None, _WRITERS))}, or in / for a folder.",
+            hint=f"End the name in {', '.join(_WRITERS)}, or in / for a folder.",
         )
-    is_folder = _writer(out) is _folder
-    if os.path.isdir(out) and (not is_folder or set(entries(out)) - {_INSIDE}):
+    if os.path.isdir(out) and (not is_folder(out) or set(entries(out)) - {INSIDE}):
         raise UsageError(
-            f"{out} is a folder{' that is not empty' if is_folder else ''}",
+            f"{out} is a folder{' that is not empty' if is_folder(out) else ''}",
             hint="Choose another name, or empty it first.",
             path=out,
         )
@@ -54,43 +48,34 @@ def check_out(out: str, dataset: str) -> None:
 def save(sample: Sample, out: str) -> None:
     """Write a sample in the format that the extension of `out` selects.
 
-    Existing files are overwritten; a folder must be empty.
+    Existing files are overwritten.
 
     Args:
         sample: The rows.
         out: .png or .jpg for a contact sheet; .npz for a batch with images, labels and rows;
-            .npy for the images alone; no extension, or a "/", for a folder of images.
+            .npy for the images alone.
 
     Raises:
-        UsageError: Another extension, a folder that is not empty, or a sample without rows.
+        UsageError: Another extension, or a sample without rows.
         ResourceError: It cannot be written.
     """
     check_out(out, sample.path)
     if not len(sample.rows):
         raise UsageError("the sample has no rows that could be written", hint="Ask for others.")
-    target = out.rstrip("/")
     try:
-        _writer(out)(sample, target)
+        _WRITERS[_extension(out)](sample, out)
     except BaseException:
-        _discard(target + durable.NEW)
-        _discard(os.path.join(target, _INSIDE))
+        durable.unlink(out + durable.NEW)
         raise
-
-
-def _discard(path: str) -> None:
-    """Remove an unfinished file or folder, if there is one."""
-    if os.path.isdir(path):
-        shutil.rmtree(path)
-    elif os.path.lexists(path):
-        durable.unlink(path)
 
 
 def _extension(out: str) -> str:
     return "" if out.endswith("/") else os.path.splitext(out)[1].lower()
 
 
-def _writer(out: str) -> Callable[[Sample, str], None]:
-    return _WRITERS[_extension(out)]
+def is_folder(out: str) -> bool:
+    """Whether a name asks for a folder of images: by no extension, or a "/" at its end."""
+    return not _extension(out)
 
 
 def caption(source: RowOrigin) -> tuple[str, ...]:
@@ -126,13 +111,6 @@ def _sheet(sample: Sample, out: str) -> None:
     durable.write_file(out, encode(contact_sheet(sample), _extension(out)))
 
 
-def encode(image: NDArray[np.uint8], extension: str) -> bytes:
-    """An RGB or gray image as the bytes of a PNG or JPEG file."""
-    order = cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if image.shape[-1] == 3 else image
-    options = [] if extension == ".png" else [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-    return cv2.imencode(extension, order, options)[1].tobytes()
-
-
 def _batch(sample: Sample, out: str) -> None:
     arrays: dict[str, Any] = {"images": sample.images, "rows": sample.rows}
     if sample.labels is not None:
@@ -148,33 +126,10 @@ def _images(sample: Sample, out: str) -> None:
     durable.write_file(out, file.getvalue())
 
 
-def _folder(sample: Sample, out: str) -> None:
-    """PNG files named by row (a class's name is data, never a path), and a list of them."""
-    is_there = os.path.isdir(out)  # a mount point, perhaps: it stays
-    temporary = os.path.join(out, _INSIDE) if is_there else out + durable.NEW
-    _discard(temporary)
-    durable.mkdir(temporary)
-    names = [f"row-{row:08d}.png" for row in sample.rows.tolist()]
-    for name, image in zip(names, sample.pixels, strict=True):
-        durable.write_file(os.path.join(temporary, name), encode(image, ".png"))
-    lines = io.StringIO()
-    table = csv.writer(lines, lineterminator="\n")
-    table.writerow(["file", *(field.name for field in fields(RowOrigin))])
-    table.writerows((name, *astuple(s)) for name, s in zip(names, sample.sources, strict=True))
-    durable.write_file(os.path.join(temporary, store.ROWS), lines.getvalue().encode())
-    if is_there:
-        for name in (*names, store.ROWS):
-            durable.rename(os.path.join(temporary, name), os.path.join(out, name))
-        durable.rmdir(temporary)
-    else:
-        durable.rename(temporary, out)
-
-
-_WRITERS = {
+_WRITERS: dict[str, Callable[[Sample, str], None]] = {
     ".png": _sheet,
     ".jpg": _sheet,
     ".jpeg": _sheet,
     ".npz": _batch,
     ".npy": _images,
-    "": _folder,
 }

@@ -6,8 +6,8 @@ from typing import Unpack
 from imgmem.core.machine import process
 from imgmem.core.options.option import applied
 from imgmem.core.options.tables import SampleOptions
-from imgmem.core.sample.exports import check_out, save
-from imgmem.core.sample.take import Sample, take
+from imgmem.core.sample.exports import check_out, is_folder, save
+from imgmem.core.sample.take import Sample, take, take_out
 from imgmem.core.specs import SampleSpec
 
 
@@ -27,7 +27,8 @@ def sample(
             `balanced=True`, `rows=[3, 17]`, `query={"class": "cat"}`, `out="sheet.png"`.
 
     Returns:
-        The rows with their images, labels and origins. Nothing is written where there are none.
+        The rows with their images, labels and origins; for a folder, which may hold more than
+        fits into memory, the rows alone. Nothing is written where there are none.
 
     Raises:
         UsageError: Options are unknown, or contradict each other or the dataset.
@@ -38,6 +39,8 @@ def sample(
     (spec,) = applied(SampleOptions, options, spec)
     if spec.out is not None:
         check_out(spec.out, os.fspath(path))
+        if is_folder(spec.out):
+            return take_out(path, spec, spec.out.rstrip("/"))
     taken = take(path, spec)
     if spec.out is not None and len(taken.rows):
         save(taken, spec.out)

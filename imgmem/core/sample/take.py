@@ -1,6 +1,7 @@
 """A few rows of a dataset, to look at or to work with."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,14 +10,17 @@ from numpy.typing import NDArray
 
 from imgmem.core import forecast
 from imgmem.core.arrays import Labels
-from imgmem.core.errors import ResourceError
+from imgmem.core.errors import ResourceError, UsageError
 from imgmem.core.levels.to_uint8 import to_uint8
 from imgmem.core.machine import memory
+from imgmem.core.messages import option
 from imgmem.core.read.dataset import Dataset, reader_for
 from imgmem.core.read.dataset import open as open_dataset
 from imgmem.core.rows.origins import RowOrigin, sources_of
-from imgmem.core.sample.selection import check_spec, choose
+from imgmem.core.sample.folder import LABELS, write_folder
+from imgmem.core.sample.selection import Group, check_spec, choose
 from imgmem.core.specs import SampleSpec
+from imgmem.core.storage.targets import MULTILABEL
 from imgmem.core.text import array_text, summary
 from imgmem.core.units import format_bytes
 
@@ -26,7 +30,8 @@ class Sample:
     """Some rows of a dataset, in the order to show them.
 
     rows: (n,) their numbers in the dataset. groups: title and number of rows that belong
-    together, from the first on. sources: where each came from.
+    together, from the first on. sources: where each came from; images and pixels: what they
+    show. Where rows were written to a folder, these three are empty: they are there.
     images: (n, H, W, C) as `imgmem.open` gives them. pixels: (n, H, W, C) uint8, de-normalized;
     the same array as images where they are the same. labels: as `imgmem.open` has them, or
     None.
@@ -53,7 +58,7 @@ def take(path: str | os.PathLike[str], spec: SampleSpec) -> Sample:
     check_spec(spec)
     with open_dataset(path, spec.split) as part, open_dataset(path) as dataset:
         chosen = choose(part, spec)
-        rows = np.concatenate([np.empty(0, np.int64), *(group.rows for group in chosen)])
+        rows = _rows_of(chosen)
         _require_room(dataset, len(rows))
         stored = reader_for(dataset, normalize=False)(rows)
         done = dataset.normalization
@@ -61,12 +66,47 @@ def take(path: str | os.PathLike[str], spec: SampleSpec) -> Sample:
         return Sample(
             path=dataset.path,
             rows=rows,
-            groups=tuple((group.title, len(group.rows)) for group in chosen),
+            groups=_counts(chosen),
             sources=tuple(sources[row] for row in rows.tolist()),
             images=reader_for(dataset)(rows) if done and done.on_read else stored,
             pixels=to_uint8(stored, dataset.record),
             labels=None if dataset.labels is None else dataset.labels[rows],
         )
+
+
+def take_out(path: str | os.PathLike[str], spec: SampleSpec, folder: str) -> Sample:
+    """Write rows of the dataset at `path` into a folder, never all their images in memory."""
+    check_spec(spec)
+    with open_dataset(path, spec.split) as part, open_dataset(path) as dataset:
+        by_class = spec.group == "class"
+        if by_class and dataset.target == MULTILABEL:
+            raise UsageError(
+                "rows with several labels have no folder of one class",
+                hint=f"Leave out {option('group', 'class')}: {LABELS} holds the labels then.",
+            )
+        chosen = choose(part, spec)
+        rows = _rows_of(chosen)
+        if len(rows):
+            classes = [group.title for group in chosen] if by_class else []
+            write_folder(dataset, np.unique(rows), folder, classes=classes)
+        none = reader_for(dataset)(rows[:0])
+        return Sample(
+            path=dataset.path,
+            rows=rows,
+            groups=_counts(chosen),
+            sources=(),
+            images=none,
+            pixels=np.empty(none.shape, np.uint8),
+            labels=None if dataset.labels is None else dataset.labels[rows],
+        )
+
+
+def _rows_of(chosen: Sequence[Group]) -> NDArray[np.int64]:
+    return np.concatenate([np.empty(0, np.int64), *(group.rows for group in chosen)])
+
+
+def _counts(chosen: Sequence[Group]) -> tuple[tuple[str, int], ...]:
+    return tuple((group.title, len(group.rows)) for group in chosen)
 
 
 def _require_room(dataset: Dataset, count: int) -> None:

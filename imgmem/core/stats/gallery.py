@@ -12,7 +12,7 @@ from imgmem.core.levels.to_uint8 import to_uint8
 from imgmem.core.machine.pipeline import in_order
 from imgmem.core.progress import Progress, ProgressCallback, no_progress
 from imgmem.core.read.dataset import Dataset, reader_for, row_set
-from imgmem.core.sample.exports import encode
+from imgmem.core.sample.encode import encode
 from imgmem.core.stats.scan import WINDOW_BYTES, WindowReader
 from imgmem.core.storage.labels import class_counts, row_classes
 

@@ -2,6 +2,7 @@
 
 import csv
 import shutil
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -76,6 +77,20 @@ def test_files_of_equal_bytes_stay_together(tmp_path):
         names = [f"a/{number:02}.png"] + [f"a/{number:02}_{copy}.png" for copy in range(3)]
         assert len({splits[name] for name in names}) == 1
     assert sorted(splits.values()) == ["train"] * 20 + ["val"] * 20
+
+
+def test_shares_are_of_images_where_some_have_copies(tmp_path):
+    """Neither are the shares missed, nor do copies all go to one split."""
+    source = class_folders(tmp_path / "src", {"a": 200, "b": 40}, size=(4, 4))
+    for name in sorted((source / "a").iterdir())[:100]:
+        for copy in range(2):
+            shutil.copy(name, name.with_stem(f"{name.stem}_{copy}"))
+    imgmem.build(source, tmp_path / "out", size=4, split="val=0.2")
+    val = [path for path, split in split_of(tmp_path / "out").items() if split == "val"]
+    of_a = [path for path in val if path.startswith("a/")]
+    assert abs(len(of_a) - 80) <= 1
+    assert len(val) - len(of_a) == 8
+    assert 15 <= sum("_" in path for path in of_a) <= 65  # 40 of the 200 copies, if by chance
 
 
 def test_another_seed_gives_another_split(tmp_path):
@@ -175,7 +190,8 @@ def steps_of_assigning(classes, images=4000):
         steps += 1
 
     database.set_progress_handler(count, 1000)
-    assign_splits(database, None, plan_splits((("val", 0.2),), set()), Strata(), grouped=False)
+    source = SimpleNamespace(address=None)  # no two files have one size: none is read
+    assign_splits(database, source, plan_splits((("val", 0.2),), set()), Strata(), grouped=False)
     return steps
 
 

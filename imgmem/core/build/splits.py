@@ -1,13 +1,14 @@
 """Stratified splits: which sources go to train, val and test.
 
-Exact to one unit per class, the same on every machine (units are taken in the order of
-sha256(seed, path)), and never parting files of identical bytes, nor of one group.
+Exact to one image per class where no files are the same, and the same on every machine: units are
+taken in the order of sha256(seed, path). Files of identical bytes, or of one group, are never parted.
 """
 
 import os
 import sqlite3
+from bisect import bisect_right
 from collections.abc import Iterator
-from itertools import groupby
+from itertools import accumulate, groupby
 from typing import Any
 
 from imgmem.core.build.allocate import place
@@ -62,14 +63,17 @@ def _divide_strata(database: sqlite3.Connection, plan: Division, strata: Strata)
 
 def _list_units(database: sqlite3.Connection, split: str | None, stratum: str) -> None:
     """Make the table `units`, one stratum after the other in random order: `row` of a source that
-    is alone, or `unit` of several that are the same. stratum: the column of `files`."""
+    is alone, or `unit` of several that are the same, and how many `images` it has. A unit has the
+    stratum and the rank of its smallest name: the lowest rank of many would come early, and so go
+    to the first splits. stratum: the column of `files`."""
     database.execute(
         f"""
         CREATE TEMP TABLE units AS
-        SELECT rowid AS row, NULL AS unit, {stratum} AS stratum, rank FROM files
+        SELECT rowid AS row, NULL AS unit, {stratum} AS stratum, rank, 1 AS images FROM files
         WHERE split IS :split AND unit IS NULL
-        UNION ALL SELECT NULL, unit, MIN({stratum}), MIN(rank) FROM files
-        WHERE split IS :split AND unit NOT NULL GROUP BY unit
+        UNION ALL SELECT NULL, unit, stratum, rank, images FROM (
+            SELECT unit, MIN(name), {stratum} AS stratum, rank, COUNT(*) AS images FROM files
+            WHERE split IS :split AND unit NOT NULL GROUP BY unit)
         ORDER BY stratum, rank""",
         {"split": split},
     )
@@ -78,18 +82,20 @@ def _list_units(database: sqlite3.Connection, split: str | None, stratum: str) -
 def _divided(
     database: sqlite3.Connection, column: str, fractions: Fractions, strata: Strata
 ) -> Iterator[tuple[str, Any]]:
-    """(split, value of `column`) of every unit that has one."""
+    """(split, value of `column`) of every unit that has one: the split that its middle is in,
+    where the images of a stratum stand in a line that the shares divide."""
     counts = database.execute(
-        "SELECT stratum, COUNT(*) FROM units GROUP BY stratum ORDER BY stratum"
+        "SELECT stratum, SUM(images) FROM units GROUP BY stratum ORDER BY stratum"
     ).fetchall()
     shares = strata.shares(counts, [fraction for _, fraction in fractions])
-    rows = database.execute(f"SELECT stratum, {column} FROM units ORDER BY rowid")
+    rows = database.execute(f"SELECT stratum, {column}, images FROM units ORDER BY rowid")
     for (_, units), share in zip(groupby(rows, key=lambda row: row[0]), shares, strict=True):
-        named = zip(fractions, share, strict=True)
-        splits = (name for (name, _), units_of_it in named for _ in range(units_of_it))
-        for split, (_, value) in zip(splits, units, strict=True):
+        ends = list(accumulate(share))
+        start = 0
+        for _, value, images in units:
             if value is not None:
-                yield split, value
+                yield fractions[bisect_right(ends, start + images / 2)][0], value
+            start += images
 
 
 def _divide_groups(database: sqlite3.Connection, plan: Division, strata: Strata) -> None:

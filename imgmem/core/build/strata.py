@@ -50,7 +50,7 @@ class Strata:
     def shares(
         self, counts: Sequence[tuple[bytes | None, int]], fractions: Sequence[float]
     ) -> Iterator[Sequence[int]]:
-        """How many units of each value go to each split. counts: (value, units), in order."""
+        """How many images of each value go to each split. counts: (value, images), in order."""
         if self.several:
             numbers: dict[Any, int] = {}
             sets = (

@@ -1,7 +1,8 @@
 """Stratified splits: which sources go to train, val and test.
 
 Exact to one image per class where no files are the same, and the same on every machine: units are
-taken in the order of sha256(seed, path). Files of identical bytes, or of one group, are never parted.
+taken in the order of sha256(seed, path). Files of identical bytes, or of one group, are never
+parted.
 """
 
 import os

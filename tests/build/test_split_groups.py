@@ -300,3 +300,15 @@ def test_a_dry_run_reports_the_shares_that_groups_leave(tmp_path):
     shown = imgmem.preview_build(source, tmp_path / "out", spec=spec)
     assert any("(group) is parted" in note for note in shown.notes)
     assert not (tmp_path / "out").exists()
+
+
+def test_an_image_with_two_groups_is_refused_with_its_line(tmp_path):
+    for name in "xyz":
+        write(tmp_path / "src" / f"{name}.png", photo(4, 4, ord(name)))
+    table = tmp_path / "t.csv"
+    table.write_text("path,label,who\nx.png,a,g1\ny.png,a,g1\nz.png,b,g2\nx.png,b,g2\n")
+    with pytest.raises(InputError, match=r"line 5: the group of x\.png is 'g2' here, and 'g1'"):
+        imgmem.build(
+            tmp_path / "src", tmp_path / "out", labels=table, target="multilabel",
+            columns={"group": "who"}, **SMALL,
+        )  # fmt: skip

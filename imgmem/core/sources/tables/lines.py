@@ -44,6 +44,12 @@ SELECT lines.number, lines.path, lines.label, other.label, lines.split, other.sp
 FROM lines JOIN repeated USING (path) JOIN lines AS other ON other.id = first
 WHERE lines.label IS NOT other.label OR lines.split IS NOT other.split
 ORDER BY lines.number LIMIT 1"""
+_REGROUPED = """
+SELECT lines.number, lines.path,
+    json_extract(lines.extra, :place), json_extract(other.extra, :place)
+FROM lines JOIN repeated USING (path) JOIN lines AS other ON other.id = first
+WHERE json_extract(lines.extra, :place) IS NOT json_extract(other.extra, :place)
+ORDER BY lines.number LIMIT 1"""
 _DROP = """
 DELETE FROM lines WHERE id IN
     (SELECT lines.id FROM lines JOIN repeated USING (path) WHERE lines.id != first)"""
@@ -121,6 +127,21 @@ class Lines:
         different = self._database.execute(_DIFFERENT).fetchone()
         if different is not None:
             raise self._contradicts(*different)
+        if self._columns.group is not None:
+            self._require_one_group(self._columns.extra.index(self._columns.group))
+
+    def _require_one_group(self, place: int) -> None:
+        """An image is of one group. place: of the group in `extra`."""
+        query = {"place": f"$[{place}]"}
+        if (found := self._database.execute(_REGROUPED, query).fetchone()) is not None:
+            number, path, *groups = found
+            raise InputError(
+                f"{self._table.line(number)}: the group of {os.fsdecode(path)} is {groups[0]!r} "
+                f"here, and {groups[1]!r} in an earlier line",
+                hint="Give every image one group, on all of its lines.",
+                path=self._table.path,
+                line=number,
+            )
 
     def _contradicts(
         self, number: int, path: bytes, label: str | None, other: str | None, *splits: str | None

@@ -296,6 +296,17 @@ def test_a_column_of_ids_is_a_hint():
     assert rule_in(hint) == "lesion_id"
 
 
+@pytest.mark.parametrize("name", ["Patient ID", "patient_id", "PatientId", "subject", "video_no"])
+def test_numbers_in_a_column_of_a_groups_name_are_a_hint(name):
+    (hint,) = hints(FILES, (name,), lambda path: (str(int(path[5:12]) // 3),))
+    assert rule_in(hint) == name
+
+
+@pytest.mark.parametrize("name", ["Patient Age", "patient_sex", "width", "users"])
+def test_numbers_in_other_columns_are_none(name):
+    assert hints(FILES, (name,), lambda path: (str(int(path[5:12]) // 3),)) == []
+
+
 @pytest.mark.parametrize(
     "cell",
     [

@@ -35,6 +35,13 @@ _DATE = re.compile(
     r"(?<!\d)(?:19|20)\d\d[-_. ]?(?:0[1-9]|1[0-2])[-_. ]?(?:0[1-9]|[12]\d|3[01])"
     r"(?:[-_. T]?(?:[01]\d|2[0-3])[-_.h]?[0-5]\d(?P<seconds>[-_.m]?[0-5]\d+)?)?"
 )
+_GROUP_COLUMN = re.compile(
+    "(patient|subject|participant|person|individual|animal|user|family|case|lesion|specimen|slide|"
+    "study|session|visit|video|clip|sequence|track|scene|burst|group)"
+    "[ _.-]*(id|no|nr|num|number|name|key|code)?",
+    re.IGNORECASE,
+)
+"""Names of columns whose cells are ids even where they are plain numbers."""
 
 
 class NamedRow(NamedTuple):
@@ -123,6 +130,7 @@ def leak_hints(rows: Iterable[NamedRow], columns: tuple[str, ...] = ()) -> Itera
     """
     total = 0
     by_column = [_Prefixes() for _ in columns]
+    of_groups = [_GROUP_COLUMN.fullmatch(name) is not None for name in columns]
     by_depth = [_Prefixes() for _ in range(_DEEPEST)]
     for row in rows:
         total += 1
@@ -130,11 +138,14 @@ def leak_hints(rows: Iterable[NamedRow], columns: tuple[str, ...] = ()) -> Itera
         folder = hash(path)
         for depth, text, identity in _candidates(os.path.splitext(name)[0]):
             by_depth[depth].add(text, identity, row, folder)
-        for cells, cell in zip(by_column, row.cells, strict=False):
-            if _is_id(cell):
+        for cells, of_group, cell in zip(by_column, of_groups, row.cells, strict=False):
+            if (of_group and cell) or _is_id(cell):
                 cells.add(cell, cell, row, 0)
     kinds = [
-        *((f"column {name}", name, found) for name, found in zip(columns, by_column, strict=True)),
+        *(
+            (f"cells of {name}", name, found)
+            for name, found in zip(columns, by_column, strict=True)
+        ),
         *(("file names", _rule(depth), found) for depth, found in enumerate(by_depth)),
     ]
     for what, group, prefixes in kinds:

@@ -17,6 +17,7 @@ from imgmem.core.sources.folder import FolderSource
 from imgmem.core.sources.grammar import ListValue, roles
 from imgmem.core.sources.labeling import Doubt
 from imgmem.core.sources.ruled import ruled
+from imgmem.core.sources.tables.addresses import not_there, only_addresses
 from imgmem.core.sources.tables.columns import Given, column_name, find_columns
 from imgmem.core.sources.tables.labels import Labels, no_labels
 from imgmem.core.sources.tables.lines import Facts, Lines
@@ -319,7 +320,10 @@ class ListSource(_Ruled):
         self._top = os.path.dirname(os.path.abspath(path))
         folder = FolderSource(self._top, LabelSpec(labels="none"))
         table = open_tables([path], columns=spec.names)
-        super().__init__(table, folder, spec, labels=labels, auto_split=auto_split)
+        try:
+            super().__init__(table, folder, spec, labels=labels, auto_split=auto_split)
+        except InputError as error:
+            raise only_addresses(table) or error from None
 
     def listing(self, progress: ProgressCallback = no_progress) -> Listing:
         lines, labels = self._read_lines()
@@ -345,12 +349,7 @@ class ListSource(_Ruled):
             if name is not None or (exact and os.path.lexists(os.path.join(self._top, path))):
                 return
         if path:
-            raise InputError(
-                f"no image that {self._table.path} names is in {self._top}, such as {path!r}",
-                hint="Paths are relative to the folder of the list. Or give the folder of the "
-                f"images as the source, and {option('labels', self._table.path)}.",
-                path=self._table.path,
-            )
+            raise not_there(self._table, self._top, path)
 
     def _exists(self, path: str) -> bool:
         whole = os.path.join(self._top, path)

@@ -9,5 +9,5 @@ def install_command(requirement: str) -> str:
     """A shell command that installs into the environment of this interpreter, whatever made it."""
     python = shlex.quote(sys.executable)
     if find_spec("pip") is None:  # as in environments of uv
-        return f"uv pip install --python {python} {shlex.quote(requirement)}"
+        return f"uv pip install -p {python} {shlex.quote(requirement)}"
     return f"{python} -m pip install {shlex.quote(requirement)}"

@@ -92,6 +92,14 @@ def test_a_table_next_to_images_without_labels_is_noted(tmp_path):
     assert not any("not read" in note for note in again.notes)
 
 
+def test_a_table_of_ids_next_to_images_without_labels_is_noted(tmp_path):
+    source = plant(tmp_path / "source", "train/0.jpg", "train/1.jpg", "test/2.jpg", "test/3.jpg")
+    (source / "train.csv").write_text("id,label\n0,x\n1,y\n")
+    (source / "prices.csv").write_text("fruit,price\npear,3\nplum,4\n")
+    notes = imgmem.preview_build(source, tmp_path / "out").notes
+    assert ["train.csv" in note for note in notes if "is not read" in note] == [True]
+
+
 def test_a_remedy_that_fails_is_not_proposed(tmp_path):
     """Of two columns that may be the label one has lines without a label."""
     plant(tmp_path / "images", "a.jpg", "b.jpg", "c.jpg")

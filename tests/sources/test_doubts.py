@@ -64,6 +64,7 @@ DOUBTED = {
     ),
     "labeled": ("unlabeled", files("labeled/cat", "labeled/dog", "unlabeled")),
     "classes-and-unlabeled": ("unlabeled", files("cat", "dog", "unlabelled_images")),
+    "pred": ("unlabeled", files("yes", "no", "pred")),
     "unsup": ("unlabeled", files("train/pos", "train/neg", "train/unsup", "test/pos", "test/neg")),
     "test-without-classes": (
         "annotations",

@@ -63,7 +63,7 @@ def open_and_list(
     if labeling.doubts and not images.spool_bytes:
         doubts = with_tables(working(labeling.doubts, spec, look), sources, spec, look)
         labeling = replace(labeling, doubts=tuple(doubts))
-    notes = (*table_notes(sources, spec, labeling), *_near_notes(sources[0], spec))
+    notes = (*table_notes(sources, spec, labeling, look), *_near_notes(sources[0], spec))
     listing = replace(listing, notes=(*listing.notes, *notes))
     looks = look_groups(sources[0]) if spec.group == NEAR_DUPLICATES else {}
     return images, grouped(listing, spec, looks), labeling

@@ -57,11 +57,18 @@ def with_tables(
         yield replace(doubt, remedies=(*found, *doubt.remedies))
 
 
-def table_notes(sources: Sequence[str], spec: BuildSpec, labeling: Labeling) -> Iterator[str]:
+def table_notes(
+    sources: Sequence[str], spec: BuildSpec, labeling: Labeling, look: Look
+) -> Iterator[str]:
     """A note of a label table next to images that get no labels."""
+
+    def labels_them(path: str) -> bool:
+        by_table = Remedy({"labels": path}, "")
+        return names_images(path) or _completed(by_table, spec, look, 1) is not None
+
     if labeling.rule == "none" and spec.labels == "folder" and not labeling.doubts:
         for source in sources:
-            for path in islice(filter(names_images, _tables([source])), 1):
+            for path in islice(filter(labels_them, islice(_tables([source]), _TRIED)), 1):
                 yield Message(f"{path} is not read; {option('labels', path)} takes labels from it")
 
 

@@ -48,12 +48,15 @@ _MASK_WORDS = """
     segmentation segmentations segmentationclass segmentationobject trimap trimaps depth depths
     instances semantic bbox bboxes keypoints contours mattes alpha
 """
+_UNLABELED_WORDS = """
+    unlabeled unlabelled unannotated unsup unsupervised pred preds predict prediction predictions
+"""
 _COMMON_WORDS = """
     img image images im dsc dscn dscf pict photo photos pic picture frame frames pxl mvi gopr
     screenshot scan file untitled capture snap page sample test train val valid video vid left
     right front back top bottom side before after view cam camera crop tile patch
 """
-_UNLABELED = frozenset({"unlabeled", "unlabelled", "unannotated", "unsup", "unsupervised"})
+_UNLABELED = frozenset(_UNLABELED_WORDS.split())
 _IMAGES = frozenset(_IMAGE_WORDS.split())
 _MASKS = frozenset(_MASK_WORDS.split())
 _COMMON = frozenset(_COMMON_WORDS.split())

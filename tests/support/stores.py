@@ -73,6 +73,7 @@ class Proxy:
         self.fault = lambda path, count: None
         self.before = lambda path: None
         self.requests = []
+        self._methods = []
         proxy, seen = self, Counter()
 
         class Handler(BaseHTTPRequestHandler):
@@ -84,6 +85,7 @@ class Proxy:
             def do_GET(self):
                 seen[self.path] += 1
                 proxy.requests.append((self.path, self.headers.get("Range")))
+                proxy._methods.append((self.command, self.path))
                 proxy.before(self.path)
                 fault = proxy.fault(self.path, seen[self.path])
                 if fault == "503":
@@ -129,6 +131,10 @@ class Proxy:
     def gets(self, part):
         """How many requests there were for paths that hold `part`."""
         return sum(part in path for path, _ in self.requests)
+
+    def methods(self, part):
+        """The methods of the requests for paths that hold `part`."""
+        return [method for method, path in self._methods if part in path]
 
     def close(self):
         self._server.shutdown()

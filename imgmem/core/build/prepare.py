@@ -22,6 +22,7 @@ from imgmem.core.sources.files import MISSING, NO_LABEL, UNREADABLE
 from imgmem.core.sources.grammar import label_rule, mapping, paths, roles
 from imgmem.core.sources.groups import grouped
 from imgmem.core.sources.labeling import Labeling
+from imgmem.core.sources.remote.fetched import forget_fetched
 from imgmem.core.sources.scratch import scratch_near
 from imgmem.core.sources.settle import require_images, settle
 from imgmem.core.specs import NEAR_DUPLICATES, BuildSpec, RejectPolicy
@@ -55,6 +56,7 @@ def open_and_list(
     Raises InputError where it holds no images.
     """
     stack.enter_context(scratch_near(scratch))
+    stack.callback(forget_fetched)
     look = partial(_look, sources, scratch)
     try:
         images, listing, labeling = _settled(stack, sources, scratch, spec, progress)

@@ -17,8 +17,10 @@ from imgmem.core.errors import ImgmemError, InputError
 from imgmem.core.messages import Message, option
 from imgmem.core.options.option import applied
 from imgmem.core.options.tables import BuildOptions
+from imgmem.core.paths import is_address
 from imgmem.core.sources.label_doubts import MISSING_IN_TRAIN
 from imgmem.core.sources.labeling import Doubt, Labeling, Remedy, require_certain
+from imgmem.core.sources.remote.store import names_at
 from imgmem.core.sources.tables.reader import is_table, names_images
 from imgmem.core.specs import BuildSpec, RejectPolicy
 
@@ -97,8 +99,8 @@ def _tables(folders: Iterable[str]) -> Iterator[str]:
 def _names(folder: str) -> list[str]:
     """What is in a folder; nothing for one that cannot be listed: it is no matter here."""
     try:
-        return sorted(os.listdir(folder))
-    except OSError:
+        return names_at(folder) if is_address(folder) else sorted(os.listdir(folder))
+    except (OSError, ImgmemError):
         return []
 
 

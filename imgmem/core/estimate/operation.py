@@ -4,7 +4,7 @@ Nothing here needs OpenCV: it works even where OpenCV cannot be loaded.
 """
 
 import os
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from math import ceil, prod
 from typing import Unpack
@@ -36,6 +36,7 @@ from imgmem.core.sources import Listing, Source, open_source
 from imgmem.core.sources.concurrently import is_remote
 from imgmem.core.sources.labeling import Labeling, class_counts, split_counts
 from imgmem.core.sources.prefixes import require_no_images, source_paths
+from imgmem.core.sources.remote.fetched import forget_fetched
 from imgmem.core.sources.remote.store import PAGE
 from imgmem.core.sources.scratch import scratch_near
 from imgmem.core.sources.settle import require_images, settle
@@ -155,10 +156,10 @@ def _estimate(
 ) -> Estimate:
     if len(paths) == 1 and os.path.isfile(os.path.join(paths[0], store.RECORD)):
         return _of_dataset(paths[0], spec, run, available_here(paths[0]))
-    with (
-        scratch_near(spec.out),
-        closing(open_source(paths, spec, sizes=spec.sample is None)) as source,
-    ):
+    with ExitStack() as stack:
+        stack.enter_context(scratch_near(spec.out))
+        stack.callback(forget_fetched)
+        source = stack.enter_context(closing(open_source(paths, spec, sizes=spec.sample is None)))
         return _of_source(", ".join(paths), source, spec, run, progress, available_here(spec.out))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from imgmem.core.errors import InputError, UsageError
 from imgmem.core.messages import option
-from imgmem.core.paths import is_address, shown
+from imgmem.core.paths import is_address, source_path
 from imgmem.core.sources.base import Address, Entry, Listing, Locator, Source
 from imgmem.core.sources.datasets import is_dataset
 from imgmem.core.sources.grammar import LabelRule, label_rule, meant_rule, roles
@@ -135,12 +135,10 @@ def _may_be(paths: Sequence[str], target: str | None) -> bool:
 
 def _require_table(rule: LabelRule) -> None:
     """InputError, with the rule that was meant, for a misspelled one, which would be a file;
-    UsageError for an address."""
+    UsageError for a login in an address."""
     if rule.kind == "file" and is_address(rule.value):
-        raise UsageError(
-            f"the label table {shown(rule.value)} is at an address; only local ones are read",
-            hint="Copy it to a local disk, and give that path.",
-        )
+        source_path(rule.value)
+        return
     meant = meant_rule(rule.value)
     if rule.kind == "file" and meant and not os.path.lexists(rule.value):
         raise InputError(

@@ -261,11 +261,6 @@ def test_a_local_label_table_goes_with_it(folder, stored, tmp_path):
     assert snapshot(tmp_path / "far") == snapshot(tmp_path / "local")
 
 
-def test_a_label_table_at_an_address_is_refused(folder, tmp_path):
-    with pytest.raises(UsageError, match="only local ones are read"):
-        api.build(folder, tmp_path / "out", labels=f"s3://{BUCKET}/labels.csv")
-
-
 def test_several_prefixes_are_one_dataset(folder, stored, tmp_path):
     address = stored(folder)
     result = api.build(

@@ -26,9 +26,25 @@ def downloaded(address: str, directory: str | None, progress: ProgressCallback) 
     """
     root, key = StorePlace.of(address)
     store = Store(root)
+    return download(store, there(store, key, address), address, directory, progress)
+
+
+def there(store: Store, key: str, address: str) -> StoredObject:
+    """What the store says of the object at an address. Raises InputError where there is none."""
     found = store.head(key)
     if found is None:
         raise InputError(f"there is nothing at {address}", hint="Check the address.", path=address)
+    return found
+
+
+def download(
+    store: Store,
+    found: StoredObject,
+    address: str,
+    directory: str | None,
+    progress: ProgressCallback,
+) -> Blob:
+    """As `downloaded`, for an object that was found."""
     with scratch_file(directory) as spool:
         _require_space(spool, found.size, address)
         done = 0

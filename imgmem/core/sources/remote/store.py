@@ -128,6 +128,14 @@ class Store:
                     raise self._unlistable(prefix, error) from None
                 time.sleep(2**failures / 10)
 
+    def names(self, prefix: str) -> list[str]:
+        """The names of the objects right under a prefix, sorted. Raises as `pages`."""
+        try:
+            found = self._obstore.list_with_delimiter(self._store, prefix or None)["objects"]
+        except self._errors() as error:
+            raise self._unlistable(prefix, error) from None
+        return sorted(meta["path"].rpartition("/")[2] for meta in found)
+
     def head(self, key: str) -> StoredObject | None:
         """What the store says of one object; None where there is none."""
         try:
@@ -209,6 +217,12 @@ class Store:
             hint=f"{_advice(error)}, then try again.",
             path=address,
         )
+
+
+def names_at(address: str) -> list[str]:
+    """The names of the objects right under an address, sorted; none where they are not listed."""
+    root, key = StorePlace.of(address)
+    return [] if root.startswith("http") else Store(root).names(key)
 
 
 def _obstore(root: str) -> Any:

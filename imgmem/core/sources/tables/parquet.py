@@ -4,7 +4,9 @@ from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING
 
 from imgmem.core.errors import InputError
+from imgmem.core.paths import is_address
 from imgmem.core.sources.parquet.files import require_pyarrow
+from imgmem.core.sources.remote.fetched import open_fetched
 from imgmem.core.sources.tables.jsonl import as_text
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ def _open(path: str) -> "ParquetFile":
     from pyarrow.parquet import ParquetFile
 
     try:
-        return ParquetFile(path)
+        return ParquetFile(open_fetched(path) if is_address(path) else path)
     except (OSError, pyarrow.ArrowInvalid) as error:
         raise InputError(
             f"the label table {path} cannot be read: {error}",

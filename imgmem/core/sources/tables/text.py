@@ -4,10 +4,12 @@ import codecs
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import TextIOWrapper
+from io import BufferedReader, TextIOWrapper
 
 from imgmem.core.errors import InputError
+from imgmem.core.paths import is_address
 from imgmem.core.sources.files import open_regular, unusable
+from imgmem.core.sources.remote.fetched import open_fetched
 
 _HEAD_BYTES = 4096
 _MARKS = (
@@ -32,8 +34,7 @@ def open_text(path: str) -> Iterator[TextIOWrapper]:
     Raises InputError if it cannot be read, or is not text.
     """
     try:
-        fd, _ = open_regular(path)
-        with os.fdopen(fd, "rb") as binary:
+        with open_binary(path) as binary:
             encoding = _encoding(path, binary.peek(_HEAD_BYTES)[:_HEAD_BYTES])
             errors = "surrogateescape" if encoding.startswith("utf-8") else "strict"
             yield TextIOWrapper(binary, encoding, errors, newline="")
@@ -45,6 +46,13 @@ def open_text(path: str) -> Iterator[TextIOWrapper]:
             hint="Save it as UTF-8.",
             path=path,
         ) from None
+
+
+def open_binary(path: str) -> BufferedReader:
+    """The bytes of a table, in a file or at an address."""
+    if is_address(path):
+        return open_fetched(path)
+    return os.fdopen(open_regular(path)[0], "rb")
 
 
 def _encoding(path: str, head: bytes) -> str:

@@ -1,0 +1,82 @@
+"""Label tables at addresses: downloaded whole to scratch space, once as long as they stay equal."""
+
+import io
+import os
+import threading
+
+from imgmem.core.errors import InputError
+from imgmem.core.progress import no_progress
+from imgmem.core.sources.blob import Blob
+from imgmem.core.sources.remote.download import download, there
+from imgmem.core.sources.remote.store import Store, StoredObject, StorePlace
+from imgmem.core.units import format_bytes
+
+MAX_BYTES = 2**30
+
+_lock = threading.Lock()
+_kept: dict[str, tuple[StoredObject, Blob]] = {}
+
+
+def open_fetched(address: str) -> io.BufferedReader:
+    """The table at an address, as it is now.
+
+    Raises InputError where it is not there or is too large, ResourceError where the store does
+    not answer.
+    """
+    root, key = StorePlace.of(address)
+    store = Store(root)
+    found = there(store, key, address)
+    if found.size > MAX_BYTES:
+        raise InputError(
+            f"the label table {address} has {format_bytes(found.size)}; from an address at most "
+            f"{format_bytes(MAX_BYTES)} are read",
+            hint="Copy it to a local disk, and give that path.",
+            path=address,
+        )
+    with _lock:
+        kept, blob = _kept.get(address, (None, None))
+        if blob is None or kept != found:
+            if blob:
+                blob.close()
+            blob = download(store, found, address, None, no_progress)
+            _kept[address] = found, blob
+        return io.BufferedReader(_Reader(os.dup(blob.fileno())))
+
+
+def forget_fetched() -> None:
+    """Return the scratch space of all tables; those that are being read stay until then."""
+    with _lock:
+        while _kept:
+            _kept.popitem()[1][1].close()
+
+
+class _Reader(io.RawIOBase):
+    """A file that several readers read, each from its own position."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._offset = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        count = os.preadv(self._fd, [buffer], self._offset)
+        self._offset += count
+        return count
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._offset, os.SEEK_END: self._size()}[whence]
+        self._offset = base + offset
+        return self._offset
+
+    def _size(self) -> int:
+        return os.fstat(self._fd).st_size
+
+    def close(self) -> None:
+        if not self.closed:
+            os.close(self._fd)
+        super().close()

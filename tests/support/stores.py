@@ -64,7 +64,8 @@ def replace(port, address, data):
 
 class Proxy:
     """Passes requests on to a server; `fault(path, count)` says what goes wrong with the
-    count-th request for a path: "503", "reset", "short" (the body), "lie" (the length), or None.
+    count-th request for a path: "405", "503", "reset", "short" (the body), "lie" (the length), or
+    None.
 
     port: where it listens. requests: (path, range header) of all that came.
     """
@@ -88,8 +89,8 @@ class Proxy:
                 proxy._methods.append((self.command, self.path))
                 proxy.before(self.path)
                 fault = proxy.fault(self.path, seen[self.path])
-                if fault == "503":
-                    self._answer(503, [], b"")
+                if fault in ("405", "503"):
+                    self._answer(int(fault), [], b"")
                 else:
                     self._pass_on(fault)
 

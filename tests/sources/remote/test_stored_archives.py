@@ -126,6 +126,19 @@ def test_one_that_is_not_there_is_named(stored, proxy, packed, tmp_path, way):
     assert caught.value.exit_code == 3
 
 
+def test_a_server_that_refuses_head_is_read(packed, stored, proxy, tmp_path):
+    address = by_http(proxy, stored(packed("photos.zip").parent))
+    proxy.fault = lambda _, count: "405" if count == 1 else None
+    assert api.build(f"{address}/photos.zip", tmp_path / "far", size=16).shape[0] == 17
+
+
+def test_a_prefix_of_archives_is_refused_by_name(packed, stored, tmp_path):
+    packed("one.tar")
+    address = stored(packed("two.tar").parent)
+    with pytest.raises(InputError, match=r"no images found in .* 2 .*archive"):
+        api.build(address, tmp_path / "far", size=16)
+
+
 @pytest.mark.parametrize("way", ["s3", "http"])
 @pytest.mark.parametrize("fault", ["503", "reset", "lie"])
 def test_lasting_trouble_is_the_fault_of_the_machine(

@@ -139,7 +139,10 @@ class Store:
     def head(self, key: str) -> StoredObject | None:
         """What the store says of one object; None where there is none."""
         try:
-            return _stored(self._obstore.head(self._store, key))
+            try:
+                return _stored(self._obstore.head(self._store, key))
+            except FileNotFoundError:  # also of a server that refuses HEAD
+                return _stored(self._obstore.get(self._store, key).meta)
         except FileNotFoundError:
             return None
         except self._errors() as error:

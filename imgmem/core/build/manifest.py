@@ -65,7 +65,7 @@ class BuildManifest:
 
     target: what labels are, one of TARGETS, None where there are none. target_names: of the
     numbers. group_column: which of `extra_columns` holds groups. labels: the rule that labels
-    came by.
+    came by. download: digest of an archive that was downloaded, see `download_digest`.
     """
 
     inputs: BuildInputs
@@ -81,6 +81,7 @@ class BuildManifest:
     group_column: str | None = None
     labels: str = "none"
     prefixes: tuple[str, ...] = ()
+    download: str | None = None
 
     def labels_header(self, rows: int) -> ArrayHeader:
         """Of y.npy."""
@@ -123,6 +124,7 @@ class BuildManifest:
             group_column=found.take("group_column", optional(text)),
             labels=found.take("labels", text),
             prefixes=found.take("prefixes", tuple_of(text)),
+            download=found.take_or("download", None, optional(text)),
         )
         found.rest(allowed=False)
         return manifest

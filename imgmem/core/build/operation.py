@@ -21,6 +21,7 @@ from imgmem.core.build.classes import with_classes
 from imgmem.core.build.copying import Copying, datasets_in
 from imgmem.core.build.decoding import Chunk, DecodeSpec
 from imgmem.core.build.depth import survey_depth
+from imgmem.core.build.downloads import download_digest, same_download
 from imgmem.core.build.drop import with_options_of
 from imgmem.core.build.execution import Execution
 from imgmem.core.build.executions import executions
@@ -132,6 +133,8 @@ def build(
         peak = stack.enter_context(memory.PeakMemory())
         stack.enter_context(nullcontext() if run.fsync else durable.relaxed())
         record = workdir.finished_record(destination)
+        if record is not None and (done := same_download(record, out, sources, spec, policy)):
+            return done
         job = _job(stack, peak, sources, destination, spec, policy, run, progress)
         if record is not None and _is_done(record, out, job, overwrite=existing.overwrite):
             require_allowed_in(record, policy, total=job.plan.total, out=out)
@@ -232,6 +235,7 @@ def _manifest(
         group_column=job.plan.listing.group_column,
         labels=job.plan.labeling.rule,
         prefixes=job.plan.listing.sources,
+        download=download_digest(job.source, job.spec),
     )
 
 

@@ -1,7 +1,7 @@
 """What became of a build."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from imgmem.core.build.hints import pixel_hints
 from imgmem.core.build.plan import Plan
@@ -75,9 +75,17 @@ def _without_rows(splits: Mapping[str, tuple[int, int]]) -> list[str]:
 
 def result_of(out: str, plan: Plan) -> BuildResult:
     """What the dataset at `out`, which was built by `plan`, records about itself."""
+    result = recorded_result(out, notes=plan.notes)
+    ignored = dict(sorted(plan.listing.ignored.items()))
+    return replace(result, rule=plan.labeling.rule, ignored=ignored)
+
+
+def recorded_result(out: str, *, notes: Iterable[str]) -> BuildResult:
+    """What the dataset at `out` records about itself, with notes before its own."""
     record = store.read_record(out)
+    source = record.build.get("source", {})
     counts = count_labels(out, record)
-    notes = list(plan.notes)
+    notes = list(notes)
     empty = [name for name, rows in (counts or {}).items() if not rows]
     if empty:
         what = "class" if len(empty) == 1 else f"{len(empty)} classes"
@@ -91,14 +99,14 @@ def result_of(out: str, plan: Plan) -> BuildResult:
         path=out,
         shape=record.shape,
         dtype=record.dtype,
-        images=record.build.get("source", {}).get("images", 0),
-        rule=plan.labeling.rule,
+        images=source.get("images", 0),
+        rule=source.get("labels", ""),
         splits={name: stop - start for name, (start, stop) in record.splits.items()},
         target=record.kind,
         target_names=list(record.target_names),
         class_counts=counts,
         rejected=record.build.get("rejected", {}),
         converted=record.build.get("converted", {}),
-        ignored=dict(sorted(plan.listing.ignored.items())),
+        ignored={},
         notes=notes,
     )

@@ -248,7 +248,8 @@ class UnfinishedBuild:
                     "digest": manifest.inputs.listing,
                     "labels": manifest.labels,
                 }
-                | ({"prefixes": list(manifest.prefixes)} if manifest.prefixes else {}),
+                | ({"prefixes": list(manifest.prefixes)} if manifest.prefixes else {})
+                | ({"download": manifest.download} if manifest.download else {}),
                 "identity": manifest.inputs.identity,
                 "converted": dict(sorted(state.notes.items())),
                 "rejected": dict(sorted(state.reasons.items())),

@@ -6,8 +6,8 @@ from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.sources.archive import ArchiveSource
 from imgmem.core.sources.base import Container, Listing, Locator
 from imgmem.core.sources.blob import Blob
-from imgmem.core.sources.remote.download import downloaded
-from imgmem.core.sources.remote.store import Store, StorePlace
+from imgmem.core.sources.remote.download import download, there
+from imgmem.core.sources.remote.store import Store, StoredObject, StorePlace
 from imgmem.core.sources.spool import compressed_extension, decompressed
 from imgmem.core.sources.tars import TarContainer
 from imgmem.core.sources.zips import ZipContainer
@@ -18,6 +18,7 @@ from imgmem.core.units import format_bytes
 class StoredArchive:
     """The images in the archive at the address `path`; other processes cannot read it.
 
+    stored: what the store said of it when it was downloaded, None before that.
     spool: the directory that it is downloaded to, None for where scratch data goes.
     """
 
@@ -31,8 +32,9 @@ class StoredArchive:
         self._spec = spec
         self._spool = spool
         self._archive: ArchiveSource | None = None
-        self._downloaded_bytes = 0
-        Store(StorePlace.of(path).root)
+        self.stored: StoredObject | None = None
+        root, self._key = StorePlace.of(path)
+        self._store = Store(root)
 
     @property
     def spool_bytes(self) -> int:
@@ -40,14 +42,14 @@ class StoredArchive:
 
     def listing(self, progress: ProgressCallback = no_progress) -> Listing:
         listing = self._opened(progress).listing(progress)
-        size = format_bytes(self._downloaded_bytes)
-        note = f"downloaded {self.path} ({size}) to scratch space"
+        size = self.stored.size if self.stored else 0
+        note = f"downloaded {self.path} ({format_bytes(size)}) to scratch space"
         return replace(listing, notes=(*listing.notes, note))
 
     def _opened(self, progress: ProgressCallback = no_progress) -> ArchiveSource:
         if self._archive is None:
-            blob = downloaded(self.path, self._spool, progress)
-            self._downloaded_bytes = blob.size
+            self.stored = there(self._store, self._key, self.path)
+            blob = download(self._store, self.stored, self.path, self._spool, progress)
             self._archive = ArchiveSource(self.path, _container(blob, self._spool), self._spec)
         return self._archive
 

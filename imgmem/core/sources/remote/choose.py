@@ -2,6 +2,7 @@
 
 from imgmem.core.errors import UsageError
 from imgmem.core.messages import option
+from imgmem.core.paths import is_address
 from imgmem.core.sources.base import Source
 from imgmem.core.sources.remote.archive import StoredArchive
 from imgmem.core.sources.remote.source import StoreSource
@@ -12,12 +13,17 @@ from imgmem.core.specs import LabelSpec
 ARCHIVES = (".tar", ".zip", *OPENERS)
 
 
+def is_stored_archive(path: str) -> bool:
+    """Whether a path is the address of an archive."""
+    return is_address(path) and path.lower().endswith(ARCHIVES)
+
+
 def open_remote(address: str, spec: LabelSpec, *, spool: str | None) -> Source:
     """The source at an address. Raises UsageError for what is never read there.
 
     spool: the directory that an archive is downloaded to (None: where scratch data goes).
     """
-    if address.lower().endswith(ARCHIVES):
+    if is_stored_archive(address):
         return StoredArchive(address, spec, spool=spool)
     if is_table(address):
         raise UsageError(

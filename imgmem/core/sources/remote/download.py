@@ -9,24 +9,12 @@ from typing import BinaryIO
 from imgmem.core.errors import InputError, ResourceError
 from imgmem.core.progress import Progress, ProgressCallback
 from imgmem.core.sources.blob import Blob
-from imgmem.core.sources.remote.store import CLOCK_SKEW_NS, Store, StoredObject, StorePlace
+from imgmem.core.sources.remote.store import CLOCK_SKEW_NS, Store, StoredObject
 from imgmem.core.sources.scratch import explained, scratch_file
 from imgmem.core.units import format_bytes
 
 RESUME_AGAIN = 5
 """How often in a row a download that breaks off is resumed without a new byte."""
-
-
-def downloaded(address: str, directory: str | None, progress: ProgressCallback) -> Blob:
-    """The bytes of the object at an address, in scratch space in `directory`.
-
-    Its time is the latest at which the object may have been written, by the clock of this machine.
-    Raises InputError where it is not there or changes, ResourceError where the store does not
-    answer or there is no space.
-    """
-    root, key = StorePlace.of(address)
-    store = Store(root)
-    return download(store, there(store, key, address), address, directory, progress)
 
 
 def there(store: Store, key: str, address: str) -> StoredObject:
@@ -44,7 +32,12 @@ def download(
     directory: str | None,
     progress: ProgressCallback,
 ) -> Blob:
-    """As `downloaded`, for an object that was found."""
+    """The bytes of an object that was found at an address, in scratch space in `directory`.
+
+    Its time is the latest at which the object may have been written, by the clock of this machine.
+    Raises InputError where it changes, ResourceError where the store does not answer or there is
+    no space.
+    """
     with scratch_file(directory) as spool:
         _require_space(spool, found.size, address)
         done = 0

@@ -222,6 +222,12 @@ class Store:
         )
 
 
+def stored_at(address: str) -> StoredObject | None:
+    """What the store says of the object at an address; None where there is none."""
+    root, key = StorePlace.of(address)
+    return Store(root).head(key)
+
+
 def names_at(address: str) -> list[str]:
     """The names of the objects right under an address, sorted; none where they are not listed."""
     root, key = StorePlace.of(address)

@@ -98,8 +98,7 @@ def build(
     On a finished dataset with the same options and unchanged sources it does nothing.
 
     Args:
-        source: A folder of class folders, a flat folder, a label table, an archive, arrays, a
-            dataset; or a sequence of them, which are built as one.
+        source: A folder, label table, archive, dataset, arrays, an address; or several as one.
         out: The folder of the dataset.
         spec: What decides the bytes of the dataset; `options` change its fields.
         policy: What to do with images that cannot be decoded cleanly.

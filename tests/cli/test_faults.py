@@ -42,6 +42,8 @@ NO_REJECTS = b"path,reason,detail\n"
 NAMES = re.compile(
     r"\b(src|out|new|other|labels\.csv|page\.html|sheet\.png|batch\.npz|images|root|\w+\.png)\b"
 )
+DENIED = re.compile(r"rejected +unreadable")
+"""A file that may not be read is a reject by name: nobody knows that it was for a moment."""
 SOURCES = {"src", "src.zip", "src.tar.gz", "labels.csv"}
 BUILT = (BUILD,)
 NORMALIZE = ["normalize", "out", *LIMITS]
@@ -155,6 +157,8 @@ def problem_of(ended, said, tree, start, end):
     """What is wrong with how a command ended and what it left behind; "" for nothing."""
     if ended not in DOCUMENTED:
         return said[-600:]
+    if ended == 0 and DENIED.search(said):
+        return ""
     if ended == 0 and _without_locks(tree) != end:
         return f"ends well, and it did not: {checks._difference(tree, end)}"
     if ended and not NAMES.search(said):

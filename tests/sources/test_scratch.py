@@ -74,7 +74,7 @@ mount("--bind", os.path.dirname(base), "/mnt")
 source = source.replace(os.path.dirname(base), "/mnt"); os.chdir("/mnt/base")
 os.environ["TMPDIR"] = "/missing"
 for path in ("/tmp", "/var/tmp", "/usr/tmp"):
-    if os.path.isdir(path): mount("--bind", path, path); mount("-o", "remount,bind,ro", path)
+    if os.path.isdir(path): mount("--rbind", path, path); mount("-o", "remount,bind,ro", path)
 build(); estimate()
 mount("-t", "tmpfs", "-o", "size=32k", "none", "/mnt/base"); os.chdir("/mnt/base")
 mount("-o", "remount,ro", "/mnt/base"); fails(estimate, "/missing", "set TMPDIR to")

@@ -200,7 +200,7 @@ def _work(destination: Destination, job: _Job, *, restart: bool) -> int:
         resumed_at = building.state.sources if building else job.plan.total
         if building:
             _fill(building, job)
-            _require_rows(building, work)
+            _require_rows(building, work, job.plan)
             building.finish()
         else:
             complete = store.read_record(work.path)
@@ -384,13 +384,14 @@ def _check_rejects(building: UnfinishedBuild, policy: RejectPolicy) -> None:
         raise
 
 
-def _require_rows(building: UnfinishedBuild, work: workdir.WorkDir) -> None:
+def _require_rows(building: UnfinishedBuild, work: workdir.WorkDir, plan: Plan) -> None:
     """InputError where nothing is left of the images; there is nothing to keep then."""
     if not building.state.rows:
+        first = next(iter(plan.images())).name
         building.close()
         work.discard()
         raise InputError(
-            f"no image could be used: {reasons_text(building.state.reasons)}",
+            f"no image could be used, from {first} on: {reasons_text(building.state.reasons)}",
             hint="Look at the files; nothing was built.",
             rejected=dict(building.state.reasons),
         )

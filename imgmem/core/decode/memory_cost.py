@@ -98,7 +98,8 @@ def _pillow_bytes(header: Header, spec: ImageSpec, target: Size) -> float:
         converted = int(header.samples > spec.depth)
     converting = image + area * converted + _band_bytes(header.size)
     if spec.stretch:  # all channels, once more
-        converting = max(converting, 2 * area * (1 if header.gray else 3))
+        stretched = 2 * area * (1 if header.gray else 3)
+        converting = max(converting, image + stretched + _band_bytes(header.size))
     resizing = 0 if fills else _resize_bytes(header, header.size, channels, spec, target)
     return max(loading, converting) + area * turned + resizing
 

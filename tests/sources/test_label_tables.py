@@ -283,6 +283,11 @@ DOUBTS = {
     ),
     "bone ages": ("id,boneage,male\n1377,180,False\n1378,12,True\n", ["1377.png"], "which-label"),
     "ages": ("file,age\n1.jpg,31\n2.jpg,40\n", ["1.jpg", "2.jpg"], "number-labels"),
+    "decimal commas": (
+        "file;age\n1.jpg;20,5\n2.jpg;31\n",
+        ["1.jpg", "2.jpg"],
+        "number-labels",
+    ),
     "scores": ("file,label\n1.jpg,3.25\n2.jpg,4.5\n", ["1.jpg", "2.jpg"], "number-labels"),
     "boxes for labels": (
         "ImageId,PredictionString\n" + "".join(f"v{n},n039 {n} 1 499\n" for n in range(30)),

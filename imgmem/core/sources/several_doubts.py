@@ -87,7 +87,8 @@ def _the_folder(folder: str, sources: Sequence[Given], what: str) -> Remedy:
     options: dict[str, Value] = {"source": folder}
     if others:
         options["include"] = tuple(as_glob(name) for name in sorted(names))
-    return Remedy(options, f"they are {what}")
+    elsewhere = "; OUT has to be in another folder" if folder == "." else ""
+    return Remedy(options, f"they are {what}{elsewhere}")
 
 
 def _as_they_are(splits: Sequence[str]) -> Remedy:

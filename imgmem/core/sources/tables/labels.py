@@ -17,6 +17,7 @@ from imgmem.core.sources.tables.reader import Table, doubtful
 from imgmem.core.sources.tables.text import latin1
 from imgmem.core.sources.tables.values import (
     flag,
+    has_comma,
     is_number,
     is_whole,
     lists_in,
@@ -158,11 +159,13 @@ _WORD = re.compile(r"[^\W\d][\w.-]*")
 
 @dataclass
 class _Summary:
-    """The labels of a table. whole: all numbers are; sample: some of the labels."""
+    """The labels of a table. whole: all numbers are; commas: all
+    may be numbers with a decimal comma; sample: some of the labels."""
 
     distinct: int = 0
     total: int = 0
     numbers: bool = True
+    commas: bool = True
     whole: bool = True
     sample: list[str] = field(default_factory=list)
 
@@ -174,6 +177,7 @@ class _Summary:
         self.distinct += 1
         self.total += lines
         self.numbers = self.numbers and is_number(label)
+        self.commas = self.commas and has_comma(label)
         self.whole = self.whole and is_whole(label)
         if len(self.sample) < _MOST_COMPARED:
             self.sample.append(label)
@@ -193,6 +197,10 @@ def _doubt(labels: _Summary, file: str, column: str) -> Doubt | None:
     if labels.total and labels.numbers and (not labels.whole or key in known.NUMBER_NAMES):
         what = f"the labels of {file} are numbers ({column}: {few}, …)"
         return Doubt("number-labels", f"{what}: is this a number to predict?", (NUMBER, CLASS))
+    if labels.total and labels.commas and not labels.numbers:
+        what = f"the labels of {file} look like numbers with a decimal comma ({column}: {few}, …)"
+        advice = "write 20.5 instead of 20,5 for a number to predict"
+        return Doubt("number-labels", f"{what}: {advice}", (SEVERAL, CLASS))
     words = key in known.LABEL_NAMES or all(map(_WORD.fullmatch, labels.sample))
     if labels.nearly_unique and (labels.numbers or not words):  # one image per class may be
         found = (NUMBER, CLASS) if labels.numbers else (CLASS,)

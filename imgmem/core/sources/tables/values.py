@@ -38,6 +38,11 @@ def is_whole(cell: str) -> bool:
     return is_number(cell) and float(cell).is_integer()
 
 
+def has_comma(cell: str) -> bool:
+    """Whether a cell is a number, perhaps with a decimal comma."""
+    return bool(re.fullmatch(r"[+-]?\d+(,\d+)?", cell))
+
+
 def pairs_up(these: Sequence[str], those: Sequence[str]) -> bool:
     """Whether two columns name the same things: each value of one stands for one of the other."""
     pairs = set(zip(these, those, strict=True))

@@ -66,6 +66,7 @@ CASES = {
     "sample": Case(["sample", "out"], BUILT),
     "sample to a sheet": Case(["sample", "out", "--out", "sheet.png"], BUILT),
     "sample to a batch": Case(["sample", "out", "--out", "batch.npz"], BUILT),
+    "sample to a folder": Case(["sample", "out", "--out", "images/"], BUILT),
     "estimate": Case(["estimate", "src", *LIMITS]),
     "estimate of a dataset": Case(["estimate", "out", *LIMITS], BUILT),
 }

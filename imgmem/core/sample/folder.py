@@ -7,6 +7,7 @@ import re
 import shutil
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import astuple, fields
 from itertools import islice
 from typing import Any, NamedTuple
@@ -81,14 +82,18 @@ def _discard(path: str) -> None:
 
 
 def _publish(temporary: str, folder: str, *, is_there: bool) -> None:
-    if is_there:
-        for name in sorted(os.listdir(temporary), key=store.ROWS.__eq__):  # the list comes last
-            durable.rename(os.path.join(temporary, name), os.path.join(folder, name))
-        durable.rmdir(temporary)
-        durable.sync_directory(folder)
-    else:
-        durable.rename(temporary, folder)
-        durable.sync_directory(os.path.dirname(folder) or ".")
+    """Give what is complete its place; it goes back where that fails, so that the same command
+    can be run again."""
+    names = sorted(os.listdir(temporary), key=store.ROWS.__eq__)  # the list comes last
+    places = [(os.path.join(temporary, name), os.path.join(folder, name)) for name in names]
+    with ExitStack() as undo:
+        for made, place in places if is_there else [(temporary, folder)]:
+            durable.rename(made, place)
+            undo.callback(durable.rename, place, made)
+        durable.sync_directory(folder if is_there else os.path.dirname(folder) or ".")
+        if is_there:
+            durable.rmdir(temporary)
+        undo.pop_all()
 
 
 def _require_folder_names(classes: Sequence[str]) -> None:

@@ -86,11 +86,8 @@ def take_out(path: str | os.PathLike[str], spec: SampleSpec, folder: str) -> Sam
             )
         chosen = choose(part, spec)
         rows = _rows_of(chosen)
-        if len(rows):
-            classes = [group.title for group in chosen] if by_class else []
-            write_folder(dataset, np.unique(rows), folder, classes=classes)
         none = reader_for(dataset)(rows[:0])
-        return Sample(
+        taken = Sample(
             path=dataset.path,
             rows=rows,
             groups=_counts(chosen),
@@ -99,6 +96,10 @@ def take_out(path: str | os.PathLike[str], spec: SampleSpec, folder: str) -> Sam
             pixels=np.empty(none.shape, np.uint8),
             labels=None if dataset.labels is None else dataset.labels[rows],
         )
+        if len(rows):  # last: nothing may fail once the folder is there
+            classes = [group.title for group in chosen] if by_class else []
+            write_folder(dataset, np.unique(rows), folder, classes=classes)
+        return taken
 
 
 def _rows_of(chosen: Sequence[Group]) -> NDArray[np.int64]:

@@ -189,18 +189,12 @@ def _problem_with_failure(scratch, case, plan):
     failed, failure = run(scratch, case.start, case.operation, plan=plan)
     if failure is not None and not isinstance(failure, DatasetError | ResourceError):
         return f"fails by {type(failure).__name__}, not by exit code 4 or 5"
-    if failure is None and _swept(failed.tree) != case.end:
+    if failure is None and failed.tree != case.end:
         return "says that all went well, and it did not"
     if case.is_torn(failed.tree):
         return TORN
     again, failure = run(scratch, failed.tree, case.recovery, failed.disk)
     return _wrong(case, again, failure)
-
-
-def _swept(tree):
-    """The tree without empty working directories: the next run removes them, which the last
-    one has warned of."""
-    return {name: node for name, node in tree.items() if node or name[0] != "."}
 
 
 def damages(scratch, case, *, limit=200):

@@ -15,7 +15,7 @@ from imgmem.core.errors import InputError
 from imgmem.core.sources.labeling import Doubt
 from imgmem.core.sources.layout import SHOWN
 from imgmem.core.sources.names import inner_path
-from imgmem.core.sources.scratch import explained, scratch_database
+from imgmem.core.sources.scratch import scratch_database
 from imgmem.core.sources.tables import keys
 from imgmem.core.sources.tables.columns import Columns
 from imgmem.core.sources.tables.joined_lines import settle_sets
@@ -91,8 +91,7 @@ class Lines:
         self._database = scratch_database(_SCHEMA)
         self.how: Counter[str] = Counter()
         try:
-            with explained(None):
-                self._load()
+            self._load()
         except BaseException:
             self.close()
             raise
@@ -174,13 +173,12 @@ class Lines:
 
     def find(self, names: Iterable[str]) -> None:
         """Find the file of every line among `names`, whose ids are 1, 2 … in this order."""
-        with explained(None):
-            rows = ((os.fsencode(name),) for name in names)
-            self._database.executemany("INSERT INTO files VALUES (NULL, ?, NULL)", rows)
-            self._database.execute("CREATE INDEX by_name ON files (name)")
-            self._database.execute(_EXACT)
-            self._find_by_weaker_keys()
-            self._database.execute("CREATE INDEX by_file ON lines (file)")
+        rows = ((os.fsencode(name),) for name in names)
+        self._database.executemany("INSERT INTO files VALUES (NULL, ?, NULL)", rows)
+        self._database.execute("CREATE INDEX by_name ON files (name)")
+        self._database.execute(_EXACT)
+        self._find_by_weaker_keys()
+        self._database.execute("CREATE INDEX by_file ON lines (file)")
 
     def _find_by_weaker_keys(self) -> None:
         depth, crowded = 1, {""}
@@ -228,13 +226,13 @@ class Lines:
         query = (
             "SELECT file, number, label, split, extra FROM lines WHERE file NOT NULL ORDER BY file"
         )
-        for file, *facts in self._read(query):
+        for file, *facts in self._database.execute(query):
             yield file, _facts(facts)
 
     def without_file(self) -> Iterator[tuple[str, Facts]]:
         """(path, facts) of every line without a file, in the order of the table."""
         query = "SELECT path, number, label, split, extra FROM lines WHERE file IS NULL ORDER BY id"
-        for path, *facts in self._read(query):
+        for path, *facts in self._database.execute(query):
             yield os.fsdecode(path), _facts(facts)
 
     def undecided(self) -> list[tuple[str, list[str]]]:
@@ -245,7 +243,7 @@ class Lines:
         wanted = {keys.end_key(keys.cell_parts(cell)): cell for cell in reversed(cells)}
         found: dict[str, list[str]] = {cell: [] for cell in cells}
         rest = "SELECT name FROM files WHERE id NOT IN (SELECT file FROM lines WHERE file NOT NULL)"
-        for (name,) in self._read(f"{rest} ORDER BY name"):
+        for (name,) in self._database.execute(f"{rest} ORDER BY name"):
             file = os.fsdecode(name)
             for key in keys.end_keys(keys.file_parts(file)):
                 if key in wanted and len(found[wanted[key]]) <= SHOWN:
@@ -258,13 +256,9 @@ class Lines:
         query = """
             SELECT path, exact, name, number, label, split, extra
             FROM lines LEFT JOIN files ON files.id = lines.file ORDER BY lines.id"""
-        for path, exact, name, *facts in self._read(query):
+        for path, exact, name, *facts in self._database.execute(query):
             found = None if name is None else os.fsdecode(name)
             yield os.fsdecode(path), bool(exact), found, _facts(facts)
-
-    def _read(self, query: str) -> Iterator[Any]:
-        with explained(None):
-            yield from self._database.execute(query)
 
     def close(self) -> None:
         """Drop the scratch space."""

@@ -106,11 +106,11 @@ def settle(
     """
     listing = targeted(ruled(listing, spec), spec)
     _require_classes(listing, spec)
-    class_map = mapping(spec.class_map, "class_map") if spec.class_map else {}
-    split_map = _split_map(spec)
-    mapped = Mapped(listing.entries, class_map, split_map, listing.target)
+    class_map = mapping(spec.class_map, "class_map")
+    split_map = mapping(spec.split_map, "split_map")
+    mapped = Mapped(listing.entries, class_map, _with_splits(split_map), listing.target)
     tally = _tallied(mapped)
-    unused = (*_unused_classes(class_map, listing, tally), *_unused_splits(spec, tally))
+    unused = (*_unused_classes(class_map, listing, tally), *_unused_splits(split_map, tally))
     listing = replace(listing, notes=(*listing.notes, *unused))
     labeling = _labeling(listing, spec, class_map, tally, classes)
     names = {class_map.get(name, name) for name in listing.class_names} - {""}
@@ -125,10 +125,9 @@ def settle(
     return settled, labeling
 
 
-def _split_map(spec: LabelSpec) -> dict[str, str]:
+def _with_splits(split_map: dict[str, str]) -> dict[str, str]:
     """The map of splits; a folder's name stands for the split that it is, too (`Test`: test)."""
-    given = mapping(spec.split_map, "split_map") if spec.split_map else {}
-    return {split_name(name) or name: to for name, to in given.items()} | given
+    return {split_name(name) or name: to for name, to in split_map.items()} | split_map
 
 
 def _unused_classes(class_map: Mapping[str, str], listing: Listing, tally: _Tally) -> list[str]:
@@ -136,11 +135,10 @@ def _unused_classes(class_map: Mapping[str, str], listing: Listing, tally: _Tall
     return _unused_notes("class_map", {n: to for n, to in class_map.items() if n not in known})
 
 
-def _unused_splits(spec: LabelSpec, tally: _Tally) -> list[str]:
-    given = mapping(spec.split_map, "split_map") if spec.split_map else {}
+def _unused_splits(split_map: Mapping[str, str], tally: _Tally) -> list[str]:
     unused = {
         name: to
-        for name, to in given.items()
+        for name, to in split_map.items()
         if name not in tally.splits and (split_name(name) or name) not in tally.splits
     }
     return _unused_notes("split_map", unused)

@@ -137,8 +137,7 @@ def _as_splits(evidence: Evidence, meant: dict[str, str], others: list[str]) -> 
 
 def _settled(spec: LabelSpec, names: Iterable[str]) -> bool:
     """Whether the user has said something about all these classes."""
-    said = mapping(spec.class_map, "class_map") if spec.class_map else {}
-    return said.keys() >= set(names)
+    return mapping(spec.class_map, "class_map").keys() >= set(names)
 
 
 def _has_classes(folder: Folder) -> bool:

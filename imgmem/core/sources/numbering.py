@@ -1,7 +1,7 @@
 """Which number a class gets."""
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from imgmem.core.text import is_whole_number
@@ -28,8 +28,7 @@ class ClassNumbers:
 
     def numbered(self, found: Collection[str], class_map: Mapping[str, str]) -> tuple[str, ...]:
         """The names of the classes that were found in the order of these numbers, mapped."""
-        ordered = sorted(found, key=lambda name: self.of[name])
-        return tuple(dict.fromkeys(to for name in ordered if (to := class_map.get(name, name))))
+        return in_new_names(sorted(found, key=lambda name: self.of[name]), class_map)
 
     def notes(self, found: Collection[str], class_map: Mapping[str, str]) -> list[str]:
         """That they are used, and the first class that has another number nevertheless."""
@@ -40,6 +39,11 @@ class ClassNumbers:
             if number is not None and number != self.of[name]:
                 return [f"{said}; class {name}, {self.of[name]} there, has number {number}"]
         return [said]
+
+
+def in_new_names(classes: Iterable[str], class_map: Mapping[str, str]) -> tuple[str, ...]:
+    """Classes in this order under their new names, each once, less those that are dropped."""
+    return tuple(dict.fromkeys(to for name in classes if (to := class_map.get(name, name))))
 
 
 def in_order(names: Collection[str]) -> list[str]:

@@ -19,7 +19,7 @@ from imgmem.core.sources.grammar import mapping
 from imgmem.core.sources.label_doubts import LabelCounts, label_doubts
 from imgmem.core.sources.labeling import Labeling
 from imgmem.core.sources.layout import SHOWN, split_name
-from imgmem.core.sources.numbering import number_notes, numbered
+from imgmem.core.sources.numbering import in_new_names, number_notes, numbered
 from imgmem.core.sources.resolve import listed
 from imgmem.core.sources.ruled import ruled
 from imgmem.core.sources.selection import FOLDER_NOT_SELECTED, NOT_SELECTED
@@ -210,7 +210,7 @@ def _numbered(
         _require_known(used | {class_map.get(n, n) for n in listing.class_names} - {""}, pinned)
         return pinned, []
     if listing.rule in ALL_NAMED and tally.found <= set(listing.class_names):
-        return _renamed(listing.class_names, class_map), []
+        return in_new_names(listing.class_names, class_map), []
     found = tally.found | set(listing.class_names)
     if listing.target == MULTILABEL:
         _require_some(found)
@@ -245,11 +245,6 @@ def _require_classes(listing: Listing, spec: LabelSpec) -> None:
             f"{option('class_map')} renames classes, and {option('target', NUMBER)} has none",
             hint="Give one of them.",
         )
-
-
-def _renamed(classes: tuple[str, ...], class_map: Mapping[str, str]) -> tuple[str, ...]:
-    """A dataset's classes in its own order."""
-    return tuple(dict.fromkeys(to for name in classes if (to := class_map.get(name, name))))
 
 
 def _require_not_pinned(pinned: tuple[str, ...] | None) -> None:

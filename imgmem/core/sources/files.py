@@ -52,7 +52,7 @@ def require_usable(locator: tuple[int | str, ...]) -> None:
     if not locator:
         return
     for reason in (UNREADABLE, MISSING, NO_LABEL):
-        if locator and locator[0] == reason:
+        if locator[0] == reason:
             raise RejectedImage(reason, str(locator[1]))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
-from imgmem.core.errors import InputError, RejectedImage
+from imgmem.core.errors import InputError
 from imgmem.core.messages import option
 from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.sources.base import Address, Entry, Listing, Locator, Source
@@ -166,11 +166,9 @@ class _Ruled:
         return notes
 
     def read(self, name: str, locator: Locator) -> bytes:
-        _require_there(locator)
         return self._source.read(name, locator)
 
     def read_head(self, name: str, locator: Locator, length: int) -> bytes:
-        _require_there(locator)
         return self._source.read_head(name, locator, length)
 
     def changed_ns(self, name: str, locator: Locator, *, folders: bool) -> int:
@@ -385,11 +383,6 @@ def _entry(name: str, facts: Facts, split: str | None, locator: Locator) -> Entr
 
 def _missing(path: str, facts: Facts, split: str | None) -> Entry:
     return _entry(path, facts, split, (MISSING, NO_IMAGE))
-
-
-def _require_there(locator: Locator) -> None:
-    if locator[:1] == (MISSING,):
-        raise RejectedImage(MISSING, NO_IMAGE)
 
 
 def _base(path: str) -> str:

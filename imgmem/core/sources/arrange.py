@@ -92,6 +92,6 @@ class Placed:
 
 def _placed(entry: Entry, place: Place) -> Entry:
     name, size, mtime_ns, label, _, locator, _ = entry
-    if place.unlabeled and label is None and locator[:1] != (files.UNREADABLE,):
-        locator = (files.NO_LABEL, place.unlabeled)
+    if place.unlabeled and label is None:
+        locator = files.without_label(locator, place.unlabeled)
     return Entry(name, size, mtime_ns, label or place.label, place.split, locator)

@@ -47,6 +47,11 @@ COPIED, DROPPED = "copied", "dropped"
 its number follows, and its digest, or why."""
 
 
+def without_label(locator: tuple[int | str, ...], why: str) -> tuple[int | str, ...]:
+    """The locator of an image without a label; that of one which is a reject already stays."""
+    return locator if locator[:1] in ((UNREADABLE,), (MISSING,)) else (NO_LABEL, why)
+
+
 def require_usable(locator: tuple[int | str, ...]) -> None:
     """Raises RejectedImage for what the listing found to be unreadable, or without a label."""
     if not locator:

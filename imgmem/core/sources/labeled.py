@@ -12,7 +12,7 @@ from imgmem.core.messages import option
 from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.sources.base import Address, Entry, Listing, Locator, Source
 from imgmem.core.sources.catalog import Catalog, Catalogs
-from imgmem.core.sources.files import MISSING, NO_LABEL, UNREADABLE, looked_at
+from imgmem.core.sources.files import MISSING, UNREADABLE, looked_at, without_label
 from imgmem.core.sources.folder import FolderSource
 from imgmem.core.sources.grammar import ListValue, roles
 from imgmem.core.sources.labeling import Doubt
@@ -114,11 +114,9 @@ class _Ruled:
         """The entry of a line, which is a reject where the line has no label."""
         if facts.label is not None or not self._columns.labels:
             return entry
-        if entry.locator[:1] in ((MISSING,), (UNREADABLE,)):
-            return entry
         folder, file = os.path.split(self._table.line(facts.line))
         why = f"{file or folder}: it has no label"
-        return entry._replace(locator=(NO_LABEL, why))
+        return entry._replace(locator=without_label(entry.locator, why))
 
     def _listing(self, catalog: Catalog, lines: Lines, labels: Labels, found: LeftOver) -> Listing:
         labeled = bool(self._columns.labels)

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from imgmem.core.sources import files
 from imgmem.core.sources.arrange import rule_text
 from imgmem.core.sources.base import Entry, Listing
+from imgmem.core.sources.files import without_label
 from imgmem.core.sources.grammar import label_rule, split_level
 from imgmem.core.sources.layout import EXPLICIT, Layout, plain
 from imgmem.core.sources.selection import NOT_SELECTED, Selection
@@ -57,12 +57,9 @@ class _Placed:
             split = entry.split if self.layout.split_level is None else place.split
             label = place.label if self.layout.labeled else entry.label
             locator = entry.locator
-            if place.unlabeled and locator[:1] not in _REJECTED:
-                locator = (files.NO_LABEL, place.unlabeled)
+            if place.unlabeled:
+                locator = without_label(locator, place.unlabeled)
             yield entry._replace(label=label, split=split, locator=locator)
-
-
-_REJECTED = ((files.UNREADABLE,), (files.MISSING,))
 
 
 def _selected(listing: Listing, selection: Selection) -> Listing:

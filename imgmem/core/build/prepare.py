@@ -194,41 +194,27 @@ def recorded_options(spec: BuildSpec) -> dict[str, Any]:
     What a file said is recorded by its content; what was not given is left out, for datasets
     that were built before there was such an option.
     """
-    options = asdict(spec) | asdict(spec.image)
-    for name in ("image", "classes_from", "split_like", "like", "allow_mismatch", *LATER_OPTIONS):
+    options, later = asdict(spec) | asdict(spec.image), _later_options(spec)
+    for name in ("image", "classes_from", "split_like", "like", "allow_mismatch", *later):
         del options[name]
-    plain = options | {"splits": dict(spec.splits)} | _recorded_labels(spec)
+    labels = "file" if label_rule(spec.labels).kind == "file" else spec.labels
+    plain = options | {"splits": dict(spec.splits), "labels": labels}
+    plain |= {name: value for name, value in later.items() if value}
     return {
         name: list(value) if isinstance(value, tuple) else value
         for name, value in plain.items()
-        if not (name in LATER_IMAGE_OPTIONS and value is None)
+        if not (name in _LATER_IMAGE_OPTIONS and value is None)
     }
 
 
-LATER_IMAGE_OPTIONS = ("shorter", "levels")
-LATER_OPTIONS = (
-    "columns",
-    "target",
-    "no_label",
-    "group",
-    "folds",
-    "drop",
-    "merge",
-    "class_map",
-    "tables",
-    "split_from",
-    "split_lists",
-    "split_map",
-    "include",
-    "exclude",
-)
+_LATER_IMAGE_OPTIONS = ("shorter", "levels")
 
 
-def _recorded_labels(spec: BuildSpec) -> dict[str, Any]:
-    labels = "file" if label_rule(spec.labels).kind == "file" else spec.labels
-    given = {
+def _later_options(spec: BuildSpec) -> dict[str, Any]:
+    """The options that are left out where they were not given."""
+    return {
         "columns": [list(pair) for pair in roles(spec.columns, "columns")],
-        "class_map": mapping(spec.class_map, "class_map") if spec.class_map else {},
+        "class_map": mapping(spec.class_map, "class_map"),
         "target": spec.target,
         "no_label": list(spec.no_label),
         "group": spec.group,
@@ -238,17 +224,14 @@ def _recorded_labels(spec: BuildSpec) -> dict[str, Any]:
         "tables": len(spec.tables),
         "split_from": spec.split_from,
         "split_lists": [name for name, _ in spec.split_lists],
-        "split_map": mapping(spec.split_map, "split_map") if spec.split_map else {},
+        "split_map": mapping(spec.split_map, "split_map"),
         "include": _recorded_paths(spec.include, "include"),
         "exclude": _recorded_paths(spec.exclude, "exclude"),
     }
-    return {"labels": labels} | {name: value for name, value in given.items() if value}
 
 
 def _recorded_paths(value: str | tuple[str, ...], name: str) -> list[str]:
     """Globs as they are; the paths in files by their digest, for there may be millions."""
-    if not value:
-        return []
     found = paths(value, name)
     text = json.dumps(sorted(found.literal)).encode()
     digest = [f"sha256:{hashlib.sha256(text).hexdigest()}"] if found.literal else []

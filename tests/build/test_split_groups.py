@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from support.images import photo, write
 
 import imgmem
-from imgmem.core.build.allocate import Apportionment, Components, Unit, place
+from imgmem.core.build.allocate import Apportionment, Unit, place
+from imgmem.core.components import Components
 from imgmem.core.errors import CheckFailed, InputError, UsageError
 from imgmem.core.specs import BuildSpec
 

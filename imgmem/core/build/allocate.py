@@ -182,23 +182,3 @@ class _Split:
         self.lacking -= unit.size
         for label, count in unit.classes.items():
             self._lacking[label] -= count
-
-
-class Components:
-    """Sets of names that are joined pair by pair; names that were never joined are alone."""
-
-    def __init__(self) -> None:
-        self._above: dict[str, str] = {}
-
-    def root(self, name: str) -> str:
-        """The least name of a set."""
-        while (above := self._above.get(name, name)) != name:
-            self._above[name] = self._above.get(above, above)
-            name = above
-        return name
-
-    def join(self, one: str, other: str) -> None:
-        """Make the sets of two names one."""
-        least, greatest = sorted((self.root(one), self.root(other)))
-        if least != greatest:
-            self._above[greatest] = least

@@ -9,8 +9,9 @@ from functools import partial
 from itertools import groupby
 from typing import Any
 
-from imgmem.core.build.allocate import Components, Unit
+from imgmem.core.build.allocate import Unit
 from imgmem.core.build.strata import Strata
+from imgmem.core.components import Components
 from imgmem.core.errors import RejectedImage
 from imgmem.core.sources import Source
 from imgmem.core.sources.concurrently import concurrently
@@ -80,7 +81,7 @@ def join_groups(database: sqlite3.Connection, split: str | None) -> None:
         (SELECT unit FROM files WHERE split IS ? GROUP BY unit HAVING COUNT(*) > 1)""",
         (split, split),
     )
-    groups = Components()
+    groups = Components[str]()
     pairs = database.execute("SELECT unit, grp FROM shared ORDER BY unit, grp")
     for _, members in groupby(pairs, key=lambda pair: pair[0]):
         first, *others = (group for _, group in members)

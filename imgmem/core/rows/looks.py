@@ -1,5 +1,6 @@
 """Which rows of a dataset look the same, as a group for each."""
 
+from imgmem.core.components import Components
 from imgmem.core.read.dataset import open as open_dataset
 from imgmem.core.rows.duplicates import duplicate_groups, in_force, near_notes
 from imgmem.core.rows.facts import read_facts
@@ -29,16 +30,8 @@ def search_notes(path: str) -> tuple[str, ...]:
 
 def _firsts(groups: list[list[int]]) -> dict[int, int]:
     """Row → the least row of all groups that are connected with its own."""
-    above: dict[int, int] = {}
-
-    def root(row: int) -> int:
-        while above.setdefault(row, row) != row:
-            above[row] = above[above[row]]
-            row = above[row]
-        return row
-
+    connected = Components[int]()
     for first, *others in groups:
         for other in others:
-            least, most = sorted((root(first), root(other)))
-            above[most] = least
-    return {row: root(row) for row in list(above)}
+            connected.join(first, other)
+    return {row: connected.root(row) for rows in groups for row in rows}

@@ -19,7 +19,12 @@ from imgmem.core.build.allocate import Unit, place
 from imgmem.core.build.changes import as_in_rows
 from imgmem.core.build.split_plan import SplitPlan
 from imgmem.core.build.strata import Strata
-from imgmem.core.build.units import group_units, name_all_units
+from imgmem.core.build.units import (
+    group_units,
+    list_placed,
+    name_all_units,
+    split_as_placed,
+)
 from imgmem.core.errors import InputError, RejectedImage, UsageError
 from imgmem.core.messages import Message, option
 from imgmem.core.rows.origins import all_origins
@@ -169,22 +174,15 @@ def _assign_units(
 ) -> list[Moved]:  # fmt: skip
     """Give every unit of the table `files` its split, and name the known images that moved."""
     order = {name: at for at, name in enumerate(table.names)}
-    database.execute("CREATE TEMP TABLE units (unit PRIMARY KEY, split)")
-    database.executemany("INSERT INTO units VALUES (?, ?)", _kept_units(database, order, divided))
+    list_placed(database, _kept_units(database, order, divided))
     shares = plan.shares
     if shares:
         names = [name for name, _ in shares]
         placed = _new_units(database, names, [share for _, share in shares], strata, divided)
-        rows = [(unit, names[at]) for unit, at in placed]
-        database.executemany("INSERT INTO units VALUES (?, ?)", rows)
+        list_placed(database, ((unit, names[at]) for unit, at in placed))
     else:
         _require_known(database, table, divided)
-    database.execute(
-        """
-        UPDATE files SET split = (SELECT split FROM units WHERE units.unit = files.unit)
-        WHERE split IS ?""",
-        (divided,),
-    )
+    split_as_placed(database, divided)
     moved = database.execute(
         """
         SELECT in_rows(name), sticky.split, files.split FROM sticky

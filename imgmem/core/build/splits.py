@@ -15,7 +15,14 @@ from typing import Any
 from imgmem.core.build.allocate import place
 from imgmem.core.build.split_plan import Division, Fractions, SplitPlan
 from imgmem.core.build.strata import Strata, lacking
-from imgmem.core.build.units import find_equal, group_units, join_groups, name_units
+from imgmem.core.build.units import (
+    find_equal,
+    group_units,
+    join_groups,
+    list_placed,
+    name_units,
+    split_as_placed,
+)
 from imgmem.core.errors import InputError
 from imgmem.core.messages import option
 from imgmem.core.sources import Source
@@ -106,15 +113,8 @@ def _divide_groups(database: sqlite3.Connection, plan: Division, strata: Strata)
     units = group_units(database, plan.divided, strata)
     placed = place(units, strata.counted(images), fractions, images=sum(images.values()))
     names = [name for name, _ in plan.fractions]
-    rows = ((unit, names[index]) for unit, index in placed)
-    database.execute("CREATE TEMP TABLE units (unit PRIMARY KEY, split)")
-    database.executemany("INSERT INTO units VALUES (?, ?)", rows)
-    database.execute(
-        """
-        UPDATE files SET split = (SELECT split FROM units WHERE units.unit = files.unit)
-        WHERE split IS ?""",
-        (plan.divided,),
-    )
+    list_placed(database, ((unit, names[index]) for unit, index in placed))
+    split_as_placed(database, plan.divided)
 
 
 def split_notes(

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import groupby
 from typing import Any
@@ -123,3 +123,19 @@ def group_units(
     for unit, members in groupby(rows, key=lambda row: row[0]):
         images = {stratum: count for _, stratum, count in members}
         yield Unit(unit, strata.counted(images), sum(images.values()))
+
+
+def list_placed(database: sqlite3.Connection, placed: Iterable[tuple[bytes, str]]) -> None:
+    """Add units and their splits to the table `units`."""
+    database.execute("CREATE TEMP TABLE IF NOT EXISTS units (unit PRIMARY KEY, split)")
+    database.executemany("INSERT INTO units VALUES (?, ?)", placed)
+
+
+def split_as_placed(database: sqlite3.Connection, split: str | None) -> None:
+    """Give every file of a split the one that its unit has in the table `units`."""
+    database.execute(
+        """
+        UPDATE files SET split = (SELECT split FROM units WHERE units.unit = files.unit)
+        WHERE split IS ?""",
+        (split,),
+    )

@@ -88,7 +88,11 @@ class SplitTable:
 
     @classmethod
     def load(cls, database: sqlite3.Connection, path: str) -> "SplitTable":
-        """Read the splits of the dataset at `path`. Raises InputError or DatasetError."""
+        """Read the splits of the dataset at `path`. Raises InputError or DatasetError.
+
+        In SQL, `in_rows(name)` is then how `known` has the name of a file.
+        """
+        database.create_function("in_rows", 1, lambda name: as_in_rows(os.fsdecode(name)))
         database.execute("DROP TABLE IF EXISTS known")
         database.execute("CREATE TEMP TABLE known (path TEXT PRIMARY KEY, split TEXT, digest TEXT)")
         with Lock(path, exclusive=False):
@@ -132,7 +136,6 @@ def assign_like(
 
 def _find_known(database: sqlite3.Connection, source: Source, divided: str | None) -> None:
     """Make the table `sticky`: the row of each known image that is to be divided, its split."""
-    database.create_function("in_rows", 1, lambda name: as_in_rows(os.fsdecode(name)))
     database.execute("CREATE TEMP TABLE sticky (row INTEGER PRIMARY KEY, split TEXT)")
     database.execute(
         """
@@ -263,7 +266,6 @@ def count_moved(database: sqlite3.Connection, path: str) -> tuple[int, int]:
     """How many images of `files` have another split in the dataset at `path`, of how many that
     have one there."""
     SplitTable.load(database, path)
-    database.create_function("in_rows", 1, lambda name: as_in_rows(os.fsdecode(name)))
     moved, known = database.execute(
         """
         SELECT SUM(known.split != files.split), COUNT(*)

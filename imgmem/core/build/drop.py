@@ -1,19 +1,18 @@
 """Rows that are copied as they are: what a build takes from the dataset that they are in."""
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 from imgmem.core.build.like import with_options_like
 from imgmem.core.errors import UsageError
 from imgmem.core.messages import option
+from imgmem.core.read.prepare import image_options_of, image_spec_of
 from imgmem.core.sources.datasets import is_dataset
 from imgmem.core.sources.grammar import label_rule
-from imgmem.core.specs import NEAR_DUPLICATES, BuildSpec, ImageSpec
+from imgmem.core.specs import NEAR_DUPLICATES, BuildSpec
 from imgmem.core.storage import store
 from imgmem.core.storage.record import Record
-
-_IMAGE_OPTIONS = tuple(field.name for field in fields(ImageSpec))
 
 
 def with_options_of(
@@ -38,10 +37,10 @@ def with_options_of(
             f"{asked} is for a dataset as SOURCE, and {', '.join(sources)} is not one",
             hint="Build the dataset first, then give it as SOURCE.",
         )
-    theirs = _options_of(store.read_record(sources[0]))
+    record = store.read_record(sources[0])
+    theirs = _options_of(record)
     for other in sources[1:]:
         _require_alike(sources[0], other)
-    image = ImageSpec(**{name: theirs[name] for name in _IMAGE_OPTIONS if name in theirs})
     for name, value in theirs.items():
         ours = spec.dtype if name == "dtype" else getattr(spec.image, name)
         if given.get(name) is not None and ours != value:
@@ -52,7 +51,8 @@ def with_options_of(
             )
     classes = spec.classes
     if classes is None and not spec.merge:
-        classes = store.read_record(sources[0]).classes
+        classes = record.classes
+    image = image_spec_of(record)
     return replace(spec, image=image, dtype=theirs["dtype"], classes=classes)
 
 
@@ -66,10 +66,7 @@ def _are_merged(sources: tuple[str, ...], spec: BuildSpec) -> bool:
 
 def _options_of(record: Record) -> dict[str, Any]:
     """The image options that a dataset was built with, as `build` takes them."""
-    theirs = {name: _plain(record.image[name]) for name in _IMAGE_OPTIONS if name in record.image}
-    _, *size, depth = record.shape
-    theirs |= {"size": tuple(size), "channels": "rgb" if depth == 3 else "gray"}
-    return theirs | {"dtype": record.original_dtype}
+    return image_options_of(record) | {"dtype": record.original_dtype}
 
 
 def _require_alike(first: str, other: str) -> None:
@@ -91,7 +88,3 @@ def _made_by(record: Record) -> dict[str, Any]:
     """All that decided the rows of a dataset; a limit and how the size was found do not."""
     made = record.image | _options_of(record)
     return {name: made[name] for name in made if name not in ("max_pixels", "native")}
-
-
-def _plain(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value

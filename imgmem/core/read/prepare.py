@@ -22,16 +22,20 @@ New = str | os.PathLike[str] | bytes | NDArray[Any]
 _FIELDS = tuple(field.name for field in fields(ImageSpec))
 
 
-def image_spec_of(record: Record) -> ImageSpec:
-    """How the rows of a dataset were made of images; its size is that of the rows."""
+def image_options_of(record: Record) -> dict[str, Any]:
+    """The fields of an ImageSpec that a dataset records; its size is that of the rows."""
     _, height, width, depth = record.shape
     known: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in record.image.items()
         if name in _FIELDS
     }
-    own = {"size": (height, width), "channels": "rgb" if depth == 3 else "gray"}
-    return ImageSpec(**known | own)
+    return known | {"size": (height, width), "channels": "rgb" if depth == 3 else "gray"}
+
+
+def image_spec_of(record: Record) -> ImageSpec:
+    """How the rows of a dataset were made of images."""
+    return ImageSpec(**image_options_of(record))
 
 
 def prepare(image: New, *, like: str | os.PathLike[str]) -> Images:

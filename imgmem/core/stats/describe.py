@@ -260,7 +260,7 @@ def _described(dataset: Dataset, parts: dict[str, ScanResult]) -> dict[str, Any]
         "splits": {
             name: stop - start
             for name, (start, stop) in dataset.splits.items()
-            if dataset.split is None or name in _parts(dataset)
+            if dataset.split is None or name in named
         },
         "channels": {
             dataset.split or ALL: _channels(whole),

@@ -1,6 +1,7 @@
 """The targets in `y.npy`, held to what the record says that they are."""
 
 import os
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,7 @@ from imgmem.core.storage.system import naming
 from imgmem.core.storage.targets import MULTILABEL, NUMBER
 
 _AT_ONCE = 2**20
+"""Values that are looked at together."""
 
 
 def read_labels(path: str, record: Record) -> Labels:
@@ -26,13 +28,18 @@ def read_labels(path: str, record: Record) -> Labels:
     store.check_array(name, record.labels_header)
     with naming(name):
         labels: Labels = np.load(name, mmap_mode="r", allow_pickle=False)
-    for start, stop in row_ranges(len(labels), max(1, _AT_ONCE // (labels[:1].size or 1))):
-        part = labels[start:stop]
+    for start, part in _parts(labels):
         wrong = _wrong(part, record)
         if wrong.any():
             row = int(wrong.argmax())
             raise store.damaged(name, f"row {start + row} has {_what(part[row], record)}")
     return labels
+
+
+def _parts(labels: Labels) -> Iterator[tuple[int, Labels]]:
+    """(first row, some rows) after one another, about _AT_ONCE values at a time."""
+    for start, stop in row_ranges(len(labels), max(1, _AT_ONCE // (labels[:1].size or 1))):
+        yield start, labels[start:stop]
 
 
 def _wrong(part: Labels, record: Record) -> npt.NDArray[np.bool_]:
@@ -57,8 +64,8 @@ def count_labels(path: str, record: Record) -> dict[str, int] | None:
     if record.classes is None:
         return None
     labels, counts = read_labels(path, record), np.zeros(len(record.classes), np.int64)
-    for start, stop in row_ranges(len(labels), max(1, _AT_ONCE // (labels[:1].size or 1))):
-        counts += class_counts(labels[start:stop], len(counts))
+    for _, part in _parts(labels):
+        counts += class_counts(part, len(counts))
     return dict(zip(record.classes, counts.tolist(), strict=True))
 
 

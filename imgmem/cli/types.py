@@ -8,12 +8,7 @@ from imgmem.core.options.option import Declared
 
 
 class ParsedType(click.ParamType):  # type: ignore[type-arg] # generic in the newest Click only
-    """The values of an option, read by what the core declares.
-
-    Where an option may be given several times, its environment variable has a value a line.
-    """
-
-    envvar_list_splitter = "\n"
+    """The values of an option, read by what the core declares."""
 
     def __init__(self, declared: Declared) -> None:
         self.name = declared.facts.metavar or _METAVARS.get(declared.kind, "TEXT")
@@ -24,8 +19,8 @@ class ParsedType(click.ParamType):  # type: ignore[type-arg] # generic in the ne
         return self.name
 
     def split_envvar_value(self, rv: str) -> list[str]:
-        """A variable holds one value of an option that may be repeated: Click would part it at
-        blanks."""
+        """A variable holds one value of an option that may be repeated: Click would split it at
+        spaces."""
         return [rv]
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from imgmem.core.arrays import Images
+from imgmem.core.arrays import Images, look_up
 from imgmem.core.errors import InputError, UsageError
 from imgmem.core.levels import lookup
 from imgmem.core.levels.histograms import PIXEL_VALUES
@@ -302,8 +302,7 @@ class Converter:
         """Values of uint16, all channels (the last axis) or one of them."""
         assert self._wide is not None
         if channel is not None:
-            for row, into in zip(source, out, strict=True):
-                into[...] = self._wide[channel][row]
+            look_up(self._wide[channel], source, out)
             return
         for row, into in zip(source, out, strict=True):
             for number, line in enumerate(self._wide):

@@ -13,7 +13,7 @@ _ADDRESS = re.compile(r"\s*https?://", re.IGNORECASE)
 
 def not_there(table: Table, folder: str, path: str) -> InputError:
     """The error for a list none of whose images is in its folder. path: that of one of them."""
-    return _by_addresses(table, _columns(table)) or InputError(
+    return _by_addresses(table) or InputError(
         f"no image that {table.path} names is in {folder}, such as {path!r}",
         hint="Paths are relative to the folder of the list. Or give the folder of the images as "
         f"the source, and {option('labels', table.path)}.",
@@ -23,15 +23,14 @@ def not_there(table: Table, folder: str, path: str) -> InputError:
 
 def only_addresses(table: Table) -> InputError | None:
     """The error for a table that has addresses of images, and no paths of them; None for others."""
-    columns = _columns(table)
     paths = any(
-        all(map(looks_like_image, cells)) and not _are_addresses(cells) for cells in columns
+        all(map(looks_like_image, cells)) and not _are_addresses(cells) for cells in table.columns
     )
-    return None if paths else _by_addresses(table, columns)
+    return None if paths else _by_addresses(table)
 
 
-def _by_addresses(table: Table, columns: Sequence[Sequence[str]]) -> InputError | None:
-    if not any(map(_are_addresses, columns)):
+def _by_addresses(table: Table) -> InputError | None:
+    if not any(map(_are_addresses, table.columns)):
         return None
     return InputError(
         f"{table.path} lists web addresses of images, which are not fetched",
@@ -39,10 +38,6 @@ def _by_addresses(table: Table, columns: Sequence[Sequence[str]]) -> InputError 
         f"{option('labels', table.path)} then takes the labels, where a path names each image.",
         path=table.path,
     )
-
-
-def _columns(table: Table) -> list[tuple[str, ...]]:
-    return list(zip(*(cells for _, cells in table.sample), strict=False))
 
 
 def _are_addresses(cells: Sequence[str]) -> bool:

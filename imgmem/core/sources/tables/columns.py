@@ -58,7 +58,7 @@ class _Search:
 
     def __post_init__(self) -> None:
         self.keys = [known.folded(name) for name in self.table.names]
-        self.cells = list(zip(*(cells for _, cells in self.table.sample), strict=False))
+        self.cells = self.table.columns
         self.cells += [()] * (len(self.keys) - len(self.cells))
 
     def called(self, names: Iterable[str], among: Sequence[int] | None = None) -> list[int]:

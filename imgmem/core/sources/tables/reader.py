@@ -46,6 +46,11 @@ class Table:
     notes: tuple[str, ...] = field(default=())
     place: Callable[[int], str] | None = None
 
+    @property
+    def columns(self) -> list[tuple[str, ...]]:
+        """The cells of the sample, column by column."""
+        return list(zip(*(cells for _, cells in self.sample), strict=False))
+
     def line(self, number: int) -> str:
         """The file and the line of a record, for messages."""
         return self.place(number) if self.place else f"{self.path}, line {number}"
@@ -75,8 +80,7 @@ def names_images(path: str) -> bool:
         table = open_table(path)
     except ImgmemError:
         return False
-    columns = zip(*(cells for _, cells in table.sample), strict=False)
-    return any(all(map(looks_like_image, cells)) for cells in columns)
+    return any(all(map(looks_like_image, cells)) for cells in table.columns)
 
 
 def open_table(path: str, *, columns: Sequence[str] = ()) -> Table:

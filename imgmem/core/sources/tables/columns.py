@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from imgmem.core.errors import InputError, UsageError
 from imgmem.core.messages import option
 from imgmem.core.rows.origins import ROW_COLUMNS
-from imgmem.core.sources.grammar import ROLES
+from imgmem.core.sources.grammar import ROLES, as_part
 from imgmem.core.sources.labeling import Doubt, Remedy
 from imgmem.core.sources.layout import split_name
 from imgmem.core.sources.tables import names as known
@@ -79,14 +79,9 @@ class _Search:
             for role in ROLES
             for index in merged.get(role, [])
         ]
-        return Remedy({"columns": ",".join(_part(role, name) for role, name in parts)}, meaning)
-
-
-def _part(role: str, name: str) -> str:
-    text = f"{role}={name}"
-    if any(mark in text for mark in ',"\n'):
-        return '"' + text.replace('"', '""') + '"'
-    return text
+        return Remedy(
+            {"columns": ",".join(as_part(f"{role}={name}") for role, name in parts)}, meaning
+        )
 
 
 def find_columns(

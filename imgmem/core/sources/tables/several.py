@@ -159,9 +159,7 @@ def _free(table: Table, index: int, names: Sequence[str]) -> str:
 
 def _side_by_side(tables: Sequence[Table], keys: Keys) -> Generator[Record, None, None]:
     with ExitStack() as stack:
-        readers = [table.records() for table in tables]
-        for reader in readers:
-            stack.callback(getattr(reader, "close", lambda: None))
+        readers = [stack.enter_context(closing(table.records())) for table in tables]
         for (number, cells), *others in zip_longest(*readers, fillvalue=(0, ())):
             row = list(cells)
             for table, (_, more), (index, key) in zip(tables[1:], others, keys, strict=True):

@@ -56,7 +56,6 @@ def thumbnails(evidence: Evidence) -> Doubt | None:
 
 def _stems(evidence: Evidence, *, small: bool) -> Iterator[str]:
     """The base names, less extension, of images in folders of thumbnails or of all others."""
-    for entry in evidence.entries:
-        *folders, name = entry.name.split("/")[evidence.skip :]
+    for folders, name in evidence.paths():
         if any(map(is_thumbnails, folders)) == small:
             yield name.rpartition(".")[0]

@@ -26,6 +26,12 @@ class Evidence:
         """The base name of every image."""
         return (entry.name.rpartition("/")[2] for entry in self.entries)
 
+    def paths(self) -> Iterator[tuple[list[str], str]]:
+        """The folders, from the top of the tree, and the base name of every image."""
+        for entry in self.entries:
+            *folders, name = entry.name.split("/")[self.skip :]
+            yield folders, name
+
     def without_loose(self) -> Reading:
         """What the tree is without the images right in its root."""
         rest = Folder()

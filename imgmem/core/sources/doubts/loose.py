@@ -61,10 +61,5 @@ def _loose(evidence: Evidence, path: tuple[str, ...], beside: str, *, wraps: boo
 
 def _loose_names(evidence: Evidence, where: str) -> list[str]:
     """The first three images right in a folder."""
-    names = (
-        name
-        for entry in evidence.entries
-        for above, _, name in ["/".join(entry.name.split("/")[evidence.skip :]).rpartition("/")]
-        if above == where
-    )
+    names = (name for folders, name in evidence.paths() if "/".join(folders) == where)
     return nsmallest(3, names)

@@ -94,12 +94,8 @@ def _mask_suffix(stem: str, stems: set[str]) -> str:
 
 
 def _stems(evidence: Evidence, folder: str) -> set[str]:
-    found = set()
-    for entry in evidence.entries:
-        above, _, name = "/".join(entry.name.split("/")[evidence.skip :]).rpartition("/")
-        if above == folder:
-            found.add(name.rpartition(".")[0])
-    return found
+    names = (name for folders, name in evidence.paths() if "/".join(folders) == folder)
+    return {name.rpartition(".")[0] for name in names}
 
 
 def annotation_folders(evidence: Evidence) -> Doubt | None:

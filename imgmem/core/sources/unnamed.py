@@ -45,17 +45,16 @@ class Unnamed:
     def notes(self) -> list[str]:
         """A note with the folders right below the source that they are in."""
         if self.labeled:
-            said = f"{counted(self.labeled, self._what, self._what.replace('image', 'images', 1))}"
-            return [f"{said}: labeled by the rule"]
+            return [f"{self._counted(self.labeled)}: labeled by the rule"]
         if not self.count:
             return []
         most = sorted(self._folders.items(), key=lambda item: (-item[1], item[0]))[:SHOWN]
         where = ", ".join(f"{count} in {top or 'the top folder'}" for top, count in most)
         more = ", …" if len(self._folders) > SHOWN else ""
-        return [
-            f"left out {counted(self.count, self._what, self._what.replace('image', 'images', 1))}"
-            f": {where}{more}"
-        ]
+        return [f"left out {self._counted(self.count)}: {where}{more}"]
+
+    def _counted(self, count: int) -> str:
+        return counted(count, self._what, self._what.replace("image", "images", 1))
 
 
 def _top_folder(name: str) -> str:

@@ -218,8 +218,7 @@ class Plan:
                 self.notes += require_groups(self._database, self.spec.group or group)
             wanted, folds = self.spec.splits, self.spec.folds
             require_certain(parted_groups(self._database, group, wanted, folds=folds))
-        query = "SELECT DISTINCT split FROM files WHERE split NOT NULL"
-        authors = {str(split) for (split,) in self._database.execute(query)}
+        authors = self._splits_in_use()
         plan = plan_splits(self.spec.splits, authors, folds=self.spec.folds)
         self.splits = plan.names
         if self.spec.split_like is not None:
@@ -232,6 +231,10 @@ class Plan:
             drawn = self._named_rows({name for name, _ in plan.shares})
             self.notes += (*leak_hints(drawn, self.listing.extra_columns),)
 
+    def _splits_in_use(self) -> set[str]:
+        query = "SELECT DISTINCT split FROM files WHERE split NOT NULL"
+        return {str(split) for (split,) in self._database.execute(query)}
+
     def _take_splits_of(self, path: str, plan: SplitPlan, divided: str | None) -> None:
         """Leave known images in the splits that they have in the dataset at `path`."""
         table = SplitTable.load(self._database, path)
@@ -239,8 +242,7 @@ class Plan:
         moved = assign_like(
             self._database, self.source, plan, table, self._strata, divided=divided, grouped=grouped
         )
-        query = "SELECT DISTINCT split FROM files WHERE split NOT NULL"
-        there = {split for (split,) in self._database.execute(query)} - set(plan.names)
+        there = self._splits_in_use() - set(plan.names)
         self.splits += tuple(name for name in table.names if name in there)
         self.split_table = table.digest
         self.notes += (*table.notes(moved, grouped=grouped),)

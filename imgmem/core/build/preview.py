@@ -151,7 +151,7 @@ def preview_build(
         if not doubts:
             doubts = survey_depth(plan.images, images, spec, memory.budget(run.memory)).doubts
         preview = _preview(", ".join(sources), out, plan, doubts)
-        checks = _checks(plan, destination, policy, existing, run, doubts)
+        checks = _checks(plan, destination, policy, existing, run, doubts, preview.disk_bytes or 0)
         return _checked(preview, checks)
 
 
@@ -220,8 +220,12 @@ def _checks(
     existing: OutPolicy,
     run: RunSpec,
     doubts: tuple[Doubt, ...],
+    needed: int,
 ) -> Iterator[Check]:
-    """What `build` checks before the first image, in its order; each is called."""
+    """What `build` checks before the first image, in its order; each is called.
+
+    needed: bytes of disk.
+    """
     yield lambda: require_certain(plan.labeling.doubts)
     yield lambda: require_filled_classes(plan, policy)
     yield lambda: require_all_there(plan, policy)
@@ -231,7 +235,7 @@ def _checks(
     yield lambda: require_certain(doubts)
     if plan.spec.image.size is not None:
         yield lambda: _require_memory(plan, run)
-    yield lambda: _require_disk(destination, _disk(plan) or 0)
+    yield lambda: _require_disk(destination, needed)
 
 
 def _checked(preview: BuildPreview, checks: Iterator[Check]) -> BuildPreview:

@@ -100,12 +100,11 @@ def _lists(value: Any) -> tuple[tuple[tuple[str, str], ...], Any]:
     else:
         pairs = list(value.items() if isinstance(value, Mapping) else value)
     lists = [(name.strip(), str(to)[1:]) for name, to in pairs if str(to).startswith("@")]
-    if any(not name or not path for name, path in lists):
-        raise ValueError(f"invalid split {value!r}; expected e.g. train=@train.txt,test=@test.txt")
-    rest = [(name, to) for name, to in pairs if not str(to).startswith("@")]
     if not lists:
         return (), value
-    return tuple(lists), rest
+    if any(not name or not path for name, path in lists):
+        raise ValueError(f"invalid split {value!r}; expected e.g. train=@train.txt,test=@test.txt")
+    return tuple(lists), [(name, to) for name, to in pairs if not str(to).startswith("@")]
 
 
 def _parts(value: Any) -> Fields:

@@ -1,7 +1,9 @@
 """Miniatures of public datasets: their files, and what comes out of them, by the names that the
 guide's page has."""
 
+import gzip
 import io
+import json
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -18,8 +20,8 @@ class Miniature:
     """A layout. files: names of images and of what is next to them. texts: contents of files.
 
     classes: images by class, in the order of their numbers; with splits, by (class, split).
-    known: a path as it is listed, and its class. target: what labels are. groups: whether a group
-    column is expected.
+    known: a path as it is listed, and its class. target: what labels are. numbers: the smallest and
+    the largest, where they are numbers.
     """
 
     files: tuple[str, ...] = ()
@@ -90,16 +92,8 @@ def mnist(compress=lambda data: data, ending=""):
     return {f"{name}{ending}": compress(idx(array)) for name, array in parts.items()}
 
 
-def _gzip(data):
-    import gzip
-
-    return gzip.compress(data)
-
-
 def parquet(labels, names):
     """A Parquet file of images as Hugging Face writes it; needs pyarrow."""
-    import json
-
     import pyarrow
     from pyarrow import parquet as files
 
@@ -607,11 +601,11 @@ MINIATURES = {
     ),
     "MNIST, KMNIST": Miniature(
         texts={f"MNIST/raw/{name}": data for name, data in
-               (mnist() | mnist(_gzip, ".gz")).items()}, classes=TEN,
+               (mnist() | mnist(gzip.compress, ".gz")).items()}, classes=TEN,
     ),
     "Fashion-MNIST": Miniature(
-        texts={f"FashionMNIST/raw/{name}": data for name, data in mnist(_gzip, ".gz").items()},
-        classes=TEN,
+        texts={f"FashionMNIST/raw/{name}": data for name, data in
+               mnist(gzip.compress, ".gz").items()}, classes=TEN,
     ),
     "MNIST (Keras)": Miniature(
         texts={"mnist.npz": npz(

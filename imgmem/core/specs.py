@@ -156,7 +156,7 @@ class LabelSpec:
     columns: the roles of a label table's columns: "path=id,label=breed", or a mapping.
     target: "class" makes every distinct value of the label a class, whatever it looks like;
     "multilabel" takes any number of classes an image, "number" one or several numbers. By default
-    there is one class an image, and what looks like a number or a list is a doubt.
+    there is one class per image, and what looks like a number or a list is a doubt.
     no_label: words that mean that an image has no label, with target="multilabel"; "" for an
     empty cell.
     group: what images no split may part: a column of a table, "folder:N" or "name:REGEX".

@@ -97,7 +97,7 @@ def _tables(folders: Iterable[str]) -> Iterator[str]:
 
 
 def _names(folder: str) -> list[str]:
-    """What is in a folder; nothing for one that cannot be listed: it is no matter here."""
+    """What is in a folder; nothing for one that cannot be listed, which does not matter here."""
     try:
         return names_at(folder) if is_address(folder) else sorted(os.listdir(folder))
     except (OSError, ImgmemError):

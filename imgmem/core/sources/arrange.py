@@ -53,7 +53,7 @@ def rule_text(rule: LabelRule) -> str:
 
 
 def _passed_over(root: Folder, layout: Layout) -> Counter[str]:
-    """What the layout leaves out, and files without an extension that are no images."""
+    """What the layout leaves out, and files without an extension that are not images."""
     base = root.find(layout.base)
     assert base is not None
     left_out = sum(base.children[name].total for name in layout.left_out)

@@ -22,7 +22,7 @@ OBJECT = "object"
 class Entry(NamedTuple):
     """One image that a source lists; nothing of it has been read yet.
 
-    name: path relative to the source, "/"-separated; bytes that are no UTF-8 are surrogate
+    name: path relative to the source, "/"-separated; bytes that are not UTF-8 are surrogate
     escapes (`os.fsencode` gives the true bytes). Unique in its source.
     size: bytes that `Source.read` returns. mtime_ns: of the file that holds them.
     In a store, it is the latest time, by the clock of this machine, at which the object may have

@@ -127,7 +127,7 @@ def open_regular(path: str, dir_fd: int | None = None) -> tuple[int, int]:
 def read_regular(path: str, *, dir_fd: int | None = None, length: int | None = None) -> bytes:
     """A regular file's bytes, or its first `length`. Raises RejectedImage if it cannot be read.
 
-    A file that shrinks meanwhile gives what is left; the decoder then finds it truncated.
+    A file that shrinks meanwhile yields what is left; the decoder then finds it truncated.
     """
 
     def read() -> bytes:

@@ -180,7 +180,7 @@ def roles(value: MapValue, option: str) -> Pairs:
 
 
 class Paths(NamedTuple):
-    """A list of paths. globs: as given. literal: the lines of its files, which are no globs.
+    """A list of paths. globs: as given. literal: the lines of its files, which are not globs.
     files: the paths of these files."""
 
     globs: tuple[str, ...]

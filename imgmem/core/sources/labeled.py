@@ -39,7 +39,7 @@ class TableSpec(NamedTuple):
     """How a label table is to be read.
 
     columns: (role, column) pairs that the user gave. target: as `LabelSpec` has it, None for
-    one class an image, if that is clear. no_label: words that mean none. exclude: images that
+    one class per image, if that is clear. no_label: words that mean none. exclude: images that
     are left out already, for remedies that leave out more.
     """
 

@@ -70,7 +70,7 @@ def _one_class(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise ValueError("it gives several classes, or something else than a number or a name")
     label = str(value).strip()
-    os.fsencode(label)  # UnicodeEncodeError is a ValueError: lone surrogates are no text
+    os.fsencode(label)  # UnicodeEncodeError is a ValueError: lone surrogates are not text
     if not label or "\n" in label:
         raise ValueError("it is empty" if not label else "it has several lines")
     return label

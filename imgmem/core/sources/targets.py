@@ -84,7 +84,7 @@ def targeted(listing: Listing, spec: LabelSpec) -> Listing:
             f"{option('target', wanted)}: the source has no labels",
             hint=f"Give a label table, or the place in the path: {option('labels', 'name:REGEX')}.",
         )
-    has = {CLASS: "one class an image", MULTILABEL: "several labels", NUMBER: "numbers"}
+    has = {CLASS: "one class per image", MULTILABEL: "several labels", NUMBER: "numbers"}
     raise UsageError(
         f"{option('target', wanted)}: the source has {has[listing.target]}",
         hint=f"Drop {option('target')}, or give a label table: {option('labels', 'FILE')}.",

@@ -12,14 +12,14 @@ from collections.abc import Iterator, Sequence
 MAX_FOLDERS = 100_000
 
 MASK_SUFFIXES = ("_mask", "-mask", "_masks", "_seg", "_segmentation", "_gt", "_label", "_depth")
-"""Endings of stems that name a second image of the same thing."""
+"""Ends of stems that name a second image of the same thing."""
 
 
 class Folder:
     """One folder. images: candidates right in it. bare: those of them without an extension.
 
-    doubtful: files without an extension that are no images by their first bytes.
-    suffixed: images called like masks. others: right in it, files that are no images, by reason.
+    doubtful: files without an extension that are not images by their first bytes.
+    suffixed: images called like masks. others: right in it, files that are not images, by reason.
     total: images in it and below, once the tree is complete.
     """
 

@@ -204,7 +204,7 @@ def _find_directory(blob: Blob) -> tuple[int, int, int, int]:
     window = min(blob.size, _END.size + 2**16)
     at = blob.pread(window, blob.size - window).rfind(b"PK\5\6")
     if at < 0:
-        raise ValueError("it has no end: is it cut off, or no zip at all?")
+        raise ValueError("it has no end: is it cut off, or not a zip archive at all?")
     end = blob.size - window + at
     _, disk, first, _, count, length, offset, _ = _END.unpack(blob.pread(_END.size, end))
     locator = blob.pread(_END64_LOCATOR.size, max(end - _END64_LOCATOR.size, 0))

@@ -29,9 +29,9 @@ Given = Sequence[tuple[str, str]]
 class Columns:
     """Which column is which, by index.
 
-    labels: one column; several for a column a class. twins: columns that must name the label
-    in another way, line by line; where one does not, `which_label` is the doubt, None where the
-    user named the column of labels.
+    labels: one column; several where each class has a column. twins: columns that must name the
+    label in another way, line by line; where one does not, `which_label` is the doubt, None where
+    the user named the column of labels.
     extra: columns to carry along, under `extra_names`. dropped: names of those that cannot be.
     given: whether the user named the columns of labels. notes: what was inferred.
     """
@@ -234,7 +234,7 @@ def _unique(cells: Sequence[str]) -> bool:
 
 
 def _only_unique(search: _Search) -> list[int]:
-    """Where no name helps: the only column, the one beside the label, or the one whose cells
+    """Where no name helps: the only column, the one next to the label, or the one whose cells
     all differ."""
     if len(search.keys) == 1 and not search.table.has_header:
         return [0]

@@ -159,8 +159,8 @@ _WORD = re.compile(r"[^\W\d][\w.-]*")
 
 @dataclass
 class _Summary:
-    """The labels of a table. whole: all numbers are; commas: all
-    may be numbers with a decimal comma; sample: some of the labels."""
+    """The labels of a table. numbers: all are; whole: all are whole numbers; commas: all may be
+    numbers with a decimal comma; sample: some of the labels."""
 
     distinct: int = 0
     total: int = 0

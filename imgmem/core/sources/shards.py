@@ -13,11 +13,9 @@ from imgmem.core.sources.base import Address, Container, Locator, Member
 from imgmem.core.sources.blob import Blob, BlobPart, open_blob
 from imgmem.core.sources.files import open_regular, persistent, rejection
 from imgmem.core.sources.scratch import scratch_file
-from imgmem.core.sources.spool import OPENERS, compressed_extension, decompress
+from imgmem.core.sources.spool import ARCHIVES, compressed_extension, decompress
 from imgmem.core.sources.tars import TarContainer
 from imgmem.core.sources.zips import ZipContainer
-
-EXTENSIONS = (".tar", ".zip", *OPENERS)
 
 
 class ShardsContainer:
@@ -106,6 +104,6 @@ class _Spool:
 def shards_in(folder: str) -> list[str]:
     """The names of the archives right in a folder, sorted by their bytes."""
     with os.scandir(folder) as items:
-        archives = [item.name for item in items if item.name.lower().endswith(EXTENSIONS)]
+        archives = [item.name for item in items if item.name.lower().endswith(ARCHIVES)]
     visible = [name for name in archives if not name.startswith(".")]
     return sorted(visible, key=os.fsencode)

@@ -28,6 +28,8 @@ OPENERS: dict[str, Callable[[BinaryIO], Any]] = {
     ".txz": lzma.LZMAFile,
 }
 """What reads a compressed archive, by the extension of its name."""
+ARCHIVES = (".tar", ".zip", *OPENERS)
+"""Extensions of all archives that are read."""
 
 _DAMAGE = (
     gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError, ValueError, BadZipFile

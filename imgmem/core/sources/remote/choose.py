@@ -6,11 +6,9 @@ from imgmem.core.paths import is_address
 from imgmem.core.sources.base import Source
 from imgmem.core.sources.remote.archive import StoredArchive
 from imgmem.core.sources.remote.source import StoreSource
-from imgmem.core.sources.spool import OPENERS
+from imgmem.core.sources.spool import ARCHIVES
 from imgmem.core.sources.tables.reader import is_table
 from imgmem.core.specs import LabelSpec
-
-ARCHIVES = (".tar", ".zip", *OPENERS)
 
 
 def is_stored_archive(path: str) -> bool:

@@ -6,10 +6,10 @@ import re
 import struct
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, BinaryIO
 from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from imgmem.core.sources.arrays.headers import HEAD_BYTES, ArrayFacts, idx_facts, npy_facts
@@ -150,14 +150,23 @@ def _arrays_of(file: str, *, alone: bool) -> Iterator[FoundArray]:
 
 
 def _facts(file: str, parse: Callable[[bytes], ArrayFacts]) -> ArrayFacts:
-    blob = open_blob(file)
     try:
-        if not file.lower().endswith(".gz"):
-            return parse(blob.pread(HEAD_BYTES, 0))
-        with os.fdopen(os.dup(blob.fileno()), "rb") as raw, gzip.open(raw) as data:
-            return parse(data.read(HEAD_BYTES))
+        with _opened(file) as raw:
+            if not file.lower().endswith(".gz"):
+                return parse(raw.read(HEAD_BYTES))
+            with gzip.open(raw) as data:
+                return parse(data.read(HEAD_BYTES))
     except _FAILURES as error:
         raise damaged(file, str(error)) from None
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[BinaryIO]:
+    """A regular file, from its first byte. Raises InputError if that cannot be."""
+    blob = open_blob(path)
+    try:
+        with os.fdopen(os.dup(blob.fileno()), "rb") as raw:
+            yield raw
     finally:
         blob.close()
 
@@ -182,14 +191,11 @@ def _members(file: str, stem: str, *, alone: bool) -> Iterator[FoundArray]:
 @contextmanager
 def _archive(file: str) -> Iterator[ZipFile]:
     """An open `.npz`; InputError for what goes wrong with it."""
-    blob = open_blob(file)
     try:
-        with os.fdopen(os.dup(blob.fileno()), "rb") as raw, ZipFile(raw) as archive:
+        with _opened(file) as raw, ZipFile(raw) as archive:
             yield archive
     except _FAILURES as error:
         raise damaged(file, str(error)) from None
-    finally:
-        blob.close()
 
 
 def _in_place(array: FoundArray, *, check: bool) -> Blob:
@@ -225,10 +231,5 @@ def _packed(array: FoundArray) -> Iterator[Any]:
         with _archive(array.path) as archive, archive.open(array.member) as data:
             yield data
         return
-    blob = open_blob(array.path)
-    try:
-        with os.fdopen(os.dup(blob.fileno()), "rb") as raw, gzip.open(raw) as data:
-            yield data
-    finally:
-        with suppress(OSError):
-            blob.close()
+    with _opened(array.path) as raw, gzip.open(raw) as data:
+        yield data

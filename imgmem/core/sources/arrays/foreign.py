@@ -12,12 +12,14 @@ _HEAD_BYTES = 1024
 _LOOKED_AT = 64
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _CIFAR10_BYTES, _CIFAR100_BYTES = 3073, 3074
+_CIFAR_SHAPE = ".reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)"
 
 
 def conversion_error(path: str) -> InputError | None:
     """The error for a file that holds arrays in another form, or for a folder of such files;
     None for anything else."""
-    found = next(((each, make) for each in _files(path) if (make := _lines_for(each))), None)
+    files = islice(_files(path), _LOOKED_AT)
+    found = next(((each, make) for each in files if (make := _lines_for(each))), None)
     if found is None:
         return None
     file, make = found
@@ -33,17 +35,13 @@ def conversion_error(path: str) -> InputError | None:
 
 
 def _files(path: str) -> Iterator[str]:
-    """The file, or the first files in a folder and its sub-folders."""
+    """The file, or the visible files in a folder and its sub-folders, in their order."""
     if os.path.isfile(path):
         yield path
         return
-    found = (
-        os.path.join(top, name)
-        for top, folders, names in os.walk(path)
-        for name in sorted(names)
-        if not name.startswith(".") and folders.sort() is None
-    )
-    yield from islice(found, _LOOKED_AT)
+    for top, folders, names in os.walk(path):
+        folders.sort()
+        yield from (os.path.join(top, name) for name in sorted(names) if name[0] != ".")
 
 
 Make = Callable[[str], tuple[str, tuple[str, ...]]]
@@ -109,23 +107,21 @@ def _torch(path: str) -> tuple[str, tuple[str, ...]]:
 
 def _pickle(path: str) -> tuple[str, tuple[str, ...]]:
     label = "fine_labels" if os.path.basename(path) in ("train", "test") else "labels"
-    shape = ".reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)"
     return "a pickle, which runs code when it is loaded", (
         "import numpy  # only if you trust where the file is from",
         f"data = numpy.load({path!r}, allow_pickle=True, encoding='latin1')  # list(data): names",
-        f"numpy.savez({_out(path)}, x=data['data']{shape}, y=data[{label!r}])",
+        f"numpy.savez({_out(path)}, x=data['data']{_CIFAR_SHAPE}, y=data[{label!r}])",
     )
 
 
 def _binary(path: str) -> tuple[str, tuple[str, ...]]:
     size = os.path.getsize(path)
-    length = _CIFAR100_BYTES if size % _CIFAR10_BYTES and not size % _CIFAR100_BYTES else 0
-    length = length or _CIFAR10_BYTES
+    is_cifar100 = size % _CIFAR10_BYTES and not size % _CIFAR100_BYTES
+    length = _CIFAR100_BYTES if is_cifar100 else _CIFAR10_BYTES
     labels = length - 3072
-    shape = ".reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)"
     known = "as CIFAR has it" if size % length == 0 else "change the numbers to its layout"
     return "a file of bare bytes", (
         "import numpy",
         f"rows = numpy.fromfile({path!r}, 'uint8').reshape(-1, {length})  # {known}",
-        f"numpy.savez({_out(path)}, x=rows[:, {labels}:]{shape}, y=rows[:, {labels - 1}])",
+        f"numpy.savez({_out(path)}, x=rows[:, {labels}:]{_CIFAR_SHAPE}, y=rows[:, {labels - 1}])",
     )

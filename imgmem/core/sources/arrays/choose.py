@@ -8,7 +8,7 @@ from imgmem.core.errors import InputError, UsageError
 from imgmem.core.messages import option
 from imgmem.core.sources.arrays.found import FoundArray
 from imgmem.core.sources.arrays.refusals import not_images, require_pixels
-from imgmem.core.sources.grammar import as_part
+from imgmem.core.sources.grammar import as_texts
 from imgmem.core.sources.labeling import Doubt, Remedy, require_certain
 from imgmem.core.sources.resolve import listed
 from imgmem.core.sources.tables import names as known
@@ -164,8 +164,7 @@ def _is_label_name(name: str) -> bool:
 
 
 def _columns(meaning: str, **roles: str) -> Remedy:
-    text = ",".join(as_part(f"{role}={name}") for role, name in roles.items())
-    return Remedy({"columns": text}, meaning)
+    return Remedy({"columns": ",".join(as_texts(roles))}, meaning)
 
 
 def _raise(name: str, evidence: str, remedies: tuple[Remedy, ...]) -> None:

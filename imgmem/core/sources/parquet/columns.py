@@ -8,7 +8,7 @@ from typing import Any
 from imgmem.core.errors import UsageError
 from imgmem.core.messages import option
 from imgmem.core.rows.origins import ROW_COLUMNS
-from imgmem.core.sources.grammar import as_part
+from imgmem.core.sources.grammar import as_texts
 from imgmem.core.sources.labeling import Doubt, Remedy, require_certain
 from imgmem.core.sources.resolve import listed
 from imgmem.core.sources.tables import names as known
@@ -112,10 +112,7 @@ def _only(path: str, role: str, names: Sequence[str], given: dict[str, str]) -> 
     if len(names) < 2:
         return names[0] if names else None
     remedies = tuple(
-        Remedy(
-            {"columns": ",".join(as_part(f"{r}={c}") for r, c in {**given, role: name}.items())},
-            f"the {role}s are in {name}",
-        )
+        Remedy({"columns": ",".join(as_texts({**given, role: name}))}, f"the {role}s are in {name}")
         for name in names
     )
     evidence = f"the columns {listed(names)} of {path} may all hold the {role}s"

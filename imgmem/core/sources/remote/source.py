@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 from imgmem.core.errors import InputError, RejectedImage, ResourceError
 from imgmem.core.progress import ProgressCallback, no_progress
@@ -10,7 +9,7 @@ from imgmem.core.sources import files
 from imgmem.core.sources.arrange import arranged
 from imgmem.core.sources.base import OBJECT, STORE, Address, Listing, Locator
 from imgmem.core.sources.catalog import Catalogs
-from imgmem.core.sources.concurrently import REQUESTS
+from imgmem.core.sources.concurrently import concurrently
 from imgmem.core.sources.gather import gathered
 from imgmem.core.sources.names import (
     HEAD_BYTES,
@@ -54,10 +53,9 @@ class StoreSource:
 
     def listing(self, progress: ProgressCallback = no_progress) -> Listing:
         tree, ignored = Tree(), Counter[str]()
-        with ThreadPoolExecutor(REQUESTS, "imgmem-look") as pool:
-            heads = _Heads(self, pool)
-            entries = gathered(self._found(heads), tree, ignored, heads.take)
-            raw = self._catalogs.filled(entries, progress)
+        heads = _Heads(self)
+        entries = gathered(self._found(heads), tree, ignored, heads.take)
+        raw = self._catalogs.filled(entries, progress)
         listing = arranged(raw, tree, self._spec, ignored=ignored)
         return self._selection.noted(listing, self.path)
 
@@ -144,14 +142,14 @@ class StoreSource:
 class _Heads:
     """First bytes of objects, requested many at once."""
 
-    def __init__(self, source: StoreSource, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, source: StoreSource) -> None:
         self._source = source
-        self._pool = pool
         self._heads: dict[str, bytes | None] = {}
 
     def read(self, candidates: Iterable[Candidate]) -> None:
         names = {each.folder + each.name: each for each in candidates}
-        self._heads = dict(zip(names, self._pool.map(self._head, names.values()), strict=True))
+        heads = concurrently(self._source, self._head, names.values())
+        self._heads = dict(zip(names, heads, strict=True))
 
     def _head(self, found: Candidate) -> bytes | None:
         try:

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 from imgmem.core.sources.base import Entry, Listing
 from imgmem.core.sources.resolve import listed
-from imgmem.core.sources.words import split_meant
-from imgmem.core.specs import TRAIN, LabelSpec
+from imgmem.core.sources.words import splits_meant
+from imgmem.core.specs import LabelSpec
 
 
 def split_by_archive(listing: Listing, archives: Sequence[str], spec: LabelSpec) -> Listing:
@@ -14,12 +14,10 @@ def split_by_archive(listing: Listing, archives: Sequence[str], spec: LabelSpec)
 
     A split that the folders inside give stays.
     """
-    splits = {name: split_meant(name.partition(".")[0]) for name in archives}
-    named = {name: split for name, split in splits.items() if split}
-    if len(named) < len(archives) or TRAIN not in named.values() or len(set(named.values())) < 2:
+    splits = splits_meant(archives)
+    if not splits or not spec.auto_split or spec.split_from is not None:
         return listing
-    if not spec.auto_split or spec.split_from is not None:
-        return listing
+    named = dict(zip(archives, splits, strict=True))
     found = listed(f"{split} from {name}" for name, split in named.items())
     note = f"splits from the names of the archives: {found}"
     entries = _Split(listing.entries, named)

@@ -8,8 +8,8 @@ from imgmem.core.sources.datasets import is_dataset
 from imgmem.core.sources.grammar import as_glob, label_rule
 from imgmem.core.sources.labeling import Doubt, Remedy, Value
 from imgmem.core.sources.resolve import listed
-from imgmem.core.sources.words import is_series, split_meant
-from imgmem.core.specs import TRAIN, LabelSpec
+from imgmem.core.sources.words import is_series, splits_meant
+from imgmem.core.specs import LabelSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,14 +47,12 @@ def several_doubts(sources: Sequence[Given], spec: LabelSpec) -> tuple[Doubt, ..
 def splits_by_name(sources: Sequence[Given], spec: LabelSpec) -> tuple[str, ...]:
     """The split of each source, where all are named like one, train among them, and none holds
     another; else ()."""
-    named = [split_meant(source.name.partition(".")[0]) for source in sources]
-    splits = tuple(split for split in named if split)
-    alone = all(
-        source.splits <= {None, split} for source, split in zip(sources, named, strict=True)
-    )
-    if len(splits) < len(sources) or TRAIN not in splits or len(set(splits)) < 2 or not alone:
+    if not spec.auto_split or spec.split_from is not None:
         return ()
-    return splits if spec.auto_split and spec.split_from is None else ()
+    splits = splits_meant(source.name for source in sources)
+    pairs = zip(sources, splits, strict=False)
+    alone = all(source.splits <= {None, split} for source, split in pairs)
+    return splits if alone else ()
 
 
 def _sub_folders(sources: Sequence[Given], spec: LabelSpec) -> Doubt | None:

@@ -94,6 +94,15 @@ def split_meant(name: str) -> str | None:
     return None
 
 
+def splits_meant(names: Iterable[str]) -> tuple[str, ...]:
+    """The split of each name, by what is before its extensions, where all hint at one, train among
+    them, and not all at the same; else ()."""
+    splits = [split_meant(name.partition(".")[0]) for name in names]
+    if "train" not in splits or None in splits or len(set(splits)) < 2:
+        return ()
+    return tuple(split for split in splits if split)
+
+
 def beyond_split(name: str) -> set[str]:
     """The words of a name that hint neither at a split nor just at images."""
     return {

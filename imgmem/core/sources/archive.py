@@ -7,9 +7,10 @@ of a list; then they are entries, labeled by WebDataset pairs or else by folders
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import groupby, islice
 
-from imgmem.core.errors import InputError, RejectedImage
+from imgmem.core.errors import InputError
 from imgmem.core.messages import option
 from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.sources import files
@@ -148,7 +149,7 @@ class _Members:
         if not self._selection.takes(member.name):
             reason = NOT_SELECTED
         elif reason in TO_LOOK_AT:
-            reason = self._confirmed(reason, name, member)
+            reason = confirmed(reason, name, partial(self._head, member))
         locator = tuple(member.locator)
         if reason == NO_EXTENSION:
             self.tree.folder(folder).doubtful += 1
@@ -162,11 +163,8 @@ class _Members:
         self._count_pair(member.name, label)
         return Entry(member.name, member.size, member.mtime_ns, label, None, locator)
 
-    def _confirmed(self, reason: str, name: str, member: Member) -> str | None:
-        try:
-            return confirmed(reason, name, self._container.read(member.locator, HEAD_BYTES))
-        except RejectedImage:
-            return None  # it is rejected by name when it is read
+    def _head(self, member: Member) -> bytes:
+        return self._container.read(member.locator, HEAD_BYTES)
 
     def _count_pair(self, name: str, label: str | None) -> None:
         if label is not None:

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
-from imgmem.core.errors import RejectedImage
 from imgmem.core.sources import files
 from imgmem.core.sources.arrange import DOUBTFUL
 from imgmem.core.sources.base import Entry
@@ -41,7 +40,8 @@ def _entry(
     name, locator = found.folder + found.name, found.locator
     if found.failure:
         return Entry(name, 0, 0, locator=(files.UNREADABLE, found.failure))
-    reason = _confirmed(found, head) if found.look else None
+    look = found.look
+    reason = confirmed(look, found.name, lambda: head(found)) if look else None
     if reason == NO_EXTENSION:
         folder.doubtful += 1
         return Entry(name, found.size, found.mtime_ns, locator=locator, extra=DOUBTFUL)
@@ -50,13 +50,6 @@ def _entry(
         return None
     folder.add_image(found.name, bare=found.look == NO_EXTENSION)
     return Entry(name, found.size, found.mtime_ns, None, None, locator)
-
-
-def _confirmed(found: Candidate, head: Callable[[Candidate], bytes]) -> str | None:
-    try:
-        return confirmed(found.look, found.name, head(found))
-    except RejectedImage:
-        return None  # it is rejected by name when it is read
 
 
 def _pass_over(reason: str, folder: Folder, ignored: Counter[str]) -> None:

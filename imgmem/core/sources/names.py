@@ -1,6 +1,7 @@
 """Which names are candidates for images, why others are passed over, what a path may be."""
 
 import re
+from collections.abc import Callable
 
 from imgmem.core.decode.foreign import remedy_for
 from imgmem.core.errors import RejectedImage
@@ -68,16 +69,20 @@ def ignored_file(name: str) -> str | None:
     return remedy_for(name) or known
 
 
-def confirmed(reason: str, name: str, head: bytes) -> str | None:
+def confirmed(reason: str, name: str, head: Callable[[], bytes]) -> str | None:
     """A reason in TO_LOOK_AT after a look at the first bytes; None for what is an image.
 
-    Files without an extension count as images of formats that are not read, too: they are
-    rejected by name, not passed over.
+    Files without an extension count as images of formats that are not read, too, and so do files
+    whose `head` cannot be had: they are rejected by name, not passed over.
     """
     from imgmem.core.decode.formats import sniff
 
     try:
-        sniff(head)
+        data = head()
+    except RejectedImage:
+        return None
+    try:
+        sniff(data)
     except RejectedImage as reject:
         if reason == NO_EXTENSION:
             return None if reject.reason == "unsupported" else reason

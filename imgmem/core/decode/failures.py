@@ -1,5 +1,7 @@
 """What the exceptions of decoders mean."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from imgmem.core.errors import RejectedImage, RejectReason
@@ -51,6 +53,17 @@ def reject(error: Exception, *, complete: bool = True) -> RejectedImage:
         if meaning.said in lower:
             return RejectedImage(meaning.reason, meaning.words or said)
     return RejectedImage("corrupt", _in_words(error))
+
+
+@contextmanager
+def rejecting() -> Iterator[None]:
+    """Within, what a decoder raises becomes a reject."""
+    try:
+        yield
+    except RejectedImage:
+        raise
+    except Exception as error:
+        raise reject(error) from error
 
 
 def _in_words(error: Exception) -> str:

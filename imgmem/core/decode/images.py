@@ -11,7 +11,7 @@ import PIL
 import simplejpeg
 from PIL.ImageFile import ImageFile
 
-from imgmem.core.decode.failures import reject
+from imgmem.core.decode.failures import reject, rejecting
 from imgmem.core.decode.format import Format, Header, Pixels
 from imgmem.core.decode.formats import JPEG, OTHER_FORMATS, sniff
 from imgmem.core.decode.geometry import (
@@ -212,12 +212,8 @@ def _left_out(image: ImageFile | None, kind: Format, data: bytes, notes: set[str
     """How many pages or frames are left out; without any there is no such note."""
     if not notes & SEVERAL:
         return 0
-    try:
+    with rejecting():
         left = kind.left_out(image, data)
-    except RejectedImage:
-        raise
-    except Exception as error:
-        raise reject(error) from error
     if left <= 0:
         notes -= SEVERAL
     return max(0, left)
@@ -243,12 +239,8 @@ def read_stored(image: ImageFile | None, kind: Format, header: Header, data: byt
     if kind.read_values is None:
         detail = f"the {header.bits}-bit pixels of {kind.name}; convert to PNG or TIFF of 16 bits"
         raise RejectedImage("unsupported", detail)
-    try:
+    with rejecting():
         return kind.read_values(image, header, data)
-    except RejectedImage:
-        raise
-    except Exception as error:
-        raise reject(error) from error
 
 
 def _note_alpha(spec: ImageSpec, notes: set[str]) -> None:
@@ -288,7 +280,7 @@ def _load(
     data: bytes,
 ) -> tuple[Pixels, set[str]]:
     """The first image of an opened file, and notes."""
-    try:
+    with rejecting():
         if kind.decode:
             return kind.decode(data, header), set()
         assert image is not None
@@ -298,8 +290,4 @@ def _load(
         if kind.check_palette:
             check_palette(loaded)
         pixels, notes = read_pixels(loaded, spec, out)
-    except RejectedImage:
-        raise
-    except Exception as error:
-        raise reject(error) from error
     return pixels, notes | ({kind.several} if several else set())

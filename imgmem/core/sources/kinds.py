@@ -17,7 +17,7 @@ from imgmem.core.sources.datasets import DatasetSource, is_dataset
 from imgmem.core.sources.files import unusable
 from imgmem.core.sources.folder import FolderSource
 from imgmem.core.sources.labeled import ListSource, TableSpec
-from imgmem.core.sources.parquet.files import EXTENSION, has_files
+from imgmem.core.sources.parquet.files import has_files
 from imgmem.core.sources.parquet.source import ParquetSource, holds_images
 from imgmem.core.sources.remote.choose import open_remote
 from imgmem.core.sources.remote.source import StoreSource
@@ -56,7 +56,7 @@ def open_one(path: str, how: Opening) -> Source:
     mode, lowered = _mode(path), path.lower()
     if stat.S_ISDIR(mode):
         return _open_folder(path, how)
-    if stat.S_ISREG(mode) and lowered.endswith(EXTENSION) and holds_images(path):
+    if stat.S_ISREG(mode) and holds_images(path):
         return ParquetSource(path, spec, spool=how.spool)
     if stat.S_ISREG(mode) and is_table(path):
         return ListSource(

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from support.images import encode, photo
+from support.raw_files import chunk
 
 from imgmem.core.decode.formats import OTHER_FORMATS
 from imgmem.core.decode.headers import read_header
@@ -19,15 +20,6 @@ from imgmem.core.specs import ImageSpec
 
 RGB = photo(28, 31)
 GRAY = RGB[:, :, 0].copy()
-
-
-def chunk(name, content):
-    return (
-        struct.pack(">I", len(content))
-        + name
-        + content
-        + struct.pack(">I", zlib.crc32(name + content))
-    )
 
 
 def png_of(pixels, filters, *, scanlines=None, extra=b""):

@@ -1,21 +1,15 @@
 """`drop`: rows of a dataset are copied as they are, without those that `stats` finds."""
 
-import csv
 import json
 
 import cv2
 import numpy as np
 import pytest
-from support.datasets import write_dataset
+from support.datasets import rows, write_dataset
 from support.images import photo, write
 
 import imgmem
 from imgmem.core.errors import DatasetError, InputError, UsageError
-
-
-def rows(out, name="rows.csv"):
-    with open(out / name, encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def flawed(tmp_path, **options):

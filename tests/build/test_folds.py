@@ -1,11 +1,11 @@
 """Folds for cross-validation: equal parts of train, next to a test set and the author's splits."""
 
-import csv
 from collections import Counter, defaultdict
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.datasets import rows, split_of
 from support.images import photo, write
 from support.trees import class_folders
 
@@ -15,15 +15,6 @@ from imgmem.core.errors import InputError, UsageError
 
 SMALL = {"size": 4, "workers": 1}
 FIVE = ["fold1", "fold2", "fold3", "fold4", "fold5"]
-
-
-def rows(out):
-    with open(out / "rows.csv", encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def split_of(out):
-    return {row["path"]: row["split"] for row in rows(out)}
 
 
 def test_folds_divide_every_class_alike(tmp_path):

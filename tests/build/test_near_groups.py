@@ -1,12 +1,10 @@
 """`group="near-duplicates"`: a split of a dataset that cannot leak by looks."""
 
-import csv
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.datasets import write_dataset
+from support.datasets import rows, write_dataset
 from support.images import photo
 
 import imgmem
@@ -25,11 +23,6 @@ def bursts(tmp_path):
     images = np.array(images, np.uint8)
     digests = [0 if row == len(images) - 1 else row for row in range(len(images))]
     return write_dataset(tmp_path / "d", images, np.arange(len(images)) % 2, digests=digests)
-
-
-def rows(out):
-    with open(out / "rows.csv", encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 @pytest.mark.parametrize("split", ["val=0.3", "test=0.2,folds=3"])

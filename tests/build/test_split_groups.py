@@ -1,6 +1,5 @@
 """Splits that keep groups together, and reach their shares."""
 
-import csv
 import json
 import shutil
 from collections import Counter, defaultdict
@@ -8,6 +7,7 @@ from collections import Counter, defaultdict
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.datasets import rows
 from support.images import photo, write
 
 import imgmem
@@ -88,11 +88,6 @@ def patients(folder, counts):
             label = "sick" if (seed + number) % 2 else "well"
             write(folder / label / f"{patient}_{number:02}.png", photo(4, 4, seed=seed))
     return folder
-
-
-def rows(out):
-    with open(out / "rows.csv", encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def splits_by_group(out, group=lambda row: row["group"]):

@@ -1,6 +1,5 @@
 """`split="like:DATASET"`: known images keep their splits, whatever else changes."""
 
-import csv
 import json
 import shutil
 from collections import defaultdict
@@ -8,6 +7,7 @@ from collections import defaultdict
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.datasets import rows, split_of
 from support.images import photo, write
 from support.trees import class_folders
 
@@ -16,15 +16,6 @@ from imgmem.core.build.allocate import Unit, place
 from imgmem.core.errors import DatasetError, InputError, UsageError
 
 SMALL = {"size": 4, "workers": 1}
-
-
-def rows(out):
-    with open(out / "rows.csv", encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def split_of(out):
-    return {row["path"]: row["split"] for row in rows(out)}
 
 
 def record(out):

@@ -1,12 +1,12 @@
 """Stratified splits: exact, reproducible, and never parting equal files."""
 
-import csv
 import shutil
 from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.datasets import split_of
 from support.images import photo, write
 from support.trees import class_folders
 
@@ -20,11 +20,6 @@ from imgmem.core.sources.scratch import scratch_database
 from imgmem.core.specs import BuildSpec, ImageSpec
 
 SMALL = ImageSpec(size=(4, 4))
-
-
-def split_of(out):
-    with open(out / "rows.csv", encoding="utf-8", newline="") as file:
-        return {row["path"]: row["split"] for row in csv.DictReader(file)}
 
 
 @given(

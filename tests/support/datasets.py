@@ -15,6 +15,17 @@ from imgmem.core.storage.record import Record
 from imgmem.core.storage.targets import row_cells
 
 
+def rows(dataset, name="rows.csv"):
+    """The lines of a table of a dataset, by the names of its columns."""
+    with open(dataset / name, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def split_of(dataset):
+    """The split of each row, by its path."""
+    return {row["path"]: row["split"] for row in rows(dataset)}
+
+
 def write_dataset(
     path, images, labels=None, *, classes=None, splits=None, names=None, digests=None, **fields
 ):

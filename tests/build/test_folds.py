@@ -11,7 +11,7 @@ from support.trees import class_folders
 
 import imgmem
 from imgmem.core.build.split_plan import plan_splits
-from imgmem.core.errors import InputError, UsageError
+from imgmem.core.errors import UsageError
 
 SMALL = {"size": 4, "workers": 1}
 FIVE = ["fold1", "fold2", "fold3", "fold4", "fold5"]
@@ -107,20 +107,6 @@ def test_a_split_of_the_source_is_not_called_what_means_something_else(tmp_path,
             tmp_path / "src", tmp_path / "out", labels="folder:2", split="folder:1", **SMALL
         )
     assert "split_map" in str(caught.value.hint)
-
-
-def test_folds_in_a_doubt_about_groups_are_drawn_again(tmp_path):
-    for split, numbers in (("train", range(8)), ("val", range(4, 10))):
-        for number in numbers:
-            name = f"p{number}_{split}.png"
-            write(tmp_path / "src" / split / "ab"[number % 2] / name, photo(4, 4, seed=number + 50))
-    options = {**SMALL, "group": "name:^(p.)_"}
-    with pytest.raises(InputError) as caught:
-        imgmem.build(tmp_path / "src", tmp_path / "out", split="folds=2", **options)
-    (doubt,) = caught.value.facts["doubts"]
-    (remedy,) = doubt["remedies"]
-    result = imgmem.build(tmp_path / "src", tmp_path / "out", **options, **remedy["options"])
-    assert list(result.splits) == ["fold1", "fold2", "val"]
 
 
 @given(st.integers(2, 40), st.floats(0.05, 0.9))

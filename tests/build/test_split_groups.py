@@ -175,20 +175,37 @@ def test_the_report_says_by_how_much_the_shares_are_missed(tmp_path):
     assert "(asked: 30 %)" in note
 
 
-def test_a_group_in_two_splits_of_the_author_is_a_doubt_that_its_remedy_settles(tmp_path):
-    for split, numbers in (("train", range(6)), ("val", range(4, 8))):
-        for number in numbers:
+def split_by_author(folder, **numbers):
+    """An image of each patient in these splits, by the patients' numbers: SPLIT/CLASS/pN_SPLIT."""
+    for split, of_split in numbers.items():
+        for number in of_split:
             name = f"p{number}_{split}.png"
-            write(tmp_path / "src" / split / "ab"[number % 2] / name, photo(4, 4, seed=number + 50))
+            write(folder / split / "ab"[number % 2] / name, photo(4, 4, seed=number + 50))
+    return folder
+
+
+def test_a_group_in_two_splits_of_the_author_is_a_doubt_that_its_remedy_settles(tmp_path):
+    source = split_by_author(tmp_path / "src", train=range(6), val=range(4, 8))
     options = {**SMALL, "group": "name:^(p.)_"}
     with pytest.raises(
         InputError, match=r"2 groups \(group\) are in more than one split"
     ) as caught:
-        imgmem.build(tmp_path / "src", tmp_path / "out", **options)
+        imgmem.build(source, tmp_path / "out", **options)
     (doubt,) = caught.value.facts["doubts"]
     (remedy,) = doubt["remedies"]
-    imgmem.build(tmp_path / "src", tmp_path / "out", **options, **remedy["options"])
+    imgmem.build(source, tmp_path / "out", **options, **remedy["options"])
     assert all(len(found) == 1 for found in splits_by_group(tmp_path / "out").values())
+
+
+def test_folds_in_a_doubt_about_groups_are_drawn_again(tmp_path):
+    source = split_by_author(tmp_path / "src", train=range(8), val=range(4, 10))
+    options = {**SMALL, "group": "name:^(p.)_"}
+    with pytest.raises(InputError) as caught:
+        imgmem.build(source, tmp_path / "out", split="folds=2", **options)
+    (doubt,) = caught.value.facts["doubts"]
+    (remedy,) = doubt["remedies"]
+    result = imgmem.build(source, tmp_path / "out", **options, **remedy["options"])
+    assert list(result.splits) == ["fold1", "fold2", "val"]
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,11 @@ def built(tmp_path):
     return build
 
 
+def build_words(folder):
+    """A command line without options, for what `built` has left in a folder."""
+    return ["build", folder / "photos", folder / "new", "--labels", folder / "l.csv"]
+
+
 def rows(dataset):
     with open(dataset / "rows.csv", newline="") as file:
         return [(row["path"], row["label"], row["class"]) for row in csv.DictReader(file)]
@@ -187,20 +192,8 @@ def test_a_dry_run_shows_the_range_of_each_number(built, tmp_path):
     assert [(each.name, each.minimum, each.maximum) for each in found.numbers] == [
         ("x", -3, 5), ("y", 2, 7.25)
     ]  # fmt: skip
-    done = run(
-        "build",
-        tmp_path / "photos",
-        tmp_path / "new",
-        "--labels",
-        tmp_path / "l.csv",
-        "--target",
-        "number",
-        "--columns",
-        "label=x,label=y",
-        "--dry-run",
-        "--size",
-        "4",
-    )
+    flags = ["--target", "number", "--columns", "label=x,label=y", "--dry-run", "--size", "4"]
+    done = run(*build_words(tmp_path), *flags)
     assert done.returncode == 0
     assert "x: -3 to 5" in done.stdout
 
@@ -215,16 +208,7 @@ def test_a_dry_run_shows_the_range_of_each_number(built, tmp_path):
 def test_the_command_line_builds_and_says_what_labels_are(built, tmp_path, text, flags, said):
     built("id,tags\np0,a\n", "unused")
     (tmp_path / "l.csv").write_text(text)
-    done = run(
-        "build",
-        tmp_path / "photos",
-        tmp_path / "new",
-        "--labels",
-        tmp_path / "l.csv",
-        "--size",
-        "4",
-        *flags,
-    )
+    done = run(*build_words(tmp_path), "--size", "4", *flags)
     assert (done.returncode, done.stderr) == (0, "")
     assert said in done.stdout
 
@@ -232,8 +216,7 @@ def test_the_command_line_builds_and_says_what_labels_are(built, tmp_path, text,
 def test_without_the_target_the_command_is_shown(built, tmp_path):
     built("id,tags\np0,a\n", "unused")
     (tmp_path / "l.csv").write_text("id,tags\np0,a|b\np1,b\n")
-    arguments = ["build", tmp_path / "photos", tmp_path / "new", "--labels", tmp_path / "l.csv"]
-    done = run(*arguments)
+    done = run(*build_words(tmp_path))
     assert done.returncode == 3
     shown = next(line for line in done.stderr.splitlines() if "--target multilabel" in line)
     assert run(*shlex.split(shown)[1:], "--size", "4").returncode == 0

@@ -115,12 +115,7 @@ def _is_same(job: Job, spec: NormalizeSpec, record: Record, done: Normalization)
     if spec.method != done.method or not METHODS[done.method].needs_statistics:
         return spec.method == done.method
     split, _ = constants.own_rows(spec, job.path, record)
-    return _is_own(done) and split == done.split
-
-
-def _is_own(done: Normalization) -> bool:
-    """Whether the constants come from rows of the dataset."""
-    return done.rows is not None or done.split is not None
+    return done.from_own_rows and split == done.split
 
 
 def _description(done: Normalization) -> str:
@@ -132,7 +127,7 @@ def _description(done: Normalization) -> str:
 
 
 def _origin(done: Normalization) -> str:
-    if not _is_own(done):
+    if not done.from_own_rows:
         return "another dataset"
     return "all rows" if done.split is None else done.split
 

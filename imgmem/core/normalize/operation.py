@@ -23,6 +23,7 @@ from imgmem.core.normalize.write_new import write_copy
 from imgmem.core.options.option import applied
 from imgmem.core.options.tables import NormalizeOptions, UndoOptions
 from imgmem.core.progress import ProgressCallback, no_progress
+from imgmem.core.read.row_set import taken
 from imgmem.core.read.selection import ranges_of
 from imgmem.core.rows.background import background_note, background_share
 from imgmem.core.rows.facts import read_facts
@@ -178,13 +179,11 @@ def _normalized(job: Job, spec: NormalizeSpec) -> Outcome:
 
 def _background(job: Job, record: Record, normalization: Normalization) -> list[str]:
     """A note, where the constants are of rows that padding is a part of."""
-    is_own = normalization.rows is not None or normalization.split is not None
-    if not is_own or record.image.get("fit") != "pad":
+    if not normalization.from_own_rows or record.image.get("fit") != "pad":
         return []
     facts = read_facts(job.path, record.shape[0])
-    parts = [facts[start:stop] for start, stop in ranges_of(record, normalization.split)]
-    facts = np.concatenate(parts) if len(parts) > 1 else parts[0]
-    return background_note(background_share(facts, record.image))
+    measured = taken(ranges_of(record, normalization.split), facts)
+    return background_note(background_share(measured, record.image))
 
 
 def _undone(job: Job) -> Outcome:

@@ -44,10 +44,7 @@ class RowSet:
 
     def taken(self, values: _Values) -> _Values:
         """Those of `values`, one for each row of the file, that are for rows of the set."""
-        if len(self.ranges) == 1:
-            return values[slice(*self.ranges[0])]  # type: ignore[return-value]
-        parts = [values[start:stop] for start, stop in self.ranges]
-        return np.concatenate([values[:0], *parts])  # type: ignore[return-value]
+        return taken(self.ranges, values)
 
     def length(self, spec: OrderSpec) -> int:
         """Rows that an epoch hands out."""
@@ -67,6 +64,14 @@ def joined(ranges: Ranges) -> tuple[tuple[int, int], ...]:
         first = found.pop()[0] if found and found[-1][1] == start else start
         found.append((first, stop))
     return tuple(found)
+
+
+def taken(ranges: Ranges, values: _Values) -> _Values:
+    """Those of `values`, one for each row of the file, that are in the ranges."""
+    if len(ranges) == 1:
+        return values[slice(*ranges[0])]  # type: ignore[return-value]
+    parts = [values[start:stop] for start, stop in ranges]
+    return np.concatenate([values[:0], *parts])  # type: ignore[return-value]
 
 
 def file_rows(ranges: Ranges, indices: Indices) -> Indices:

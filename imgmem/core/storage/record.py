@@ -74,6 +74,11 @@ class Normalization:
     on_read: bool = False
     original_crc32: int | None = None
 
+    @property
+    def from_own_rows(self) -> bool:
+        """Whether the constants come from rows of the dataset itself."""
+        return self.rows is not None or self.split is not None
+
 
 @dataclass(frozen=True, kw_only=True)
 class Record:

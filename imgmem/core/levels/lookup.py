@@ -20,7 +20,7 @@ _TABLE_VALUES = 256
 
 Values = npt.NDArray[Any]
 Whole = npt.NDArray[Any]
-"""uint8 or uint16."""
+"""uint8 pixel values 0-255, or uint16 values of the files."""
 
 
 def table(normalization: Normalization) -> Values:

@@ -10,11 +10,8 @@ from imgmem.core.arrays import look_up
 from imgmem.core.levels import lookup
 from imgmem.core.storage.record import Record
 
-Whole = NDArray[Any]
-"""uint8 pixel values 0-255, or uint16 values of the files."""
 
-
-def to_whole(images: NDArray[Any], record: Record) -> Whole:
+def to_whole(images: NDArray[Any], record: Record) -> lookup.Whole:
     """Return the original values that stored rows of a dataset stand for.
 
     Args:
@@ -67,7 +64,7 @@ def _table(window: tuple[float, float]) -> NDArray[np.uint8]:
     return windowed(np.arange(2**16, dtype=np.float32), window)
 
 
-def to_whole_exact(values: NDArray[Any], out: Whole) -> bool:
+def to_whole_exact(values: NDArray[Any], out: lookup.Whole) -> bool:
     """Write floats that are whole numbers in the range of `out` to it.
 
     Args:

@@ -160,7 +160,7 @@ class LabelSpec:
     no_label: words that mean that an image has no label, with target="multilabel"; "" for an
     empty cell.
     group: what images no split may part: a column of a table, "folder:N" or "name:REGEX".
-    class_map, split_map: new names, found=name: renames, joins, and drops (to nothing).
+    class_map, split_map: new names, found=name: renames, joins, and drops (to an empty name).
     split_lists: (split, FILE) pairs: the lists of the images of each split.
     split_from: "folder:N", the folder that is the split; None for the source's own splits.
     include, exclude: globs of paths below the source, or "@FILE".

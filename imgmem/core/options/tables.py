@@ -123,8 +123,8 @@ class LabelOptions(TypedDict, total=False):
     class_map: Annotated[
         str | Mapping[str, str] | Sequence[str],
         Option(
-            "Rename classes, join them (two to one name) or drop them (to nothing); a file holds "
-            "JSON, CSV or lines of two names.",
+            "Rename classes, join them (two to one name) or drop them (to an empty name); a file "
+            "holds JSON, CSV or lines of two names.",
             LABELS, parse=values.as_given, metavar="FOUND=NAME,…|@FILE", multiple=True,
         ),
     ]  # fmt: skip
@@ -161,7 +161,7 @@ class LabelOptions(TypedDict, total=False):
     split_map: Annotated[
         str | Mapping[str, str] | Sequence[str],
         Option(
-            "Rename the splits of the source, or drop them (to nothing).", SPLITS,
+            "Rename the splits of the source, or drop them (to an empty name).", SPLITS,
             parse=values.as_given, metavar="FOUND=NAME,…|@FILE", multiple=True,
         ),
     ]  # fmt: skip
@@ -171,7 +171,7 @@ class _OwnBuildOptions(TypedDict, total=False):
     group: Annotated[
         str | None,
         Option(
-            "What no split may part: a column of the label table, folder:N or name:REGEX; "
+            "Groups to keep within one split: a column of the label table, folder:N or name:REGEX; "
             "near-duplicates of a dataset as SOURCE, whose rows are copied.", SPLITS,
             metavar="COLUMN|folder:N|name:REGEX|near-duplicates",
         ),

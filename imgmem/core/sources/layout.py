@@ -55,7 +55,7 @@ class Layout:
     """How paths become labels and splits.
 
     rule: never the automatic one. base: folders that wrap all others. splits: folder right in
-    `base` → split, or None to pool it. split_level: the folder that is the split instead, as
+    `base` → split, or None to merge it. split_level: the folder that is the split instead, as
     `folder:N` counts. left_out: such a folder whose images are passed over.
     """
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from imgmem.core.sources.base import Listing
 from imgmem.core.sources.grammar import as_texts
 from imgmem.core.sources.labeling import Doubt, Remedy
+from imgmem.core.sources.names import ARCHIVE_EXTENSIONS
 from imgmem.core.sources.resolve import listed
 from imgmem.core.sources.words import is_part, split_meant
 from imgmem.core.specs import LabelSpec
 
-_ARCHIVES = (".tar", ".zip", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar")
 _CLASS_OF_ARCHIVE = r"path:^([^/]+?)(?:\.tar)?\.[A-Za-z0-9]+/"
 """The label rule for a folder of archives, one per class."""
 
@@ -20,7 +20,7 @@ def archive_doubts(listing: Listing, archives: Sequence[str], spec: LabelSpec) -
     if archives and not listing.labeled and _are_classes(archives):
         return (_one_per_class(archives),)
     inside = sorted(
-        kind for extension in _ARCHIVES if (kind := f"{extension} file") in listing.ignored
+        kind for each in ARCHIVE_EXTENSIONS if (kind := f".{each} file") in listing.ignored
     )
     holds_images = any(True for _ in listing.entries)
     return (_inside(inside, listing, spec),) if inside and holds_images else ()

@@ -28,6 +28,9 @@ OTHER_EXTENSIONS = frozenset(_OTHERS.split())
 and that are not in IMAGE_EXTENSIONS, such as camera raw files: a TIFF reader finds a thumbnail in
 many."""
 
+ARCHIVE_EXTENSIONS = ("zip", "tar", "gz", "tgz", "bz2", "xz", "zst", "7z", "rar")
+"""Those of them that are of archives, which are not read where they are in a source."""
+
 SYSTEM_FILES = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"})
 _SYSTEM = "__macosx, __pycache__, @eadir, $recycle.bin, system volume information, lost+found"
 SYSTEM_FOLDERS = frozenset(_SYSTEM.split(", "))

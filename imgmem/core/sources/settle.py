@@ -19,6 +19,7 @@ from imgmem.core.sources.grammar import mapping
 from imgmem.core.sources.label_doubts import LabelCounts, label_doubts
 from imgmem.core.sources.labeling import Labeling
 from imgmem.core.sources.layout import SHOWN, split_name
+from imgmem.core.sources.names import ARCHIVE_EXTENSIONS
 from imgmem.core.sources.numbering import in_new_names, number_notes, numbered
 from imgmem.core.sources.resolve import listed
 from imgmem.core.sources.ruled import ruled
@@ -292,8 +293,7 @@ def _remedy(ignored: Mapping[str, int]) -> str:
     return "Image files have an extension such as .jpg, .png or .webp, or none."
 
 
-_EXTENSIONS = ("zip", "tar", "gz", "tgz", "bz2", "xz", "zst", "7z", "rar")
-_ARCHIVES = frozenset(f".{extension} file" for extension in _EXTENSIONS)
+_ARCHIVES = frozenset(f".{extension} file" for extension in ARCHIVE_EXTENSIONS)
 
 
 _BY_OPTION = {

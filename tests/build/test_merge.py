@@ -75,7 +75,7 @@ def test_different_image_options_are_a_usage_error_that_says_what_differs(months
 
 
 def test_an_option_that_would_make_other_rows_is_a_usage_error(months):
-    with pytest.raises(UsageError, match="size is another for them"):
+    with pytest.raises(UsageError, match="size differs from theirs"):
         imgmem.build(folders(months), months / "merged", size=32)
     imgmem.build(folders(months), months / "merged", size=16)
 

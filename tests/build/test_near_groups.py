@@ -65,7 +65,7 @@ def test_images_are_not_yet_known_by_their_looks(bursts, tmp_path):
     (tmp_path / "src").mkdir()
     with pytest.raises(UsageError, match=r"^group='near-duplicates' is for a dataset"):
         imgmem.build(tmp_path / "src", tmp_path / "out", group="near-duplicates")
-    with pytest.raises(UsageError, match="size is another"):
+    with pytest.raises(UsageError, match="size differs from theirs"):
         imgmem.build(bursts, tmp_path / "out", group="near-duplicates", size=16)
 
 

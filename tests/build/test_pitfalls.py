@@ -107,7 +107,7 @@ def test_groups_of_one_image_each_are_not_said_to_be_kept_together(source, tmp_p
     result = imgmem.build(
         source, tmp_path / "out", group="name:^([0-9]+)", split="val=0.5", exclude="dog", **SMALL
     )
-    assert not [note for note in result.notes if "is parted" in note]
+    assert not [note for note in result.notes if "is split up" in note]
 
 
 @pytest.mark.parametrize("policy", [{}, {"on_error": "skip"}])

@@ -171,7 +171,7 @@ def test_the_report_says_by_how_much_the_shares_are_missed(tmp_path):
     source = patients(tmp_path / "src", {"p1": 6, "p2": 2, "p3": 2})
     result = imgmem.build(source, tmp_path / "out", split="val=0.3", group="name:^(p.)_", **SMALL)
     (note,) = [note for note in result.notes if "no group" in note]
-    assert "(group) is parted" in note
+    assert "(group) is split up" in note
     assert "(asked: 30 %)" in note
 
 
@@ -311,7 +311,7 @@ def test_a_dry_run_reports_the_shares_that_groups_leave(tmp_path):
     source = patients(tmp_path / "src", {"p1": 6, "p2": 2, "p3": 2})
     spec = BuildSpec(group="name:^(p.)_", splits=(("val", 0.3),))
     shown = imgmem.preview_build(source, tmp_path / "out", spec=spec)
-    assert any("(group) is parted" in note for note in shown.notes)
+    assert any("(group) is split up" in note for note in shown.notes)
     assert not (tmp_path / "out").exists()
 
 

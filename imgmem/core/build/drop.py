@@ -46,7 +46,7 @@ def with_options_of(
         if given.get(name) is not None and ours != value:
             who = "a build of several datasets" if spec.merge else asked
             raise UsageError(
-                f"{who} copies rows as they are, and {option(name)} is another for them",
+                f"{who} copies rows as they are, and {option(name)} differs from theirs",
                 hint=f"Leave out {option(name)}.",
             )
     classes = spec.classes

@@ -29,7 +29,7 @@ def with_options_like(spec: BuildSpec, given: Mapping[str, Any]) -> BuildSpec:
         ours = getattr(spec if hasattr(spec, name) else spec.image, name)
         if given.get(name) is not None and ours != value:
             raise UsageError(
-                f"{option('like')} takes the options of a dataset, and {option(name)} is another "
+                f"{option('like')} takes the options of a dataset, and {option(name)} differs "
                 f"there: {value}",
                 hint=f"Leave out {option(name)}.",
             )

@@ -141,7 +141,7 @@ def _lacking_notes(database: sqlite3.Connection, plan: SplitPlan, strata: Strata
 
 
 def _missed(database: sqlite3.Connection, plan: SplitPlan, group: str) -> str:
-    """`no group (patient) is parted, so val has 21.3 % where 20 % were asked for`."""
+    """`no group (patient) is split up …: val has 21.3 % (asked: 20 %)`, for each split."""
     query = "SELECT split, COUNT(*) FROM files GROUP BY split"
     found = dict(database.execute(query).fetchall())
     counts = {name: found.get(name, 0) for name, _ in plan.shares}
@@ -150,7 +150,7 @@ def _missed(database: sqlite3.Connection, plan: SplitPlan, group: str) -> str:
         f"{name} has {100 * counts[name] / total:.1f} % (asked: {100 * fraction:.4g} %)"
         for name, fraction in plan.shares
     )
-    return f"no group ({group}) is parted, before classes are divided alike: {shares}"
+    return f"no group ({group}) is split up, which matters more than even classes: {shares}"
 
 
 def _has_groups(database: sqlite3.Connection) -> bool:

@@ -59,7 +59,7 @@ def _all_but(record: Record, names: list[str]) -> tuple[tuple[int, int], ...]:
         folds = {name: rows for name, rows in record.splits.items() if _FOLD.fullmatch(name)}
         kept = [rows for name, rows in folds.items() if name not in names]
         if not kept:
-            raise InputError(f"there is no fold but {', '.join(names)}")
+            raise InputError(f"no fold is left without {', '.join(names)}")
         return tuple(sorted(kept))
     starts = [0, *(stop for _, stop in left_out)]
     stops = [*(start for start, _ in left_out), record.shape[0]]

@@ -28,7 +28,7 @@ _TITLE = 26
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """An image on a sheet: image() gives it, uint8 (H, W, 1 or 3); captions: its lines."""
+    """An image on a sheet: image() returns it, uint8 (H, W, 1 or 3); captions: its lines."""
 
     image: Callable[[], Pixels]
     captions: tuple[str, ...]

@@ -32,7 +32,7 @@ class Sample:
     rows: (n,) their numbers in the dataset. groups: title and number of rows that belong
     together, from the first on. sources: where each came from; images and pixels: what they
     show. Where rows were written to a folder, these three are empty: they are there.
-    images: (n, H, W, C) as `imgmem.open` gives them. pixels: (n, H, W, C) uint8, de-normalized;
+    images: (n, H, W, C) as `imgmem.open` returns them. pixels: (n, H, W, C) uint8, de-normalized;
     the same array as images where they are the same. labels: as `imgmem.open` has them, or
     None.
     """

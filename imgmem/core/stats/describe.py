@@ -221,7 +221,9 @@ def _transparency_note(findings: list[Finding], build: dict[str, Any]) -> Iterat
     transparent = build.get("converted", {}).get("alpha")
     if transparent and any(finding.kind == "blank" for finding in findings):
         color = option("background")
-        yield Message(f"{transparent} images were transparent: {color} of build is the color below")
+        yield Message(
+            f"{transparent} images were transparent: {color} of build is what is behind them"
+        )
 
 
 def _parts(dataset: Dataset) -> dict[str, tuple[int, int]]:

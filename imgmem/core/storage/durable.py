@@ -105,7 +105,7 @@ class File:
         return bytes(data[: self.pread_into(data, offset)])
 
     def pread_into(self, buffer: Any, offset: int) -> int:
-        """Fill a contiguous buffer from `offset`; gives how many bytes, fewer only at the end.
+        """Fill a contiguous buffer from `offset`; returns how many bytes, fewer only at the end.
 
         Not through a memory map, where a disk that cannot be read is a SIGBUS.
         """
@@ -117,7 +117,7 @@ class File:
         return done
 
     def pwrite(self, data: Any, offset: int) -> None:
-        """Write all of `data` (any contiguous buffer) at `offset`; short writes go on."""
+        """Write all of `data` (any contiguous buffer) at `offset`; short writes are continued."""
         view = memoryview(data)
         if not view.nbytes:  # which a cast refuses
             return

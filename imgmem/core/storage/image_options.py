@@ -36,8 +36,8 @@ def require_same(
     if changed:
         raise DatasetError(
             f"{path} has other image options: {changed}",
-            hint=f"Use the same for both, or add {option('allow_mismatch', True)} if "
-            f"{option(used_for)} is meant all the same.",
+            hint=f"Use the same for both, or add {option('allow_mismatch', True)} to use "
+            f"{option(used_for)} anyway.",
             path=path,
         )
 

@@ -85,7 +85,7 @@ def naming(path: str) -> Iterator[None]:
 
 
 def pread_into(fd: int, buffer: memoryview, offset: int) -> int:
-    """Fill (a part of) `buffer` from `offset`; gives the number of bytes, 0 at the end."""
+    """Fill (a part of) `buffer` from `offset`; returns the number of bytes, 0 at the end."""
     if hasattr(os, "preadv"):
         return os.preadv(fd, [buffer], offset)
     with _position:

@@ -86,6 +86,16 @@ def require_folder_of(path: str) -> None:
         )
 
 
+def require_writable(path: str, folder: str) -> None:
+    """UsageError where nothing can be written to the folder that `path` would be made in."""
+    if os.path.isdir(folder) and not os.access(folder, os.W_OK | os.X_OK):
+        raise UsageError(
+            f"{path} cannot be written: {folder} is read-only",
+            hint="Give a path in a folder that you may write to.",
+            path=path,
+        )
+
+
 def is_inside(path: str, directory: str) -> bool:
     """Whether a path leads to a directory or into it: links followed, and by whatever name, as
     where the file system ignores case, or has the directory mounted twice."""

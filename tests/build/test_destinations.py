@@ -34,6 +34,20 @@ def build(source, out, spec=SPEC, **options):
     return imgmem.build(source, out, spec=spec, **options)
 
 
+@pytest.mark.parametrize(
+    ("run", "name"),
+    [(imgmem.sample, "s.png"), (imgmem.stats, "report"), (imgmem.stats, "list")],
+)
+def test_a_result_in_a_read_only_folder_is_refused_first(tmp_path, source, monkeypatch, run, name):
+    build(source, tmp_path / "out")
+    (tmp_path / "fixed").mkdir()
+    monkeypatch.setattr(os, "access", lambda path, mode: not str(path).endswith("fixed"))
+    keyword = "out" if run is imgmem.sample else name
+    with pytest.raises(UsageError, match=r"cannot be written: .*fixed is read-only"):
+        run(tmp_path / "out", **{keyword: tmp_path / "fixed" / name})
+    assert not list((tmp_path / "fixed").iterdir())
+
+
 def test_an_existing_folder_is_filled_and_keeps_its_permissions(tmp_path, source, expected):
     out = tmp_path / "out"
     out.mkdir(mode=0o2750)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from imgmem.core.errors import ResourceError, UsageError
 from imgmem.core.machine import process
-from imgmem.core.paths import is_inside, local_path, require_folder_of
+from imgmem.core.paths import is_inside, local_path, require_folder_of, require_writable
 from imgmem.core.rows.origins import RowOrigin
 from imgmem.core.sample.encode import encode
 from imgmem.core.sample.folder import INSIDE
@@ -36,6 +36,8 @@ def check_out(out: str, dataset: str) -> None:
             f"a sample cannot be written to {out}",
             hint=f"End the name in {', '.join(_WRITERS)}, or in / for a folder.",
         )
+    if not is_folder(out):
+        require_writable(out, os.path.dirname(out) or os.curdir)
     if os.path.isdir(out) and (not is_folder(out) or set(entries(out)) - {INSIDE}):
         raise UsageError(
             f"{out} is a folder{' that is not empty' if is_folder(out) else ''}",

@@ -11,7 +11,7 @@ from imgmem._version import __version__
 from imgmem.core.errors import UsageError
 from imgmem.core.levels.histograms import binned
 from imgmem.core.machine import process
-from imgmem.core.paths import is_inside, local_path, require_folder_of
+from imgmem.core.paths import is_inside, local_path, require_folder_of, require_writable
 from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.read.dataset import Dataset, row_set
 from imgmem.core.read.dataset import open as open_dataset
@@ -59,6 +59,7 @@ def check_report(out: str, dataset: str) -> None:
     """UsageError unless a report on the dataset can be written to `out`."""
     local_path(out)
     require_folder_of(out)
+    require_writable(out, os.path.dirname(out) or os.curdir)
     if is_inside(out, dataset):
         raise UsageError(f"{out} is inside the dataset", hint="Write it somewhere else.", path=out)
     if os.path.isdir(out):

@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass
 
 from imgmem.core.errors import DatasetError, UsageError
-from imgmem.core.paths import local_path
+from imgmem.core.paths import local_path, require_writable
 from imgmem.core.storage import store, system
 from imgmem.core.storage.locks import LOCKS
 
@@ -140,9 +140,4 @@ def _require_writable(destination: Destination) -> None:
             hint="Mount the disk, or make the folder.",
             path=out,
         )
-    if os.path.isdir(top) and not os.access(top, os.W_OK | os.X_OK):
-        raise UsageError(
-            f"{out} cannot be written: {top} is read-only",
-            hint="Give a path in a folder that you may write to.",
-            path=out,
-        )
+    require_writable(out, top)

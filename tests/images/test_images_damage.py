@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from support.images import encode, photo
 
+from imgmem.core.decode.failures import reject
 from imgmem.core.decode.headers import read_header
 from imgmem.core.decode.images import decode_into
 from imgmem.core.errors import REJECT_REASONS, RejectedImage
@@ -439,3 +440,8 @@ def test_the_guide_names_every_reason():
     page = (Path(__file__).parents[2] / "imgmem/docs/rejects.md").read_text()
     table = page.split("| reason |")[1].split("\n\n")[0]
     assert set(re.findall(r"^\| `([a-z-]+)` \|", table, re.MULTILINE)) == set(REJECT_REASONS)
+
+
+def test_what_libjpeg_says_of_scan_data_is_not_blamed_on_the_header():
+    said = "Corrupt JPEG data: premature end of data segment"
+    assert reject(ValueError(said)).detail == said

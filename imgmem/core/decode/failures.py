@@ -35,6 +35,7 @@ _MEANINGS = (
     _Meaning("not supported", "unsupported"),
     _Meaning("not yet supported", "unsupported"),
     _Meaning("unsupported", "unsupported"),
+    _Meaning("corrupt jpeg data", "corrupt"),
 )
 
 

@@ -120,6 +120,7 @@ def test_a_spec_is_the_base_that_keywords_change():
         ({"split": "0.8"}, "split: invalid split '0.8'; did you mean train=0.8,val=0.2?"),
         ({"split": 0.8}, "did you mean train=0.8,val=0.2?"),
         ({"memory": "8"}, "memory: 8 is 8 bytes, less than 1MiB; did you mean 8GiB?"),
+        ({"memory": "1"}, "memory: 1 is 1 byte, less than 1MiB"),
         ({"memory": "lots"}, "memory: 'lots' is not a size; use e.g. 512MiB"),
         ({"workers": 0}, "workers: 0 is less than 1"),
         ({"workers": 1.5}, "workers: 1.5 is not a whole number"),

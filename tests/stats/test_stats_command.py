@@ -126,6 +126,16 @@ def test_nonsense_is_refused_before_the_dataset_is_looked_at(option, value):
     assert done.stderr.count("\n") == 2
 
 
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [("near=x", "near is a whole number, not 'x'"), ("dark=x", "dark is a number, not 'x'")],
+)
+def test_a_threshold_that_is_no_number_is_refused_in_words(value, said):
+    done = imgmem("stats", "nowhere", "--threshold", value)
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
 def test_balance_cannot_be_checked_without_labels(tmp_path):
     path = write_dataset(tmp_path / "set", np.stack([photo(32, 32)]))
     done = imgmem("stats", path, "--fail-on", "imbalance")

@@ -26,6 +26,7 @@ from imgmem.core.specs import (
     SplitChoice,
     Thresholds,
 )
+from imgmem.core.text import counted
 from imgmem.core.units import parse_bytes
 
 _LIKE = "like:"
@@ -195,7 +196,7 @@ def byte_count(value: Any) -> int:
     if count < _LEAST_BYTES:
         bare = str(value).strip().replace(".", "", 1)
         meant = f"; did you mean {value}GiB?" if bare.isdecimal() and float(value) > 0 else ""
-        raise ValueError(f"{value} is {count} bytes, less than 1MiB{meant}")
+        raise ValueError(f"{value} is {counted(count, 'byte')}, less than 1MiB{meant}")
     return count
 
 
@@ -279,15 +280,25 @@ def thresholds(value: Any) -> Thresholds:
     """ "near=4,dark=15" or {"near": 4} as thresholds; the others keep their defaults."""
     if isinstance(value, Thresholds):
         return value
-    kinds = {field.name: type(getattr(Thresholds(), field.name)) for field in fields(Thresholds)}
+    kinds = [field.name for field in fields(Thresholds)]
     values: dict[str, Any] = {}
     for name, each in _threshold_pairs(value):
         if name not in kinds:
             raise ValueError(f"invalid threshold {name!r}; choose from {', '.join(kinds)}")
-        values[name] = None if name == "near" and each in (None, "off") else kinds[name](each)
+        values[name] = None if name == "near" and each in (None, "off") else _threshold(name, each)
     if not 0 <= (values.get("near") or 0) <= MAX_NEAR:
         raise ValueError(f"near is a number of bits from 0 to {MAX_NEAR}, or off")
     return replace(Thresholds(), **values)
+
+
+def _threshold(name: str, value: Any) -> float:
+    kind = type(getattr(Thresholds(), name))
+    try:
+        limit: float = kind(value)
+    except (TypeError, ValueError):
+        number = "a whole number" if kind is int else "a number"
+        raise ValueError(f"{name} is {number}, not {value!r}") from None
+    return limit
 
 
 def _threshold_pairs(value: Any) -> Iterable[tuple[str, Any]]:

@@ -228,14 +228,14 @@ def test_equal_lines_count_once(images, labels):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "line 1: it holds no lines"),
+        ("", "labels.csv is empty"),
         ("path,label\n", "line 1: it has no lines below its header"),
         ("path\na/1.jpg\n", "no column of labels was found; its columns: path"),
         ("color,shape\nred,round\nred,square\nred,round\n", "no column of paths was found"),
         ("path,label,category\na/1.jpg,cat,animal\n", "could be the label: label, category"),
         ("file,image,label\na/1.jpg,x,cat\n", "could be the path: file, image"),
         ("path,label,path\na/1.jpg,cat,x\n", "names a column twice: path"),
-        ("path,label\na/1.jpg\n", "line 2: it has 1 cells"),
+        ("path,label\na/1.jpg\n", "line 2: it has 1 cell, not 2"),
         ("path,label\n\na/1.jpg,cat,x\n", "line 3: it has 3 cells"),
         ("path,label\n/etc/passwd,cat\n", "names an image of the source: it has 'etc/passwd'"),
         ("path,label,split\na/1.jpg,cat,all\n", "'all' cannot be the name of a split"),

@@ -25,14 +25,14 @@ def found(cells, files):
         ("./cats//1.jpg ", "cats/1.jpg", ""),
         ("cafe\u0301.jpg", "caf\u00e9.jpg", "in another Unicode form"),
         ("caf\udce9.jpg", "caf\u00e9.jpg", "in another Unicode form"),
-        ("cats/1.JPG", "cats/1.jpg", "with the extension in other case"),
+        ("cats/1.JPG", "cats/1.jpg", "with the extension in another case"),
         ("cats/1", "cats/1.jpg", "without the extension"),
         ("cats/1.png", "cats/1.jpg", "without the extension"),
-        ("Cats/1.jpg", "cats/1.jpg", "in other case"),
-        ("/content/drive/photos/cats/1.jpg", "cats/1.jpg", "less leading folders"),
-        ("C:\\photos\\cats\\1.jpg", "cats/1.jpg", "less leading folders"),
-        ("https://example.org/a/cats/1.jpg", "cats/1.jpg", "less leading folders"),
-        ("../input/cats/1.jpg", "cats/1.jpg", "less leading folders"),
+        ("Cats/1.jpg", "cats/1.jpg", "in another case"),
+        ("/content/drive/photos/cats/1.jpg", "cats/1.jpg", "without leading folders"),
+        ("C:\\photos\\cats\\1.jpg", "cats/1.jpg", "without leading folders"),
+        ("https://example.org/a/cats/1.jpg", "cats/1.jpg", "without leading folders"),
+        ("../input/cats/1.jpg", "cats/1.jpg", "without leading folders"),
         ("cats/1.jpg", "train/cats/1.jpg", "by the end of the path"),
         ("images/cats/1.jpg", "train/cats/1.jpg", "by the end of the path"),
         ("1.jpg", "train/cats/1.jpg", "by the base name"),
@@ -119,4 +119,4 @@ def test_files_of_one_name_in_many_folders_are_found_by_their_folders(tmp_path, 
         name: (f"c{n % 2}", None) for n, name in enumerate(names)
     }
     notes = exhausted(images, labels=str(tmp_path / "l.csv")).notes
-    assert "found the images of 8 lines less leading folders" in notes
+    assert "found the images of 8 lines without leading folders" in notes

@@ -151,8 +151,8 @@ def require_all_there(plan: Plan, policy: RejectPolicy) -> None:
     count, first = plan.listed_as(MISSING)
     if count and policy.on_error == "stop":
         raise InputError(
-            f"lines of the label table whose image the source does not have: {count} "
-            f"({_some([name for name, _ in first], count)})",
+            f"the source does not have the images of {counted(count, 'line')} of the label table: "
+            f"{_some([name for name, _ in first], count)}",
             hint=f"Add the images or remove the lines, or use {option('on_error', 'skip')}.",
             missing=count,
         )

@@ -154,8 +154,8 @@ class _Ruled:
             notes.append(f"left out the columns {left_out}: rows.csv has its own")
         if labels.latin1:
             notes.append(
-                f"read as Latin-1, for not being UTF-8: {counted(labels.latin1, 'cell')} of "
-                f"{_base(self._table.path)}; if that is wrong, save it as UTF-8"
+                f"read as Latin-1 because the text is not UTF-8: {counted(labels.latin1, 'cell')} "
+                f"of {_base(self._table.path)}; if that is wrong, save the file as UTF-8"
             )
         notes += labels.notes()
         for how, count in lines.how.most_common():

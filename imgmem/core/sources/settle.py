@@ -283,7 +283,7 @@ def require_images(path: str, listing: Listing, labeling: Labeling) -> None:
 def _remedy(ignored: Mapping[str, int]) -> str:
     """What to change where all is ignored."""
     if any(ignored.get(reason) for reason in _ARCHIVES):
-        return "Give an archive itself, or the folder that they are right in, as the source."
+        return "Give one archive as the source, or the folder that directly contains them."
     options = [
         name for reason in _BY_OPTION if ignored.get(reason) for name in _BY_OPTION[reason][1]
     ]

@@ -21,7 +21,7 @@ SEPARATED = {
     BLANKS: "separated by blanks",
     FIRST_BLANK: "separated at the first blank",
     LAST_BLANK: "separated at the last blank",
-    NONE: "a list of one cell a line",
+    NONE: "a list of one cell per line",
 }
 """The ways to separate cells that are known, as a note calls them."""
 

@@ -112,9 +112,9 @@ def _forms(parts: _Parts) -> tuple[_Parts, ...]:
 _SPELLED = (
     "",
     "in another Unicode form",
-    "with the extension in other case",
+    "with the extension in another case",
     "without the extension",
-    "in other case",
+    "in another case",
     "without leading zeros",
 )
 
@@ -131,7 +131,7 @@ def _cuts(depth: int, longest: int) -> Iterator[_Cut]:
     """From the strictest: the whole path, less leading folders, ever shorter ends of both."""
     yield _Cut("", tuple, tuple)
     for count in range(1, longest - depth + 1):
-        yield _Cut("less leading folders", _less(count, depth), tuple)
+        yield _Cut("without leading folders", _less(count, depth), tuple)
     for count in range(longest, depth - 1, -1):
         end = _last(count)
         yield _Cut("by the end of the path" if count > 1 else "by the base name", end, end)
@@ -199,7 +199,7 @@ def _lone_pair(line: Named, file: Named, depth: int) -> Iterator[Match]:
     if longest < depth or line.taken or file.taken:
         return
     if longest == len(file.parts):
-        placed = "" if len(line.parts) == longest else "less leading folders"
+        placed = "" if len(line.parts) == longest else "without leading folders"
     else:
         placed = "by the end of the path" if longest > 1 else "by the base name"
     spelled = _SPELLED[common.index(longest)]

@@ -19,6 +19,7 @@ from imgmem.core.sources.tables.dialect import (
 )
 from imgmem.core.sources.tables.header import header_of
 from imgmem.core.sources.tables.text import open_text
+from imgmem.core.text import counted
 
 EXTENSIONS = frozenset({".csv", ".tsv", ".txt", ".lst", ".jsonl", ".parquet"})
 SAMPLE_LINES = 1000
@@ -64,7 +65,7 @@ class Table:
         with closing(self.read()) as records:
             for number, cells in records:
                 if len(cells) != len(self.names):
-                    what = f"it has {len(cells)} cells, not {len(self.names)}"
+                    what = f"it has {counted(len(cells), 'cell')}, not {len(self.names)}"
                     raise self.wrong(number, what)
                 yield number, cells
 
@@ -117,7 +118,7 @@ def _open_text(path: str, columns: Sequence[str]) -> Table:
     with closing(_records(path, dialect)) as records:
         first = tuple(islice(records, SAMPLE_LINES))
     if not first:
-        raise wrong(path, 1, "it holds no lines")
+        raise InputError(f"{path} is empty", hint="Give a table with at least one line.", path=path)
     header, why = header_of([cells for _, cells in first], columns)
     widest = max((len(cells) for _, cells in first[1:]), default=len(first[0][1]))
     names = header or tuple(str(number) for number in range(1, widest + 1))

@@ -45,12 +45,16 @@ def compressed_extension(path: str) -> str | None:
 def decompressed(archive: Blob, extension: str, directory: str | None) -> Blob:
     """The decompressed bytes of `archive`, which is closed, in scratch space in `directory`.
 
+    Their time is that of the archive itself.
+
     Raises InputError for a damaged file, ResourceError where there is no space.
     """
     try:
         with scratch_file(directory) as spool:
             decompress(archive, extension, spool, directory)
-            return Blob(os.dup(spool.fileno()), archive.path)
+            plain = Blob(os.dup(spool.fileno()), archive.path)
+        plain.mtime_ns = archive.mtime_ns
+        return plain
     finally:
         archive.close()
 

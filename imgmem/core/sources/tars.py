@@ -51,14 +51,9 @@ class SpooledTar(TarContainer):
 
     def __init__(self, path: str, extension: str, *, spool: str | None = None) -> None:
         """Raises InputError if it cannot be read, ResourceError if it has no room to go to."""
-        archive = open_blob(path)
-        self._mtime_ns = archive.mtime_ns
-        super().__init__(decompressed(archive, extension, spool))
+        super().__init__(decompressed(open_blob(path), extension, spool))
         self.spool_bytes = self._blob.size
         self.address = None
-
-    def members(self) -> Iterator[Member]:
-        return (each._replace(mtime_ns=self._mtime_ns) for each in super().members())
 
 
 def open_tar(path: str, *, spool: str | None = None) -> TarContainer:

@@ -69,18 +69,10 @@ class StoredArchive:
 
 def _container(blob: Blob, spool: str | None) -> Container:
     """What reads a downloaded archive; closing it closes `blob`."""
-    plain = _plain(blob, spool)
+    extension = compressed_extension(blob.path)
+    plain = decompressed(blob, extension, spool) if extension else blob
     is_zip = blob.path.lower().endswith(".zip")
     container = ZipContainer(plain) if is_zip else TarContainer(plain)
     container.address = None
     container.spool_bytes = plain.size
     return container
-
-
-def _plain(blob: Blob, spool: str | None) -> Blob:
-    extension = compressed_extension(blob.path)
-    if extension is None:
-        return blob
-    plain = decompressed(blob, extension, spool)
-    plain.mtime_ns = blob.mtime_ns
-    return plain

@@ -202,8 +202,7 @@ def _load_values(
     stored = read_stored(image, kind, header, data)
     if not stored.opaque:
         _note_alpha(spec, notes)
-    if kind.several and getattr(image, "is_animated", False):
-        notes.add(kind.several)
+    notes |= _several(image, kind)
     values = _leveled(as_dtype(stored.values, row.dtype, spec), spec, notes)
     return np.ascontiguousarray(turned(values, header.orientation))
 
@@ -284,10 +283,16 @@ def _load(
         if kind.decode:
             return kind.decode(data, header), set()
         assert image is not None
-        several = bool(kind.several) and getattr(image, "is_animated", False)
+        several = _several(image, kind)
         kind.check_image(image, header, data)
         loaded = kind.load(image, header, data)
         if kind.check_palette:
             check_palette(loaded)
         pixels, notes = read_pixels(loaded, spec, out)
-    return pixels, notes | ({kind.several} if several else set())
+    return pixels, notes | several
+
+
+def _several(image: ImageFile | None, kind: Format) -> set[str]:
+    """The note of a file in which Pillow sees more than one image."""
+    animated = kind.several and getattr(image, "is_animated", False)
+    return {kind.several} if animated else set()

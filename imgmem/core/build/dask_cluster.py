@@ -55,7 +55,7 @@ def connected(address: str) -> Client:
     except (OSError, TimeoutError, ValueError) as error:
         raise ResourceError(
             f"the Dask scheduler {address} cannot be reached: {error}",
-            hint="Check its address, and that it runs.",
+            hint="Check its address, and that it is running.",
         ) from None
 
 

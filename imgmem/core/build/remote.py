@@ -75,7 +75,7 @@ def _checked(versions: Versions, packed: bytes) -> DecodeJob:
         if found != wanted:
             raise ResourceError(
                 f"{_this_process()} has {name} {found}, and the build began with {wanted}: its "
-                "pixels may be others",
+                "pixels may differ",
                 hint="Install the same versions everywhere, then run the same command again to "
                 "resume.",
             )
@@ -100,7 +100,7 @@ def _digest(source: Source, name: str, locator: Locator) -> bytes:
 
 
 def _require_source(job: DecodeJob, probe: Probe | None) -> None:
-    path, why = job.address.path, "its images are others"
+    path, why = job.address.path, "its images differ"
     try:
         source = open_address(job.address)
         try:

@@ -118,7 +118,7 @@ def _units(stream: bytes) -> Iterator[bytes]:
     while at < len(stream):
         (length,) = struct.unpack_from(">I", stream, at)
         if not length or at + 4 + length > len(stream):
-            raise RejectedImage("corrupt", "a NAL unit of HEVC has a length that cannot be")
+            raise RejectedImage("corrupt", "a NAL unit of HEVC has an impossible length")
         yield stream[at + 4 : at + 4 + length]
         at += 4 + length
 
@@ -178,7 +178,7 @@ def _complaint(library: ctypes.CDLL, units: list[bytes]) -> str:
             text = library.de265_get_error_text(error)
             return f"HEVC: {text.decode('ascii', 'replace')}"
         whole = library.de265_get_next_picture(decoder)
-        return "" if whole else "HEVC: there is no picture in it"
+        return "" if whole else "HEVC: there is no image in it"
     finally:
         library.de265_free_decoder(decoder)
 

@@ -247,7 +247,7 @@ def _group_column(listings: Iterable[Listing]) -> str | None:
     if len(names) > 1:
         raise InputError(
             f"the SOURCEs have groups in different columns: {listed(map(str, names))}",
-            hint=f"Name one with {option('group')}, and call it alike everywhere.",
+            hint=f"Name one with {option('group')}, and give it the same name everywhere.",
         )
     return names.pop() if names else None
 

@@ -187,7 +187,7 @@ def _require_labels(path: str, parts: list[Part]) -> None:
     rest = [part for part in parts if not part.labels]
     if labeled and any(part.split != "test" for part in rest):
         raise InputError(
-            f"{path}: {listed(part.images.name for part in rest)} have no labels, others have",
+            f"{path}: {listed(part.images.name for part in rest)} have no labels, but others do",
             hint=f"Name them, {option('columns', 'image=X,label=Y')}, or leave all labels out: "
             f"{option('labels', 'none')}.",
             path=path,

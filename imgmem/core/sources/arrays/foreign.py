@@ -98,7 +98,7 @@ def _matlab_hdf5(path: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _torch(path: str) -> tuple[str, tuple[str, ...]]:
-    return "a file of PyTorch", (
+    return "a PyTorch file", (
         "import numpy, torch",
         f"x, y = torch.load({path!r}, weights_only=True)[:2]  # or whatever it holds",
         f"numpy.savez({_out(path)}, x=x.numpy(), y=y.numpy())",

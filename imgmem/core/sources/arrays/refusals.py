@@ -21,7 +21,7 @@ def not_images(path: str, arrays: Iterable[FoundArray]) -> InputError:
     name, file = (_key(flat), flat.path) if flat else ("x", path)
     return InputError(
         f"{path} holds no array of images (N, H, W) or (N, H, W, C); it holds {shapes}",
-        hint="Images that lie flat are given their shape by\n"
+        hint="Give flattened images their shape back:\n"
         + _lines(name, file, "{}.reshape(-1, 28, 28)"),
         path=path,
     )
@@ -57,9 +57,11 @@ def _require_depth(array: FoundArray) -> None:
 
 def refused_labels(array: FoundArray) -> InputError:
     """The error for labels that are not numbers or text in plain order."""
-    what = "pickled objects, which are never loaded" if array.facts.dtype.hasobject else "columns"
+    what = "it is in Fortran order"
+    if array.facts.dtype.hasobject:
+        what = "its values are pickled objects, which are never loaded"
     return InputError(
-        f"{array.path}: the array {array.name} cannot be read as labels: its values are {what}",
+        f"{array.path}: the array {array.name} cannot be read as labels: {what}",
         hint="Load it, if you trust it, and save plain numbers or text:\n"
         + _lines(_key(array), array.path, "numpy.array({}.tolist())", ", allow_pickle=True"),
         path=array.path,

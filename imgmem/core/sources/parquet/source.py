@@ -38,7 +38,7 @@ from imgmem.core.units import format_bytes
 
 PARQUET = "parquet"
 _MUCH_MEMORY = 128 * 2**20
-_NO_BYTES = "the row has no bytes of an image"
+_NO_BYTES = "the row has no image bytes"
 _NO_LABEL = "the row has no label"
 
 

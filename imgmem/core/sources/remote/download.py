@@ -57,8 +57,8 @@ def _require_space(spool: BinaryIO, needed: int, address: str) -> None:
     free = shutil.disk_usage(spool.fileno()).free
     if needed > free:
         raise ResourceError(
-            f"no scratch space for {address}: it has {format_bytes(needed)}, and "
-            f"{format_bytes(free)} are free",
+            f"no scratch space for {address}: it needs {format_bytes(needed)}, and only "
+            f"{format_bytes(free)} is free",
             hint="Free some space, or set TMPDIR to a folder with more.",
             path=address,
         )

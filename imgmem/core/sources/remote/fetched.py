@@ -28,8 +28,8 @@ def open_fetched(address: str) -> io.BufferedReader:
     found = there(store, key, address)
     if found.size > MAX_BYTES:
         raise InputError(
-            f"the label table {address} has {format_bytes(found.size)}; from an address at most "
-            f"{format_bytes(MAX_BYTES)} are read",
+            f"the label table {address} is {format_bytes(found.size)}; one at an address may be "
+            f"at most {format_bytes(MAX_BYTES)}",
             hint="Copy it to a local disk, and give that path.",
             path=address,
         )

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
-from support.images import encode, oriented, photo
+from support.images import encode, opencv, oriented, photo
 
 from imgmem.core.decode.headers import read_header
 from imgmem.core.decode.memory_cost import decode_cost
@@ -72,10 +72,6 @@ def heic(array):
     file = io.BytesIO()
     pillow_heif.from_pillow(Image.fromarray(array)).save(file, quality=80)
     return file.getvalue()
-
-
-def opencv(ending, array, *options):
-    return cv2.imencode(ending, array, options)[1].tobytes()
 
 
 def run_length_bmp(height, width):

@@ -3,11 +3,10 @@
 import io
 import struct
 
-import cv2
 import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
-from support.images import encode, oriented, photo
+from support.images import encode, opencv, oriented, photo
 from support.raw_files import bmp, chunk, png, png_header, png_pixels, raw_tags, tiff, with_depth
 
 from imgmem.core.decode.foreign import UNRECOGNIZED, named
@@ -35,10 +34,6 @@ def reject(data):
     with pytest.raises(RejectedImage) as caught:
         read(data)
     return str(caught.value)
-
-
-def opencv(extension, array, *options):
-    return cv2.imencode(extension, array, options)[1].tobytes()
 
 
 def gray(array):

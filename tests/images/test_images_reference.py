@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
-from support.images import encode, oriented, photo, unturned
+from support.images import encode, opencv, oriented, photo, unturned
 
 from imgmem.core.decode.headers import read_header
 from imgmem.core.decode.images import decode_into
@@ -50,10 +50,6 @@ def sixteen_bits(height, width):
 def animation(format, height=33, width=46):
     frames = [Image.fromarray(photo(height, width, seed)) for seed in range(3)]
     return encode(frames[0], format, save_all=True, append_images=frames[1:], duration=40)
-
-
-def opencv(ending, array, *options):
-    return cv2.imencode(ending, array, options)[1].tobytes()
 
 
 def good_files(height, width):

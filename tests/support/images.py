@@ -35,6 +35,11 @@ def encode(array, format="PNG", *, mode=None, **options):
     return buffer.getvalue()
 
 
+def opencv(extension, array, *options):
+    """The bytes of `array`, BGR or gray, as a file that OpenCV writes by its own `options`."""
+    return cv2.imencode(extension, array, options)[1].tobytes()
+
+
 def write(path, array, format=None, **options):
     """Write `array` to `path`, whose folder is made, in `format` or that of the path's ending."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -36,7 +36,12 @@ def build(source, out, spec=SPEC, **options):
 
 @pytest.mark.parametrize(
     ("run", "name"),
-    [(imgmem.sample, "s.png"), (imgmem.stats, "report"), (imgmem.stats, "list")],
+    [
+        (imgmem.sample, "s.png"),
+        (imgmem.sample, "s/"),
+        (imgmem.stats, "report"),
+        (imgmem.stats, "list"),
+    ],
 )
 def test_a_result_in_a_read_only_folder_is_refused_first(tmp_path, source, monkeypatch, run, name):
     build(source, tmp_path / "out")
@@ -44,7 +49,7 @@ def test_a_result_in_a_read_only_folder_is_refused_first(tmp_path, source, monke
     monkeypatch.setattr(os, "access", lambda path, mode: not str(path).endswith("fixed"))
     keyword = "out" if run is imgmem.sample else name
     with pytest.raises(UsageError, match=r"cannot be written: .*fixed is read-only"):
-        run(tmp_path / "out", **{keyword: tmp_path / "fixed" / name})
+        run(tmp_path / "out", **{keyword: f"{tmp_path}/fixed/{name}"})
     assert not list((tmp_path / "fixed").iterdir())
 
 

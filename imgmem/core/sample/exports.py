@@ -36,8 +36,8 @@ def check_out(out: str, dataset: str) -> None:
             f"a sample cannot be written to {out}",
             hint=f"End the name in {', '.join(_WRITERS)}, or in / for a folder.",
         )
-    if not is_folder(out):
-        require_writable(out, os.path.dirname(out) or os.curdir)
+    if not os.path.isdir(out):
+        require_writable(out, os.path.dirname(out.rstrip("/")) or os.curdir)
     if os.path.isdir(out) and (not is_folder(out) or set(entries(out)) - {INSIDE}):
         raise UsageError(
             f"{out} is a folder{' that is not empty' if is_folder(out) else ''}",

@@ -158,9 +158,9 @@ def problem_of(code, ended, said, tree, start, end):
     left behind; "" for nothing."""
     if ended not in DOCUMENTED:
         return said[-600:]
-    if ended == 0 and code == errno.EACCES and DENIED.search(said):
-        return "" if run(["stats", "out", "--verify"])[0] == 0 else f"damaged: {said}"
     if ended == 0 and _without_locks(tree) != end:
+        if code == errno.EACCES and DENIED.search(said):
+            return "" if run(["stats", "out", "--verify"])[0] == 0 else f"damaged: {said}"
         return f"ends well, and it did not: {checks._difference(tree, end)}"
     if ended and not NAMES.search(said):
         return f"names nothing: {said}"

@@ -9,7 +9,7 @@ from support.images import photo, write
 from support.trees import class_folders
 
 import imgmem
-from imgmem.core.errors import DatasetError
+from imgmem.core.errors import DatasetError, InputError
 
 SMALL = {"size": 8, "workers": 1}
 
@@ -22,6 +22,7 @@ def source(tmp_path):
 
 @pytest.fixture
 def built(source, tmp_path):
+    time.sleep(0.02)
     imgmem.build(source, tmp_path / "out", **SMALL)
     time.sleep(0.02)  # the clocks of file systems tick every few milliseconds
     return tmp_path / "out"
@@ -144,3 +145,30 @@ def test_a_change_before_a_normalization_is_noticed_after_it(source, built, tmp_
     os.replace(older(tmp_path), source / "a/01.bmp")
     imgmem.normalize(built, on_read=True)
     require_noticed(source, built, "1 changed")
+
+
+def test_an_image_replaced_after_it_was_decoded_is_noticed_by_the_next_run(source, tmp_path):
+    out, old = tmp_path / "out", older(tmp_path)
+
+    def replace_at_the_end(now):
+        if (now.phase, now.done) == ("build", now.total):
+            os.replace(old, source / "a/01.bmp")
+
+    imgmem.build(source, out, progress=replace_at_the_end, **SMALL)
+    assert not old.exists()
+    require_noticed(source, out, r"1 changed \(a/01\.bmp\)")
+    imgmem.normalize(out, to=tmp_path / "copy")
+    require_noticed(source, tmp_path / "copy", r"1 changed \(a/01\.bmp\)")
+
+
+def test_an_image_replaced_between_two_runs_of_a_build_is_noticed_by_the_next(source, tmp_path):
+    out, first = tmp_path / "out", source / "a/01.bmp"
+    write(source / "b/zz.bmp", photo(8, 8))
+    (source / "b/zz.bmp").write_bytes(b"BM broken")
+    os.utime(first, (10**9, 10**9))
+    with pytest.raises(InputError, match="zz"):
+        imgmem.build(source, out, **SMALL)
+    os.replace(older(tmp_path), first)  # of the same size and date: it can be resumed
+    time.sleep(0.02)
+    assert imgmem.build(source, out, on_error="skip", **SMALL).resumed_at > 0
+    require_noticed(source, out, r"1 changed \(a/01\.bmp\)", on_error="skip")

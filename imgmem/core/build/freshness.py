@@ -89,8 +89,8 @@ def note_unchanged(out: str, since: int) -> None:
     """Note that the images had not changed at that time (in ns), so that those that only look
     as if they had are not read again.
 
-    It is noted as the time of `rows.npy`, if that can be set: no other command writes to it, and
-    Make does not look at it.
+    It is noted as the time of `rows.npy`, if that can be set, as the build noted when it began to
+    list the source: no other command writes to it, and Make does not look at it.
     """
     if since > _built_at(out):
         with suppress(OSError):

@@ -66,6 +66,7 @@ class BuildManifest:
     target: what labels are, one of TARGETS, None where there are none. target_names: of the
     numbers. group_column: which of `extra_columns` holds groups. labels: the rule that labels
     came by. download: digest of an archive that was downloaded, see `download_digest`.
+    listed_at: when the first run began to list the source, in ns (see `freshness`).
     """
 
     inputs: BuildInputs
@@ -82,6 +83,7 @@ class BuildManifest:
     labels: str = "none"
     prefixes: tuple[str, ...] = ()
     download: str | None = None
+    listed_at: int = 0
 
     def labels_header(self, rows: int) -> ArrayHeader:
         """Of y.npy."""
@@ -125,6 +127,7 @@ class BuildManifest:
             labels=found.take("labels", text),
             prefixes=found.take("prefixes", tuple_of(text)),
             download=found.take_or("download", None, optional(text)),
+            listed_at=found.take_or("listed_at", 0, whole(0, MAX_INT)),
         )
         found.rest(allowed=False)
         return manifest

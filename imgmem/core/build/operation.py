@@ -5,7 +5,6 @@ that the result depends neither on the workers nor on the chunks.
 """
 
 import os
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, dataclass, replace
@@ -53,6 +52,7 @@ from imgmem.core.options.tables import BuildOptions
 from imgmem.core.paths import SourcePaths, local_path
 from imgmem.core.progress import Progress, ProgressCallback, no_progress
 from imgmem.core.sources import Source
+from imgmem.core.sources.changed import now_ns
 from imgmem.core.sources.concurrently import is_remote
 from imgmem.core.sources.labeling import require_certain
 from imgmem.core.sources.prefixes import require_no_images, source_paths
@@ -78,6 +78,7 @@ class _Job:
     policy: RejectPolicy
     run: RunSpec
     budget: int
+    listed_at: int
     peak: memory.PeakMemory
     progress: ProgressCallback
 
@@ -156,6 +157,7 @@ def _job(
     spec: BuildSpec, policy: RejectPolicy, run: RunSpec, progress: ProgressCallback,
 ) -> _Job:  # fmt: skip
     """List the source and settle what is to be done; nothing is written yet."""
+    listed_at = now_ns()
     images, listing, labeling = open_and_list(stack, sources, destination.scratch, spec, progress)
     require_certain(labeling.doubts)
     plan = Plan.make(images, listing, labeling, spec)
@@ -166,13 +168,13 @@ def _job(
     require_labels(plan, policy)
     return _Job(
         source=images, plan=plan, inputs=build_inputs(plan), spec=spec, policy=policy, run=run,
-        budget=memory.budget(run.memory), peak=peak, progress=progress,
+        budget=memory.budget(run.memory), listed_at=listed_at, peak=peak, progress=progress,
     )  # fmt: skip
 
 
 def _is_done(record: Record, out: str, job: _Job, *, overwrite: bool) -> bool:
     """True where OUT is this very build; DatasetError where it is another and may not go."""
-    now = time.time_ns()
+    now = now_ns()
     try:
         if require_unchanged(record, out, job.inputs, job.plan):
             note_unchanged(out, now)
@@ -235,6 +237,7 @@ def _manifest(
         labels=job.plan.labeling.rule,
         prefixes=job.plan.listing.sources,
         download=download_digest(job.source, job.spec),
+        listed_at=job.listed_at,
     )
 
 

@@ -173,7 +173,10 @@ class UnfinishedBuild:
         self._progress.sync()
 
     def finish(self) -> None:
-        """Turn the directory into a dataset; `dataset.json` appears only when all is durable."""
+        """Turn the directory into a dataset; `dataset.json` appears only when all is durable.
+
+        The time of `rows.npy` says since when changes of the source are to be looked for.
+        """
         record = self._record()
         self._features.truncate(record.features_header.file_bytes)
         self._features.pwrite(record.features_header.encode(), 0)
@@ -182,6 +185,7 @@ class UnfinishedBuild:
         self._growing[store.FACTS].pwrite(row_facts.encode_header(self.state.rows), 0)
         if store.LABELS in self._growing:
             self._growing[store.LABELS].pwrite(record.labels_header.encode(), 0)
+        self._growing[store.FACTS].set_time(self.manifest.listed_at)
         for file in self._data_files:
             file.sync()
         store.write_record(self.path, record)

@@ -5,9 +5,19 @@ last status change (ctime) cannot.
 """
 
 import os
+import time
 from functools import cache, lru_cache
 
 NEVER = 0
+
+
+def now_ns() -> int:
+    """A time before that of any file that is changed from now on.
+
+    File systems take times from a clock that ticks every few milliseconds, where there is one.
+    """
+    ticking = getattr(time, "CLOCK_REALTIME_COARSE", None)
+    return (time.time_ns() if ticking is None else time.clock_gettime_ns(ticking)) - 1
 
 
 def changed_ns(path: str) -> int:

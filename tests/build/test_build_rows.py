@@ -45,7 +45,7 @@ def test_workers_take_few_large_sources_at_once_and_many_small(
         "decode",
         lambda self, x, buffer: taken.append(len(x)) or decode(self, x, buffer),
     )
-    monkeypatch.setattr("imgmem.core.build.operation.TASK_BYTES", task_bytes)
+    monkeypatch.setattr("imgmem.core.build.filling.TASK_BYTES", task_bytes)
     imgmem.build(source, tmp_path / "out", spec=BuildSpec(image=SMALL))
     assert max(taken) == most
 

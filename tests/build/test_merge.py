@@ -53,7 +53,7 @@ def test_a_normalized_dataset_is_merged_by_its_original_values(months):
 
 
 def test_an_interrupted_merge_resumes_and_a_second_one_has_nothing_to_do(months, monkeypatch):
-    monkeypatch.setattr("imgmem.core.build.operation.TASK_BYTES", 1)
+    monkeypatch.setattr("imgmem.core.build.filling.TASK_BYTES", 1)
 
     def interrupted(progress):
         if progress.done and progress.phase == "build":

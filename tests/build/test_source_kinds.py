@@ -31,7 +31,7 @@ def test_workers_and_interruptions_do_not_show_and_a_second_build_has_nothing_to
     assert result.shape == (7, 5, 6, 3)
     assert result.class_counts == {"ant": 4, "bee": 3}
     assert build(kind, tmp_path / "plain").already_done
-    monkeypatch.setattr("imgmem.core.build.operation.TASK_BYTES", 1)
+    monkeypatch.setattr("imgmem.core.build.filling.TASK_BYTES", 1)
     with pytest.raises(Interrupted):
         build(kind, tmp_path / "resumed", workers=3, progress=interrupted)
     assert build(kind, tmp_path / "resumed", workers=3).resumed_at

@@ -238,7 +238,7 @@ def test_an_interrupted_build_goes_on_to_the_same_targets(built, tmp_path, text,
     )
     with pytest.raises(Interrupted), pytest.MonkeyPatch.context() as patched:
         patched.setattr("imgmem.core.forecast.CHUNK_BYTES", 48)
-        patched.setattr("imgmem.core.build.operation.TASK_BYTES", 1)
+        patched.setattr("imgmem.core.build.filling.TASK_BYTES", 1)
         imgmem.build(tmp_path / "photos", tmp_path / "out", progress=interrupt, run=tight, **given)
     result = imgmem.build(tmp_path / "photos", tmp_path / "out", **given)
     assert 0 < result.resumed_at < 4

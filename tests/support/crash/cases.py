@@ -131,7 +131,7 @@ def _killed_before_publishing(place, operation):
 def _builds(source, spec, **options):
     def operation(root):
         small = mock.patch("imgmem.core.forecast.CHUNK_BYTES", 2 * 5 * 7 * 3)
-        often = mock.patch("imgmem.core.build.operation.CHUNKS_PER_COMMIT", 2)
+        often = mock.patch("imgmem.core.build.filling.CHUNKS_PER_COMMIT", 2)
         blocks = mock.patch("imgmem.core.build.blocks.BLOCK_BYTES", BLOCK)
         with small, often, blocks:
             skip = RejectPolicy(on_error="skip")

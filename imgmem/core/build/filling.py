@@ -1,0 +1,156 @@
+"""The images of a build in progress, decoded and appended in order."""
+
+from collections.abc import Iterator
+from itertools import islice
+
+from imgmem.core.build.alone import decode_alone, too_costly
+from imgmem.core.build.copying import Copying
+from imgmem.core.build.decoding import Chunk
+from imgmem.core.build.execution import Execution
+from imgmem.core.build.executions import executions
+from imgmem.core.build.job import Job, decode_spec, demand_of
+from imgmem.core.build.rejects import require_allowed
+from imgmem.core.build.state import UnreachableRun
+from imgmem.core.build.unfinished import UnfinishedBuild
+from imgmem.core.chunks import rows_per_chunk
+from imgmem.core.errors import InputError, Interrupted
+from imgmem.core.machine import process
+from imgmem.core.progress import Progress
+from imgmem.core.specs import EXECUTORS, ExecutorLike, RejectPolicy
+
+CHUNKS_PER_COMMIT = 8
+"""A commit syncs some 64 MiB: an interruption costs at most as much work."""
+TASK_BYTES = 4 * 2**20
+"""Of sources that a worker takes at once, about: some 40 photographs, or one or a few large."""
+
+
+def fill(building: UnfinishedBuild, job: Job) -> None:
+    """Decode what is left: many images at once, and alone those that need more memory.
+
+    Raises Interrupted, InputError or ResourceError; what is done is kept.
+    """
+    _check_rejects(building, job.policy)
+    _tell(building, job)
+    executor = job.run.executor
+    try:
+        with building.noting_crashes():
+            while not _fill_by_many(building, job, executor):
+                _fill_alone(building, job)
+                executor = "threads" if executor in EXECUTORS else executor
+    except KeyboardInterrupt:
+        building.commit()
+        done, total = building.state.sources, building.manifest.sources
+        raise interrupted(f"{done} of {total} images are done and kept") from None
+
+
+def _fill_by_many(building: UnfinishedBuild, job: Job, executor: str | ExecutorLike) -> bool:
+    """Decode what is left by the first execution that has the memory that it takes.
+
+    False where none has it for the next image.
+    """
+    for execution in _executions(building, job, executor):
+        job.peak.processes = execution.pids
+        done = lacking = False
+        try:
+            done = _filled(building, job, execution)
+            lacking = not done
+        finally:
+            execution.close(wait=lacking)
+        if done:
+            return True
+    return False
+
+
+def _fill_alone(building: UnfinishedBuild, job: Job) -> None:
+    """Decode the next image with the whole memory budget.
+
+    Raises ResourceError, which names all images like it that are left, if that is too small.
+    """
+    spec, demand = decode_spec(building, job), demand_of(building.manifest, job)
+    line = next(building.lines_to_do())
+    chunk = decode_alone(line, job.source, spec, demand, job.budget)
+    if not _take(building, chunk, job, UnreachableRun()):
+        raise too_costly(
+            building.lines_to_do(),
+            job.source,
+            spec,
+            demand,
+            job.budget,
+            largest_row=building.largest_row(),
+        )
+    process.return_freed_memory()
+
+
+def _filled(building: UnfinishedBuild, job: Job, execution: Execution) -> bool:
+    """Append all chunks in order, and make them durable every few chunks' worth of rows.
+
+    False where another execution has to take over.
+    """
+    lines = building.lines_to_do()
+    at_once = min(execution.rows_per_chunk, rows_per_chunk(job.plan.mean_bytes, TASK_BYTES))
+    waiting = 0
+    run = UnreachableRun()
+    for chunk in execution.chunks(iter(lambda: list(islice(lines, at_once)), [])):
+        if not _take(building, chunk, job, run):
+            return False
+        waiting += chunk.done
+        if waiting >= CHUNKS_PER_COMMIT * execution.rows_per_chunk:
+            building.commit()
+            process.return_freed_memory()
+            waiting = 0
+    return True
+
+
+def _tell(building: UnfinishedBuild, job: Job) -> None:
+    job.progress(Progress("build", building.state.sources, building.manifest.sources, "images"))
+
+
+def _take(building: UnfinishedBuild, chunk: Chunk, job: Job, run: UnreachableRun) -> bool:
+    """Append a chunk; where it ends the build, keep what was done before saying why.
+
+    False where it ends for want of memory.
+    """
+    run.follow(building.state, done=chunk.done, unreachable=chunk.unreachable)
+    building.append(chunk)
+    _tell(building, job)
+    if chunk.failure:
+        if "source_gone" in chunk.failure.facts:
+            building.state = run.start or building.state
+        building.commit()
+        if "needed_bytes" in chunk.failure.facts:
+            return False
+        raise chunk.failure
+    _check_rejects(building, job.policy)
+    return True
+
+
+def _executions(
+    building: UnfinishedBuild, job: Job, executor: str | ExecutorLike
+) -> Iterator[Execution]:
+    spec = decode_spec(building, job)
+    if job.spec.copies:
+        plan = demand_of(building.manifest, job).divide(job.budget)
+        return iter([Copying(job.source, spec, plan.rows_per_chunk)])
+    return executions(
+        job.source,
+        spec,
+        demand_of(building.manifest, job),
+        budget=job.budget,
+        executor="processes" if building.crashed else executor,
+        mean_bytes=job.plan.mean_bytes,
+        lines=building.lines_to_do(),
+    )
+
+
+def _check_rejects(building: UnfinishedBuild, policy: RejectPolicy) -> None:
+    """InputError where there are more rejects than the policy allows; what is done is kept."""
+    state, total = building.state, building.manifest.sources
+    try:
+        require_allowed(state.reasons, policy, done=state.sources, total=total)
+    except InputError:
+        building.commit()
+        raise
+
+
+def interrupted(kept: str) -> Interrupted:
+    return Interrupted(f"interrupted; {kept}", hint="Run the same command again to resume.")

@@ -1,0 +1,85 @@
+"""One call of `build`: its parts, and what follows from them."""
+
+from dataclasses import asdict, dataclass, replace
+from math import prod
+
+import numpy as np
+
+from imgmem.core.build.copying import datasets_in
+from imgmem.core.build.decoding import DecodeSpec
+from imgmem.core.build.downloads import download_digest
+from imgmem.core.build.manifest import BuildInputs, BuildManifest
+from imgmem.core.build.plan import Plan
+from imgmem.core.build.unfinished import UnfinishedBuild
+from imgmem.core.forecast import BuildDemand
+from imgmem.core.machine import memory
+from imgmem.core.progress import ProgressCallback
+from imgmem.core.sources import Source
+from imgmem.core.sources.concurrently import is_remote
+from imgmem.core.specs import BuildSpec, RejectPolicy, RunSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One call of `build`, its parts at hand."""
+
+    source: Source
+    plan: Plan
+    inputs: BuildInputs
+    spec: BuildSpec
+    policy: RejectPolicy
+    run: RunSpec
+    budget: int
+    listed_at: int
+    peak: memory.PeakMemory
+    progress: ProgressCallback
+
+
+def manifest_of(
+    job: Job, size: tuple[int, int], window: tuple[float, float] | None
+) -> BuildManifest:
+    """What is built. window: the values that look black and white, None for the usual ones."""
+    image = job.spec.image
+    shown = {} if window is None else {"window": list(window)}
+    if job.spec.copies:
+        shown = next(iter(datasets_in(job.source).values())).record.image
+    return BuildManifest(
+        inputs=job.inputs,
+        image=asdict(replace(image, size=size)) | {"native": image.size is None} | shown,
+        sources=job.plan.total,
+        shape=(*size, image.depth),
+        dtype=job.spec.dtype,
+        classes=job.plan.classes,
+        splits=job.plan.splits,
+        target=job.plan.target,
+        target_names=job.plan.labeling.target_names,
+        extra_columns=job.plan.listing.extra_columns,
+        group_column=job.plan.listing.group_column,
+        labels=job.plan.labeling.rule,
+        prefixes=job.plan.listing.sources,
+        download=download_digest(job.source, job.spec),
+        listed_at=job.listed_at,
+    )
+
+
+def decode_spec(building: UnfinishedBuild, job: Job) -> DecodeSpec:
+    """What all tasks of the build have in common."""
+    return DecodeSpec(
+        image=job.spec.image,
+        shape=building.manifest.shape,
+        dtype=building.manifest.dtype,
+        window=building.manifest.window,
+        stop_at_reject=job.policy.on_error == "stop",
+    )
+
+
+def demand_of(manifest: BuildManifest, job: Job) -> BuildDemand:
+    """What the build is to do, as far as its memory goes."""
+    return BuildDemand.of(
+        rows=manifest.sources,
+        values=prod(manifest.shape),
+        itemsize=np.dtype(manifest.dtype).itemsize,
+        workers=job.run.workers,
+        cpus=memory.allowed_cpus(),
+        remote=is_remote(job.source),
+    )

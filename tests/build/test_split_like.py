@@ -5,7 +5,7 @@ import shutil
 from collections import defaultdict
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support.datasets import rows, split_of
 from support.images import photo, write
@@ -210,57 +210,6 @@ def test_an_unfinished_build_is_not_resumed_with_other_splits(source, tmp_path):
     with pytest.raises(DatasetError, match="unfinished"):
         imgmem.build(source, tmp_path / "new", split="val=0.2", **SMALL)
     imgmem.build(source, tmp_path / "new", on_error="skip", **like)
-
-
-_nights = st.lists(
-    st.lists(
-        st.tuples(st.sampled_from(["add", "copy", "remove", "rename"]), st.integers(0, 10**6)),
-        max_size=5,
-    ),
-    min_size=1, max_size=4,
-)  # fmt: skip
-
-
-def _change(source, kind, number, unique, renamed):
-    """Add, copy, rename or remove an image; its group is what its name begins with."""
-    names = sorted(path.relative_to(source).as_posix() for path in source.rglob("*.png"))
-    old = names[number % len(names)]
-    new = f"{old[0]}/{old[2:].split('_')[0]}_x{unique}.png"
-    if kind == "add":
-        add(source, f"a/g{number % 6}_n{unique}.png", 1000 + number)
-    elif kind == "copy":
-        shutil.copy(source / old, source / new)
-    elif kind == "rename" and not (source / new).exists():
-        (source / old).rename(source / new)
-        renamed[new] = renamed.pop(old, old)
-    elif kind == "remove" and len(names) > 5:
-        (source / old).unlink()
-
-
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(_nights, st.booleans())
-def test_over_many_nights_no_row_leaves_its_split(tmp_path_factory, nights, by_group):
-    folder = tmp_path_factory.mktemp("nights")
-    source = folder / "src"
-    for number in range(10):
-        add(source, f"{'ab'[number % 2]}/g{number % 4}_{number}.png", number)
-    group = {"group": "name:^(g[0-9]+)_"} if by_group else {}
-    imgmem.build(source, folder / "0", split="val=0.3", **group, **SMALL)
-    for night, changes in enumerate(nights, 1):
-        before, renamed = split_of(folder / str(night - 1)), {}
-        for kind, number in changes:
-            _change(source, kind, number, f"{night}_{number}", renamed)
-        like = f"like:{folder / str(night - 1)}"
-        imgmem.build(source, folder / str(night), split=like, **group, **SMALL)
-        after = rows(folder / str(night))
-        for row in after:
-            known = before.get(renamed.get(row["path"], row["path"]))
-            assert known in (None, row["split"])
-        for key in ("digest", *(["group"] if by_group else [])):
-            found = defaultdict(set)
-            for row in after:
-                found[row[key]].add(row["split"])
-            assert all(len(splits) == 1 for splits in found.values())
 
 
 @given(st.lists(st.integers(0, 1), max_size=30), st.integers(0, 30))

@@ -74,7 +74,7 @@ def test_rows_csv_tells_where_each_row_came_from(tmp_path):
     data = (source / "cat" / "01.png").read_bytes()
     assert rows_of(tmp_path / "out")[1] == {
         "row": "1", "split": "", "label": "0", "class": "cat", "path": "cat/01.png",
-        "width": "30", "height": "20", "digest": hashlib.sha256(data).hexdigest(),
+        "width": "30", "height": "20", "digest": hashlib.sha256(data).hexdigest(), "notes": "",
     }  # fmt: skip
 
 

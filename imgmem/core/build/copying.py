@@ -14,6 +14,7 @@ from imgmem.core.build.planned import PlannedImage, planned_images
 from imgmem.core.errors import RejectedImage
 from imgmem.core.levels.split_sums import sums_by_split
 from imgmem.core.rows.facts import ROW_FACTS, Facts, read_facts
+from imgmem.core.rows.notes import Noted, note_counts
 from imgmem.core.sources import Source
 from imgmem.core.sources.datasets import DatasetSource
 from imgmem.core.sources.files import DROPPED
@@ -49,6 +50,8 @@ class Copying:
         reasons = [str(image.locator[2]) for image in dropped]
         pixels, facts = self._pixels(kept), self._facts_of(kept)
         splits = [image.split for image in kept]
+        noted = [self._noted(image) for image in kept]
+        notes, left = note_counts(noted)
         rejects = ((i.name, i.locator[2], i.locator[3]) for i in dropped)
         return Chunk(
             features=pixels.astype(self._spec.dtype, copy=False),
@@ -56,12 +59,11 @@ class Copying:
             sums=sums_by_split(pixels, splits),
             labels=[image.label for image in kept],
             splits=splits,
-            texts=csv_texts(
-                (image.name, fact["width"], fact["height"], image.locator[2], *image.extra)
-                for image, fact in zip(kept, facts, strict=True)
-            ),
+            texts=_texts(kept, facts, noted),
             rejects=csv_lines(rejects),
             reasons=Counter(reasons),
+            notes=notes,
+            left=left,
             done=len(images),
             done_bytes=sum(map(len, lines)),
         )
@@ -78,6 +80,14 @@ class Copying:
                 raise store.damaged(name, f"{image.name}: {reject.detail}") from None
         return pixels
 
+    def _noted(self, image: PlannedImage) -> Noted:
+        """What the dataset notes of a row; nothing where it is of a version that did not."""
+        try:
+            return Noted.from_cell(str(image.locator[3]))
+        except ValueError as error:
+            name = os.path.join(self._sources[_prefix(image)].path, store.ROWS)
+            raise store.damaged(name, f"{image.name}: {error}") from None
+
     def _facts_of(self, images: list[PlannedImage]) -> Facts:
         facts = np.empty(len(images), ROW_FACTS)
         for at, image in enumerate(images):
@@ -93,6 +103,15 @@ def datasets_in(source: Source) -> dict[str, DatasetSource]:
     return {prefix: each for prefix, each in parts.items() if isinstance(each, DatasetSource)}
 
 
+def _texts(images: list[PlannedImage], facts: Facts, noted: list[Noted]) -> list[str]:
+    """The columns of rows.csv from the path on, as lines."""
+    sizes = zip(facts["width"], facts["height"], strict=True)
+    return csv_texts(
+        (image.name, *size, image.locator[2], note.cell(), *image.extra)
+        for image, size, note in zip(images, sizes, noted, strict=True)
+    )
+
+
 def _prefix(image: PlannedImage) -> str:
     """Of the dataset that a row is in, where there are several."""
-    return str(image.locator[3]) if len(image.locator) > 3 else ""
+    return str(image.locator[4]) if len(image.locator) > 4 else ""

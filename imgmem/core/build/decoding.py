@@ -23,7 +23,6 @@ from imgmem.core.decode.format import Header
 from imgmem.core.decode.headers import read_header
 from imgmem.core.decode.images import Decoded, check_size, decode_into
 from imgmem.core.decode.memory_cost import decode_cost
-from imgmem.core.decode.several import SEVERAL
 from imgmem.core.decode.tiff import NO_RANGE
 from imgmem.core.errors import ImgmemError, InputError, RejectedImage, ResourceError
 from imgmem.core.forecast import BuildDemand
@@ -32,6 +31,7 @@ from imgmem.core.machine import process, worker
 from imgmem.core.machine.pipeline import MemoryGate
 from imgmem.core.messages import option
 from imgmem.core.rows.measures import measure
+from imgmem.core.rows.notes import NOTHING, Noted, note_counts
 from imgmem.core.sources import Address, Source, open_address
 from imgmem.core.sources.files import Unreachable
 from imgmem.core.sources.share import ShareWatch
@@ -126,29 +126,33 @@ class _Rows:
     def chunk(self, buffer: npt.NDArray[Any], spec: DecodeSpec) -> Chunk:
         pixels = buffer[: len(self.images)]
         splits = [image.split for image in self.images]
+        noted = [Noted(each.notes, each.left) if each.notes else NOTHING for each in self.decoded]
+        notes, left = note_counts(noted)
         return Chunk(
             features=pixels.astype(spec.dtype, copy=False),
             facts=self._facts(pixels, spec.window),
             sums=sums_by_split(pixels, splits),
             labels=[image.label for image in self.images],
             splits=splits,
-            texts=self._texts(),
+            texts=self._texts(noted),
             rejects=csv_lines(self.rejects),
             reasons=Counter(reason for _, reason, _ in self.rejects),
-            notes=Counter(note for decoded in self.decoded for note in decoded.notes),
-            left=_left_out(self.decoded),
+            notes=notes,
+            left=left,
             done=len(self.images) + len(self.rejects),
             done_bytes=self.done_bytes,
             unreachable=self.unreachable,
             failure=self.failure,
         )
 
-    def _texts(self) -> list[str]:
+    def _texts(self, noted: list[Noted]) -> list[str]:
         """The columns of rows.csv from the path on, as lines."""
         names = csv_cells([image.name for image in self.images])
         texts = [
-            f"{name},{decoded.width},{decoded.height},{digest.hex()}"
-            for name, decoded, digest in zip(names, self.decoded, self.digests, strict=True)
+            f"{name},{decoded.width},{decoded.height},{digest.hex()},{note.cell()}"
+            for name, decoded, digest, note in zip(
+                names, self.decoded, self.digests, noted, strict=True
+            )
         ]
         for extra in zip(*(image.extra for image in self.images), strict=True):
             cells = csv_cells(list(extra))
@@ -170,15 +174,6 @@ class _Rows:
         facts["width"] = [decoded.width for decoded in self.decoded]
         facts["format"] = [decoded.format for decoded in self.decoded]
         return facts
-
-
-def _left_out(images: list[Decoded]) -> Counter[str]:
-    """Pages and frames that were left out, by the note that says which they are."""
-    left: Counter[str] = Counter()
-    for each in images:
-        if each.left:
-            left.update(dict.fromkeys(SEVERAL.intersection(each.notes), each.left))
-    return left
 
 
 class LineDecoder:

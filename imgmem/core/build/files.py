@@ -61,7 +61,7 @@ def create_files(path: str, manifest: BuildManifest, images: Iterable[PlannedIma
         written[store.LABELS] = Written()
     _create(path, store.FACTS, allocate=_facts_bytes(manifest.sources))
     for name, columns in (
-        (store.ROWS, (*ROW_COLUMNS, *manifest.extra_columns)),
+        (store.ROWS, (*ROW_COLUMNS, manifest.notes_column, *manifest.extra_columns)),
         (store.REJECTED, REJECT_COLUMNS),
     ):
         line = csv_lines([columns])

@@ -14,6 +14,7 @@ from imgmem.core.build.unfinished import UnfinishedBuild
 from imgmem.core.forecast import BuildDemand
 from imgmem.core.machine import memory
 from imgmem.core.progress import ProgressCallback
+from imgmem.core.rows.notes import notes_column
 from imgmem.core.sources import Source
 from imgmem.core.sources.concurrently import is_remote
 from imgmem.core.specs import BuildSpec, RejectPolicy, RunSpec
@@ -53,6 +54,7 @@ def manifest_of(
         splits=job.plan.splits,
         target=job.plan.target,
         target_names=job.plan.labeling.target_names,
+        notes_column=notes_column(job.plan.listing.extra_columns),
         extra_columns=job.plan.listing.extra_columns,
         group_column=job.plan.listing.group_column,
         labels=job.plan.labeling.rule,

@@ -64,7 +64,8 @@ class BuildManifest:
     """What is being built (`plan.json`). shape: (H, W, C) of a row. sources: how many.
 
     target: what labels are, one of TARGETS, None where there are none. target_names: of the
-    numbers. group_column: which of `extra_columns` holds groups. labels: the rule that labels
+    numbers. notes_column: of rows.csv, it stands before `extra_columns`. group_column: which of
+    these holds groups. labels: the rule that labels
     came by. download: digest of an archive that was downloaded, see `download_digest`.
     listed_at: when the first run began to list the source, in ns (see `freshness`).
     """
@@ -76,6 +77,7 @@ class BuildManifest:
     dtype: str
     classes: tuple[str, ...] | None
     splits: tuple[str, ...]
+    notes_column: str
     extra_columns: tuple[str, ...]
     target: str | None = None
     target_names: tuple[str, ...] = ()
@@ -120,6 +122,7 @@ class BuildManifest:
             dtype=found.take("dtype", one_of(BUILD_DTYPES)),
             classes=found.take("classes", optional(distinct_names)),
             splits=found.take("splits", distinct_names),
+            notes_column=found.take("notes_column", text),
             extra_columns=found.take("extra_columns", tuple_of(text)),
             target=found.take("target", optional(one_of(TARGETS))),
             target_names=found.take("target_names", tuple_of(text)),

@@ -238,6 +238,7 @@ class UnfinishedBuild:
             target_names=manifest.target_names,
             requires=required(target=target, image=manifest.image),
             group_column=manifest.group_column,
+            notes_column=manifest.notes_column,
             sums=self._sums(),
             split_table=manifest.inputs.split_table,
             image=manifest.image,

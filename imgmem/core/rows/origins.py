@@ -3,7 +3,7 @@
 import csv
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -17,7 +17,8 @@ from imgmem.core.storage.record import Record
 from imgmem.core.storage.system import naming
 
 ROW_COLUMNS = ("row", "split", "label", "class", "path", "width", "height", "digest")
-"""The columns that every `rows.csv` starts with; those of the label table follow."""
+"""The columns that every `rows.csv` starts with; that of notes and those of the label table
+follow."""
 
 _NUMBER, _SPLIT, _LABEL, _CLASS, _PATH, _WIDTH, _HEIGHT, _DIGEST = range(len(ROW_COLUMNS))
 
@@ -82,19 +83,29 @@ def all_origins(dataset: str) -> Iterator[RowOrigin]:
             yield _source(fields, number)
 
 
-def further_columns(dataset: str) -> tuple[str, ...]:
+def further_columns(dataset: str, record: Record) -> tuple[str, ...]:
     """The columns of `rows.csv` that came with the source. DatasetError where it is damaged."""
     with _table(dataset) as lines:
-        return tuple(next(lines, [])[len(ROW_COLUMNS) :])
+        return tuple(further_of(next(lines, []), record))
 
 
-def named_rows(dataset: str) -> Iterator[NamedRow]:
+def further_of(columns: Sequence[str], record: Record) -> Sequence[str]:
+    """Which of the columns of `rows.csv` came with the source. Raises ValueError for others than
+    imgmem writes."""
+    known = [*ROW_COLUMNS, *([record.notes_column] if record.notes_column else [])]
+    if list(columns[: len(known)]) != known:
+        raise ValueError("its columns are not those that imgmem writes")
+    return columns[len(known) :]
+
+
+def named_rows(dataset: str, record: Record) -> Iterator[NamedRow]:
     """Every row as it is known by name, in order. Raises DatasetError where the file is damaged."""
-    with _lines(dataset) as lines:
+    with _table(dataset) as lines:
+        names = next(lines, [])
+        first = len(names) - len(further_of(names, record))
         for fields in lines:
             label = fields[_CLASS] or fields[_LABEL] or None
-            cells = tuple(fields[len(ROW_COLUMNS) :])
-            yield NamedRow(fields[_PATH], label, fields[_SPLIT], cells)
+            yield NamedRow(fields[_PATH], label, fields[_SPLIT], tuple(fields[first:]))
 
 
 def paths_of(dataset: str, start: int, stop: int) -> Iterator[str]:

@@ -14,7 +14,7 @@ import numpy as np
 from imgmem.core.errors import DatasetError, InputError, RejectedImage
 from imgmem.core.messages import Message, option
 from imgmem.core.progress import ProgressCallback, no_progress
-from imgmem.core.rows.origins import ROW_COLUMNS
+from imgmem.core.rows.origins import further_of
 from imgmem.core.sources.base import Address, Entry, Listing, Locator
 from imgmem.core.sources.blob import open_blob
 from imgmem.core.sources.catalog import Catalogs
@@ -100,10 +100,6 @@ class DatasetSource:
         self._catalogs = Catalogs()
 
     @property
-    def _extra_columns(self) -> tuple[str, ...]:
-        return self._columns[len(ROW_COLUMNS) :]
-
-    @property
     def address(self) -> Address:
         return Address("dataset", os.path.abspath(self._path))
 
@@ -143,16 +139,16 @@ class DatasetSource:
             mtime_ns=self._blob.mtime_ns,
             label=self._label(row, cells) if self._labeled else None,
             split=(cells["split"] or None) if self._auto_split else None,
-            locator=self._locator(row, cells["digest"]),
+            locator=self._locator(row, cells),
             extra=tuple(cells[name] for name in self._extra_columns),
         )
 
-    def _locator(self, row: int, digest: str) -> Locator:
+    def _locator(self, row: int, cells: dict[str, str]) -> Locator:
         if self._dropped is None:
             return (row,)
         if row in self._dropped:
             return (DROPPED, row, *self._dropped[row])
-        return (COPIED, row, digest)
+        return (COPIED, row, cells["digest"], cells.get(self.record.notes_column or "", ""))
 
     def _label(self, row: int, cells: dict[str, str]) -> str:
         """The label of a row. Raises DatasetError for one that cannot be."""
@@ -173,8 +169,10 @@ class DatasetSource:
         lines = self._lines(first=0)
         columns = tuple(next(lines, ()))
         lines.close()
-        if columns[: len(ROW_COLUMNS)] != ROW_COLUMNS:
-            raise self._damaged("its columns are not those that imgmem writes")
+        try:
+            self._extra_columns = tuple(further_of(columns, self.record))
+        except ValueError as error:
+            raise self._damaged(str(error)) from None
         return columns
 
     def _lines(self, first: int = 1) -> Generator[list[str], None, None]:

@@ -202,8 +202,8 @@ def _leak_notes(dataset: Dataset) -> Iterator[str]:
     """Of splits that were drawn without groups, where names look like groups."""
     drawn = _drawn_splits(dataset.record)
     if dataset.split is None and drawn and dataset.record.group_column is None:
-        rows = (row for row in named_rows(dataset.path) if row.split in drawn)
-        yield from leak_hints(rows, further_columns(dataset.path))
+        rows = (row for row in named_rows(dataset.path, dataset.record) if row.split in drawn)
+        yield from leak_hints(rows, further_columns(dataset.path, dataset.record))
 
 
 def _drawn_splits(record: Record) -> set[str]:

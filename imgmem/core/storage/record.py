@@ -92,7 +92,8 @@ class Record:
     Optional, absent from the file where they are None or empty:
     target: what y.npy holds, one of TARGETS; "class" where there are classes and it is None.
     target_names: names of the columns of y.npy for "number". group_column: the column of
-    rows.csv whose equal cells belong together. sums: split → sums of its original pixel
+    rows.csv whose equal cells belong together. notes_column: the column of rows.csv that says what
+    was lost or repaired of the image. sums: split → sums of its original pixel
     values, per channel. split_table: sha256 of the split table that was carried over.
     requires: optional fields that a reader must know to read the dataset at all.
     other: fields of the file that this version does not know, kept as they are.
@@ -112,6 +113,7 @@ class Record:
     target: str | None = None
     target_names: tuple[str, ...] = ()
     group_column: str | None = None
+    notes_column: str | None = None
     sums: dict[str, Any] = field(default_factory=dict)
     split_table: str | None = None
     requires: tuple[str, ...] = ()
@@ -198,8 +200,8 @@ def required(*, target: str | None, image: dict[str, Any]) -> tuple[str, ...]:
 
 
 _SINCE_2 = (
-    "checksum_algorithm", "target", "target_names", "group_column", "sums", "split_table",
-    "requires",
+    "checksum_algorithm", "target", "target_names", "group_column", "notes_column", "sums",
+    "split_table", "requires",
 )  # fmt: skip
 
 
@@ -253,6 +255,7 @@ def _optional_fields(found: CheckedFields) -> dict[str, Any]:
         "target": found.take_or("target", None, one_of(TARGETS)),
         "target_names": found.take_or("target_names", no_names, distinct_names),
         "group_column": found.take_or("group_column", None, text),
+        "notes_column": found.take_or("notes_column", None, text),
         "sums": found.take_or("sums", dict[str, Any](), an_object),
         "split_table": found.take_or("split_table", None, text),
     }

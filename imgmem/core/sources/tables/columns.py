@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from imgmem.core.errors import InputError, UsageError
 from imgmem.core.messages import option
+from imgmem.core.rows.notes import is_notes_column
 from imgmem.core.rows.origins import ROW_COLUMNS
 from imgmem.core.sources.grammar import ROLES, as_part
 from imgmem.core.sources.labeling import Doubt, Remedy
@@ -111,7 +112,8 @@ def find_columns(
     sure = not twins or "label" in search.given
     which = None if sure else _which(search, "label", [*found, *twins], path=path)
     rest = [i for i in range(len(table.names)) if i not in {path, split, *found}]
-    extra = [i for i in rest if table.names[i] and table.names[i].lower() not in ROW_COLUMNS]
+    own = _own_columns(table.names)
+    extra = [i for i in rest if table.names[i] and table.names[i].lower() not in own]
     if group is not None and group not in extra:
         raise UsageError(
             f"{option('columns')}: {search.name(group)} cannot be the group",
@@ -130,6 +132,14 @@ def find_columns(
         given="label" in search.given,
         notes=(_said(search, path, found, split, group),),
     )
+
+
+def _own_columns(names: Sequence[str]) -> tuple[str, ...]:
+    """The columns that `rows.csv` has by itself; in another dataset's, that of notes is one too."""
+    rest = names[len(ROW_COLUMNS) :]
+    if tuple(names[: len(ROW_COLUMNS)]) == ROW_COLUMNS and rest and is_notes_column(rest[0]):
+        return (*ROW_COLUMNS, rest[0])
+    return ROW_COLUMNS
 
 
 def _require_distinct(table: Table) -> None:

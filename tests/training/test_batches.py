@@ -338,6 +338,18 @@ def test_reuse_hands_out_one_array_more_than_are_prefetched(numbered):
     assert len({images.__array_interface__["data"][0] for images in kept}) == 3
 
 
+def test_reused_arrays_are_the_same_in_the_next_epoch(numbered):
+    batches = imgmem.open(numbered(1000)).batches(10, reuse=True)
+    first, second = set(addresses(batches)), set(addresses(batches))
+    assert first == second
+
+
+def test_epochs_that_run_at_the_same_time_reuse_different_arrays(numbered):
+    batches = imgmem.open(numbered()).batches(10, reuse=True)
+    both = [next(iterator)[0] for iterator in (iter(batches), iter(batches))]
+    assert not np.shares_memory(*both)
+
+
 def test_a_reused_batch_is_whole_until_the_next_is_asked_for(numbered):
     batches = imgmem.open(numbered(1000)).batches(
         10, order="sequential", spec=BatchSpec(reuse=True, prefetch=3)

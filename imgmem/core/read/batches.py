@@ -146,7 +146,9 @@ class Batches:
         """Batches from number `first` on, `prefetch` of them ahead of the caller."""
         order = self._epoch_order(epoch)
         window = 1 + self._spec.prefetch
-        buffers = Ring(self._empty, count=window) if self._spec.reuse else self._buffers
+        buffers: Buffers | Ring = self._buffers
+        if self._spec.reuse:
+            buffers = Ring(self._buffers.acquire, count=window)
         workers = self._workers()
         threads = self._reader.threads // max(1, workers)
         numbers = range(first, len(self))

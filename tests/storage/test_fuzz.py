@@ -31,7 +31,8 @@ class Stop(Exception):
 
 def finished(path, _):
     images = np.random.default_rng(0).integers(0, 256, (12, 4, 5, 3), np.uint8)
-    write_dataset(path / "d", images, [0, 1, 2] * 4, splits={"train": (0, 6)}, checksum_block=64)
+    fields = {"splits": {"train": (0, 6)}, "checksum_block": 64, "notes_column": "notes"}
+    write_dataset(path / "d", images, [0, 1, 2] * 4, **fields)
 
 
 def normalized(path, source):
@@ -75,6 +76,7 @@ READERS = {
         lambda path, _: imgmem.sample(path / "d", count=3),
         lambda path, _: imgmem.normalize(path / "d", **LIMITS),
         lambda path, _: imgmem.build(path / "d", path / "again", size=4, **LIMITS),
+        lambda path, _: imgmem.build(path / "d", path / "less", drop="blank", **LIMITS),
         lambda path, _: imgmem.estimate(path / "d", **LIMITS),
     ],
     "normalized": [

@@ -8,6 +8,7 @@ import numpy as np
 
 from imgmem.core.rows import facts as row_facts
 from imgmem.core.rows.measures import measure
+from imgmem.core.rows.origins import ROW_COLUMNS
 from imgmem.core.storage import store
 from imgmem.core.storage.locks import LOCK
 from imgmem.core.storage.npy import ArrayHeader
@@ -34,7 +35,7 @@ def write_dataset(
     labels: class indices, flags or numbers, by the field `target`; classes: their names, c0, c1 …
     if not given. splits: name → (start, stop). names: paths in rows.csv. digests: per row,
     whatever two rows share when their sources have the same bytes. fields: further fields of
-    `Record`.
+    `Record`; with `notes_column`, each row is noted to have pages left out.
     """
     path.mkdir(parents=True)
     images = np.ascontiguousarray(images)
@@ -80,7 +81,8 @@ def _write_rows(path, record, images, labels, names, digests):
     (path / "rows.npy").write_bytes(row_facts.encode_header(len(facts)) + facts.tobytes())
     with open(path / store.ROWS, "w", newline="", errors="backslashreplace") as file:
         table = csv.writer(file, lineterminator="\n")
-        table.writerow(["row", "split", "label", "class", "path", "width", "height", "digest"])
+        noted = [record.notes_column] if record.notes_column else []
+        table.writerow([*ROW_COLUMNS, *noted])
         for row, digest in enumerate(sha256):
             label = None if labels is None else labels[row]
             name = names[row] if names else f"{row}.png"
@@ -89,7 +91,8 @@ def _write_rows(path, record, images, labels, names, digests):
                 ("", "") if label is None else row_cells(record.target, *_planned(label, record))
             )
             size = (images.shape[2], images.shape[1])
-            table.writerow([row, split, *known, name, *size, digest])
+            notes = ["pages=3"] if noted else []
+            table.writerow([row, split, *known, name, *size, digest, *notes])
 
 
 def _planned(label, record):

@@ -187,6 +187,7 @@ class BuildSpec(LabelSpec):
     """Everything that decides the bytes of a dataset, the source aside.
 
     classes: pinned class names in order, or None for the sorted names found.
+    more_classes: whether classes that are not among those pinned come after them.
     classes_from: the path of a list, or of a dataset, that has these names.
     allow_mismatch: accept such a dataset though its image options are others.
     splits: (name, fraction) pairs in row order; empty for no split.
@@ -201,6 +202,7 @@ class BuildSpec(LabelSpec):
     image: ImageSpec = field(default_factory=ImageSpec)
     dtype: BuildDtype = "uint8"
     classes: tuple[str, ...] | None = None
+    more_classes: bool = False
     classes_from: str | None = None
     allow_mismatch: bool = False
     splits: tuple[tuple[str, float], ...] = ()

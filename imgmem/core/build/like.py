@@ -37,8 +37,9 @@ def with_options_like(spec: BuildSpec, given: Mapping[str, Any]) -> BuildSpec:
 
 
 def _labels(record: Record, spec: BuildSpec) -> dict[str, Any]:
-    """Classes and target, where the images have labels."""
+    """Classes and target, where the images have labels; known classes keep their indices."""
     if spec.labels == "none" or not record.labeled:
         return {}
     target = record.target if record.target in (MULTILABEL, NUMBER) else None
-    return {"classes": record.classes, "target": target}
+    classes = spec.classes if spec.more_classes else record.classes
+    return {"classes": classes, "target": target}

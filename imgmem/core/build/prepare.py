@@ -101,7 +101,7 @@ def _settled(
 ) -> tuple[Source, Listing, Labeling]:
     images = _opened(sources, spec, scratch)
     stack.callback(images.close)
-    listing, labeling = settle(images.listing(progress), spec, spec.classes)
+    listing, labeling = settle(images.listing(progress), spec, spec.classes, more=spec.more_classes)
     require_images(", ".join(sources), listing, labeling)
     _require_splits(spec, labeling)
     return images, listing, labeling
@@ -180,12 +180,18 @@ def build_inputs(plan: Plan) -> BuildInputs:
     """What must not change between two runs of one build."""
     listing, listing_now = plan.digests()
     return BuildInputs(
-        options=recorded_options(plan.spec),
+        options=recorded_options(_with_all_classes(plan)),
         decoders=decoder_versions(),
         listing=listing,
         listing_now=listing_now,
         split_table=plan.split_table,
     )
+
+
+def _with_all_classes(plan: Plan) -> BuildSpec:
+    """The spec with the classes that came after the pinned ones."""
+    spec = plan.spec
+    return replace(spec, classes=plan.classes) if spec.more_classes else spec
 
 
 def recorded_options(spec: BuildSpec) -> dict[str, Any]:
@@ -195,7 +201,7 @@ def recorded_options(spec: BuildSpec) -> dict[str, Any]:
     that were built before there was such an option.
     """
     options, later = asdict(spec) | asdict(spec.image), _later_options(spec)
-    for name in ("image", "classes_from", "split_like", "like", "allow_mismatch", *later):
+    for name in (*_NOT_RECORDED, *later):
         del options[name]
     labels = "file" if label_rule(spec.labels).kind == "file" else spec.labels
     plain = options | {"splits": dict(spec.splits), "labels": labels}
@@ -208,6 +214,10 @@ def recorded_options(spec: BuildSpec) -> dict[str, Any]:
 
 
 _LATER_IMAGE_OPTIONS = ("shorter", "levels")
+_NOT_RECORDED = (
+    "image", "classes_from", "more_classes", "split_like", "like", "allow_mismatch"
+)  # fmt: skip
+"""Fields whose values come in by other names, or say only where to find them."""
 
 
 def _later_options(spec: BuildSpec) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from bisect import insort
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from imgmem.core.errors import InputError, UsageError
 from imgmem.core.messages import Message, option
@@ -96,12 +97,24 @@ class _Tally:
             del kept[EXAMPLES:]
 
 
+class _Pinned(NamedTuple):
+    """Class names by number, None for those found; `more`: others may come after them."""
+
+    names: tuple[str, ...] | None
+    more: bool
+
+
 def settle(
-    listing: Listing, spec: LabelSpec, classes: tuple[str, ...] | None = None
+    listing: Listing,
+    spec: LabelSpec,
+    classes: tuple[str, ...] | None = None,
+    *,
+    more: bool = False,
 ) -> tuple[Listing, Labeling]:
     """`listing` under the names that `spec` maps to, and what it all means.
 
-    classes: names by number, pinned by the user; None for those found.
+    classes: names by number, pinned by the user; None for those found. more: whether others that
+    are found come after them.
     Raises UsageError for malformed maps, and for `classes` without labels; InputError for
     classes that are not among the pinned ones.
     """
@@ -113,7 +126,7 @@ def settle(
     tally = _tallied(mapped)
     unused = (*_unused_classes(class_map, listing, tally), *_unused_splits(split_map, tally))
     listing = replace(listing, notes=(*listing.notes, *unused))
-    labeling = _labeling(listing, spec, class_map, tally, classes)
+    labeling = _labeling(listing, spec, class_map, tally, _Pinned(classes, more))
     names = {class_map.get(name, name) for name in listing.class_names} - {""}
     settled = replace(
         listing,
@@ -172,7 +185,7 @@ def _labeling(
     spec: LabelSpec,
     class_map: Mapping[str, str],
     tally: _Tally,
-    pinned: tuple[str, ...] | None,
+    pinned: _Pinned,
 ) -> Labeling:
     names, notes = _numbered(listing, class_map, tally, pinned)
     labels = LabelCounts(
@@ -180,7 +193,7 @@ def _labeling(
         counts=tally.counts,
         missing=tally.missing,
         class_map=class_map,
-        pinned=pinned is not None,
+        pinned=pinned.names is not None,
     )
     return Labeling(
         rule=listing.rule,
@@ -200,16 +213,26 @@ def _numbered(
     listing: Listing,
     class_map: Mapping[str, str],
     tally: _Tally,
-    pinned: tuple[str, ...] | None,
+    pinned: _Pinned,
 ) -> tuple[tuple[str, ...] | None, list[str]]:
     """The classes by number, and what is to be said about their numbers."""
     if not listing.labeled or listing.target == NUMBER:
-        _require_not_pinned(pinned)
+        _require_not_pinned(pinned.names)
         return None, []
-    if pinned is not None:
-        used = {name for name in tally.counts if name is not None}
-        _require_known(used | {class_map.get(n, n) for n in listing.class_names} - {""}, pinned)
-        return pinned, []
+    if pinned.names is None:
+        return _newly_numbered(listing, class_map, tally)
+    if pinned.more:
+        found, _ = _newly_numbered(listing, class_map, tally)
+        return tuple(dict.fromkeys((*pinned.names, *found))), []
+    used = {name for name in tally.counts if name is not None}
+    _require_known(used | {class_map.get(n, n) for n in listing.class_names} - {""}, pinned.names)
+    return pinned.names, []
+
+
+def _newly_numbered(
+    listing: Listing, class_map: Mapping[str, str], tally: _Tally
+) -> tuple[tuple[str, ...], list[str]]:
+    """The classes that are found by number, and what is to be said about their numbers."""
     if listing.rule in ALL_NAMED and tally.found <= set(listing.class_names):
         return in_new_names(listing.class_names, class_map), []
     found = tally.found | set(listing.class_names)

@@ -1,5 +1,7 @@
 """Every kind of source builds the same bytes, whoever decodes, however often it is interrupted."""
 
+import os
+
 import pytest
 from support.kinds import KINDS
 from support.trees import snapshot
@@ -36,6 +38,16 @@ def test_workers_and_interruptions_do_not_show_and_a_second_build_has_nothing_to
         build(kind, tmp_path / "resumed", workers=3, progress=interrupted)
     assert build(kind, tmp_path / "resumed", workers=3).resumed_at
     assert snapshot(tmp_path / "resumed") == snapshot(tmp_path / "plain")
+
+
+def test_the_times_of_its_files_are_no_part_of_the_dataset(kind, tmp_path):
+    build(kind, tmp_path / "before")
+    for path in sorted(tmp_path.rglob("*")):
+        if path.is_file() and tmp_path / "before" not in path.parents:
+            os.utime(path, ns=(1, 1))
+    build(kind, tmp_path / "after")
+    assert snapshot(tmp_path / "after") == snapshot(tmp_path / "before")
+    assert build(kind, tmp_path / "before").already_done
 
 
 def test_a_forecast_and_a_dry_run_find_the_same_images(kind, tmp_path):

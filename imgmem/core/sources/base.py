@@ -16,7 +16,8 @@ ALL_NAMED = frozenset({"dataset", "parquet"})
 STORE = "store"
 """The kind of an address in an object store."""
 OBJECT = "object"
-"""How the locator of an object in a store begins; its ETag and its size follow."""
+"""How a locator begins that says which version of an object, or of a shard, holds the bytes: its
+ETag or time, and its size. These are not part of a dataset, for a copy has others."""
 
 
 class Entry(NamedTuple):

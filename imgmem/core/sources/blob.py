@@ -1,11 +1,14 @@
 """The bytes of an archive, at offsets, from any thread."""
 
+import io
 import os
 
 from imgmem.core.errors import InputError, RejectedImage
 from imgmem.core.sources.base import Address
 from imgmem.core.sources.files import open_regular, persistent, pread, rejection, unusable
 from imgmem.core.storage.system import naming
+
+_BUFFER_BYTES = 2**16
 
 
 class Blob:
@@ -26,6 +29,10 @@ class Blob:
     def pread(self, length: int, offset: int) -> bytes:
         """`length` bytes from `offset`, fewer only at the end of the file."""
         return pread(self._fd, length, offset)
+
+    def reader(self, *, owns: bool = False) -> io.BufferedReader:
+        """A file object with a position of its own. owns: whether closing it closes this."""
+        return io.BufferedReader(_Reader(self, owns=owns), _BUFFER_BYTES)
 
     def image(self, length: int, offset: int) -> bytes:
         """Exactly `length` bytes of an image. Raises RejectedImage if they cannot be had."""
@@ -67,6 +74,37 @@ class BlobPart(Blob):
     def close(self) -> None:
         if self._owned:
             self._owned.close()
+
+
+class _Reader(io.RawIOBase):
+    """The bytes of a blob from a position that moves."""
+
+    def __init__(self, blob: Blob, *, owns: bool) -> None:
+        self._blob = blob
+        self._owns = owns
+        self._offset = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        data = self._blob.pread(len(buffer), self._offset)
+        buffer[: len(data)] = data
+        self._offset += len(data)
+        return len(data)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        bases = {os.SEEK_SET: 0, os.SEEK_CUR: self._offset, os.SEEK_END: self._blob.size}
+        self._offset = bases[whence] + offset
+        return self._offset
+
+    def close(self) -> None:
+        if self._owns and not self.closed:
+            self._blob.close()
+        super().close()
 
 
 def _stamp(facts: os.stat_result) -> tuple[int, int]:

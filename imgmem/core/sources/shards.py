@@ -6,14 +6,14 @@ ones are decompressed once, one behind the other, into one nameless scratch file
 
 import os
 from collections.abc import Iterator
+from functools import partial
 from typing import BinaryIO
 
 from imgmem.core.errors import RejectedImage
-from imgmem.core.sources.base import Address, Container, Locator, Member
-from imgmem.core.sources.blob import Blob, BlobPart, open_blob
+from imgmem.core.sources.base import OBJECT, Address, Container, Locator, Member
+from imgmem.core.sources.blob import Blob, open_blob
 from imgmem.core.sources.files import open_regular, persistent, rejection
-from imgmem.core.sources.scratch import scratch_file
-from imgmem.core.sources.spool import ARCHIVES, compressed_extension, decompress
+from imgmem.core.sources.spool import ARCHIVES, Spooled, compressed_extension, decompress
 from imgmem.core.sources.tars import TarContainer
 from imgmem.core.sources.zips import ZipContainer
 
@@ -21,7 +21,8 @@ from imgmem.core.sources.zips import ZipContainer
 class ShardsContainer:
     """The archives `shards` in the folder at `path`.
 
-    A locator is that of the archive's own container, then the shard and its mtime_ns as listed.
+    A locator says which version of a shard it is of, then where its own container finds the
+    bytes, and the shard.
     """
 
     def __init__(self, path: str, shards: list[str], *, spool: str | None = None) -> None:
@@ -29,7 +30,8 @@ class ShardsContainer:
         self._path = path
         self._shards = shards
         compressed = [shard for shard in shards if compressed_extension(shard)]
-        self._spool = _Spool(path, compressed, spool) if compressed else None
+        write = partial(_decompress, path, spool)
+        self._spool = Spooled(path, compressed, write, spool) if compressed else None
         self.spool_bytes = self._spool.size if self._spool else 0
         self.address = None if compressed else Address("shards", os.path.abspath(path))
 
@@ -39,14 +41,12 @@ class ShardsContainer:
             container = self._container(shard, blob)
             try:
                 for member in container.members():
-                    locator = (*member.locator, shard, blob.mtime_ns)
-                    name = f"{shard}/{member.path}"
-                    yield member._replace(name=name, mtime_ns=blob.mtime_ns, locator=locator)
+                    yield in_shard(member, shard, blob.mtime_ns, (blob.mtime_ns, blob.size))
             finally:
                 container.close()
 
     def read(self, locator: Locator, length: int | None) -> bytes:
-        *inner, shard, mtime_ns = locator
+        _, mtime_ns, size, *inner, shard = locator
         path = os.path.join(self._path, str(shard))
         try:
             blob = Blob(persistent(lambda: open_regular(path))[0], path)
@@ -54,7 +54,7 @@ class ShardsContainer:
             raise rejection(error) from None
         container = self._container(str(shard), blob)
         try:
-            if blob.mtime_ns != mtime_ns:
+            if (blob.mtime_ns, blob.size) != (mtime_ns, size):
                 raise RejectedImage("changed", f"{shard} changed since it was listed")
             return container.read(tuple(inner), length)
         finally:
@@ -65,40 +65,30 @@ class ShardsContainer:
         if self._spool and compressed_extension(shard):
             blob.close()
             return TarContainer(self._spool.region(shard))
-        return ZipContainer(blob) if shard.lower().endswith(".zip") else TarContainer(blob)
+        return container_of(blob)
 
     def close(self) -> None:
         if self._spool:
             self._spool.close()
 
 
-class _Spool:
-    """Several compressed archives, decompressed into one scratch file."""
+def in_shard(member: Member, shard: str, mtime_ns: int, version: tuple[int | str, int]) -> Member:
+    """A member of one archive as one of several: `shard`, of a version and with a time."""
+    locator = (OBJECT, *version, *member.locator, shard)
+    return member._replace(name=f"{shard}/{member.path}", mtime_ns=mtime_ns, locator=locator)
 
-    def __init__(self, path: str, shards: list[str], directory: str | None) -> None:
-        self._parts: dict[str, tuple[int, int]] = {}
-        self._path = path
-        with scratch_file(directory) as file:
-            for shard in shards:
-                self._append(shard, file, directory)
-            self._blob = Blob(os.dup(file.fileno()), path)
-        self.size = self._blob.size
 
-    def _append(self, shard: str, file: BinaryIO, directory: str | None) -> None:
-        archive = open_blob(os.path.join(self._path, shard))
-        try:
-            start = file.tell()
-            decompress(archive, str(compressed_extension(shard)), file, directory)
-            self._parts[shard] = start, file.tell() - start
-        finally:
-            archive.close()
+def container_of(blob: Blob) -> TarContainer | ZipContainer:
+    """What reads an archive that is not compressed as a whole; closing it closes `blob`."""
+    return ZipContainer(blob) if blob.path.lower().endswith(".zip") else TarContainer(blob)
 
-    def region(self, shard: str) -> BlobPart:
-        start, size = self._parts[shard]
-        return BlobPart(self._blob, os.path.join(self._path, shard), start, size)
 
-    def close(self) -> None:
-        self._blob.close()
+def _decompress(path: str, directory: str | None, shard: str, file: BinaryIO) -> None:
+    archive = open_blob(os.path.join(path, shard))
+    try:
+        decompress(archive, str(compressed_extension(shard)), file, directory)
+    finally:
+        archive.close()
 
 
 def shards_in(folder: str) -> list[str]:

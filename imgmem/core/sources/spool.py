@@ -5,11 +5,11 @@ import gzip
 import lzma
 import os
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import IO, Any, BinaryIO
 from zipfile import BadZipFile
 
-from imgmem.core.sources.blob import Blob, damaged
+from imgmem.core.sources.blob import Blob, BlobPart, damaged
 from imgmem.core.sources.files import unusable
 from imgmem.core.sources.scratch import explained, scratch_file
 
@@ -61,11 +61,40 @@ def decompressed(archive: Blob, extension: str, directory: str | None) -> Blob:
 
 def decompress(archive: Blob, extension: str, spool: BinaryIO, directory: str | None) -> None:
     """Append the decompressed bytes of `archive` to `spool`, a scratch file in `directory`."""
-    with (
-        os.fdopen(os.dup(archive.fileno()), "rb") as file,
-        OPENERS[extension](file) as data,
-    ):
+    with archive.reader() as file, OPENERS[extension](file) as data:
         copy(archive.path, data, spool, directory)
+
+
+class Spooled:
+    """Several files of the folder at `path`, one behind the other in one nameless scratch file."""
+
+    def __init__(
+        self,
+        path: str,
+        names: Iterable[str],
+        write: Callable[[str, BinaryIO], None],
+        directory: str | None,
+    ) -> None:
+        """write: appends the bytes of the file of a name to the scratch file in `directory`."""
+        self._path = path
+        self._parts: dict[str, tuple[int, int]] = {}
+        with scratch_file(directory) as file:
+            for name in names:
+                start = file.tell()
+                write(name, file)
+                self._parts[name] = start, file.tell() - start
+            with explained(directory):
+                file.flush()
+            self._blob = Blob(os.dup(file.fileno()), path)
+        self.size = self._blob.size
+
+    def region(self, name: str) -> BlobPart:
+        """The bytes of one of the files."""
+        start, size = self._parts[name]
+        return BlobPart(self._blob, f"{self._path}/{name}", start, size)
+
+    def close(self) -> None:
+        self._blob.close()
 
 
 def copy(path: str, data: IO[bytes], spool: BinaryIO, directory: str | None) -> None:

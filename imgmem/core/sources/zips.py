@@ -182,7 +182,7 @@ def _central_directory(blob: Blob) -> Iterator[_Record]:
     """Every record, streamed. Raises InputError for a damaged or truncated archive."""
     try:
         at, end, count, shift = _find_directory(blob)
-        with os.fdopen(os.dup(blob.fileno()), "rb") as file:
+        with blob.reader() as file:
             file.seek(at)
             while at < end:
                 record, length = _next_record(file, shift)

@@ -170,13 +170,6 @@ def test_a_server_that_refuses_head_is_read(packed, stored, proxy, tmp_path):
     assert api.build(f"{address}/photos.zip", tmp_path / "far", size=16).shape[0] == 17
 
 
-def test_a_prefix_of_archives_is_refused_by_name(packed, stored, tmp_path):
-    packed("one.tar")
-    address = stored(packed("two.tar").parent)
-    with pytest.raises(InputError, match=r"no images found in .* 2 .*archive"):
-        api.build(address, tmp_path / "far", size=16)
-
-
 @pytest.mark.parametrize("way", ["s3", "http"])
 @pytest.mark.parametrize("fault", ["503", "reset", "lie"])
 def test_lasting_trouble_is_the_fault_of_the_machine(

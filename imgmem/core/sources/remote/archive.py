@@ -1,4 +1,8 @@
-"""One archive at an address: downloaded once to scratch space, then read like a local one."""
+"""Archives at an address: downloaded once to scratch space, then read like local ones.
+
+All names have to be known before the first row is written, so an archive has to be kept that is
+not to be read from the store twice.
+"""
 
 from dataclasses import replace
 
@@ -8,9 +12,8 @@ from imgmem.core.sources.base import Container, Listing, Locator
 from imgmem.core.sources.blob import Blob
 from imgmem.core.sources.remote.download import download, there
 from imgmem.core.sources.remote.store import Store, StoredObject, StorePlace
+from imgmem.core.sources.shards import container_of
 from imgmem.core.sources.spool import compressed_extension, decompressed
-from imgmem.core.sources.tars import TarContainer
-from imgmem.core.sources.zips import ZipContainer
 from imgmem.core.specs import LabelSpec
 from imgmem.core.units import format_bytes
 
@@ -18,7 +21,7 @@ from imgmem.core.units import format_bytes
 class StoredArchive:
     """The images in the archive at the address `path`; other processes cannot read it.
 
-    stored: what the store said of it when it was downloaded, None before that.
+    stored: what the store said of it when it was downloaded, () before that.
     spool: the directory that it is downloaded to, None for where scratch data goes.
     """
 
@@ -32,7 +35,7 @@ class StoredArchive:
         self._spec = spec
         self._spool = spool
         self._archive: ArchiveSource | None = None
-        self.stored: StoredObject | None = None
+        self.stored: tuple[StoredObject, ...] = ()
         root, self._key = StorePlace.of(path)
         self._store = Store(root)
 
@@ -42,16 +45,22 @@ class StoredArchive:
 
     def listing(self, progress: ProgressCallback = no_progress) -> Listing:
         listing = self._opened(progress).listing(progress)
-        size = self.stored.size if self.stored else 0
-        note = f"downloaded {self.path} ({format_bytes(size)}) to scratch space"
-        return replace(listing, notes=(*listing.notes, note))
+        return replace(listing, notes=(*listing.notes, self._note()))
+
+    def _note(self) -> str:
+        size = format_bytes(sum(each.size for each in self.stored))
+        return f"downloaded {self.path} ({size}) to scratch space"
 
     def _opened(self, progress: ProgressCallback = no_progress) -> ArchiveSource:
         if self._archive is None:
-            self.stored = there(self._store, self._key, self.path)
-            blob = download(self._store, self.stored, self.path, self._spool, progress)
-            self._archive = ArchiveSource(self.path, _container(blob, self._spool), self._spec)
+            self._archive = self._downloaded(progress)
         return self._archive
+
+    def _downloaded(self, progress: ProgressCallback) -> ArchiveSource:
+        found = there(self._store, self._key, self.path)
+        self.stored = (found,)
+        blob = download(self._store, found, self.path, self._spool, progress)
+        return ArchiveSource(self.path, _container(blob, self._spool), self._spec)
 
     def read(self, name: str, locator: Locator) -> bytes:
         return self._opened().read(name, locator)
@@ -71,8 +80,7 @@ def _container(blob: Blob, spool: str | None) -> Container:
     """What reads a downloaded archive; closing it closes `blob`."""
     extension = compressed_extension(blob.path)
     plain = decompressed(blob, extension, spool) if extension else blob
-    is_zip = blob.path.lower().endswith(".zip")
-    container = ZipContainer(plain) if is_zip else TarContainer(plain)
+    container = container_of(plain)
     container.address = None
     container.spool_bytes = plain.size
     return container

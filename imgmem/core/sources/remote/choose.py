@@ -5,7 +5,9 @@ from imgmem.core.messages import option
 from imgmem.core.paths import is_address
 from imgmem.core.sources.base import Source
 from imgmem.core.sources.remote.archive import StoredArchive
+from imgmem.core.sources.remote.shards import StoredShards, archives_under
 from imgmem.core.sources.remote.source import StoreSource
+from imgmem.core.sources.remote.store import StoredObject, stored_at
 from imgmem.core.sources.spool import ARCHIVES
 from imgmem.core.sources.tables.reader import is_table
 from imgmem.core.specs import LabelSpec
@@ -17,9 +19,10 @@ def is_stored_archive(path: str) -> bool:
 
 
 def open_remote(address: str, spec: LabelSpec, *, spool: str | None) -> Source:
-    """The source at an address. Raises UsageError for what is never read there.
+    """The source at an address. Raises UsageError for what is never read there, and what
+    `Store.pages` raises.
 
-    spool: the directory that an archive is downloaded to (None: where scratch data goes).
+    spool: the directory that archives are downloaded to (None: where scratch data goes).
     """
     if is_stored_archive(address):
         return StoredArchive(address, spec, spool=spool)
@@ -35,4 +38,14 @@ def open_remote(address: str, spec: LabelSpec, *, spool: str | None) -> Source:
             hint="Fetch the images first (img2dataset reads lists of addresses), and give their "
             "folder.",
         )
+    if shards := archives_under(address):
+        return StoredShards(address.rstrip("/"), shards, spec, spool=spool)
     return StoreSource(address, spec)
+
+
+def stored_archives(address: str) -> tuple[StoredObject, ...]:
+    """The archives that a source at an address downloads, as they are now; () for none."""
+    if is_stored_archive(address):
+        found = stored_at(address)
+        return (found,) if found else ()
+    return () if address.lower().startswith("http") else archives_under(address)

@@ -13,6 +13,8 @@ from imgmem.core.sources.remote.store import CLOCK_SKEW_NS, Store, StoredObject
 from imgmem.core.sources.scratch import explained, scratch_file
 from imgmem.core.units import format_bytes
 
+_SECOND = 10**9
+"""What the time of an answer is rounded down to; that of a list may be more exact."""
 RESUME_AGAIN = 5
 """How often in a row a download that breaks off is resumed without a new byte."""
 
@@ -39,21 +41,39 @@ def download(
     no space.
     """
     with scratch_file(directory) as spool:
-        _require_space(spool, found.size, address)
-        done = 0
-        for chunk in _bytes_of(store, found, address):
-            with explained(directory):
-                spool.write(chunk)
-            done += len(chunk)
-            progress(Progress("download", done, found.size, "B"))
+        require_space(spool, found.size, address)
+        append(store, found, address, spool, directory, progress)
         with explained(directory):
             spool.seek(0)
         blob = Blob(os.dup(spool.fileno()), address)
-    blob.mtime_ns = found.modified_ns + CLOCK_SKEW_NS if found.modified_ns else time.time_ns()
+    blob.mtime_ns = latest_ns(found)
     return blob
 
 
-def _require_space(spool: BinaryIO, needed: int, address: str) -> None:
+def append(
+    store: Store,
+    found: StoredObject,
+    address: str,
+    spool: BinaryIO,
+    directory: str | None,
+    progress: ProgressCallback,
+) -> None:
+    """Append the bytes of an object to `spool`, a scratch file in `directory`. Raises likewise."""
+    done = 0
+    for chunk in _bytes_of(store, found, address):
+        with explained(directory):
+            spool.write(chunk)
+        done += len(chunk)
+        progress(Progress("download", done, found.size, "B"))
+
+
+def latest_ns(found: StoredObject) -> int:
+    """The latest time at which an object may have been written, by the clock of this machine."""
+    return found.modified_ns + CLOCK_SKEW_NS if found.modified_ns else time.time_ns()
+
+
+def require_space(spool: BinaryIO, needed: int, address: str) -> None:
+    """ResourceError where the disk of a scratch file has no room for so many bytes."""
     free = shutil.disk_usage(spool.fileno()).free
     if needed > free:
         raise ResourceError(
@@ -85,7 +105,7 @@ def _bytes_of(store: Store, wanted: StoredObject, address: str) -> Iterator[byte
 
 def _require_same(found: StoredObject, wanted: StoredObject, address: str) -> None:
     """Raises for an object that was replaced, or a server that contradicts itself."""
-    if (found.etag, found.modified_ns) != (wanted.etag, wanted.modified_ns):
+    if (found.etag, found.modified_ns // _SECOND) != (wanted.etag, wanted.modified_ns // _SECOND):
         raise InputError(
             f"{address} changed while it was downloaded",
             hint="Make sure that nothing writes to it, then start over.",

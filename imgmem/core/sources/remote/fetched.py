@@ -40,7 +40,7 @@ def open_fetched(address: str) -> io.BufferedReader:
                 blob.close()
             blob = download(store, found, address, None, no_progress)
             _kept[address] = found, blob
-        return io.BufferedReader(_Reader(os.dup(blob.fileno())))
+        return Blob(os.dup(blob.fileno()), address).reader(owns=True)
 
 
 def forget_fetched() -> None:
@@ -48,35 +48,3 @@ def forget_fetched() -> None:
     with _lock:
         while _kept:
             _kept.popitem()[1][1].close()
-
-
-class _Reader(io.RawIOBase):
-    """A file that several readers read, each from its own position."""
-
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
-        self._offset = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        count = os.preadv(self._fd, [buffer], self._offset)
-        self._offset += count
-        return count
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._offset, os.SEEK_END: self._size()}[whence]
-        self._offset = base + offset
-        return self._offset
-
-    def _size(self) -> int:
-        return os.fstat(self._fd).st_size
-
-    def close(self) -> None:
-        if not self.closed:
-            os.close(self._fd)
-        super().close()

@@ -20,6 +20,7 @@ from imgmem.core.sources.names import (
 )
 from imgmem.core.sources.remote.store import CLOCK_SKEW_NS, Store, StoredObject, StorePlace
 from imgmem.core.sources.selection import FOLDER_NOT_SELECTED, NOT_SELECTED, Selection
+from imgmem.core.sources.spool import ARCHIVES
 from imgmem.core.sources.tree import Tree
 from imgmem.core.sources.walk import Candidate, Passed
 from imgmem.core.specs import LabelSpec
@@ -59,11 +60,25 @@ class StoreSource:
         listing = arranged(raw, tree, self._spec, ignored=ignored)
         return self._selection.noted(listing, self.path)
 
+    def pages(self) -> Iterator[list[StoredObject]]:
+        """All objects under the address; see `Store.pages`."""
+        return self._store.pages(self._prefix.rstrip("/"))
+
+    def holds_candidates(self, page: Iterable[StoredObject]) -> bool:
+        """Whether one of some objects may be an image; those without an extension do not count."""
+        found = (each for each in self._found_in(page) if isinstance(each, Candidate))
+        return any(each.look != NO_EXTENSION for each in found)
+
+    def is_shard(self, stored: StoredObject) -> bool:
+        """Whether an object is an archive right under the address."""
+        name = stored.key.removeprefix(self._prefix)
+        return "/" not in name and name[0] != "." and name.lower().endswith(ARCHIVES)
+
     def _found(self, heads: "_Heads") -> Iterator[Found]:
         """What is in the store one by one; what has to be looked at is, a page at once."""
         count = 0
         self._folder, self._left_out = "", None
-        for page in self._store.pages(self._prefix.rstrip("/")):
+        for page in self.pages():
             found = list(self._found_in(page))
             heads.read([each for each in found if isinstance(each, Candidate) and each.look])
             yield from found

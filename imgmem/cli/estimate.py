@@ -88,6 +88,8 @@ def _facts(result: "Estimate") -> Iterator[tuple[str, str]]:
     yield "splits", format_counts(images.splits)
     yield "rejected", format_counts(images.rejected)
     yield "ignored", format_counts(images.ignored)
+    if images.requests:
+        yield "requests", f"{images.requests} to the store, and a second for a longer header"
     yield from (("note", printable(note)) for note in images.notes)
     available = result.available
     yield (

@@ -6,11 +6,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from tqdm import tqdm
 
-from imgmem.cli.render import print_error
+from imgmem.cli.render import print_error, printable
 from imgmem.core.progress import Progress, ProgressCallback, no_progress
 from imgmem.progress_bar import ProgressBar, shape
 
@@ -28,9 +29,17 @@ def progress_display(quiet: bool) -> Iterator[ProgressCallback]:
     bar = sys.stderr.isatty()
     display = ProgressBar(tqdm, leave=False, **_width()) if bar else _Lines(LINE_SECONDS)
     try:
-        yield display
+        yield partial(_show, display)
     finally:
         display.close()
+
+
+def _show(display: ProgressCallback, progress: Progress) -> None:
+    """What is to be said before a phase, then its progress."""
+    if progress.note:
+        with tqdm.external_write_mode(file=sys.stderr):
+            print_error(printable(progress.note))
+    display(progress)
 
 
 def _width() -> dict[str, Any]:

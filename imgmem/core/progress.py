@@ -8,13 +8,14 @@ from dataclasses import dataclass
 class Progress:
     """`done` of `total` units ("images", "rows", "B") of a phase ("build", "normalize", …).
 
-    A total of 0 is not known yet.
+    A total of 0 is not known yet. note: what whoever waits should know before it begins.
     """
 
     phase: str
     done: int
     total: int
     unit: str
+    note: str = ""
 
 
 STATISTICS = "statistics"

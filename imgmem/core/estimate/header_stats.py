@@ -20,16 +20,21 @@ from typing import NamedTuple
 from imgmem.core.decode.format import Header
 from imgmem.core.decode.memory_cost import decode_cost
 from imgmem.core.errors import RejectedImage
+from imgmem.core.messages import Message, option
 from imgmem.core.progress import Progress, ProgressCallback
 from imgmem.core.sources import Entry, Listing, Source
 from imgmem.core.sources.concurrently import concurrently, is_remote
+from imgmem.core.sources.remote.store import list_requests
 from imgmem.core.sources.source_headers import read_source_header
 from imgmem.core.specs import ImageSpec
+from imgmem.core.text import counted
 
 CONFIDENCE = 1.96
 """Standard errors either way that hold 95 % of a normal distribution."""
 MAX_SIZES = 10_000
 """How many different sizes are told apart; a source with more is just very mixed."""
+FEW = 1000
+"""So many requests to a store that fewer are proposed beyond."""
 _REPORT_EVERY = 1024
 
 
@@ -70,8 +75,9 @@ class HeaderStats:
 
     usable: images whose header is good. rejected: counts by reason. sizes: upright (height,
     width) → images, of the usable ones; the first MAX_SIZES. decode_bytes: what the dearest
-    image takes to decode. name_bytes, weight: of all that is listed. rows: usable images against
-    images; values, bytes: array elements of the rows, and the files' bytes, against weights.
+    image takes to decode. requests: to a store, at least. name_bytes, weight: of all that is
+    listed. rows: usable images against images; values, bytes: array elements of the rows, and
+    the files' bytes, against weights.
     """
 
     listed: int = 0
@@ -82,6 +88,7 @@ class HeaderStats:
     decode_bytes: int = 0
     name_bytes: int = 0
     weight: int = 0
+    requests: int = 0
     rows: Ratio = field(default_factory=Ratio)
     values: Ratio = field(default_factory=Ratio)
     bytes: Ratio = field(default_factory=Ratio)
@@ -107,10 +114,11 @@ def scan_headers(
     """
     found = HeaderStats()
     total = sample or 0
-    if is_remote(source):  # each is a request: say how many there will be
+    if is_remote(source):
         listed = sum(1 for _ in listing.entries)
         total = min(listed, sample or listed)
-        progress(Progress("headers", 0, total, "images"))
+        found.requests = list_requests(listed + sum(listing.ignored.values())) + total
+        progress(Progress("headers", 0, total, "images", note=_announced(found.requests, total)))
     entries = _listed(listing.entries, found)
     chosen = ((entry, 1.0) for entry in entries) if sample is None else _sampled(entries, sample)
     for each in concurrently(source, partial(_read, source, listing, image), chosen):
@@ -118,6 +126,15 @@ def scan_headers(
         if found.examined % _REPORT_EVERY == 0:
             progress(Progress("headers", found.examined, total, "images"))
     return found
+
+
+def _announced(requests: int, heads: int) -> Message:
+    """What is to be known before that many requests for the first bytes of images."""
+    fewer = f"; {option('sample', FEW)} makes fewer" if heads > FEW else ""
+    return Message(
+        f"{counted(requests, 'request')} to the store: {requests - heads} to list it, and now "
+        f"{heads} for the first bytes of images{fewer}"
+    )
 
 
 def _listed(entries: Iterable[Entry], found: HeaderStats) -> Iterator[Entry]:

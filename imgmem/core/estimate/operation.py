@@ -5,8 +5,8 @@ Nothing here needs OpenCV: it works even where OpenCV cannot be loaded.
 
 import os
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
-from math import ceil, prod
+from dataclasses import dataclass
+from math import prod
 from typing import Unpack
 
 import numpy as np
@@ -27,7 +27,7 @@ from imgmem.core.estimate.verdicts import (
     judge_required,
 )
 from imgmem.core.machine import memory, process
-from imgmem.core.messages import Message, option
+from imgmem.core.messages import option
 from imgmem.core.options.option import applied
 from imgmem.core.options.tables import EstimateOptions
 from imgmem.core.paths import SourcePaths, absolute
@@ -37,7 +37,6 @@ from imgmem.core.sources.concurrently import is_remote
 from imgmem.core.sources.labeling import Labeling, class_counts, split_counts
 from imgmem.core.sources.prefixes import require_no_images, source_paths
 from imgmem.core.sources.remote.fetched import forget_fetched
-from imgmem.core.sources.remote.store import PAGE
 from imgmem.core.sources.scratch import scratch_near
 from imgmem.core.sources.settle import require_images, settle
 from imgmem.core.specs import NAIVE_DTYPES, EstimateSpec, ImageSpec, NaiveDtype, RunSpec, row_dtype
@@ -59,8 +58,8 @@ class Images:
     different upright sizes there are; smallest, largest: (height, width) by area.
     rejected, ignored: counts by reason. rule: how labels were found. class_counts, splits:
     images (rows of a dataset) of each; class_counts is None without classes. source_bytes: of the
-    image files, or of the dataset's features. target: what labels are, None without.
-    label_bytes: of a row's labels.
+    image files, or of the dataset's features. requests: that a store took, at least. target: what
+    labels are, None without. label_bytes: of a row's labels.
     """
 
     listed: int
@@ -79,6 +78,7 @@ class Images:
     class_counts: dict[str, int] | None
     splits: dict[str, int]
     source_bytes: int
+    requests: int = 0
     target: str | None = None
     label_bytes: int = 0
 
@@ -215,8 +215,6 @@ def _of_source(
             rejected=dict(found.rejected),
             ignored=dict(listing.ignored),
         )
-    if is_remote(source):
-        listing = replace(listing, notes=(*listing.notes, _requests(found)))
     images = _images(found, listing, labeling, spec.image)
     build = _build(found, images, source, listing, spec, run, here) if images.row_shape else None
     normalize = fitting = None
@@ -249,19 +247,12 @@ def _images(found: HeaderStats, listing: Listing, labeling: Labeling, image: Ima
         sizes=len(by_area), smallest=by_area[0], largest=by_area[-1],
         rejected=dict(found.rejected), ignored=dict(listing.ignored), notes=_notes(listing),
         rule=labeling.rule, class_counts=class_counts(labeling), splits=split_counts(labeling),
-        source_bytes=found.file_bytes,
+        source_bytes=found.file_bytes, requests=found.requests,
         target=target,
         label_bytes=label_bytes(
             target, classes=len(labeling.classes or ()), names=len(labeling.target_names)
         ),
     )  # fmt: skip
-
-
-def _requests(found: HeaderStats) -> Message:
-    """How many requests to a store the estimate took."""
-    count = found.examined + ceil(found.listed / PAGE)
-    fewer = f"; {option('sample', 1000)} makes fewer" if found.examined > 1000 else ""
-    return Message(f"made about {count} requests to the store{fewer}")
 
 
 def _notes(listing: Listing) -> list[str]:

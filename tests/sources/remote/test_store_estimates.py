@@ -1,10 +1,12 @@
 """What is found of a store by the first bytes of its objects alone."""
 
+import json
 import os
 import time
 from pathlib import Path
 
 import pytest
+from support.program import imgmem
 from support.trees import class_folders
 
 import imgmem as api
@@ -26,12 +28,24 @@ def test_it_is_that_of_a_local_copy(folder, stored):
     assert far.build.disk_bytes == near.build.disk_bytes
 
 
-def test_it_says_how_many_requests_it_makes(folder, stored, proxy):
-    totals = []
-    found = api.estimate(stored(folder), progress=lambda each: totals.append(each.total))
-    assert 40 in totals
-    assert "made about 41 requests to the store" in found.images.notes
-    assert len(proxy.requests) == 41
+def test_it_says_how_many_requests_it_makes_before_them(folder, stored, proxy):
+    said = []
+
+    def note(progress):
+        if progress.note:
+            said.append((progress.note, progress.total, len(proxy.requests)))
+
+    found = api.estimate(stored(folder), progress=note)
+    assert found.images.requests == len(proxy.requests) == 42
+    note = "42 requests to the store: 2 to list it, and now 40 for the first bytes of images"
+    assert said == [(note, 40, 2)]
+
+
+def test_the_command_says_it_on_stderr_and_in_its_result(folder, stored, proxy):
+    done = imgmem("estimate", stored(folder), "--sample", "7", "--json")
+    assert done.stderr.startswith("9 requests to the store: 2 to list it, and now 7 ")
+    assert json.loads(done.stdout)["images"]["requests"] == len(proxy.requests) == 9
+    assert imgmem("estimate", stored(folder), "--sample", "7", "-q").stderr == ""
 
 
 def test_it_reads_the_first_bytes(folder, stored, proxy):
@@ -43,7 +57,7 @@ def test_it_reads_the_first_bytes(folder, stored, proxy):
 
 def test_a_sample_makes_fewer(folder, stored, proxy):
     assert api.estimate(stored(folder), sample=5).images.examined == 5
-    assert len(proxy.requests) <= 7
+    assert len(proxy.requests) <= 8
 
 
 @pytest.mark.parametrize("what", ["estimate", "native"])

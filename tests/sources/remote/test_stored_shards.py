@@ -196,6 +196,7 @@ def test_progress_counts_the_bytes_of_all(packed, stored, tmp_path):
     api.build(stored(folder), tmp_path / "far", size=16, progress=seen.append)
     done = [each.done for each in seen if each.phase == "download"]
     assert done == sorted(done)
+    assert seen[0].note.startswith("downloading 3 archives (")
     assert done[-1] == sum(path.stat().st_size for path in folder.iterdir())
 
 

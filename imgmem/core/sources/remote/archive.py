@@ -6,7 +6,7 @@ not to be read from the store twice.
 
 from dataclasses import replace
 
-from imgmem.core.progress import ProgressCallback, no_progress
+from imgmem.core.progress import Progress, ProgressCallback, no_progress
 from imgmem.core.sources.archive import ArchiveSource
 from imgmem.core.sources.base import Container, Listing, Locator
 from imgmem.core.sources.blob import Blob
@@ -45,11 +45,20 @@ class StoredArchive:
 
     def listing(self, progress: ProgressCallback = no_progress) -> Listing:
         listing = self._opened(progress).listing(progress)
-        return replace(listing, notes=(*listing.notes, self._note()))
+        return replace(
+            listing, notes=(*listing.notes, f"downloaded {self._what()} to scratch space")
+        )
 
-    def _note(self) -> str:
-        size = format_bytes(sum(each.size for each in self.stored))
-        return f"downloaded {self.path} ({size}) to scratch space"
+    def _what(self) -> str:
+        """What is downloaded."""
+        return f"{self.path} ({format_bytes(self._bytes())})"
+
+    def _bytes(self) -> int:
+        return sum(each.size for each in self.stored)
+
+    def _announce(self, progress: ProgressCallback) -> None:
+        note = f"downloading {self._what()} to scratch space"
+        progress(Progress("download", 0, self._bytes(), "B", note=note))
 
     def _opened(self, progress: ProgressCallback = no_progress) -> ArchiveSource:
         if self._archive is None:
@@ -59,6 +68,7 @@ class StoredArchive:
     def _downloaded(self, progress: ProgressCallback) -> ArchiveSource:
         found = there(self._store, self._key, self.path)
         self.stored = (found,)
+        self._announce(progress)
         blob = download(self._store, found, self.path, self._spool, progress)
         return ArchiveSource(self.path, _container(blob, self._spool), self._spec)
 

@@ -17,6 +17,7 @@ from imgmem.core.sources.remote.store import StoredObject
 from imgmem.core.sources.shards import container_of, in_shard
 from imgmem.core.sources.spool import Spooled, compressed_extension, decompress
 from imgmem.core.specs import LabelSpec
+from imgmem.core.text import counted
 from imgmem.core.units import format_bytes
 
 
@@ -37,11 +38,11 @@ class StoredShards(StoredArchive):
         self._fetched = 0
         self._shards = {each.key.rpartition("/")[2]: each for each in stored}
 
-    def _note(self) -> str:
-        size = format_bytes(sum(each.size for each in self.stored))
-        return f"downloaded {len(self.stored)} archives ({size}) to scratch space"
+    def _what(self) -> str:
+        return f"{counted(len(self.stored), 'archive')} ({format_bytes(self._bytes())})"
 
     def _downloaded(self, progress: ProgressCallback) -> ArchiveSource:
+        self._announce(progress)
         spooled = Spooled(self.path, self._shards, partial(self._fetch, progress), self._spool)
         container = SpooledShards(self._shards, spooled)
         return ArchiveSource(self.path, container, self._spec, archives=tuple(self._shards))
@@ -49,7 +50,7 @@ class StoredShards(StoredArchive):
     def _fetch(self, progress: ProgressCallback, shard: str, file: BinaryIO) -> None:
         """Append the bytes of a shard, decompressed, to a scratch file."""
         found, address = self._shards[shard], f"{self.path}/{shard}"
-        before, total = self._fetched, sum(each.size for each in self.stored)
+        before, total = self._fetched, self._bytes()
         if not before:
             require_space(file, total, self.path)
 

@@ -222,6 +222,11 @@ class Store:
         )
 
 
+def list_requests(objects: int) -> int:
+    """How many requests a source takes that has so many objects: one shows of what kind it is."""
+    return 1 + max(1, -(-objects // PAGE))
+
+
 def stored_at(address: str) -> StoredObject | None:
     """What the store says of the object at an address; None where there is none."""
     root, key = StorePlace.of(address)

@@ -1,6 +1,8 @@
 """Images in Parquet files, as Hugging Face writes them and otherwise."""
 
+import io
 import json
+import random
 import sys
 
 import pytest
@@ -9,7 +11,8 @@ from support.program import python
 from support.sources import contents, doubted, exhausted, listed, placed
 
 import imgmem
-from imgmem.core.errors import InputError, UsageError
+from imgmem.core.errors import InputError, ResourceError, UsageError
+from imgmem.core.sources.parquet.pages import measured, pages
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
@@ -167,25 +170,94 @@ def test_without_pyarrow_the_error_has_the_command_that_installs_it(tmp_path, mo
     assert "install" in caught.value.hint and sys.executable in caught.value.hint
 
 
-def test_memory_goes_with_a_row_group_not_with_the_file(tmp_path):
-    big = [bytes([n]) * 2**20 for n in range(150)]
-    path = write(tmp_path / "a.parquet", {"image": nested(big)}, row_group_size=10)
-    code = """
-import sys
+_MEASURED = """
+import json, sys
+from imgmem.core.decode import images
+from imgmem.core.machine import process
 from imgmem.core.machine.memory import PeakMemory
 from imgmem.core.sources import open_source
-with PeakMemory() as peak:
-    source = open_source(sys.argv[1])
-    assert sum(1 for _ in source.listing().entries) == 150
-    source.close()
-print(peak.peak)
+process.keep()
+found = []
+for path in sys.argv[1:]:
+    with PeakMemory() as peak:
+        source = open_source(path)
+        listing = source.listing()
+        assert sum(1 for _ in listing.entries)
+        source.close()
+    found.append([peak.peak, listing.memory_bytes])
+print(json.dumps(found))
 """
-    assert int(python(code, path).stdout) < 100 * 2**20
+_NOISE = random.Random(1).randbytes(2**20)
+PAGES = {
+    "a row group of one page": ([_NOISE[n:] for n in range(32)], {}),
+    "without a dictionary": ([_NOISE[n:] for n in range(32)], {"use_dictionary": False}),
+    "not compressed": ([_NOISE[n:] for n in range(32)], {"compression": "none"}),
+    "small row groups": ([_NOISE[n:] for n in range(60)], {"row_group_size": 5}),
+    "small pages": ([_NOISE[n:] for n in range(60)],
+                    {"use_dictionary": False, "write_batch_size": 5}),
+    "one large among small": ([bytes(9)] * 900 + [_NOISE * 40], {"use_dictionary": False}),
+    "one many times": ([_NOISE] * 100, {}),
+}  # fmt: skip
 
 
-def test_a_large_row_group_is_noted_with_the_memory_that_it_takes(tmp_path):
-    rough = [photo(1200, 1600, seed).tobytes() for seed in range(10)]
-    path = write(tmp_path / "a.parquet", {"image": nested(rough)})
-    assert any("of memory at first" in note for note in exhausted(path).notes)
-    small = write(tmp_path / "b.parquet", {"image": nested()})
-    assert not any("of memory at first" in note for note in exhausted(small).notes)
+@pytest.mark.skipif(sys.platform != "linux", reason="anonymous memory is measured on Linux")
+def test_a_listing_takes_no_more_memory_than_it_says_however_a_file_is_packed(tmp_path):
+    paths = [
+        write(tmp_path / f"{n}.parquet", {"image": nested(data)}, **options)
+        for n, (data, options) in enumerate(PAGES.values())
+    ]
+    measured = json.loads(python(_MEASURED, *paths).stdout)
+    for name, (peak, said) in zip(PAGES, measured, strict=True):
+        assert peak <= said, name
+    assert measured[list(PAGES).index("small row groups")][1] < 140 * 2**20
+
+
+@pytest.mark.parametrize("options", [
+    {}, {"use_dictionary": False, "write_batch_size": 2}, {"data_page_version": "2.0"},
+    {"compression": "zstd", "row_group_size": 2, "write_page_checksum": True},
+])  # fmt: skip
+def test_the_headers_of_all_pages_are_read(tmp_path, options):
+    path = write(tmp_path / "a.parquet", {"image": nested(), "label": [0, 1, 2, 0, 1]}, **options)
+    metadata = pq.ParquetFile(path).metadata
+    with path.open("rb") as file:
+        for group in range(metadata.num_row_groups):
+            for column in range(metadata.num_columns):
+                chunk = metadata.row_group(group).column(column)
+                found = list(pages(file, chunk))
+                assert sum(p.head + p.packed for p in found) == chunk.total_compressed_size
+                assert sum(p.head + p.unpacked for p in found) == chunk.total_uncompressed_size
+
+
+def test_pages_that_cannot_be_told_count_as_one(tmp_path):
+    path = write(tmp_path / "a.parquet", {"image": nested()})
+    chunk = pq.ParquetFile(path).metadata.row_group(0).column(0)
+    with io.BytesIO(bytes([255]) * path.stat().st_size) as unknown, path.open("rb") as file:
+        for kept in (False, True):
+            whole = measured(unknown, chunk, kept=kept)
+            assert whole.memory >= measured(file, chunk, kept=kept).memory
+
+
+def test_a_file_that_the_memory_budget_is_too_small_for_is_refused_with_what_is_enough(tmp_path):
+    rough = [_NOISE[n:] for n in range(40)]
+    path = write(tmp_path / "a.parquet", {"image": nested(rough), "label": [0, 1] * 20})
+    for work in (imgmem.build, imgmem.preview_build):
+        with pytest.raises(ResourceError, match=r"takes 2.* MiB of memory") as caught:
+            work(path, tmp_path / "out", memory="200MiB")
+        assert not (tmp_path / "out").exists()
+    with pytest.raises(ResourceError) as estimated:
+        imgmem.estimate(path, memory="200MiB")
+    assert estimated.value.facts == caught.value.facts
+    assert "memory='2" in caught.value.hint
+    enough = caught.value.facts["needed_bytes"]
+    assert imgmem.preview_build(path, tmp_path / "out", memory=enough).images == 40
+
+
+def test_each_file_is_opened_twice(tmp_path, monkeypatch):
+    hugging_face(tmp_path, **{f"train-0000{n}-of-00003": [0, 1] for n in range(3)})
+    opened = []
+    whole = pq.ParquetFile
+    monkeypatch.setattr(
+        pq, "ParquetFile", lambda path, **k: opened.append(path) or whole(path, **k)
+    )
+    exhausted(tmp_path)
+    assert len(opened) == 6

@@ -123,7 +123,10 @@ def _job(
 ) -> Job:  # fmt: skip
     """List the source and settle what is to be done; nothing is written yet."""
     listed_at = now_ns()
-    images, listing, labeling = open_and_list(stack, sources, destination.scratch, spec, progress)
+    budget = memory.budget(run.memory)
+    images, listing, labeling = open_and_list(
+        stack, sources, destination.scratch, spec, budget, progress
+    )
     require_certain(labeling.doubts)
     plan = Plan.make(images, listing, labeling, spec)
     stack.callback(plan.close)
@@ -133,7 +136,7 @@ def _job(
     require_labels(plan, policy)
     return Job(
         source=images, plan=plan, inputs=build_inputs(plan), spec=spec, policy=policy, run=run,
-        budget=memory.budget(run.memory), listed_at=listed_at, peak=peak, progress=progress,
+        budget=budget, listed_at=listed_at, peak=peak, progress=progress,
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from functools import partial
@@ -47,19 +48,21 @@ def open_and_list(
     sources: tuple[str, ...],
     scratch: str,
     spec: BuildSpec,
+    budget: int,
     progress: ProgressCallback,
 ) -> tuple[Source, Listing, Labeling]:
     """The source, open until `stack` ends, with its listing and what that means.
 
     scratch: a directory for what has to be decompressed, and for all scratch data where
-    temporary space is too small.
-    Raises InputError where it holds no images.
+    temporary space is too small. budget: of memory, in bytes.
+    Raises InputError where it holds no images, ResourceError where the budget is too small.
     """
     stack.enter_context(scratch_near(scratch))
     stack.callback(forget_fetched)
-    look = partial(_look, sources, scratch)
+    opened = partial(_opened, scratch=scratch, budget=budget)
+    look = partial(_look, sources, opened)
     try:
-        images, listing, labeling = _settled(stack, sources, scratch, spec, progress)
+        images, listing, labeling = _settled(stack, sources, opened, spec, progress)
     except InputError as error:
         raise with_working(error, spec, look) from error.__cause__
     if labeling.doubts and not images.spool_bytes:
@@ -77,16 +80,22 @@ def _near_notes(source: str, spec: BuildSpec) -> tuple[str, ...]:
     return search_notes(source) if by_looks or spec.group == NEAR_DUPLICATES else ()
 
 
-def _look(sources: tuple[str, ...], scratch: str, spec: BuildSpec, source: str | None) -> Labeling:
+def _look(
+    sources: tuple[str, ...], opened: "_Opener", spec: BuildSpec, source: str | None
+) -> Labeling:
     """What the sources mean, or another source instead of them, under other options."""
     with ExitStack() as stack:
         given = sources if source is None else (source,)
-        return _settled(stack, given, scratch, spec, no_progress)[2]
+        return _settled(stack, given, opened, spec, no_progress)[2]
 
 
-def _opened(sources: tuple[str, ...], spec: BuildSpec, scratch: str) -> Source:
+_Opener = Callable[[tuple[str, ...], BuildSpec], Source]
+"""Opens sources as a build with these options does."""
+
+
+def _opened(sources: tuple[str, ...], spec: BuildSpec, *, scratch: str, budget: int) -> Source:
     if not spec.copies:
-        return open_source(sources, spec, spool=scratch)
+        return open_source(sources, spec, spool=scratch, budget=budget)
     if not spec.merge:
         return copied_rows(sources[0], spec, dropped_rows(sources[0], spec.drop))
     return open_several(sources, spec, lambda path, inner: copied_rows(path, inner, {}))
@@ -95,11 +104,11 @@ def _opened(sources: tuple[str, ...], spec: BuildSpec, scratch: str) -> Source:
 def _settled(
     stack: ExitStack,
     sources: tuple[str, ...],
-    scratch: str,
+    opened: _Opener,
     spec: BuildSpec,
     progress: ProgressCallback,
 ) -> tuple[Source, Listing, Labeling]:
-    images = _opened(sources, spec, scratch)
+    images = opened(sources, spec)
     stack.callback(images.close)
     listing, labeling = settle(images.listing(progress), spec, spec.classes, more=spec.more_classes)
     require_images(", ".join(sources), listing, labeling)

@@ -143,7 +143,7 @@ def preview_build(
     workdir.require_not_nested(sources, out)
     with ExitStack() as stack:
         images, listing, labeling = open_and_list(
-            stack, sources, destination.scratch, spec, progress
+            stack, sources, destination.scratch, spec, memory.budget(run.memory), progress
         )
         plan = Plan.make(images, listing, labeling, spec)
         stack.callback(plan.close)

@@ -139,6 +139,7 @@ def estimate(
         CheckFailed: The naive conversion takes more than `limit`; its `result` is the estimate.
         InputError: There is no usable image.
         DatasetError: The dataset is damaged.
+        ResourceError: The memory budget is too small to read the source.
         UsageError: Options are unknown or contradict each other, or are for images and `path`
             is a dataset.
     """
@@ -159,7 +160,10 @@ def _estimate(
     with ExitStack() as stack:
         stack.enter_context(scratch_near(spec.out))
         stack.callback(forget_fetched)
-        source = stack.enter_context(closing(open_source(paths, spec, sizes=spec.sample is None)))
+        opened = open_source(
+            paths, spec, sizes=spec.sample is None, budget=memory.budget(run.memory)
+        )
+        source = stack.enter_context(closing(opened))
         return _of_source(", ".join(paths), source, spec, run, progress, available_here(spec.out))
 
 
@@ -302,7 +306,7 @@ def _build(
     takes = forecast.expected_bytes(plan, decode_bytes=found.decode_bytes)
     if found.decode_bytes > plan.image_bytes:  # the largest image is decoded alone
         takes = max(takes, demand.budget_alone(found.decode_bytes))
-    return judge_required(takes, disk, available=here)
+    return judge_required(max(takes, listing.memory_bytes), disk, available=here)
 
 
 def _normalize(

@@ -19,9 +19,13 @@ KEPT_BYTES = 4 * 2**20
 """Freed blocks from this size on go back to the system; a photograph of ImageNet's size stays."""
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of mallopt, from malloc.h
 _SILENT = 0  # cv::utils::logging::LOG_LEVEL_SILENT
-_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OPENCV_FOR_THREADS_NUM": "1"}
-"""Variables that libraries read as they are loaded: threads of theirs would only spin, which
-costs 0.2 s of CPU at the start of every command."""
+_VARIABLES = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "OPENCV_FOR_THREADS_NUM": "1",
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+}
+"""Variables that libraries read as they are loaded. Threads of theirs would only spin, which costs
+0.2 s of CPU at the start of every command; an allocator of its own keeps what pyarrow has freed."""
 
 
 class _State:
@@ -35,7 +39,7 @@ class _State:
 
 def keep() -> None:
     """Make the settings for the rest of the process: before NumPy and OpenCV are loaded."""
-    for name, value in _ONE_THREAD.items():
+    for name, value in _VARIABLES.items():
         os.environ.setdefault(name, value)
     _State.kept = True
 

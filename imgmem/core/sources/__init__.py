@@ -38,6 +38,7 @@ def open_source(
     *,
     spool: str | None = None,
     sizes: bool = True,
+    budget: int | None = None,
     **options: Any,
 ) -> Source:
     """The source at `path`: a folder, a label table, a tar or zip archive, a folder of such
@@ -46,7 +47,7 @@ def open_source(
     spec: which images count, and where labels and splits come from; `options` replace fields of
     it. spool: the directory that a compressed archive is decompressed to (None: where temporary
     files go); nothing stays there. sizes: False where those of files in folders need not be
-    listed (`Listing.size_of`).
+    listed (`Listing.size_of`). budget: bytes of memory that a listing may take; None for any.
     Raises InputError if there is nothing usable, UsageError for options that are malformed,
     ResourceError without space for scratch.
     """
@@ -54,7 +55,8 @@ def open_source(
     by_table = label_rule(spec.labels).kind == "file"
     paths = [path] if isinstance(path, str) else list(path)
     _require_effect(paths, spec)
-    source = _open(paths, Opening(replace(spec, labels="none") if by_table else spec, spool, sizes))
+    inner = replace(spec, labels="none") if by_table else spec
+    source = _open(paths, Opening(inner, spool, sizes, budget))
     try:
         if by_table or spec.tables:
             source = _labeled(source, spec)

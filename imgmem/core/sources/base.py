@@ -63,6 +63,7 @@ class Listing:
     sources: of several sources as one, the prefix that the names of each begin with.
     placed: whether the rules and globs of the user have been applied to its paths.
     selected: whether the globs have been applied, and notes say which of them match nothing.
+    memory_bytes: what a listing takes at most, this process included; 0 for no more than a build.
     ignored: what was passed over, counted by reason. notes: what the user should know.
     doubts: what the source may mean instead.
     """
@@ -81,6 +82,7 @@ class Listing:
     sources: tuple[str, ...] = ()
     placed: bool = False
     selected: bool = False
+    memory_bytes: int = 0
     ignored: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     doubts: tuple[Doubt, ...] = ()

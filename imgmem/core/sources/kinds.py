@@ -18,7 +18,7 @@ from imgmem.core.sources.files import unusable
 from imgmem.core.sources.folder import FolderSource
 from imgmem.core.sources.labeled import ListSource, TableSpec
 from imgmem.core.sources.parquet.files import has_files
-from imgmem.core.sources.parquet.source import ParquetSource, holds_images
+from imgmem.core.sources.parquet.source import open_parquet
 from imgmem.core.sources.remote.choose import open_remote
 from imgmem.core.sources.remote.source import StoreSource
 from imgmem.core.sources.several import SeveralSources
@@ -37,6 +37,7 @@ class Opening(NamedTuple):
     spec: LabelSpec
     spool: str | None
     sizes: bool
+    budget: int | None
 
 
 def has_columns(path: str) -> bool:
@@ -56,8 +57,8 @@ def open_one(path: str, how: Opening) -> Source:
     mode, lowered = _mode(path), path.lower()
     if stat.S_ISDIR(mode):
         return _open_folder(path, how)
-    if stat.S_ISREG(mode) and holds_images(path):
-        return ParquetSource(path, spec, spool=how.spool)
+    if stat.S_ISREG(mode) and (source := _parquet(path, how)):
+        return source
     if stat.S_ISREG(mode) and is_table(path):
         return ListSource(
             path, TableSpec.of(spec), labels=spec.labels == "folder", auto_split=spec.auto_split
@@ -87,16 +88,20 @@ def _open_folder(path: str, how: Opening) -> Source:
     if holds_candidates(path):  # as a rule: no other look at the folder is needed
         return source
     arrays, shards = arrays_at(path), shards_in(path)
-    parquet = not (arrays or shards) and has_files(path) and holds_images(path)
+    parquet = None if arrays or shards or not has_files(path) else _parquet(path, how)
     if not (arrays or shards or parquet):
         return source
     source.close()
     if parquet:
-        return ParquetSource(path, spec, spool=how.spool)
+        return parquet
     if arrays:
         return ArraySource(arrays, spec, spool=how.spool)
     container = ShardsContainer(path, shards, spool=how.spool)
     return ArchiveSource(path, container, spec, archives=tuple(shards))
+
+
+def _parquet(path: str, how: Opening) -> Source | None:
+    return open_parquet(path, how.spec, spool=how.spool, budget=how.budget)
 
 
 def open_address(address: Address) -> Source:

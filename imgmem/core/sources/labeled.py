@@ -227,6 +227,7 @@ class LabeledSource(_Ruled):
         listing = replace(
             listing,
             selected=listed.selected,
+            memory_bytes=listed.memory_bytes,
             size_of=listed.size_of,
             extra_columns=(*listed.extra_columns, *listing.extra_columns),
         )

@@ -188,6 +188,7 @@ def _joined(
         group_column=_group_column(listings),
         placed=True,
         selected=True,
+        memory_bytes=max(listing.memory_bytes for listing in listings),
         sources=tuple(part.prefix for part in parts),
         ignored=sum((Counter(listing.ignored) for listing in listings), Counter()),
         notes=(*_notes(parts), *said, *(by_name if splits else ())),

@@ -2,8 +2,10 @@
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from imgmem.core.errors import UsageError
@@ -11,6 +13,8 @@ from imgmem.core.extras import install_command
 from imgmem.core.sources.blob import damaged
 from imgmem.core.sources.layout import split_name
 from imgmem.core.sources.names import ignored_path
+from imgmem.core.sources.parquet.columns import ImageColumns
+from imgmem.core.sources.parquet.pages import measured
 from imgmem.core.sources.words import split_meant
 
 EXTENSION = ".parquet"
@@ -80,49 +84,68 @@ def _folder_split(file: str) -> str | None:
     return split_name(os.path.basename(os.path.dirname(file)))
 
 
-def schema_of(path: str) -> Any:
-    """The Arrow schema of a file. Raises InputError for one that is damaged."""
+@dataclass(frozen=True)
+class FileFacts:
+    """What is known of a file before its rows are read.
+
+    schema: Arrow's. rows: how many. memory: bytes that reading a column takes at most, by its
+    name; values: of one of its cells, on average.
+    """
+
+    schema: Any
+    rows: int
+    memory: Mapping[str, int]
+    values: Mapping[str, int]
+
+
+def facts_of(path: str) -> FileFacts:
+    """The facts of a file. Raises InputError for one that is damaged."""
+    require_pyarrow(path)
+    kept = _keeps_memory()
+    with _opened(path) as file, open(path, "rb") as raw:
+        facts, names = file.metadata, file.schema_arrow.names
+        memory: Counter[str] = Counter()
+        values: Counter[str] = Counter()
+        for group in map(facts.row_group, range(facts.num_row_groups)):
+            of_group: Counter[str] = Counter()
+            for chunk in map(group.column, range(group.num_columns)):
+                column, found = (
+                    _column(chunk.path_in_schema, names),
+                    measured(raw, chunk, kept=kept),
+                )
+                of_group[column] += found.memory
+                values[column] = max(values[column], found.value)
+            memory |= of_group
+        return FileFacts(file.schema_arrow, int(facts.num_rows), memory, values)
+
+
+def _column(path: str, names: Sequence[str]) -> str:
+    """The column that a chunk of values belongs to: `image` for `image.bytes`."""
+    return path if path in names else path.partition(".")[0]
+
+
+def rows(path: str, columns: ImageColumns, facts: FileFacts) -> Iterator[tuple[Any, ...]]:
+    """The cells of `columns.read` of each row, of the image its bytes; a few rows in memory at
+    once."""
+    read = list(columns.read)
+    mean = sum(facts.values[column] for column in read)
+    at_once = min(max(_BATCH_BYTES // max(mean, 1), 1), _MOST_ROWS)
+    leaves = [f"{columns.image}.bytes" if columns.nested else columns.image, *read[1:]]
     with _opened(path) as file:
-        return file.schema_arrow
+        for batch in file.iter_batches(at_once, columns=leaves, use_threads=False):
+            image, *others = (batch.column(batch.schema.get_field_index(name)) for name in read)
+            images = _bytes_of(image.flatten()[0] if columns.nested else image)
+            yield from zip(images, *(other.to_pylist() for other in others), strict=True)
 
 
-def row_count(path: str) -> int:
-    """How many rows a file has."""
-    with _opened(path) as file:
-        return int(file.metadata.num_rows)
-
-
-def memory_bytes(path: str, column: str) -> int:
-    """What reading the images of a file takes at most, about: its largest row group may be one
-    page, which is unpacked as a whole and then copied (measured: 2 to 2.4 times its bytes)."""
-    with _opened(path) as file:
-        facts = file.metadata
-        groups = [
-            sum(
-                chunk.total_uncompressed_size
-                for chunk in map(group.column, range(group.num_columns))
-                if chunk.path_in_schema.partition(".")[0] == column
-            )
-            for group in map(facts.row_group, range(facts.num_row_groups))
-        ]
-    return 5 * max(groups, default=0) // 2
-
-
-def rows(path: str, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-    """The cells of each row, a few rows in memory at once."""
-    with _opened(path) as file:
-        at_once = _rows_at_once(file.metadata)
-        batches = file.iter_batches(at_once, columns=list(columns), use_threads=False)
-        for batch in batches:
-            at = [batch.schema.get_field_index(name) for name in columns]
-            for row in range(batch.num_rows):
-                yield tuple(batch.column(index)[row].as_py() for index in at)
-
-
-def _rows_at_once(facts: Any) -> int:
-    """As many rows as have a few MiB: each batch is copied twice."""
-    size = sum(facts.row_group(at).total_byte_size for at in range(facts.num_row_groups))
-    return int(min(max(_BATCH_BYTES * facts.num_rows // max(size, 1), 1), _MOST_ROWS))
+def _bytes_of(cells: Any) -> Iterator[memoryview | None]:
+    """The bytes in each cell, None where there are none; a scalar of pyarrow would be a copy."""
+    wide = str(cells.type).startswith("large")
+    _, starts, data = cells.buffers()
+    offsets = memoryview(starts or b"").cast("q" if wide else "i")
+    values, first = memoryview(data or b""), cells.offset
+    for row, there in enumerate(cells.is_valid().to_pylist(), first):
+        yield values[offsets[row] : offsets[row + 1]] if there else None
 
 
 def require_pyarrow(path: str) -> None:
@@ -137,6 +160,13 @@ def require_pyarrow(path: str) -> None:
         ) from None
 
 
+def _keeps_memory() -> bool:
+    """Whether pyarrow has an allocator of its own: that of the process is `system`."""
+    import pyarrow
+
+    return str(pyarrow.default_memory_pool().backend_name) != "system"
+
+
 @contextmanager
 def _opened(path: str) -> Iterator[Any]:
     """An open file; InputError for what goes wrong with it."""
@@ -145,7 +175,7 @@ def _opened(path: str) -> Iterator[Any]:
     from pyarrow.parquet import ParquetFile
 
     pool = pyarrow.default_memory_pool()
-    pyarrow.set_memory_pool(pyarrow.system_memory_pool())  # its own keep what they have had
+    pyarrow.set_memory_pool(pyarrow.system_memory_pool())  # its own keeps what it has had
     try:
         with ParquetFile(path, pre_buffer=False, buffer_size=_READ_BYTES) as file:
             yield file
@@ -153,3 +183,4 @@ def _opened(path: str) -> Iterator[Any]:
         raise damaged(path, str(error)) from None
     finally:
         pyarrow.set_memory_pool(pool)
+        pool.release_unused()  # pages are in it all the same

@@ -7,10 +7,11 @@ rows in memory, to a nameless scratch file, and read from there.
 import os
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
-from imgmem.core.errors import InputError
+from imgmem.core.errors import InputError, ResourceError
+from imgmem.core.forecast import BASE_BYTES
 from imgmem.core.messages import option
 from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.sources import files
@@ -22,47 +23,82 @@ from imgmem.core.sources.labeling import Doubt, Remedy
 from imgmem.core.sources.parquet.columns import ImageColumns, find_image_columns, image_columns
 from imgmem.core.sources.parquet.files import (
     EXTENSION,
+    FileFacts,
     configurations,
+    facts_of,
     files_in,
-    memory_bytes,
-    row_count,
     rows,
-    schema_of,
     splits_of,
 )
 from imgmem.core.sources.scratch import explained, scratch_file
 from imgmem.core.sources.selection import Selection
 from imgmem.core.sources.tables.jsonl import as_text
 from imgmem.core.specs import LabelSpec
-from imgmem.core.units import format_bytes
+from imgmem.core.units import format_bytes, in_mib
 
 PARQUET = "parquet"
-_MUCH_MEMORY = 128 * 2**20
+_LIBRARY_BYTES = 40 * 2**20
+"""pyarrow at rest, and the few rows that are under way (measured: 20 to 30 MiB)."""
 _NO_BYTES = "the row has no image bytes"
 _NO_LABEL = "the row has no label"
 
 
-def holds_images(path: str) -> bool:
-    """Whether a Parquet file, or the first in a folder, has a column of images."""
+def open_parquet(
+    path: str, spec: LabelSpec, *, spool: str | None = None, budget: int | None = None
+) -> "ParquetSource | None":
+    """The images of a Parquet file, or of all in a folder; None where the first has none.
+
+    budget: bytes of memory that reading them may take; None for any.
+    Raises InputError for a damaged file, UsageError without pyarrow.
+    """
+    name = next(iter(_names(path)), None)
+    if name is None:
+        return None
+    first = facts_of(_whole(path, name))
+    if not image_columns(first.schema):
+        return None
+    return ParquetSource(path, {name: first}, spec, spool=spool, budget=budget)
+
+
+def _names(path: str) -> list[str]:
+    """The Parquet files that `path` is or holds, by their paths below the source."""
     if os.path.isdir(path):
-        names = files_in(path)
-        return bool(names) and bool(image_columns(schema_of(os.path.join(path, names[0]))))
-    return path.lower().endswith(EXTENSION) and bool(image_columns(schema_of(path)))
+        return files_in(path)
+    return [os.path.basename(path)] * path.lower().endswith(EXTENSION)
+
+
+def _whole(path: str, name: str) -> str:
+    return os.path.join(path, name) if os.path.isdir(path) else path
 
 
 class ParquetSource:
-    """The images of a Parquet file, or of all in a folder; locators are (offset, bytes)."""
+    """The images of Parquet files; locators are (offset, bytes)."""
 
     address = None
 
     def __init__(
-        self, path: str, spec: LabelSpec = LabelSpec(), *, spool: str | None = None
+        self,
+        path: str,
+        known: Mapping[str, FileFacts],
+        spec: LabelSpec,
+        *,
+        spool: str | None,
+        budget: int | None,
     ) -> None:
-        """Raises InputError for a damaged file, UsageError without pyarrow."""
+        """known: facts of files that are known already, by name.
+
+        Raises InputError for a damaged file.
+        """
         self._path = path
         self._spec = spec
-        self._selection = Selection(spec.include, spec.exclude)
+        self._budget = budget
         self._catalogs = Catalogs()
+        selection = Selection(spec.include, spec.exclude)
+        self._facts = {
+            name: known[name] if name in known else facts_of(_whole(path, name))
+            for name in _names(path)
+            if not selection.leaves_out(name)
+        }
         self._columns = self._find_columns()
         self._file: BinaryIO = scratch_file(spool)
         self._spool = spool
@@ -74,22 +110,19 @@ class ParquetSource:
         return self._offset
 
     @property
-    def _names(self) -> list[str]:
-        """The files that count, by their paths below the source."""
-        if not os.path.isdir(self._path):
-            return [os.path.basename(self._path)]
-        return [name for name in files_in(self._path) if not self._selection.leaves_out(name)]
+    def memory_bytes(self) -> int:
+        """What a listing takes at most, this process included."""
+        return BASE_BYTES + _LIBRARY_BYTES + max(map(self._memory_of, self._columns), default=0)
 
-    def _whole(self, name: str) -> str:
-        return os.path.join(self._path, name) if os.path.isdir(self._path) else self._path
+    def _memory_of(self, name: str) -> int:
+        return sum(self._facts[name].memory[column] for column in self._columns[name].read)
 
     def _find_columns(self) -> dict[str, ImageColumns]:
         given = roles(self._spec.columns, "columns")
         labels = self._spec.labels == "folder"
         found = {
-            name: find_image_columns(path, schema_of(path), given, labels=labels)
-            for name in self._names
-            for path in [self._whole(name)]
+            name: find_image_columns(_whole(self._path, name), facts.schema, given, labels=labels)
+            for name, facts in self._facts.items()
         }
         if len({(each.image, each.label, each.classes) for each in found.values()}) > 1:
             raise InputError(
@@ -101,6 +134,7 @@ class ParquetSource:
         return found
 
     def listing(self, progress: ProgressCallback = no_progress) -> Listing:
+        self._require_memory()
         columns = next(iter(self._columns.values()))
         catalog = self._catalogs.filled(self._entries(), progress)
         labeled = columns.label is not None
@@ -113,26 +147,43 @@ class ParquetSource:
             class_names=columns.classes,
             extra_columns=columns.extra,
             group_column=columns.group,
-            notes=(said, *self._memory_notes(columns.image)),
+            memory_bytes=self.memory_bytes,
+            notes=(said,),
             doubts=self._doubts(),
+        )
+
+    def _require_memory(self) -> None:
+        """ResourceError where the pages of a file, each read as a whole, take too much."""
+        if self._budget is None or self.memory_bytes <= self._budget:
+            return
+        name = max(self._columns, key=self._memory_of)
+        raise ResourceError(
+            f"{_whole(self._path, name)} takes {format_bytes(self.memory_bytes)} of memory to be "
+            f"read, more than the budget of {format_bytes(self._budget)}: it is packed in large "
+            "pages, each of which is read as a whole",
+            hint=f"Give {option('memory', in_mib(self.memory_bytes))}, or write the file again in "
+            "smaller row groups: pyarrow.parquet.write_table(…, row_group_size=100).",
+            path=_whole(self._path, name),
+            needed_bytes=self.memory_bytes,
+            budget_bytes=self._budget,
         )
 
     def _entries(self) -> Iterator[Entry]:
         self._file.seek(0)
         self._offset = 0
         splits = splits_of(list(self._columns))
-        for name, columns in self._columns.items():
-            yield from self._of_file(name, columns, splits[name])
+        for name in self._columns:
+            yield from self._of_file(name, splits[name])
         with explained(self._spool):
             self._file.flush()
 
-    def _of_file(self, name: str, columns: ImageColumns, split: str | None) -> Iterator[Entry]:
-        path = self._whole(name)
+    def _of_file(self, name: str, split: str | None) -> Iterator[Entry]:
+        path, columns, facts = _whole(self._path, name), self._columns[name], self._facts[name]
         mtime_ns = os.stat(path).st_mtime_ns
-        digits = len(str(max(row_count(path) - 1, 0)))
-        for number, row in enumerate(rows(path, columns.read)):
+        digits = len(str(max(facts.rows - 1, 0)))
+        for number, row in enumerate(rows(path, columns, facts)):
             cells = dict(zip(columns.read, row, strict=True))
-            data = _bytes_of(cells[columns.image], nested=columns.nested)
+            data = cells[columns.image]
             label = self._label(columns, cells)
             locator = self._locator(columns, data, label)
             if columns.split is not None:
@@ -156,26 +207,18 @@ class ParquetSource:
             return columns.classes[value] if value < len(columns.classes) else None
         return as_text(value).strip() or None
 
-    def _locator(self, columns: ImageColumns, data: bytes | None, label: str | None) -> Locator:
+    def _locator(
+        self, columns: ImageColumns, data: memoryview | None, label: str | None
+    ) -> Locator:
         """Where the image is in scratch space, to which it is written; or why it is a reject."""
         if data is None:
             return (files.MISSING, _NO_BYTES)
         with explained(self._spool):
-            self._file.write(data)
-        start, self._offset = self._offset, self._offset + len(data)
+            size = self._file.write(data)
+        start, self._offset = self._offset, self._offset + size
         if columns.label is not None and label is None:
             return (files.NO_LABEL, _NO_LABEL)
-        return (start, len(data))
-
-    def _memory_notes(self, column: str) -> list[str]:
-        """What reading takes that no budget holds, where that is much."""
-        takes = max(memory_bytes(self._whole(name), column) for name in self._columns)
-        if takes <= _MUCH_MEMORY:
-            return []
-        return [
-            f"reading takes about {format_bytes(takes)} of memory at first: the largest row group "
-            "is read as a whole; write smaller ones (row_group_size=100) to take less"
-        ]
+        return (start, size)
 
     def _doubts(self) -> tuple[Doubt, ...]:
         """Several configurations of a dataset in one folder: they may hold the same images."""
@@ -214,8 +257,3 @@ class ParquetSource:
 
 def _others(found: dict[str, list[str]], kept: str) -> list[str]:
     return [as_glob(file) for name, paths in found.items() if name != kept for file in paths]
-
-
-def _bytes_of(cell: Any, *, nested: bool) -> bytes | None:
-    data = cell["bytes"] if nested and cell is not None else cell
-    return data if isinstance(data, bytes) else None

@@ -4,16 +4,15 @@ A sensor of 12 bits in a file of 16 reaches a sixteenth of the range, and would 
 black pixel values. So some sources are decoded whole, chosen by nothing but their paths.
 """
 
-import hashlib
-import heapq
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from math import isfinite
 from typing import NamedTuple
 
 import numpy as np
 
 from imgmem.core.build.image_headers import readable_headers
+from imgmem.core.build.plan import Plan
 from imgmem.core.build.planned import PlannedImage
 from imgmem.core.decode.format import Header
 from imgmem.core.decode.formats import OTHER_FORMATS
@@ -42,13 +41,11 @@ class Depth(NamedTuple):
     window: tuple[float, float] | None = None
 
 
-def survey_depth(
-    images: Callable[[], Iterable[PlannedImage]], source: Source, spec: BuildSpec, budget: int
-) -> Depth:
+def survey_depth(plan: Plan, source: Source, spec: BuildSpec, budget: int) -> Depth:
     """Find what images of more than 8 bits are like.
 
     Args:
-        images: Returns those of the plan, in any order.
+        plan: Of the build.
         source: To read them from.
         spec: What is to be made of them.
         budget: Bytes of memory; images that take more to decode are not asked.
@@ -57,9 +54,9 @@ def survey_depth(
         The doubt that they do not fill their range, or that there are others of 8 bits.
     """
     keeps = row_dtype(spec.dtype, spec.image) != "uint8"
-    if (keeps or spec.image.stretch) and (doubt := _mixed(images(), source, spec)):
+    if (keeps or spec.image.stretch) and (doubt := _mixed(plan.images(), source, spec)):
         return Depth((doubt,))
-    examined = _examined(images(), source, spec.image, budget)
+    examined = _examined(plan, source, spec.image, budget)
     if keeps:
         return Depth(window=_window(examined))
     return Depth() if spec.image.stretch else Depth(_low(examined))
@@ -123,12 +120,10 @@ def _narrow(most: int, count: int) -> Doubt:
     )
 
 
-def _examined(
-    images: Iterable[PlannedImage], source: Source, spec: ImageSpec, budget: int
-) -> Iterator[Stored]:
+def _examined(plan: Plan, source: Source, spec: ImageSpec, budget: int) -> Iterator[Stored]:
     """The stored pixels of up to EXAMINED sources of more than 8 bits, in hash order."""
     count = 0
-    chosen = heapq.nsmallest(HEADERS, filter(_may_be_deep, images), key=_rank)
+    chosen = plan.drawn(HEADERS, without=_NEVER_DEEP)
     for image, header in readable_headers(source, chosen):
         if header.bits == 8 or stored_cost(header, image.size) > budget:
             continue
@@ -140,14 +135,6 @@ def _examined(
         count += 1
         if count == EXAMINED:
             return
-
-
-def _may_be_deep(image: PlannedImage) -> bool:
-    return not image.name.lower().endswith(_NEVER_DEEP)
-
-
-def _rank(image: PlannedImage) -> bytes:
-    return hashlib.sha256(os.fsencode(image.name)).digest()
 
 
 def _stored(data: bytes, header: Header) -> Stored:

@@ -155,7 +155,7 @@ def _is_done(record: Record, out: str, job: Job, *, overwrite: bool) -> bool:
 
 def _work(destination: Destination, job: Job, *, restart: bool) -> int:
     """Build in the working directory and publish; how many images earlier runs had done."""
-    depth = survey_depth(job.plan.images, job.source, job.spec, job.budget)
+    depth = survey_depth(job.plan, job.source, job.spec, job.budget)
     require_certain(depth.doubts)
     size = job.spec.image.size or common_size(job.source, job.plan.images())
     manifest = manifest_of(job, size, depth.window)

@@ -6,9 +6,10 @@ Random order is a sort by sha256(seed, path): the same on every machine, for eve
 """
 
 import hashlib
+import heapq
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -28,6 +29,7 @@ from imgmem.core.storage.targets import CLASS
 
 _CACHE_KIB = 16 * 1024
 _BATCH = 4096
+_IMAGES_AT_ONCE = 512
 SHOWN = 3
 _IS_OBJECT = f"""locator LIKE '["{OBJECT}",%'"""
 _LASTING = f"""
@@ -94,20 +96,42 @@ class Plan:
     def images(self) -> Iterator[PlannedImage]:
         """The sources in row order."""
         order = "rank" if self.spec.shuffle else self._order
+        self._make_positions()
+        yield from self._planned(
+            "LEFT JOIN positions ON positions.split = files.split "
+            f"ORDER BY position, {order}, name, files.rowid"
+        )
+
+    def _planned(self, which: str) -> Iterator[PlannedImage]:
+        """The sources that the end of a query chooses, in its order."""
+        planned_label = self._label_planner()
+        positions = {name: index for index, name in enumerate(self.splits)}
+        query = f"SELECT name, size, mtime, label, files.split, locator, extra FROM files {which}"
+        rows = self._database.execute(query)
+        while batch := rows.fetchmany(_IMAGES_AT_ONCE):
+            for name, size, mtime, label, split, locator, extra in batch:
+                yield PlannedImage(
+                    os.fsdecode(name), size, mtime, planned_label(label), positions.get(split, 0),
+                    _tuple(locator), _tuple(extra),
+                )  # fmt: skip
+
+    def _label_planner(self) -> Callable[[bytes | None], Any]:
+        """What a stored label is in a line of the plan."""
         indices = {name: index for index, name in enumerate(self.classes or ())}
         target = self.target or CLASS
-        positions = {name: index for index, name in enumerate(self.splits)}
-        self._make_positions(positions)
-        query = f"""
-            SELECT name, size, mtime, label, files.split, locator, extra
-            FROM files LEFT JOIN positions ON positions.split = files.split
-            ORDER BY position, {order}, name, files.rowid"""
-        for name, size, mtime, label, split, locator, extra in self._database.execute(query):
-            yield PlannedImage(
-                os.fsdecode(name), size, mtime, planned(_label(label), target, indices),
-                positions.get(split, 0),
-                _tuple(locator), _tuple(extra),
-            )  # fmt: skip
+        if target != CLASS:
+            return lambda label: planned(_label(label), target, indices)
+        stored: dict[bytes | None, int] = {os.fsencode(name): at for name, at in indices.items()}
+        return lambda label: stored.get(label, -1)
+
+    def drawn(self, count: int, *, without: tuple[str, ...]) -> list[PlannedImage]:
+        """Up to `count` sources in hash order, none with one of these extensions (".jpg")."""
+        kept = " AND ".join(f"CAST(name AS TEXT) NOT LIKE '%{extension}'" for extension in without)
+        found = self._database.execute(f"SELECT name, rowid FROM files WHERE {kept}")
+        chosen = heapq.nsmallest(count, found, key=lambda row: hashlib.sha256(row[0]).digest())
+        rows = ",".join(str(row) for _, row in chosen)
+        images = self._planned(f"WHERE files.rowid IN ({rows})")
+        return sorted(images, key=lambda image: hashlib.sha256(os.fsencode(image.name)).digest())
 
     def digests(self) -> tuple[str, str]:
         """sha256 of the listing: what it is, and as it is now, with times and splits drawn."""
@@ -259,10 +283,13 @@ class Plan:
         it knows by their paths."""
         return count_moved(self._database, path)
 
-    def _make_positions(self, positions: dict[str, int]) -> None:
+    def _make_positions(self) -> None:
         self._database.execute("CREATE TEMP TABLE IF NOT EXISTS positions (split, position)")
         self._database.execute("DELETE FROM positions")
-        self._database.executemany("INSERT INTO positions VALUES (?, ?)", positions.items())
+        positions = enumerate(self.splits)
+        self._database.executemany(
+            "INSERT INTO positions (position, split) VALUES (?, ?)", positions
+        )
 
 
 def _empty_classes(listing: Listing, labeling: Labeling) -> list[str]:

@@ -149,7 +149,7 @@ def preview_build(
         stack.callback(plan.close)
         doubts = labeling.doubts
         if not doubts:
-            doubts = survey_depth(plan.images, images, spec, memory.budget(run.memory)).doubts
+            doubts = survey_depth(plan, images, spec, memory.budget(run.memory)).doubts
         preview = _preview(", ".join(sources), out, plan, doubts)
         checks = _checks(plan, destination, policy, existing, run, doubts, preview.disk_bytes or 0)
         return _checked(preview, checks)

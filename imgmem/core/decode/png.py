@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PIXEL_CHUNKS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}
+_SHORT = 2**16
+"""Files below are faster to search for a name than to walk chunk by chunk."""
 _READ_CHUNKS = {*_PIXEL_CHUNKS, b"eXIf"}
 _MODES = {0: "L", 2: "RGB", 3: "P", 4: "LA", 6: "RGBA"}
 """Pillow's name of each color type."""
@@ -61,6 +63,8 @@ def read_png_header(data: bytes, *, complete: bool = True) -> Header:
 
 def _orientation(data: bytes) -> int:
     """By the eXIf chunk, wherever it is."""
+    if len(data) < _SHORT and b"eXIf" not in data:  # a tenth of the time
+        return 1
     for name, body in png_chunks(data):
         if name == b"eXIf":
             return exif_orientation(bytes(body))

@@ -5,10 +5,11 @@ doubted.
 from __future__ import annotations
 
 import os
-from bisect import insort
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import groupby, islice
+from operator import attrgetter
 from typing import NamedTuple
 
 from imgmem.core.errors import InputError, UsageError
@@ -33,6 +34,7 @@ from imgmem.core.text import counted
 CLASS_DROPPED = "class dropped by class_map"
 SPLIT_DROPPED = "split dropped by split_map"
 EXAMPLES = 3
+_AT_ONCE = 1024
 
 
 @dataclass(frozen=True)
@@ -46,13 +48,12 @@ class Mapped:
 
     def __iter__(self) -> Iterator[Entry]:
         for entry in self.entries:
-            label, split = self.named(entry)
+            label, split = self.named(entry.label, entry.split)
             if label != "" and split != "":
                 yield entry._replace(label=label, split=split)
 
-    def named(self, entry: Entry) -> tuple[str | None, str | None]:
-        """The label and split of an entry; "" for one that is dropped."""
-        label, split = entry.label, entry.split
+    def named(self, label: str | None, split: str | None) -> tuple[str | None, str | None]:
+        """Label and split under their new names; "" for one that is dropped."""
         if label is not None:
             label = renamed(label, self.target, self.classes)
         return label, split if split is None else self.splits.get(split, split)
@@ -78,23 +79,23 @@ class _Tally:
     examples: defaultdict[str | None, list[str]] = field(default_factory=lambda: defaultdict(list))
     ignored: Counter[str] = field(default_factory=Counter)
 
-    def add(self, entry: Entry, label: str | None, split: str | None) -> None:
+    def add(self, entries: list[Entry], label: str | None, split: str | None) -> None:
+        """Count entries that have this label and split under their new names."""
         if label == "" or split == "":
-            self.ignored[CLASS_DROPPED if label == "" else SPLIT_DROPPED] += 1
+            self.ignored[CLASS_DROPPED if label == "" else SPLIT_DROPPED] += len(entries)
             return
-        self.images[split] += 1
+        self.images[split] += len(entries)
         names = [None] if label is None else names_in(label, self.target)
-        self.none += not names and self.target == MULTILABEL
+        if not names and self.target == MULTILABEL:
+            self.none += len(entries)
         for name in names:
-            self._count(entry, name, split)
+            self._count(entries, name, split)
 
-    def _count(self, entry: Entry, label: str | None, split: str | None) -> None:
-        self.counts[label][split] += 1
-        self.missing[label] += entry.locator[:1] == (MISSING,)
-        kept = self.examples[label]
-        if len(kept) < EXAMPLES or entry.name < kept[-1]:
-            insort(kept, entry.name)
-            del kept[EXAMPLES:]
+    def _count(self, entries: list[Entry], label: str | None, split: str | None) -> None:
+        self.counts[label][split] += len(entries)
+        self.missing[label] += sum(entry.locator[:1] == (MISSING,) for entry in entries)
+        found = [entry.name for entry in entries]
+        self.examples[label] = sorted([*self.examples[label], *found])[:EXAMPLES]
 
 
 class _Pinned(NamedTuple):
@@ -168,15 +169,17 @@ def _unused_notes(name: str, unused: Mapping[str, str]) -> list[str]:
 
 
 def _tallied(mapped: Mapped) -> _Tally:
+    """Counts of all entries, by runs of those that are labeled alike: mostly whole folders."""
     tally = _Tally(mapped.target)
-    for entry in mapped.entries:
-        label, split = mapped.named(entry)
-        names = names_in(entry.label, mapped.target)
+    for (label, split), run in groupby(mapped.entries, key=attrgetter("label", "split")):
+        named = mapped.named(label, split)
+        names = names_in(label, mapped.target)
         tally.labels.update(names)
-        tally.splits.add(entry.split)
-        if split != "":
+        tally.splits.add(split)
+        if named[1] != "":
             tally.found.update(names)
-        tally.add(entry, label, split)
+        while entries := list(islice(run, _AT_ONCE)):
+            tally.add(entries, *named)
     return tally
 
 

@@ -93,13 +93,14 @@ def holds_candidates(top: str) -> bool:
 
 def _scan(top: str, folder: str, selection: Selection, sizes: bool) -> Iterator[Found]:
     """What is right in `folder`; sub-folders as "a/b/"."""
+    path = os.path.join(top, folder)
     try:
-        with os.scandir(os.path.join(top, folder)) as items:
+        with os.scandir(path) as items:
             for item in items:
                 if _is_folder(top, folder, item):
                     yield _folder(top, folder, item, selection)
                 else:
-                    yield _file(top, folder, item, selection, sizes)
+                    yield _file(path, folder, item, selection, sizes)
     except OSError as error:
         raise _unlistable(top, folder, explain(error), error.errno) from error
 
@@ -147,9 +148,9 @@ def _leads_up(top: str, folder: str, item: os.DirEntry[str]) -> bool:
 
 
 def _file(
-    top: str, folder: str, item: os.DirEntry[str], selection: Selection, sizes: bool
+    path: str, folder: str, item: os.DirEntry[str], selection: Selection, sizes: bool
 ) -> Candidate | Passed:
-    """The file with its facts, or why it is passed over."""
+    """The file in the folder at `path` with its facts, or why it is passed over."""
     reason = ignored_file(item.name) or ""
     if reason and reason not in TO_LOOK_AT:
         selection.see(folder + item.name)
@@ -159,7 +160,7 @@ def _file(
     try:
         if not sizes and item.is_file():
             return Candidate(folder, item.name, 0, 0, "", reason)
-        facts = looked_at(item.stat, os.path.join(top, folder))
+        facts = looked_at(item.stat, path)
     except OSError as error:
         return Candidate(folder, item.name, 0, 0, explain(error), code=error.errno)
     if not stat.S_ISREG(facts.st_mode):

@@ -1,11 +1,11 @@
-"""Do one piece of work in a process of its own, and tell how long it took.
+"""Do a piece of work in a process of its own, and tell how long it took.
 
     python -m benchmarks.child MODULE FUNCTION JSON
 
 FUNCTION(**JSON) prepares (imports, opens, warms up) and returns the work, a function that
-gives how many units it did. Only the work is timed: wall clock, and CPU of all threads and
-child processes. Needs nothing but the standard library, so that peers can run it in
-environments of their own.
+gives how many units it did. It is done once for each line on standard input. Only the work is
+timed: wall clock, and CPU of all threads and child processes. Needs nothing but the standard
+library, so that peers can run it in environments of their own.
 """
 
 import importlib
@@ -15,19 +15,27 @@ import os
 import resource
 import sys
 import time
+from collections.abc import Callable
 
 
 def main() -> None:
     module, function, arguments = sys.argv[1:]
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what peers print is no answer
     work = getattr(importlib.import_module(module), function)(**json.loads(arguments))
+    for _ in sys.stdin:
+        print(json.dumps(timed(work)), file=answers, flush=True)
+    os._exit(0)  # worker processes of peers may not want to end
+
+
+def timed(work: Callable[[], int]) -> dict[str, float]:
+    """Do it, and tell the units done and the seconds that it took."""
     cpu, wall = cpu_seconds(), time.perf_counter()
     units = work()
     wall = time.perf_counter() - wall
     for worker in multiprocessing.active_children():  # their CPU counts once they have ended
         worker.join(timeout=5)
-    cpu = cpu_seconds() - cpu
-    print(json.dumps({"units": units, "wall": wall, "cpu": cpu}), flush=True)
-    os._exit(0)  # worker processes of peers may not want to end
+    return {"units": units, "wall": wall, "cpu": cpu_seconds() - cpu}
 
 
 def cpu_seconds() -> float:

@@ -83,13 +83,17 @@ class Goal:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """Contestants for the same work. `prepare` makes what they need, once; `title` says what."""
+    """Contestants for the same work; `title` says what.
+
+    stays: each prepares once, in a process that then does its work in every round.
+    """
 
     name: str
     title: str
     unit: str
     contestants: list[Contestant]
     goals: list[Goal]
+    stays: bool = False
 
 
 def faster(one: str, other: str) -> Callable[[Results], float]:

@@ -231,7 +231,7 @@ def batches(shop: Workshop) -> Job:
     ]
     return Job(
         name="batches", title="random batches of 64 to normalized float32", unit="image",
-        contestants=contestants, goals=goals,
+        contestants=contestants, goals=goals, stays=True,
     )  # fmt: skip
 
 
@@ -274,7 +274,7 @@ def crops(shop: Workshop) -> Job:
     goals = [speed_goal("imgmem", "turboloader", 1.0), speed_goal("imgmem", "ffcv", 1.0)]
     return Job(
         name="crops", title="random-resized-crop 224 to 176, flip, normalized float32",
-        unit="image", contestants=contestants, goals=goals,
+        unit="image", contestants=contestants, goals=goals, stays=True,
     )  # fmt: skip
 
 

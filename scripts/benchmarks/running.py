@@ -2,11 +2,13 @@
 
 import json
 import os
+import select
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -30,15 +32,20 @@ def run_job(
     """
     absent = {each.name: why for each in job.contestants if (why := _absence(each, peers))}
     runs: dict[str, list[Run]] = {each.name: [] for each in job.contestants}
-    for turn in range(repeats + 1):
-        for each in job.contestants:
-            if each.name in absent:
-                continue
-            say(f"{job.name}: {each.name} ({turn or 'warm-up'})")
-            try:
-                runs[each.name].append(run_once(each, peers))
-            except Failed as failure:
-                absent[each.name] = f"failed: {failure}"
+    with ExitStack() as stack:
+        children: dict[str, Child] = {}
+        for turn in range(repeats + 1):
+            for each in job.contestants:
+                if each.name in absent:
+                    continue
+                say(f"{job.name}: {each.name} ({turn or 'warm-up'})")
+                try:
+                    if job.stays and each.name not in children:
+                        children[each.name] = stack.enter_context(Child(each, peers))
+                    run = children[each.name].run() if job.stays else run_once(each, peers)
+                    runs[each.name].append(run)
+                except Failed as failure:
+                    absent[each.name] = f"failed: {failure}"
     measured = {
         each.name: Runs(each, runs[each.name][1:])
         for each in job.contestants
@@ -65,27 +72,68 @@ def _python(contestant: Contestant, peers: Path | None) -> Path:
 
 def run_once(contestant: Contestant, peers: Path | None) -> Run:
     """One run in a fresh process."""
-    command = list(contestant.command)
-    if not command:
+    if contestant.command:
+        return _run_command(contestant)
+    with Child(contestant, peers) as child:
+        return child.run()
+
+
+class Child:
+    """A process of a contestant, prepared once, that does its work whenever it is asked to."""
+
+    def __init__(self, contestant: Contestant, peers: Path | None) -> None:
         module, function = contestant.call.split(":")
         command = [
             str(_python(contestant, peers)), "-m", "benchmarks.child",
             f"benchmarks.{module}", function, json.dumps(contestant.arguments),
         ]  # fmt: skip
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        environment = os.environ | {"PYTHONPATH": str(SCRIPTS), "PYTHONWARNINGS": "ignore"}
+        self._err = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._err, bufsize=0,
+            env=_environment(),
+        )  # fmt: skip
+
+    def run(self) -> Run:
+        """Do the work once. Raises Failed if it cannot."""
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None and stdout is not None
+        peak = 0
+        with suppress(BrokenPipeError):  # it ended; why is known below
+            stdin.write(b"\n")
+        while not select.select([stdout], [], [], LOOK_SECONDS)[0]:
+            peak = max(peak, anonymous_bytes(self._process.pid))
+        answer = stdout.readline()
+        if not answer:
+            raise Failed(_last_words(self._err, self._process.wait()))
+        peak = max(peak, anonymous_bytes(self._process.pid))  # a short piece of work has no other
+        told = json.loads(answer)
+        return Run(told["wall"], told["cpu"], told["units"], peak)
+
+    def __enter__(self) -> "Child":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """No line will follow: it ends."""
+        self._process.communicate()
+        self._err.close()
+
+
+def _run_command(contestant: Contestant) -> Run:
+    with tempfile.TemporaryFile() as err:
         start = time.perf_counter()
-        process = subprocess.Popen(command, stdout=out, stderr=err, env=environment)
+        process = subprocess.Popen(
+            contestant.command, stdout=subprocess.DEVNULL, stderr=err, env=_environment()
+        )
         peak, status, cpu = _watch(process.pid)
         process.returncode = os.waitstatus_to_exitcode(status)
         wall = time.perf_counter() - start
         if process.returncode:
             raise Failed(_last_words(err, process.returncode))
-        if contestant.command:
-            return Run(wall, cpu, contestant.units, peak)
-        out.seek(0)
-        told = json.loads(out.read().splitlines()[-1])
-    return Run(told["wall"], told["cpu"], told["units"], peak)
+    return Run(wall, cpu, contestant.units, peak)
+
+
+def _environment() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": str(SCRIPTS), "PYTHONWARNINGS": "ignore"}
 
 
 def _watch(pid: int) -> tuple[int, int, float]:

@@ -2,11 +2,15 @@
 
 import gzip
 import io
+import os
 import tarfile
 import zipfile
 
 import pytest
 from support.sources import doubted, placed
+
+from imgmem.core.errors import InputError
+from imgmem.core.sources.changed import changed_inside, forget
 
 
 def tar(path, names):
@@ -118,3 +122,75 @@ def test_rules_and_globs_hold_for_the_members_of_archives(tmp_path):
     path = tar(tmp_path / "a.tar", ["x/cat_1.jpg", "x/dog_1.jpg", "y/cat_2.jpg"])
     found = placed(path, labels="name:^([a-z]+)_", exclude="y", split_from="folder:1")
     assert found == {"x/cat_1.jpg": ("cat", "x"), "x/dog_1.jpg": ("dog", "x")}
+
+
+def nested(folder, names, members=("0.jpg", "1.jpg")):
+    """Archives in sub-folders, with members called after their folder."""
+    for number, name in enumerate(names):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        PACK[name[name.index(".") :]](folder / name, [f"{number}{each}" for each in members])
+    return folder
+
+
+@pytest.mark.parametrize("extension", list(PACK))
+@pytest.mark.parametrize(
+    ("names", "splits"),
+    [
+        (["train/000", "train/001", "val/000"], ["train", "train", "val"]),
+        (["training/a-0", "validation/a-0"], ["train", "val"]),
+        (["v1/train/0", "v1/test/0"], ["train", "test"]),
+        (["in-train-000000", "in-train-000001", "in-val-000000"], ["train", "train", "val"]),
+        (["in1k_train_0", "in1k_validation_0"], ["train", "val"]),
+    ],
+)
+def test_shards_are_split_by_their_folders_and_names(tmp_path, names, splits, extension):
+    folder = nested(tmp_path / "s", [f"{name}{extension}" for name in names])
+    assert doubted(folder)[0] == ()
+    found = {n.rpartition(extension)[0]: split for n, (_, split) in placed(folder).items()}
+    assert found == dict(zip(names, splits, strict=True))
+
+
+def test_class_folders_in_shards_of_split_folders_are_the_classes(tmp_path):
+    folder = nested(tmp_path / "s", ["train/0.tar", "val/0.tar"], ("x/cat/1.jpg", "x/dog/1.jpg"))
+    found = placed(folder, labels="parent")
+    assert found["val/0.tar/1x/dog/1.jpg"] == ("dog", "val")
+
+
+@pytest.mark.parametrize(
+    ("names", "doubt", "classes"),
+    [
+        (["train/n01.tar", "train/n99.tar", "val/n01.tar", "val/n99.tar"],
+         "archive-per-class", ("n01", "n99")),
+        (["a/cat.zip", "a/dog.zip"], "archive-per-class", ("cat", "dog")),
+        (["cat/0.tar", "cat/1.tar", "dog/0.tar"], "archive-folders", ("cat", "dog")),
+        (["train/cat/0.tar", "train/dog/0.tar", "val/cat/0.tar", "val/dog/0.tar"],
+         "archive-folders", ("cat", "dog")),
+    ],
+)  # fmt: skip
+def test_archives_in_folders_may_be_classes_and_so_may_the_folders(tmp_path, names, doubt, classes):
+    folder = nested(tmp_path / "s", names)
+    (found,), _ = doubted(folder)
+    assert found.name == doubt
+    doubts, labeling = doubted(folder, **found.remedies[0].options)
+    assert doubts == () and labeling.classes == classes
+
+
+@pytest.mark.parametrize("names", [["a/0.tar"], ["part_1/0.tar", "part_2/0.tar"]])
+def test_one_folder_of_shards_and_parts_of_a_set_are_not_doubted(tmp_path, names):
+    assert doubted(nested(tmp_path / "s", names))[0] == ()
+
+
+def test_archives_at_different_depths_are_refused_unless_some_are_left_out(tmp_path):
+    folder = nested(tmp_path / "s", ["images.zip", "extra/masks.zip"])
+    with pytest.raises(InputError, match=r"different depths: images\.zip, extra/masks\.zip"):
+        placed(folder)
+    assert len(placed(folder, exclude="extra")) == 2
+
+
+def test_a_change_of_an_archive_in_a_sub_folder_is_seen(tmp_path):
+    folder = nested(tmp_path / "s", ["train/0.tar", "val/0.tar"])
+    forget()
+    before = changed_inside(str(folder))
+    os.utime(folder / "val" / "0.tar", ns=(1, 1))
+    forget()
+    assert changed_inside(str(folder)) > before

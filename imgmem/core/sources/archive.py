@@ -41,8 +41,8 @@ SAMPLE_MEMBERS = 64
 class ArchiveSource:
     """The images in a container; `spec` says which, and what their labels are.
 
-    archives: names of the archives in a folder that the container reads, () for one archive;
-    each is the first part of its members' names.
+    archives: the archives that the container reads, by their paths in a folder, () for one
+    archive; the names of their members begin with them.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class ArchiveSource:
         self._require_unique(raw)
         members.require_all_or_none_paired()
         spec = replace(self._spec, labels="none") if members.paired else self._spec
-        skip = 1 if self._archives else 0
+        skip = self._archives[0].count("/") + 1 if self._archives else 0
         listing = arranged(raw, members.tree, spec, ignored=members.ignored, skip=skip)
         listing = self._selection.noted(listing, self.path)
         listing = split_by_archive(listing, self._archives, self._spec)

@@ -1,24 +1,25 @@
 """Archives that can mean two things: one per class, or archives inside an archive."""
 
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from imgmem.core.sources.base import Listing
 from imgmem.core.sources.grammar import as_texts
 from imgmem.core.sources.labeling import Doubt, Remedy
 from imgmem.core.sources.names import ARCHIVE_EXTENSIONS
 from imgmem.core.sources.resolve import listed
-from imgmem.core.sources.words import is_part, split_meant
+from imgmem.core.sources.words import is_part, is_series, split_meant
 from imgmem.core.specs import LabelSpec
 
-_CLASS_OF_ARCHIVE = r"path:^([^/]+?)(?:\.tar)?\.[A-Za-z0-9]+/"
-"""The label rule for a folder of archives, one per class."""
+_ARCHIVE = r"([^/]+?)(?:\.tar)?\.[A-Za-z0-9]+/"
+"""In a label rule, the name of an archive, for one per class."""
 
 
 def archive_doubts(listing: Listing, archives: Sequence[str], spec: LabelSpec) -> tuple[Doubt, ...]:
     """The doubts about a listing of one archive, or of a folder of `archives`."""
-    if archives and not listing.labeled and _are_classes(archives):
-        return (_one_per_class(archives),)
+    if archives and not listing.labeled and (doubt := _classes_doubt(archives)):
+        return (doubt,)
     inside = sorted(
         kind for each in ARCHIVE_EXTENSIONS if (kind := f".{each} file") in listing.ignored
     )
@@ -26,20 +27,32 @@ def archive_doubts(listing: Listing, archives: Sequence[str], spec: LabelSpec) -
     return (_inside(inside, listing, spec),) if inside and holds_images else ()
 
 
-def _are_classes(archives: Sequence[str]) -> bool:
+def _classes_doubt(archives: Sequence[str]) -> Doubt | None:
+    """A doubt where archives without labels, or the folders that they are in, look like classes."""
+    *folders, _ = archives[0].split("/")
+    if _are_classes({os.path.basename(path).partition(".")[0] for path in archives}):
+        what = f"the {len(archives)} archives {listed(archives)} look like one per class"
+        return _are_they_classes("archive-per-class", what, "archive", len(folders), _ARCHIVE)
+    names = {path.split("/")[-2] for path in archives if folders}
+    if len(names) < 2 or all(split_meant(name) or is_series(name) for name in names):
+        return None
+    what = f"the folders {listed(names)}, with archives in them, look like classes"
+    return _are_they_classes("archive-folders", what, "folder", len(folders) - 1, "([^/]+)/")
+
+
+def _are_classes(stems: Collection[str]) -> bool:
     """Whether archives are called neither like shards (numbered on) nor like splits."""
-    stems = [name.partition(".")[0] for name in archives]
     if len(stems) < 2 or all(is_part(stem) or split_meant(stem) for stem in stems):
         return False
     numbers = sorted({int(found[0]) for stem in stems if (found := re.findall(r"\d+", stem)[-1:])})
     return len(numbers) < len(stems) or numbers[-1] - numbers[0] >= 4 * len(numbers)
 
 
-def _one_per_class(archives: Sequence[str]) -> Doubt:
-    classes = Remedy({"labels": _CLASS_OF_ARCHIVE}, "every archive is a class")
-    unlabeled = Remedy({"labels": "none"}, "images without labels")
-    evidence = f"the {len(archives)} archives {listed(archives)} look like one per class"
-    return Doubt("archive-per-class", evidence, (classes, unlabeled))
+def _are_they_classes(name: str, evidence: str, what: str, above: int, pattern: str) -> Doubt:
+    """above: how many folders are above what may be the class."""
+    skipped = f"(?:[^/]+/){{{above}}}" if above else ""
+    classes = Remedy({"labels": f"path:^{skipped}{pattern}"}, f"every {what} is a class")
+    return Doubt(name, evidence, (classes, Remedy({"labels": "none"}, "images without labels")))
 
 
 def _inside(kinds: Sequence[str], listing: Listing, spec: LabelSpec) -> Doubt:

@@ -8,6 +8,8 @@ import os
 import time
 from functools import cache, lru_cache
 
+from imgmem.core.sources.below import files_below
+
 NEVER = 0
 
 
@@ -55,11 +57,8 @@ def _renamed_ns(folder: str) -> int:
 
 @cache
 def changed_inside(path: str) -> int:
-    """When a file, or anything that is directly in a folder, was changed."""
-    try:
-        inside = [entry.path for entry in os.scandir(path)] if os.path.isdir(path) else []
-    except OSError:
-        inside = []
+    """When a file, or anything in a folder or below, was changed."""
+    inside = (os.path.join(top, name) for top, names in files_below(path) for name in ("", *names))
     return max(map(changed_ns, [path, *inside]))
 
 

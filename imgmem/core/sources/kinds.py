@@ -21,6 +21,7 @@ from imgmem.core.sources.parquet.files import has_files
 from imgmem.core.sources.parquet.source import open_parquet
 from imgmem.core.sources.remote.choose import open_remote
 from imgmem.core.sources.remote.source import StoreSource
+from imgmem.core.sources.selection import Selection
 from imgmem.core.sources.several import SeveralSources
 from imgmem.core.sources.shards import ShardsContainer, shards_in
 from imgmem.core.sources.spool import OPENERS
@@ -87,7 +88,8 @@ def _open_folder(path: str, how: Opening) -> Source:
     source = FolderSource(path, spec, sizes=how.sizes)  # raises where the folder cannot be listed
     if holds_candidates(path):  # as a rule: no other look at the folder is needed
         return source
-    arrays, shards = arrays_at(path), shards_in(path)
+    arrays = arrays_at(path)
+    shards = shards_in(path, Selection(spec.include, spec.exclude))
     parquet = None if arrays or shards or not has_files(path) else _parquet(path, how)
     if not (arrays or shards or parquet):
         return source

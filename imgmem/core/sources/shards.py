@@ -1,4 +1,4 @@
-"""A folder of archives, each of which is a shard: tar, zip, or compressed tar.
+"""Archives in a folder or below, each of which is a shard: tar, zip, or compressed tar.
 
 An archive is opened for each read: there may be more of them than files may be open. Compressed
 ones are decompressed once, one behind the other, into one nameless scratch file.
@@ -9,17 +9,20 @@ from collections.abc import Iterator
 from functools import partial
 from typing import BinaryIO
 
-from imgmem.core.errors import RejectedImage
+from imgmem.core.errors import InputError, RejectedImage
+from imgmem.core.messages import option
 from imgmem.core.sources.base import OBJECT, Address, Container, Locator, Member
+from imgmem.core.sources.below import paths_below
 from imgmem.core.sources.blob import Blob, open_blob
 from imgmem.core.sources.files import open_regular, persistent, rejection
+from imgmem.core.sources.selection import Selection
 from imgmem.core.sources.spool import ARCHIVES, Spooled, compressed_extension, decompress
 from imgmem.core.sources.tars import TarContainer
 from imgmem.core.sources.zips import ZipContainer
 
 
 class ShardsContainer:
-    """The archives `shards` in the folder at `path`.
+    """The archives `shards`, by their paths in the folder at `path`.
 
     A locator says which version of a shard it is of, then where its own container finds the
     bytes, and the shard.
@@ -91,9 +94,20 @@ def _decompress(path: str, directory: str | None, shard: str, file: BinaryIO) ->
         archive.close()
 
 
-def shards_in(folder: str) -> list[str]:
-    """The names of the archives right in a folder, sorted by their bytes."""
-    with os.scandir(folder) as items:
-        archives = [item.name for item in items if item.name.lower().endswith(ARCHIVES)]
-    visible = [name for name in archives if not name.startswith(".")]
-    return sorted(visible, key=os.fsencode)
+def shards_in(folder: str, selection: Selection) -> list[str]:
+    """The paths of the archives in a folder and below, sorted by their bytes.
+
+    Raises InputError where they lie at different depths: what their folders say is not clear.
+    """
+    found = paths_below(folder, ARCHIVES)
+    shards = [each for each in found if not selection.leaves_out(each)]
+    by_depth = {shard.count("/"): shard for shard in reversed(shards)}
+    if len(by_depth) > 1:
+        raise InputError(
+            f"the archives in {folder} lie at different depths: "
+            + ", ".join(by_depth[depth] for depth in sorted(by_depth)),
+            hint=f"Leave some of them out ({option('exclude', 'GLOB')}), or give their folders one "
+            "by one, as several SOURCEs.",
+            path=folder,
+        )
+    return shards

@@ -95,9 +95,9 @@ def split_meant(name: str) -> str | None:
 
 
 def splits_meant(names: Iterable[str]) -> tuple[str, ...]:
-    """The split of each name, by what is before its extensions, where all hint at one, train among
-    them, and not all at the same; else ()."""
-    splits = [split_meant(name.partition(".")[0]) for name in names]
+    """The split of each path, by its folders and what is before its extensions, where all hint at
+    one, train among them, and not all at the same; else ()."""
+    splits = [split_meant(re.sub(r"\.[^/]*$", "", name)) for name in names]
     if "train" not in splits or None in splits or len(set(splits)) < 2:
         return ()
     return tuple(split for split in splits if split)

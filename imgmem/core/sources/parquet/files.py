@@ -12,7 +12,6 @@ from imgmem.core.errors import UsageError
 from imgmem.core.extras import install_command
 from imgmem.core.sources.blob import damaged
 from imgmem.core.sources.layout import split_name
-from imgmem.core.sources.names import ignored_path
 from imgmem.core.sources.parquet.columns import ImageColumns
 from imgmem.core.sources.parquet.pages import measured
 from imgmem.core.sources.words import split_meant
@@ -22,17 +21,6 @@ _BATCH_BYTES, _MOST_ROWS = 2**20, 1024
 _READ_BYTES = 2**20
 _DEEPEST, _LOOKED_INTO = 3, 16
 _HF_NAME = re.compile(r"(.+?)-[0-9]{5}-of-[0-9]{5}")
-
-
-def files_in(folder: str) -> list[str]:
-    """The paths, below a folder, of its Parquet files, sorted by their bytes."""
-    found = []
-    for top, _, names in os.walk(folder):
-        for name in names:
-            path = os.path.relpath(os.path.join(top, name), folder).replace(os.sep, "/")
-            if name.lower().endswith(EXTENSION) and (ignored_path(path) or "")[:6] != "hidden":
-                found.append(path)
-    return sorted(found, key=os.fsencode)
 
 
 def has_files(folder: str, depth: int = _DEEPEST) -> bool:

@@ -16,6 +16,7 @@ from imgmem.core.messages import option
 from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.sources import files
 from imgmem.core.sources.base import Entry, Listing, Locator
+from imgmem.core.sources.below import paths_below
 from imgmem.core.sources.catalog import Catalogs
 from imgmem.core.sources.changed import changed_inside
 from imgmem.core.sources.grammar import as_glob, as_texts, roles
@@ -26,7 +27,6 @@ from imgmem.core.sources.parquet.files import (
     FileFacts,
     configurations,
     facts_of,
-    files_in,
     rows,
     splits_of,
 )
@@ -63,7 +63,7 @@ def open_parquet(
 def _names(path: str) -> list[str]:
     """The Parquet files that `path` is or holds, by their paths below the source."""
     if os.path.isdir(path):
-        return files_in(path)
+        return paths_below(path, EXTENSION)
     return [os.path.basename(path)] * path.lower().endswith(EXTENSION)
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         "imgmem build photos flowers --split train=0.8,val=0.2     stratified",
         "imgmem build photos flowers --size 180x320 --fit crop     height x width",
         "imgmem build photos flowers --dry-run                 what would be built",
+        "imgmem build photos flowers --update                  decode what changed",
         "imgmem build photos try --limit 100                   quick test",
         "imgmem build office out --labels parent               photos/any/CLASS/*.jpg",
         "imgmem build new more --classes flowers               reuse class indices",
@@ -87,6 +88,7 @@ def _facts(result: "BuildResult", shape: str) -> Iterator[tuple[str, str]]:
     else:
         yield "classes", format_counts(result.class_counts or {}) or "none (no labels)"
     yield "splits", format_counts(result.splits)
+    yield "update", result.changes
     if result.resumed_at:
         yield "resumed", f"at image {result.resumed_at} of {result.images}"
     if result.rejected:

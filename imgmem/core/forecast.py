@@ -29,6 +29,8 @@ WORKER_BYTES = 44 * 2**20
 """A worker process at rest, with the allocator's slack (measured: 28 MiB)."""
 CLIENT_BYTES = 48 * 2**20
 """The client of a Dask cluster (measured: 37 MiB)."""
+COPY_BYTES = 4 * 2**20
+"""What an update takes for the rows that it copies, or one row if that is larger."""
 READ_BYTES = 32 * 2**20
 """What images take, of a source that is not on this machine, while they are read ahead."""
 STORE_BYTES = 16 * 2**20
@@ -247,6 +249,16 @@ def build_disk(*, rows: int, row_bytes: int, label_bytes: int, name_bytes: int) 
     arrays += HEADER_BYTES + rows * label_bytes if label_bytes else 0
     per_row = ROW_FACTS_BYTES + ROW_TEXT_BYTES + SOURCE_TEXT_BYTES
     return arrays + rows * per_row + 2 * name_bytes
+
+
+def copied_row_bytes(*, values: int, itemsize: int, stored: int, whole: bool) -> int:
+    """What a row of `values` elements takes that is copied.
+
+    itemsize: of an element of the result. stored: bytes of one where it is copied from. whole:
+    whether these are the values of pixels; floats are turned back into them, and that is checked.
+    """
+    made = itemsize if itemsize == 1 else 1 + itemsize
+    return OUTCOME_BYTES + values * (made + (stored if whole else 2 * stored + 1))
 
 
 def rewrite_cost(*, values: int, stored: int, wanted: int) -> int:

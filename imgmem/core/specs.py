@@ -241,10 +241,14 @@ class OutPolicy:
     """What to do with what is at OUT already.
 
     overwrite: replace a finished dataset once the new one is complete.
+    update: the same, but copy the rows of images that have not changed, and keep their splits.
+    resplit: with `update`, draw all splits again.
     restart: discard an unfinished build and start over.
     """
 
     overwrite: bool = False
+    update: bool = False
+    resplit: bool = False
     restart: bool = False
 
 

@@ -44,6 +44,8 @@ def dataset(tmp_path_factory):
         "build OUT new --memory 1KiB",
         "build OUT new --memory lots",
         "build OUT new --workers 0",
+        "build OUT new --update --overwrite",
+        "build OUT new --resplit",
         "build OUT new --background 1,2,300",
         "estimate OUT --limit much",
         "estimate OUT --sample 0",

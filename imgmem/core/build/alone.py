@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from imgmem.core.build.decoding import Chunk, DecodeSpec, LineDecoder
-from imgmem.core.build.planned import PlannedImage
+from imgmem.core.build.planned import PlannedImage, to_decode
 from imgmem.core.decode.images import check_size
 from imgmem.core.decode.memory_cost import decode_cost
 from imgmem.core.errors import RejectedImage, ResourceError
@@ -89,7 +89,7 @@ def _costly(
     lines: Iterable[bytes], source: Source, spec: DecodeSpec, bytes_left: int
 ) -> Iterator[_Costly]:
     """The images that cost more than `bytes_left`, by their headers."""
-    for line in lines:
+    for line in to_decode(lines):
         image = PlannedImage.from_line(line)
         try:
             header = read_source_header(source, image.name, image.size, image.locator)

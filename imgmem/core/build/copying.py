@@ -3,7 +3,8 @@
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Any
+from itertools import groupby
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,7 @@ from imgmem.core.sources.datasets import DatasetSource
 from imgmem.core.sources.files import DROPPED
 from imgmem.core.sources.several import SeveralSources
 from imgmem.core.storage import store
+from imgmem.core.storage.verify import WholeBlocks
 
 
 class Copying:
@@ -28,11 +30,8 @@ class Copying:
     def __init__(self, source: Source, spec: DecodeSpec, rows_per_chunk: int) -> None:
         """source: a dataset, or several as one."""
         self.rows_per_chunk = rows_per_chunk
-        self._sources = datasets_in(source)
         self._spec = spec
-        self._facts = {
-            prefix: read_facts(each.path, each.rows) for prefix, each in self._sources.items()
-        }
+        self._known = {prefix: _Known(each) for prefix, each in datasets_in(source).items()}
 
     def pids(self) -> Iterable[int]:
         return ()
@@ -48,9 +47,13 @@ class Copying:
         kept = [image for image in images if image.locator[0] != DROPPED]
         dropped = [image for image in images if image.locator[0] == DROPPED]
         reasons = [str(image.locator[2]) for image in dropped]
-        pixels, facts = self._pixels(kept), self._facts_of(kept)
+        pixels, facts = self._spec.buffer(len(kept)), np.empty(len(kept), ROW_FACTS)
+        for run in _runs(kept):
+            known, rows = self._known[run.prefix], slice(run.at, run.at + run.rows)
+            known.copy_values(run.first, pixels[rows])
+            known.copy_facts(run.first, facts[rows])
         splits = [image.split for image in kept]
-        noted = [self._noted(image) for image in kept]
+        noted = [self._known[_prefix(image)].noted(image) for image in kept]
         notes, left = note_counts(noted)
         rejects = ((i.name, i.locator[2], i.locator[3]) for i in dropped)
         return Chunk(
@@ -66,35 +69,62 @@ class Copying:
             left=left,
             done=len(images),
             done_bytes=sum(map(len, lines)),
+            copied=True,
         )
 
-    def _pixels(self, images: list[PlannedImage]) -> npt.NDArray[Any]:
-        """The original values, (n, H, W, C). Raises DatasetError for a row that has none."""
-        pixels = self._spec.buffer(len(images))
-        for row, image in zip(pixels, images, strict=True):
-            source = self._sources[_prefix(image)]
-            try:
-                row.reshape(-1)[:] = source.values(image.locator)
-            except RejectedImage as reject:
-                name = os.path.join(source.path, store.FEATURES)
-                raise store.damaged(name, f"{image.name}: {reject.detail}") from None
-        return pixels
 
-    def _noted(self, image: PlannedImage) -> Noted:
-        """What the dataset notes of a row; nothing where it is of a version that did not."""
+class _Known:
+    """What a dataset has of its rows."""
+
+    def __init__(self, source: DatasetSource) -> None:
+        self._source = source
+        self._facts = read_facts(source.path, source.rows)
+        self._whole = WholeBlocks(source.path, source.record)
+
+    def copy_values(self, first: int, out: npt.NDArray[Any]) -> None:
+        """The original values of the rows from `first` on, (n, H, W, C), into `out`.
+
+        Raises DatasetError for a row that has none, or that is not as its checksum says.
+        """
+        try:
+            out.reshape(-1)[:] = self._source.values_of(first, len(out))
+        except RejectedImage as reject:
+            name = os.path.join(self._source.path, store.FEATURES)
+            raise store.damaged(name, f"rows from {first} on: {reject.detail}") from None
+        self._whole.require(first, first + len(out))
+
+    def copy_facts(self, first: int, out: Facts) -> None:
+        for name in ROW_FACTS.names or ():
+            out[name] = self._facts[name][first : first + len(out)]
+
+    def noted(self, image: PlannedImage) -> Noted:
+        """What is noted of a row; nothing where the dataset is of a version that did not."""
         try:
             return Noted.from_cell(str(image.locator[3]))
         except ValueError as error:
-            name = os.path.join(self._sources[_prefix(image)].path, store.ROWS)
+            name = os.path.join(self._source.path, store.ROWS)
             raise store.damaged(name, f"{image.name}: {error}") from None
 
-    def _facts_of(self, images: list[PlannedImage]) -> Facts:
-        facts = np.empty(len(images), ROW_FACTS)
-        for at, image in enumerate(images):
-            known = self._facts[_prefix(image)][int(image.locator[1])]
-            for name in ROW_FACTS.names or ():
-                facts[name][at] = known[name]
-        return facts
+
+class _Run(NamedTuple):
+    """Rows that follow one another in a dataset and in what they are copied to.
+
+    prefix: of the dataset. first: row there. at: of those to copy.
+    """
+
+    prefix: str
+    first: int
+    at: int
+    rows: int
+
+
+def _runs(images: list[PlannedImage]) -> Iterator[_Run]:
+    places = ((_prefix(image), int(image.locator[1]) - at) for at, image in enumerate(images))
+    at = 0
+    for (prefix, shift), run in groupby(places):
+        count = len(list(run))
+        yield _Run(prefix, at + shift, at, count)
+        at += count
 
 
 def datasets_in(source: Source) -> dict[str, DatasetSource]:
@@ -105,7 +135,7 @@ def datasets_in(source: Source) -> dict[str, DatasetSource]:
 
 def _texts(images: list[PlannedImage], facts: Facts, noted: list[Noted]) -> list[str]:
     """The columns of rows.csv from the path on, as lines."""
-    sizes = zip(facts["width"], facts["height"], strict=True)
+    sizes = zip(facts["width"].tolist(), facts["height"].tolist(), strict=True)
     return csv_texts(
         (image.name, *size, image.locator[2], note.cell(), *image.extra)
         for image, size, note in zip(images, sizes, noted, strict=True)

@@ -71,7 +71,7 @@ class Chunk:
     left out, by note. done, done_bytes: of the plan, how many lines and bytes of them.
     unreachable: rejects at the end that may be due to a source that has gone. failure: what the
     chunk ended at, if it did not end well. buffer: what holds the features, if it is to be used
-    again.
+    again. copied: its rows are copied, and no image was read.
     """
 
     features: npt.NDArray[Any]
@@ -89,6 +89,7 @@ class Chunk:
     unreachable: int = 0
     failure: ImgmemError | None = None
     buffer: npt.NDArray[Any] | None = None
+    copied: bool = False
 
 
 class Watch:

@@ -69,7 +69,7 @@ def _foreign(
     """Decoding by processes that others have started."""
     owned = isinstance(executor, str)
     if owned:
-        demand = replace(demand, client_bytes=CLIENT_BYTES)
+        demand = replace(demand, client_bytes=demand.client_bytes + CLIENT_BYTES)
     plan = demand.divide(budget)
     job = decode_job(address, spec, demand, plan)
     remote = remote_job(job, source, lines)

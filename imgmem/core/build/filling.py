@@ -1,6 +1,7 @@
 """The images of a build in progress, decoded and appended in order."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from itertools import islice
 
 from imgmem.core.build.alone import decode_alone, too_costly
@@ -9,11 +10,15 @@ from imgmem.core.build.decoding import Chunk
 from imgmem.core.build.execution import Execution
 from imgmem.core.build.executions import executions
 from imgmem.core.build.job import Job, decode_spec, demand_of
+from imgmem.core.build.mixed import Mixed
+from imgmem.core.build.planned import to_decode
 from imgmem.core.build.rejects import require_allowed
 from imgmem.core.build.state import UnreachableRun
 from imgmem.core.build.unfinished import UnfinishedBuild
+from imgmem.core.build.update import open_copied
 from imgmem.core.chunks import rows_per_chunk
 from imgmem.core.errors import InputError, Interrupted
+from imgmem.core.forecast import COPY_BYTES
 from imgmem.core.machine import process
 from imgmem.core.progress import Progress
 from imgmem.core.specs import EXECUTORS, ExecutorLike, RejectPolicy
@@ -33,8 +38,10 @@ def fill(building: UnfinishedBuild, job: Job) -> None:
     _tell(building, job)
     executor = job.run.executor
     try:
-        with building.noting_crashes():
-            while not _fill_by_many(building, job, executor):
+        with ExitStack() as stack:
+            copying = _copying(stack, building, job)
+            stack.enter_context(building.noting_crashes())
+            while not _fill_by_many(building, job, copying, executor):
                 _fill_alone(building, job)
                 executor = "threads" if executor in EXECUTORS else executor
     except KeyboardInterrupt:
@@ -43,12 +50,14 @@ def fill(building: UnfinishedBuild, job: Job) -> None:
         raise interrupted(f"{done} of {total} images are done and kept") from None
 
 
-def _fill_by_many(building: UnfinishedBuild, job: Job, executor: str | ExecutorLike) -> bool:
+def _fill_by_many(
+    building: UnfinishedBuild, job: Job, copying: Copying | None, executor: str | ExecutorLike
+) -> bool:
     """Decode what is left by the first execution that has the memory that it takes.
 
     False where none has it for the next image.
     """
-    for execution in _executions(building, job, executor):
+    for execution in _executions(building, job, copying, executor):
         job.peak.processes = execution.pids
         done = lacking = False
         try:
@@ -110,7 +119,8 @@ def _take(building: UnfinishedBuild, chunk: Chunk, job: Job, run: UnreachableRun
 
     False where it ends for want of memory.
     """
-    run.follow(building.state, done=chunk.done, unreachable=chunk.unreachable)
+    if not chunk.copied:
+        run.follow(building.state, done=chunk.done, unreachable=chunk.unreachable)
     building.append(chunk)
     _tell(building, job)
     if chunk.failure:
@@ -125,21 +135,33 @@ def _take(building: UnfinishedBuild, chunk: Chunk, job: Job, run: UnreachableRun
 
 
 def _executions(
-    building: UnfinishedBuild, job: Job, executor: str | ExecutorLike
+    building: UnfinishedBuild, job: Job, copying: Copying | None, executor: str | ExecutorLike
 ) -> Iterator[Execution]:
-    spec = decode_spec(building, job)
-    if job.spec.copies:
-        plan = demand_of(building.manifest, job).divide(job.budget)
-        return iter([Copying(job.source, spec, plan.rows_per_chunk)])
-    return executions(
+    if copying is not None and job.spec.copies:
+        return iter([copying])
+    found = executions(
         job.source,
-        spec,
+        decode_spec(building, job),
         demand_of(building.manifest, job),
         budget=job.budget,
         executor="processes" if building.crashed else executor,
         mean_bytes=job.plan.mean_bytes,
-        lines=building.lines_to_do(),
+        lines=to_decode(building.lines_to_do()),
     )
+    return found if copying is None else (Mixed(each, copying) for each in found)
+
+
+def _copying(stack: ExitStack, building: UnfinishedBuild, job: Job) -> Copying | None:
+    """What copies rows, of SOURCE or of the dataset that is updated; None where there are none."""
+    spec, manifest = decode_spec(building, job), building.manifest
+    if job.spec.copies:
+        plan = demand_of(manifest, job).divide(job.budget)
+        return Copying(job.source, spec, plan.rows_per_chunk)
+    if manifest.copied_from is None:
+        return None
+    old = open_copied(job.out, manifest.copied_from, building.path)
+    stack.callback(old.close)
+    return Copying(old, spec, rows_per_chunk(manifest.copied_row_bytes, COPY_BYTES))
 
 
 def _check_rejects(building: UnfinishedBuild, policy: RejectPolicy) -> None:

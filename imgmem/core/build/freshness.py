@@ -5,10 +5,10 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from os.path import samefile
+from typing import TYPE_CHECKING
 
 from imgmem.core.build.changes import Earlier, changes_text
 from imgmem.core.build.manifest import BuildInputs
-from imgmem.core.build.plan import Plan
 from imgmem.core.build.planned import PlannedImage
 from imgmem.core.errors import DatasetError, RejectedImage
 from imgmem.core.messages import option
@@ -20,8 +20,11 @@ from imgmem.core.storage.csv_table import CsvTable
 from imgmem.core.storage.record import Record
 from imgmem.core.text import differences
 
+if TYPE_CHECKING:
+    from imgmem.core.build.plan import Plan
 
-def require_unchanged(record: Record, out: str, inputs: BuildInputs, plan: Plan) -> bool:
+
+def require_unchanged(record: Record, out: str, inputs: BuildInputs, plan: "Plan") -> bool:
     """DatasetError, with what differs, unless the dataset `out` is this very build.
 
     Times are not part of a dataset, so an image that may have changed since is read again and its
@@ -35,7 +38,7 @@ def require_unchanged(record: Record, out: str, inputs: BuildInputs, plan: Plan)
         )
     if not changed and _is_of_other_splits(record, out, plan):
         changed = f"the splits of {plan.spec.split_like}"
-    looked = not changed and _is_newer(out, plan)
+    looked = not changed and may_be_newer(out, plan)
     if looked:
         changed = _changes(out, plan, folders=True)
     if changed:
@@ -47,20 +50,20 @@ def require_unchanged(record: Record, out: str, inputs: BuildInputs, plan: Plan)
     return looked
 
 
-def _is_of_other_splits(record: Record, out: str, plan: Plan) -> bool:
+def _is_of_other_splits(record: Record, out: str, plan: "Plan") -> bool:
     """Whether splits are taken from another dataset, and are not those that were taken."""
     like = plan.spec.split_like
     return like is not None and not samefile(like, out) and plan.split_table != record.split_table
 
 
-def _is_newer(out: str, plan: Plan) -> bool:
+def may_be_newer(out: str, plan: "Plan") -> bool:
     """Whether an image of the source has changed, or may have, since the dataset was built."""
-    since = _built_at(out)
+    since = built_at(out)
     forget()
-    return any(_may_differ(plan, image, since, folders=True) for image in plan.images())
+    return any(may_differ(plan, image, since, folders=True) for image in plan.images())
 
 
-def _may_differ(plan: Plan, image: PlannedImage, since: int, *, folders: bool) -> bool:
+def may_differ(plan: "Plan", image: PlannedImage, since: int, *, folders: bool) -> bool:
     """Whether an image may have other bytes than at that time: it was modified, or replaced by a
     file with an older date, or renamed, or a folder that it is in was."""
     if image.mtime_ns > since:
@@ -68,19 +71,19 @@ def _may_differ(plan: Plan, image: PlannedImage, since: int, *, folders: bool) -
     return plan.source.changed_ns(image.name, image.locator, folders=folders) > since
 
 
-def _changes(out: str, plan: Plan, *, folders: bool) -> str:
+def _changes(out: str, plan: "Plan", *, folders: bool) -> str:
     """How many images are new, gone, or have other bytes than then; "" for none.
 
     folders: whether those are read again whose folder was renamed.
     """
-    built = _built_at(out)
+    built = built_at(out)
     forget()
 
     def differs(now: PlannedImage, before: Earlier) -> bool:
         is_row = bool(before.digest)  # of a rejected one the bytes are not known
-        if not _may_differ(plan, now, built, folders=folders and is_row):
+        if not may_differ(plan, now, built, folders=folders and is_row):
             return False
-        return _digest(plan, now) != before.digest
+        return digest_of(plan, now) != before.digest
 
     return changes_text(_earlier(out), plan.images(), differs)
 
@@ -92,12 +95,12 @@ def note_unchanged(out: str, since: int) -> None:
     It is noted as the time of `rows.npy`, if that can be set, as the build noted when it began to
     list the source: no other command writes to it, and Make does not look at it.
     """
-    if since > _built_at(out):
+    if since > built_at(out):
         with suppress(OSError):
             os.utime(os.path.join(out, store.FACTS), ns=(since, since))
 
 
-def _built_at(out: str) -> int:
+def built_at(out: str) -> int:
     """When the images were last known to be those of the dataset."""
     return os.stat(os.path.join(out, store.FACTS)).st_mtime_ns
 
@@ -106,13 +109,18 @@ def _earlier(out: str) -> Iterator[Earlier]:
     """The images that were there: those of the rows, and the rejected ones."""
     for origin in all_origins(out):
         yield Earlier(origin.path, digest=origin.digest)
-    rejected = os.path.join(out, store.REJECTED)
-    if os.path.exists(rejected):
-        yield from (Earlier(path) for path in CsvTable(rejected).column("path"))
+    yield from map(Earlier, rejected_before(out))
 
 
-def _digest(plan: Plan, image: PlannedImage) -> str | None:
-    """Of the bytes of an image; None where it cannot be read."""
+def rejected_before(out: str) -> Iterator[str]:
+    """The paths of the images that were rejected."""
+    name = os.path.join(out, store.REJECTED)
+    if os.path.exists(name):
+        yield from CsvTable(name).column("path")
+
+
+def digest_of(plan: "Plan", image: PlannedImage) -> str | None:
+    """sha256 of the bytes of an image, in hex; None where it cannot be read."""
     if image.locator[:1] == (COPIED,):  # of the image that the row was made of
         return str(image.locator[2])
     if image.locator[:1] == (DROPPED,):

@@ -11,7 +11,7 @@ from imgmem.core.build.downloads import download_digest
 from imgmem.core.build.manifest import BuildInputs, BuildManifest
 from imgmem.core.build.plan import Plan
 from imgmem.core.build.unfinished import UnfinishedBuild
-from imgmem.core.forecast import BuildDemand
+from imgmem.core.forecast import COPY_BYTES, BuildDemand
 from imgmem.core.machine import memory
 from imgmem.core.progress import ProgressCallback
 from imgmem.core.rows.notes import notes_column
@@ -22,9 +22,10 @@ from imgmem.core.specs import BuildSpec, RejectPolicy, RunSpec
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One call of `build`, its parts at hand."""
+    """One call of `build`, its parts at hand. out: the dataset that it makes."""
 
     source: Source
+    out: str
     plan: Plan
     inputs: BuildInputs
     spec: BuildSpec
@@ -77,7 +78,7 @@ def decode_spec(building: UnfinishedBuild, job: Job) -> DecodeSpec:
 
 def demand_of(manifest: BuildManifest, job: Job) -> BuildDemand:
     """What the build is to do, as far as its memory goes."""
-    return BuildDemand.of(
+    demand = BuildDemand.of(
         rows=manifest.sources,
         values=prod(manifest.shape),
         itemsize=np.dtype(manifest.dtype).itemsize,
@@ -85,3 +86,6 @@ def demand_of(manifest: BuildManifest, job: Job) -> BuildDemand:
         cpus=memory.allowed_cpus(),
         remote=is_remote(job.source),
     )
+    if manifest.copied_from is None:
+        return demand
+    return replace(demand, client_bytes=max(COPY_BYTES, manifest.copied_row_bytes))

@@ -68,6 +68,8 @@ class BuildManifest:
     these holds groups. labels: the rule that labels
     came by. download: digest of an archive that was downloaded, see `download_digest`.
     listed_at: when the first run began to list the source, in ns (see `freshness`).
+    copied_from: digest of the dataset that an update copies rows from, see `update.fingerprint`.
+    copied_row_bytes: what copying a row takes.
     """
 
     inputs: BuildInputs
@@ -86,6 +88,8 @@ class BuildManifest:
     prefixes: tuple[str, ...] = ()
     download: str | None = None
     listed_at: int = 0
+    copied_from: str | None = None
+    copied_row_bytes: int = 0
 
     def labels_header(self, rows: int) -> ArrayHeader:
         """Of y.npy."""
@@ -131,6 +135,8 @@ class BuildManifest:
             prefixes=found.take("prefixes", tuple_of(text)),
             download=found.take_or("download", None, optional(text)),
             listed_at=found.take_or("listed_at", 0, whole(0, MAX_INT)),
+            copied_from=found.take_or("copied_from", None, optional(text)),
+            copied_row_bytes=found.take_or("copied_row_bytes", 0, whole(0, MAX_INT)),
         )
         found.rest(allowed=False)
         return manifest

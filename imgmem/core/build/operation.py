@@ -6,17 +6,16 @@ that the result depends neither on the workers nor on the chunks.
 
 import os
 from contextlib import ExitStack, nullcontext
-from dataclasses import replace
-from typing import Unpack
+from dataclasses import asdict, replace
+from typing import Any, Unpack
 
 from imgmem.core.build import files, workdir
-from imgmem.core.build.classes import with_classes
 from imgmem.core.build.depth import survey_depth
 from imgmem.core.build.downloads import same_download
-from imgmem.core.build.drop import with_options_of
 from imgmem.core.build.filling import fill, interrupted
 from imgmem.core.build.freshness import note_unchanged, require_unchanged
 from imgmem.core.build.job import Job, demand_of, manifest_of
+from imgmem.core.build.manifest import BuildManifest
 from imgmem.core.build.native_size import common_size
 from imgmem.core.build.plan import Plan
 from imgmem.core.build.prepare import (
@@ -31,8 +30,8 @@ from imgmem.core.build.prepare import (
 from imgmem.core.build.rejects import reasons_text, require_allowed_in
 from imgmem.core.build.replaced import moved_by_drawing
 from imgmem.core.build.result import BuildResult, result_of
-from imgmem.core.build.split_like import with_split_of
 from imgmem.core.build.unfinished import UnfinishedBuild
+from imgmem.core.build.update import compare, settled_spec, why_not_copied, with_copies
 from imgmem.core.errors import DatasetError, InputError
 from imgmem.core.machine import memory, process
 from imgmem.core.options.option import applied
@@ -86,31 +85,37 @@ def build(
     """
     spec, policy, existing, run = applied(BuildOptions, options, spec, policy, existing, run)
     sources = source_paths(source)
-    spec = with_options_of(sources, with_split_of(with_classes(spec)), options)
     destination = Destination.of(local_path(out, "OUT"), workdir.SUFFIX)
     out = os.path.normpath(destination.out)
-    require_consistent(policy)
+    require_consistent(policy, existing)
     require_no_images(sources, "build", out)
     workdir.require_not_nested(sources, out)
     workdir.clean_up(destination)
+    record = workdir.finished_record(destination)
+    updated = record if existing.update else None
+    spec = settled_spec(sources, spec, options, out=out, updated=updated, resplit=existing.resplit)
     with ExitStack() as stack:
         stack.enter_context(process.settings())
         peak = stack.enter_context(memory.PeakMemory())
         stack.enter_context(nullcontext() if run.fsync else durable.relaxed())
-        record = workdir.finished_record(destination)
         if record is not None and (done := same_download(record, out, sources, spec, policy)):
             return done
         job = _job(stack, peak, sources, destination, spec, policy, run, progress)
-        if record is not None and _is_done(record, out, job, overwrite=existing.overwrite):
-            require_allowed_in(record, policy, total=job.plan.total, out=out)
-            return replace(result_of(out, job.plan), already_done=True)
+        counts: dict[str, Any] = {}
+        if record is not None:
+            is_done, counts = _compared(record, job, existing)
+            if is_done:
+                require_allowed_in(record, policy, total=job.plan.total, out=out)
+                return replace(result_of(out, job.plan), already_done=True, **counts)
         workdir.require_replaceable(destination)
         moved = moved_by_drawing(record, out, job.plan)
-        resumed_at = _work(destination, job, restart=existing.restart)
+        manifest, notes = _manifest(job, updated)
+        resumed_at = _work(destination, job, manifest, restart=existing.restart)
         result = result_of(out, job.plan)
         return replace(
             result,
-            notes=[*result.notes, *moved],
+            **counts,
+            notes=[*result.notes, *moved, *notes],
             resumed_at=resumed_at,
             peak_memory=peak.peak,
             memory=job.budget,
@@ -135,37 +140,57 @@ def _job(
     require_readable(plan, policy)
     require_labels(plan, policy)
     return Job(
-        source=images, plan=plan, inputs=build_inputs(plan), spec=spec, policy=policy, run=run,
+        source=images, out=os.path.normpath(destination.out), plan=plan,
+        inputs=build_inputs(plan), spec=spec, policy=policy, run=run,
         budget=budget, listed_at=listed_at, peak=peak, progress=progress,
     )  # fmt: skip
 
 
-def _is_done(record: Record, out: str, job: Job, *, overwrite: bool) -> bool:
-    """True where OUT is this very build; DatasetError where it is another and may not go."""
+def _compared(record: Record, job: Job, existing: OutPolicy) -> tuple[bool, dict[str, Any]]:
+    """Whether OUT is this very build, and what an update of it does, counted.
+
+    DatasetError where it is another build and may not go.
+    """
     now = now_ns()
+    if existing.update:
+        done, counts = compare(record, job.out, job.inputs, job.plan, existing)
+        if done:
+            note_unchanged(job.out, now)
+        return done, asdict(counts)
     try:
-        if require_unchanged(record, out, job.inputs, job.plan):
-            note_unchanged(out, now)
+        if require_unchanged(record, job.out, job.inputs, job.plan):
+            note_unchanged(job.out, now)
     except DatasetError:
-        if not overwrite:
+        if not existing.overwrite:
             raise
-        return False
-    return True
+        return False, {}
+    return True, {}
 
 
-def _work(destination: Destination, job: Job, *, restart: bool) -> int:
-    """Build in the working directory and publish; how many images earlier runs had done."""
+def _manifest(job: Job, updated: Record | None) -> tuple[BuildManifest, list[str]]:
+    """What is built, and a note where rows of the dataset that is `updated` cannot be copied."""
     depth = survey_depth(job.plan, job.source, job.spec, job.budget)
     require_certain(depth.doubts)
     size = job.spec.image.size or common_size(job.source, job.plan.images())
     manifest = manifest_of(job, size, depth.window)
+    if updated is None or job.spec.copies:
+        return manifest, []
+    if why := why_not_copied(updated, manifest):
+        return manifest, [f"all images were decoded, for no row could be copied: {why}"]
+    return with_copies(manifest, updated, job.out), []
+
+
+def _work(destination: Destination, job: Job, manifest: BuildManifest, *, restart: bool) -> int:
+    """Build in the working directory and publish; how many images earlier runs had done."""
     demand_of(manifest, job).divide(job.budget)  # before anything is written
     work = workdir.WorkDir(destination, restart=restart)
     try:
         building = work.open(
             job.inputs,
             job.plan,
-            lambda path: files.create_files(path, manifest, job.plan.images()),
+            lambda path: files.create_files(
+                path, manifest, job.plan.images(copied=manifest.copied_from is not None)
+            ),
         )
         resumed_at = building.state.sources if building else job.plan.total
         if building:

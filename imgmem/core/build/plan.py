@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import Any
 
+from imgmem.core.build.known import UpdateCounts, find_known
 from imgmem.core.build.planned import PlannedImage
 from imgmem.core.build.split_like import SplitTable, assign_like, count_moved
 from imgmem.core.build.split_plan import SplitPlan, plan_splits
@@ -41,7 +42,11 @@ _SCHEMA = """
 CREATE TABLE files (
     name BLOB, size INTEGER, mtime INTEGER, label BLOB, split TEXT,
     locator TEXT, extra TEXT, rank BLOB, unit BLOB, grp TEXT, stratum BLOB, author TEXT
-)"""
+);
+CREATE TABLE copies (file INTEGER PRIMARY KEY, locator TEXT);
+CREATE TABLE renamed (file INTEGER PRIMARY KEY, digest TEXT)"""
+"""copies: of the images that an update copies. renamed: digests of images that were found by
+them."""
 
 
 class Plan:
@@ -93,8 +98,18 @@ class Plan:
     def close(self) -> None:
         self._database.close()
 
-    def images(self) -> Iterator[PlannedImage]:
-        """The sources in row order."""
+    def images(self, *, copied: bool = False) -> Iterator[PlannedImage]:
+        """The sources in row order; copied: those that `find_known` found as copies."""
+        for _, copy, image in self._each():
+            yield image._replace(locator=_tuple(copy)) if copied and copy else image
+
+    def find_known(self, out: str) -> UpdateCounts:
+        """What an update of the dataset at `out` does; images that it copies are noted."""
+        images = ((number, image) for number, _, image in self._each())
+        return find_known(self._database, self, images, out)
+
+    def _each(self) -> Iterator[tuple[int, str | None, PlannedImage]]:
+        """`_planned` of each source in row order."""
         order = "rank" if self.spec.shuffle else self._order
         self._make_positions()
         yield from self._planned(
@@ -102,15 +117,19 @@ class Plan:
             f"ORDER BY position, {order}, name, files.rowid"
         )
 
-    def _planned(self, which: str) -> Iterator[PlannedImage]:
-        """The sources that the end of a query chooses, in its order."""
+    def _planned(self, which: str) -> Iterator[tuple[int, str | None, PlannedImage]]:
+        """The sources that the end of a query chooses, in its order: the number of each, the
+        locator of its copy, and itself."""
         planned_label = self._label_planner()
         positions = {name: index for index, name in enumerate(self.splits)}
-        query = f"SELECT name, size, mtime, label, files.split, locator, extra FROM files {which}"
+        query = f"""
+            SELECT files.rowid, copies.locator,
+                name, size, mtime, label, files.split, files.locator, extra
+            FROM files LEFT JOIN copies ON copies.file = files.rowid {which}"""
         rows = self._database.execute(query)
         while batch := rows.fetchmany(_IMAGES_AT_ONCE):
-            for name, size, mtime, label, split, locator, extra in batch:
-                yield PlannedImage(
+            for number, copy, name, size, mtime, label, split, locator, extra in batch:
+                yield number, copy, PlannedImage(
                     os.fsdecode(name), size, mtime, planned_label(label), positions.get(split, 0),
                     _tuple(locator), _tuple(extra),
                 )  # fmt: skip
@@ -130,7 +149,7 @@ class Plan:
         found = self._database.execute(f"SELECT name, rowid FROM files WHERE {kept}")
         chosen = heapq.nsmallest(count, found, key=lambda row: hashlib.sha256(row[0]).digest())
         rows = ",".join(str(row) for _, row in chosen)
-        images = self._planned(f"WHERE files.rowid IN ({rows})")
+        images = (image for *_, image in self._planned(f"WHERE files.rowid IN ({rows})"))
         return sorted(images, key=lambda image: hashlib.sha256(os.fsencode(image.name)).digest())
 
     def digests(self) -> tuple[str, str]:

@@ -1,11 +1,12 @@
 """A line of the plan: one image that a build will decode."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from json.encoder import encode_basestring_ascii
 from typing import Any, NamedTuple
 
 from imgmem.core.sources import Locator
+from imgmem.core.sources.files import COPIED, DROPPED
 
 
 class PlannedImage(NamedTuple):
@@ -46,3 +47,13 @@ def planned_images(lines: Iterable[bytes]) -> list[PlannedImage]:
             b"[%s]" % b",".join(lines)
         )
     ]
+
+
+def is_copied(image: PlannedImage) -> bool:
+    """Whether a row is copied from a dataset, or left out of it, and nothing is decoded."""
+    return image.locator[:1] in ((COPIED,), (DROPPED,))
+
+
+def to_decode(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Those of some lines whose images are to be decoded."""
+    return (line for line in lines if not is_copied(PlannedImage.from_line(line)))

@@ -26,15 +26,26 @@ from imgmem.core.sources.labeling import Labeling
 from imgmem.core.sources.remote.fetched import forget_fetched
 from imgmem.core.sources.scratch import scratch_near
 from imgmem.core.sources.settle import require_images, settle
-from imgmem.core.specs import NEAR_DUPLICATES, BuildSpec, RejectPolicy
+from imgmem.core.specs import NEAR_DUPLICATES, BuildSpec, OutPolicy, RejectPolicy
 from imgmem.core.text import counted
 
 _BY_BYTES = ("duplicates", "blank")
 """The words of `drop` that no looks decide."""
 
 
-def require_consistent(policy: RejectPolicy) -> None:
+def require_consistent(policy: RejectPolicy, existing: OutPolicy) -> None:
     """UsageError for options that contradict each other."""
+    if existing.update and existing.overwrite:
+        raise UsageError(
+            f"{option('update', True)} keeps what has not changed, and "
+            f"{option('overwrite', True)} builds all of it again",
+            hint="Leave out one of them.",
+        )
+    if existing.resplit and not existing.update:
+        raise UsageError(
+            f"{option('resplit', True)} is for {option('update', True)}",
+            hint=f"Add {option('update', True)}; other builds draw all splits anyway.",
+        )
     if policy.on_error == "stop" and policy.max_rejects is not None:
         raise UsageError(
             f"{option('max_rejects')} allows rejects, and {option('on_error', 'stop')} ends at "

@@ -10,9 +10,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from imgmem.core.build import workdir
-from imgmem.core.build.classes import with_classes
 from imgmem.core.build.depth import survey_depth
-from imgmem.core.build.drop import with_options_of
 from imgmem.core.build.freshness import require_unchanged
 from imgmem.core.build.plan import Plan
 from imgmem.core.build.prepare import (
@@ -25,7 +23,7 @@ from imgmem.core.build.prepare import (
     require_readable,
 )
 from imgmem.core.build.rejects import require_allowed_in
-from imgmem.core.build.split_like import with_split_of
+from imgmem.core.build.update import compare, settled_spec
 from imgmem.core.errors import DatasetError, ImgmemError, ResourceError
 from imgmem.core.forecast import BuildDemand, build_disk
 from imgmem.core.machine import memory
@@ -39,6 +37,7 @@ from imgmem.core.sources.prefixes import require_no_images, source_paths
 from imgmem.core.specs import BuildSpec, OutPolicy, RejectPolicy, RunSpec
 from imgmem.core.storage import durable
 from imgmem.core.storage.destination import Destination
+from imgmem.core.storage.record import Record
 from imgmem.core.storage.targets import label_bytes
 from imgmem.core.units import format_bytes
 
@@ -81,6 +80,12 @@ class BuildPreview:
         notes: What is odd.
         doubts: What the source may mean instead, and the options that settle it.
         changes: What would change at `path`: "new", "nothing", or what differs.
+        added: New images; None where no dataset would be updated, as in the next five.
+        changed: Images with other bytes than before.
+        removed: Images that are gone.
+        kept: Images that are as they were.
+        relabeled: Images of `kept` with another label.
+        renamed: Images of `kept` with another path.
         disk_bytes: Disk that it would take, about; None where sizes are not known yet.
         problem: The error that would end the build before the first image; None for none.
     """
@@ -99,6 +104,12 @@ class BuildPreview:
     changes: str
     disk_bytes: int | None
     problem: ImgmemError | None = None
+    added: int | None = None
+    changed: int | None = None
+    removed: int | None = None
+    kept: int | None = None
+    relabeled: int | None = None
+    renamed: int | None = None
 
 
 def preview_build(
@@ -135,12 +146,13 @@ def preview_build(
     """
     spec, policy, existing, run = applied(BuildOptions, options, spec, policy, existing, run)
     sources = source_paths(source)
-    spec = with_options_of(sources, with_split_of(with_classes(spec)), options)
     destination = Destination.of(local_path(out, "OUT"), workdir.SUFFIX)
     out = os.path.normpath(destination.out)
-    require_consistent(policy)
+    require_consistent(policy, existing)
     require_no_images(sources, "build", out)
     workdir.require_not_nested(sources, out)
+    updated = _updated(destination) if existing.update else None
+    spec = settled_spec(sources, spec, options, out=out, updated=updated, resplit=existing.resplit)
     with ExitStack() as stack:
         images, listing, labeling = open_and_list(
             stack, sources, destination.scratch, spec, memory.budget(run.memory), progress
@@ -242,34 +254,54 @@ def _checked(preview: BuildPreview, checks: Iterator[Check]) -> BuildPreview:
     """The preview with the first problem, and with what would change."""
     for check in checks:
         try:
-            changes = check()
+            preview = replace(preview, **(check() or {}))
         except DatasetError as error:
             return replace(preview, problem=error, changes=error.message)
         except ImgmemError as error:
             return replace(preview, problem=error)
-        if changes == "nothing":
-            return replace(preview, changes=changes)
-        preview = replace(preview, changes=changes or preview.changes)
+        if preview.changes == "nothing":
+            return preview
     return preview
 
 
 def _changes(
     plan: Plan, destination: Destination, existing: OutPolicy, policy: RejectPolicy
-) -> str:
-    """What would change at the destination. Raises what `build` would."""
+) -> dict[str, Any]:
+    """What would change at the destination, as fields of the preview. Raises what `build` would."""
     record = workdir.finished_record(destination)
     if record is None:
         inputs = build_inputs(plan)
-        return workdir.what_becomes(destination, inputs, plan, restart=existing.restart)
+        changes = workdir.what_becomes(destination, inputs, plan, restart=existing.restart)
+        return {"changes": changes}
+    if existing.update:
+        done, counts = compare(record, destination.out, build_inputs(plan), plan, existing)
+        fields = asdict(counts) | {"changes": "nothing" if done else f"updated: {counts.text()}"}
+    else:
+        fields = {"changes": _replaced(plan, destination, record, existing)}
+    if fields["changes"] == "nothing":
+        require_allowed_in(record, policy, total=plan.total, out=destination.out)
+    else:
+        workdir.require_replaceable(destination)
+    return fields
+
+
+def _replaced(plan: Plan, destination: Destination, record: Record, existing: OutPolicy) -> str:
+    """What `overwrite` would replace the dataset for, or "nothing"; DatasetError without it."""
     try:
         require_unchanged(record, destination.out, build_inputs(plan), plan)
     except DatasetError as error:
         if not existing.overwrite:
             raise
-        workdir.require_replaceable(destination)
         return f"replaced: {error.message}"
-    require_allowed_in(record, policy, total=plan.total, out=destination.out)
     return "nothing"
+
+
+def _updated(destination: Destination) -> Record | None:
+    """The dataset that would be updated; one that cannot be is a problem of the preview."""
+    try:
+        return workdir.finished_record(destination)
+    except ImgmemError:
+        return None
 
 
 def _require_memory(plan: Plan, run: RunSpec) -> None:

@@ -1,9 +1,10 @@
 """What became of a build."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from imgmem.core.build.hints import pixel_hints
+from imgmem.core.build.known import UpdateCounts
 from imgmem.core.build.plan import Plan
 from imgmem.core.rows.background import background_note, background_share
 from imgmem.core.rows.facts import read_facts
@@ -32,6 +33,12 @@ class BuildResult:
         ignored: What was passed over, counted by reason.
         notes: What the user should know.
         already_done: The dataset was there, and nothing was written.
+        added: New images; None where no dataset was updated, as in the next five.
+        changed: Images with other bytes than before.
+        removed: Images that are gone.
+        kept: Images that are as they were.
+        relabeled: Images of `kept` with another label.
+        renamed: Images of `kept` with another path.
         resumed_at: Images done by earlier runs.
         peak_memory: Bytes of anonymous memory that this run reached.
         memory: Its budget, in bytes.
@@ -51,9 +58,22 @@ class BuildResult:
     ignored: dict[str, int]
     notes: list[str]
     already_done: bool = False
+    added: int | None = None
+    changed: int | None = None
+    removed: int | None = None
+    kept: int | None = None
+    relabeled: int | None = None
+    renamed: int | None = None
     resumed_at: int = 0
     peak_memory: int = 0
     memory: int = 0
+
+    @property
+    def changes(self) -> str:
+        """`+120 ~3 −7, 49,870 kept` of an update, "" of another build."""
+        names = [each.name for each in fields(UpdateCounts)]
+        counts = {name: getattr(self, name) for name in names}
+        return "" if self.kept is None else UpdateCounts(**counts).text()
 
     def __repr__(self) -> str:
         return summary(
@@ -61,6 +81,7 @@ class BuildResult:
             array_text(self.shape, self.dtype),
             counts_text(self.splits),
             f"rejected {counts_text(self.rejected)}" if self.rejected else "",
+            self.changes,
             "already done" if self.already_done else "",
         )
 

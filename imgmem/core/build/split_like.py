@@ -167,8 +167,10 @@ def _add_renamed(database: sqlite3.Connection, source: Source, divided: str | No
             data = source.read(os.fsdecode(name), tuple(json.loads(locator)))
         except RejectedImage:
             continue
+        digest = hashlib.sha256(data).hexdigest()
+        database.execute("INSERT INTO renamed VALUES (?, ?)", (row, digest))
         found = "INSERT INTO sticky SELECT ?, split FROM gone WHERE digest = ?"
-        database.execute(found, (row, hashlib.sha256(data).hexdigest()))
+        database.execute(found, (row, digest))
 
 
 def _assign_units(

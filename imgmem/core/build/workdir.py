@@ -20,6 +20,7 @@ from imgmem.core.build.unfinished import UnfinishedBuild, all_lines, peek
 from imgmem.core.errors import DatasetError, ResourceError, UsageError
 from imgmem.core.messages import option
 from imgmem.core.paths import is_address, is_inside
+from imgmem.core.sources.files import COPIED
 from imgmem.core.storage import durable, publish, store
 from imgmem.core.storage.destination import Destination, has_guests, is_free, require_only
 from imgmem.core.storage.locks import Lock
@@ -258,8 +259,11 @@ def _has(path: str, name: str) -> bool:
 
 
 def _require_identity(path: str, inputs: BuildInputs) -> None:
-    if store.read_record(path).build.get("identity") != inputs.identity:
+    record = store.read_record(path)
+    if record.build.get("identity") != inputs.identity:
         raise _other_build(path, "the options or the source")
+    if record.split_table != inputs.split_table:
+        raise _other_build(path, "the splits that known images keep")
 
 
 def _make_and_lock(path: str) -> Lock:
@@ -311,6 +315,8 @@ def _require_same_inputs(path: str, before: BuildInputs, now: BuildInputs, plan:
         raise _other_build(path, options or decoders)
     if before.listing_now != now.listing_now:
         raise _other_build(path, _changes(path, plan))
+    if before.split_table != now.split_table:
+        raise _other_build(path, "the splits that known images keep")
 
 
 def _changes(path: str, plan: Plan) -> str:
@@ -325,8 +331,10 @@ def _changes(path: str, plan: Plan) -> str:
 
 
 def _was_modified(now: PlannedImage, before: Earlier) -> bool:
-    stamp = now.size, now.mtime_ns, now.locator
-    return stamp != (before.size, before.mtime_ns, before.locator)
+    if (now.size, now.mtime_ns) != (before.size, before.mtime_ns):
+        return True
+    is_copy = before.locator[:1] == (COPIED,)  # then that of the image is not known
+    return not is_copy and now.locator != before.locator
 
 
 def _other_build(path: str, what: str) -> DatasetError:

@@ -236,6 +236,17 @@ class _OwnBuildOptions(TypedDict, total=False):
     overwrite: Annotated[
         bool, Option("Replace OUT once the new dataset is complete.", OUTPUT, variable=False)
     ]
+    update: Annotated[
+        bool,
+        Option(
+            "Build OUT again from its SOURCE, which has changed: unchanged images are copied from "
+            "OUT and keep their splits.", OUTPUT, variable=False,
+        ),
+    ]  # fmt: skip
+    resplit: Annotated[
+        bool,
+        Option(f"With {option('update', True)}: draw all splits again.", SPLITS, variable=False),
+    ]
     restart: Annotated[
         bool, Option("Discard an unfinished build of OUT and start over.", OUTPUT, variable=False)
     ]

@@ -83,6 +83,17 @@ def all_origins(dataset: str) -> Iterator[RowOrigin]:
             yield _source(fields, number)
 
 
+def noted_origins(dataset: str, record: Record) -> Iterator[tuple[RowOrigin, str]]:
+    """The origin of every row, in order, with its cell of notes, "" where there are none.
+
+    Raises DatasetError where the file is damaged.
+    """
+    column = None if record.notes_column is None else len(ROW_COLUMNS)
+    with _lines(dataset) as lines:
+        for number, fields in enumerate(lines):
+            yield _source(fields, number), "" if column is None else fields[column]
+
+
 def further_columns(dataset: str, record: Record) -> tuple[str, ...]:
     """The columns of `rows.csv` that came with the source. DatasetError where it is damaged."""
     with _table(dataset) as lines:

@@ -203,10 +203,14 @@ class DatasetSource:
         """The original values of a row, flat. Raises RejectedImage where it has none."""
         require_usable(locator)
         row = locator[1] if locator[0] in (COPIED, DROPPED) else locator[0]
+        return self.values_of(int(row), 1)
+
+    def values_of(self, first: int, count: int) -> "lookup.Whole":
+        """The original values of `count` rows, flat. Raises RejectedImage where one has none."""
         header = self.record.features_header
-        offset = HEADER_BYTES + int(row) * header.row_bytes
-        stored = np.frombuffer(self._blob.image(header.row_bytes, offset), header.dtype)
-        return self._whole(stored)
+        offset = HEADER_BYTES + first * header.row_bytes
+        data = self._blob.image(count * header.row_bytes, offset)
+        return self._whole(np.frombuffer(data, header.dtype))
 
     @property
     def _value_bytes(self) -> int:

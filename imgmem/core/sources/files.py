@@ -40,6 +40,8 @@ T = TypeVar("T")
 UNREADABLE: Final[RejectReason] = "unreadable"
 MISSING: Final[RejectReason] = "missing"
 NO_LABEL: Final[RejectReason] = "no-label"
+REJECTED = (UNREADABLE, MISSING, NO_LABEL)
+"""What a locator begins with of an image that the listing found to be none; then why follows."""
 
 
 COPIED, DROPPED = "copied", "dropped"
@@ -56,7 +58,7 @@ def require_usable(locator: tuple[int | str, ...]) -> None:
     """Raises RejectedImage for what the listing found to be unreadable, or without a label."""
     if not locator:
         return
-    for reason in (UNREADABLE, MISSING, NO_LABEL):
+    for reason in REJECTED:
         if locator[0] == reason:
             raise RejectedImage(reason, str(locator[1]))
 

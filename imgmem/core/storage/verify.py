@@ -65,6 +65,37 @@ def require_whole(
         )
 
 
+class WholeBlocks:
+    """Checks the features of the dataset at `path` where they are read, each block once.
+
+    The caller holds a lock on the dataset.
+    """
+
+    def __init__(self, path: str, record: Record) -> None:
+        self._path = path
+        self._record = record
+        self._checked: set[int] = set()
+
+    def require(self, start: int, stop: int) -> None:
+        """DatasetError unless the blocks with the rows `start` to `stop` - 1 are as their checksums
+        say."""
+        row_bytes, block = self._record.features_header.row_bytes, self._record.checksum_block
+        blocks = range(start * row_bytes // block, -(-stop * row_bytes // block))
+        for number in blocks:
+            if number not in self._checked:
+                self._require(number)
+                self._checked.add(number)
+
+    def _require(self, number: int) -> None:
+        total, block = self._record.features_header.data_bytes, self._record.checksum_block
+        start = number * block
+        name = os.path.join(self._path, store.FEATURES)
+        with File(name, writable=False) as file:
+            crc = crc_of(file, HEADER_BYTES + start, min(block, total - start))
+        if crc != self._record.checksums["X"][number]:
+            raise store.damaged(name, f"block {number} is not as its checksum says")
+
+
 def _blocks(
     file: File, header: ArrayHeader, record: Record, run: RunSpec, progress: ProgressCallback
 ) -> Iterator[int]:

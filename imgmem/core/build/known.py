@@ -1,0 +1,169 @@
+"""Which images of a source a dataset has as rows already: what an update copies.
+
+An image is known by its path, and by its bytes where the file may have changed since; or, where
+splits were carried over and its path is new, by the bytes of an image that is gone.
+"""
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, NamedTuple
+
+from imgmem.core.build import freshness
+from imgmem.core.build.changes import as_in_rows
+from imgmem.core.build.planned import PlannedImage, is_copied
+from imgmem.core.rows.origins import all_origins
+from imgmem.core.sources import changed
+from imgmem.core.sources.files import COPIED, REJECTED
+from imgmem.core.storage.targets import row_cells
+
+if TYPE_CHECKING:
+    from imgmem.core.build.plan import Plan
+
+
+@dataclass(kw_only=True)
+class UpdateCounts:
+    """What an update does, in images.
+
+    added: new ones. changed: with other bytes than before. removed: gone. kept: as they were.
+    relabeled, renamed: those of the kept ones that have another label, or another path.
+    """
+
+    added: int = 0
+    changed: int = 0
+    removed: int = 0
+    kept: int = 0
+    relabeled: int = 0
+    renamed: int = 0
+
+    @property
+    def nothing(self) -> bool:
+        """Whether everything is as it was."""
+        return not any(getattr(self, each.name) for each in fields(self) if each.name != "kept")
+
+    def text(self) -> str:
+        """`+120 ~3 −7, 49,870 kept (2 renamed, 5 relabeled)`."""
+        also = [
+            f"{count:,} {what}"
+            for what, count in (("renamed", self.renamed), ("relabeled", self.relabeled))
+            if count
+        ]
+        more = f" ({', '.join(also)})" if also else ""
+        return f"+{self.added:,} ~{self.changed:,} −{self.removed:,}, {self.kept:,} kept{more}"
+
+
+class _Earlier(NamedTuple):
+    """An image that was there. row: None of one that was rejected, whose bytes are not known."""
+
+    digest: str
+    row: int | None
+    label: str
+
+
+def find_known(
+    database: sqlite3.Connection, plan: "Plan", images: Iterable[tuple[int, PlannedImage]], out: str
+) -> UpdateCounts:
+    """Fill the table `copies` of a plan's database with the rows of the dataset at `out`.
+
+    images: those of the plan with the numbers of their files. Raises DatasetError where
+    `rows.csv` is damaged.
+    """
+    changed.forget()
+    _read_earlier(database, out)
+    known = _Known(database, plan, out)
+    database.execute("DELETE FROM copies")
+    database.executemany("INSERT INTO copies VALUES (?, ?)", known.copies(images))
+    query = "SELECT COUNT(DISTINCT path) FROM missing WHERE NOT found"
+    known.counts.removed = database.execute(query).fetchone()[0]
+    return known.counts
+
+
+def _read_earlier(database: sqlite3.Connection, out: str) -> None:
+    """Make the tables `earlier`, of all that was there, and `missing`, of what is gone."""
+    database.create_function("in_rows", 1, lambda name: as_in_rows(os.fsdecode(name)))
+    database.execute("DROP TABLE IF EXISTS temp.earlier")
+    database.execute("DROP TABLE IF EXISTS temp.missing")
+    database.execute("CREATE TEMP TABLE earlier (path TEXT, digest TEXT, row INTEGER, label TEXT)")
+    rows = ((each.path, each.digest, each.row, each.shown_label or "") for each in all_origins(out))
+    database.executemany("INSERT INTO earlier VALUES (?, ?, ?, ?)", rows)
+    rejected = ((path,) for path in freshness.rejected_before(out))
+    database.executemany("INSERT INTO earlier VALUES (?, '', NULL, '')", rejected)
+    database.execute("CREATE INDEX temp.earlier_by_path ON earlier (path)")
+    database.execute(
+        """
+        CREATE TEMP TABLE missing AS SELECT *, FALSE AS found FROM earlier
+        WHERE path NOT IN (SELECT in_rows(name) FROM files)"""
+    )
+    database.execute("CREATE INDEX temp.missing_by_digest ON missing (digest)")
+
+
+class _Known:
+    """The images of a plan, looked up among those that a dataset has."""
+
+    def __init__(self, database: sqlite3.Connection, plan: "Plan", out: str) -> None:
+        self.counts = UpdateCounts()
+        self._database = database
+        self._plan = plan
+        self._since = freshness.built_at(out)
+
+    def copies(self, images: Iterable[tuple[int, PlannedImage]]) -> Iterator[tuple[int, str]]:
+        """(number, locator of its copy) of each image that is known; all of them are counted."""
+        for number, image in images:
+            earlier = self._earlier(image)
+            found = self._same(image, earlier) if earlier else self._renamed(number, image)
+            if found is None:
+                self.counts.added += not earlier
+                self.counts.changed += bool(earlier) and self._has_changed(image, earlier)
+                continue
+            self.counts.kept += 1
+            self.counts.renamed += not earlier
+            self.counts.relabeled += found.label != self._label(image)
+            if not is_copied(image):
+                yield number, json.dumps([COPIED, found.row, found.digest])
+
+    def _earlier(self, image: PlannedImage) -> list[_Earlier]:
+        """What there was under its path: in an archive there may be several."""
+        query = "SELECT digest, row, label FROM earlier WHERE path = ?"
+        return [_Earlier(*row) for row in self._database.execute(query, (as_in_rows(image.name),))]
+
+    def _same(self, image: PlannedImage, earlier: list[_Earlier]) -> _Earlier | None:
+        """The row that still has the bytes of the image."""
+        rows = [each for each in earlier if each.row is not None]
+        if not rows or _is_rejected(image):
+            return None
+        if len(earlier) == 1 and not is_copied(image) and not self._may_differ(image):
+            return rows[0]
+        digest = freshness.digest_of(self._plan, image)
+        return next((each for each in rows if each.digest == digest), None)
+
+    def _renamed(self, number: int, image: PlannedImage) -> _Earlier | None:
+        """The row of an image that is gone and had the same bytes, if those were read anyway."""
+        query = """
+            SELECT missing.rowid, missing.digest, row, label FROM renamed
+            JOIN missing USING (digest) WHERE file = ? ORDER BY found, row LIMIT 1"""
+        row = self._database.execute(query, (number,)).fetchone()
+        if row is None or _is_rejected(image):
+            return None
+        self._database.execute("UPDATE missing SET found = TRUE WHERE rowid = ?", row[:1])
+        return _Earlier(*row[1:])
+
+    def _has_changed(self, image: PlannedImage, earlier: list[_Earlier]) -> bool:
+        """Whether an image that is decoded again is another; one that was rejected, and is the
+        same, is not."""
+        was_row = any(each.row is not None for each in earlier)
+        return was_row or (not is_copied(image) and self._may_differ(image))
+
+    def _may_differ(self, image: PlannedImage) -> bool:
+        return freshness.may_differ(self._plan, image, self._since, folders=True)
+
+    def _label(self, image: PlannedImage) -> str:
+        """The label as people see it, see `RowOrigin.shown_label`."""
+        label, name = row_cells(self._plan.target, image.label, self._plan.classes)
+        return as_in_rows(name or str(label))
+
+
+def _is_rejected(image: PlannedImage) -> bool:
+    """Whether the listing has found already that an image becomes no row."""
+    return bool(image.locator) and image.locator[0] in REJECTED

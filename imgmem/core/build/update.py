@@ -1,0 +1,182 @@
+"""`update`: a finished dataset is built again from its source, which has changed.
+
+It is a full build that copies the rows of images which it knows (`known`, `copying`), under the
+splits that known images have (`split_like`): so the result has the bytes of one that decodes all.
+"""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from imgmem._version import __version__
+from imgmem.core.build.classes import with_classes
+from imgmem.core.build.drop import with_options_of
+from imgmem.core.build.freshness import may_be_newer
+from imgmem.core.build.known import UpdateCounts
+from imgmem.core.build.manifest import BuildInputs, BuildManifest
+from imgmem.core.build.plan import Plan
+from imgmem.core.build.split_like import with_split_of
+from imgmem.core.errors import DatasetError
+from imgmem.core.forecast import copied_row_bytes
+from imgmem.core.messages import option
+from imgmem.core.sources.datasets import DatasetSource
+from imgmem.core.specs import BuildSpec, OutPolicy
+from imgmem.core.storage import store
+from imgmem.core.storage.record import Record
+from imgmem.core.text import differences
+
+_DRAWN = ("splits", "folds", "seed")
+"""The recorded options that a draw of splits goes by."""
+
+
+def settled_spec(
+    sources: tuple[str, ...],
+    spec: BuildSpec,
+    given: Mapping[str, Any],
+    *,
+    out: str,
+    updated: Record | None,
+    resplit: bool,
+) -> BuildSpec:
+    """`spec` with what it takes from other datasets, and from the one that is updated.
+
+    given: the options that were given. updated: the record of the dataset at `out`, if that is
+    to be updated. Raises UsageError, InputError or DatasetError where one cannot be followed.
+    """
+    spec = with_options_of(sources, with_split_of(with_classes(spec)), given)
+    if updated is None or not _has_drawn(updated):
+        return spec
+    asked = bool(spec.splits or spec.folds or spec.split_like)
+    theirs = _rule_of(updated)
+    if resplit:
+        return spec if asked else _with_rule(spec, theirs)
+    if asked and (spec.splits, spec.folds) != theirs[:2]:
+        return spec  # `require_same_options` says what differs
+    return with_split_of(replace(spec, split_like=out))
+
+
+def _has_drawn(record: Record) -> bool:
+    """Whether images of a dataset are in splits that its source does not say."""
+    splits, folds, _ = _rule_of(record)
+    return bool(record.splits) and bool(splits or folds or record.split_table)
+
+
+def _rule_of(record: Record) -> tuple[tuple[tuple[str, float], ...], int | None, int]:
+    """Shares, folds and seed that the splits of a dataset were drawn by."""
+    options = record.build.get("options", {})
+    splits = tuple((name, float(share)) for name, share in options.get("splits", {}).items())
+    return splits, options.get("folds"), int(options.get("seed", 0))
+
+
+def _with_rule(
+    spec: BuildSpec, rule: tuple[tuple[tuple[str, float], ...], int | None, int]
+) -> BuildSpec:
+    splits, folds, seed = rule
+    return replace(spec, splits=splits, folds=folds, seed=spec.seed or seed)
+
+
+def compare(
+    record: Record, out: str, inputs: BuildInputs, plan: Plan, existing: OutPolicy
+) -> tuple[bool, UpdateCounts]:
+    """Whether the dataset `out` is what an update would make of it; and what the update does.
+
+    Raises DatasetError where it was built with other options.
+    """
+    _require_same_options(record, out, inputs, existing)
+    same = record.build.get("identity") == inputs.identity
+    if existing.resplit and record.split_table is not None:
+        same = False
+    if same and not may_be_newer(out, plan):
+        return True, UpdateCounts(kept=record.shape[0])
+    counts = plan.find_known(out)
+    return same and counts.nothing, counts
+
+
+def _require_same_options(
+    record: Record, out: str, inputs: BuildInputs, existing: OutPolicy
+) -> None:
+    drawn = _DRAWN if existing.resplit else ()
+    before, now = (
+        {name: value for name, value in options.items() if name not in drawn}
+        for options in (record.build.get("options", {}), inputs.options)
+    )
+    changed = differences(before, now)
+    if not changed:
+        return
+    hint = (
+        f"Give the options that it was built with, or replace it with {option('overwrite', True)}."
+    )
+    if all(before.get(name) == now.get(name) for name in before | now if name not in _DRAWN):
+        hint = f"Leave them out, or draw all splits again with {option('resplit', True)}."
+    raise DatasetError(
+        f"{option('update', True)} is for the options that {out} was built with, and these "
+        f"differ: {changed}",
+        hint=hint,
+        path=out,
+    )
+
+
+def fingerprint(out: str) -> str:
+    """sha256 of `dataset.json`, which vouches for the rows of the dataset at `out`."""
+    with open(os.path.join(out, store.RECORD), "rb", opener=store.open_regular) as file:
+        return hashlib.sha256(file.read()).hexdigest()
+
+
+def why_not_copied(record: Record, manifest: BuildManifest) -> str | None:
+    """Why rows of a dataset are not those that decoding would make; None where they are."""
+    build = record.build
+    versions = differences(
+        {"imgmem": build.get("imgmem")} | build.get("decoders", {}),
+        {"imgmem": __version__} | manifest.inputs.decoders,
+    )
+    if versions:
+        return f"other versions made its rows ({versions})"
+    if record.unscaled:
+        return "its rows are unscaled floats"
+    made = _as_json(manifest.image), manifest.shape, manifest.dtype
+    if made != (record.image, record.shape[1:], record.original_dtype):
+        return "its images have another size or range of values than before"
+    return None
+
+
+def with_copies(manifest: BuildManifest, record: Record, out: str) -> BuildManifest:
+    """The manifest of a build that copies rows of the dataset at `out`."""
+    header = record.features_header
+    return replace(
+        manifest,
+        copied_from=fingerprint(out),
+        copied_row_bytes=copied_row_bytes(
+            values=prod(manifest.shape),
+            itemsize=np.dtype(manifest.dtype).itemsize,
+            stored=header.dtype.itemsize,
+            whole=header.dtype.kind == "u",
+        ),
+    )
+
+
+def open_copied(out: str, expected: str, work: str) -> DatasetSource:
+    """The dataset that rows are copied from, locked against writers.
+
+    expected: its fingerprint. work: of the build. Raises DatasetError where it is another by now.
+    """
+    source = DatasetSource(out)
+    if fingerprint(out) == expected:
+        return source
+    source.close()
+    raise DatasetError(
+        f"{out} has changed since its update was begun in {work}",
+        hint=f"Start over with {option('restart', True)}.",
+        path=out,
+    )
+
+
+def _as_json(value: Any) -> Any:
+    """With lists in place of tuples."""
+    if isinstance(value, Mapping):
+        return {key: _as_json(each) for key, each in value.items()}
+    return [_as_json(each) for each in value] if isinstance(value, list | tuple) else value

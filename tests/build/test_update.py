@@ -7,19 +7,25 @@ import time
 
 import numpy as np
 import pytest
+from PIL import Image
 from support.datasets import rows, split_of
 from support.images import photo, write
 from support.trees import class_folders, snapshot
 
 import imgmem
-from imgmem.core.errors import DatasetError, UsageError
+from imgmem.core.errors import DatasetError, InputError, UsageError
 
 SMALL = {"size": 8, "workers": 1}
 
 
 @pytest.fixture
 def source(tmp_path):
-    return class_folders(tmp_path / "src", {"a": 6, "b": 5}, size=(9, 12))
+    """Images of two classes; something is noted of two of them."""
+    source = class_folders(tmp_path / "src", {"a": 6, "b": 5}, size=(9, 12))
+    write(source / "b/00.png", photo(9, 12, seed=90)[:, :, :1].repeat(4, 2))
+    pages = [Image.fromarray(photo(9, 12, seed=seed)) for seed in range(91, 94)]
+    pages[0].save(source / "b/01.png", "TIFF", save_all=True, append_images=pages[1:])
+    return source
 
 
 def add(source):
@@ -164,7 +170,7 @@ def test_of_an_archive_rows_are_copied_too(source, tmp_path, kind, monkeypatch):
 
 
 TABLES = {
-    "class": (["flat/0.png,a,x", "flat/1.png,b,x", "flat/2.png,a,y"], {}),
+    "class": (["flat/0.png,a,x", "flat/1.png,b,x", "flat/2.png,b,y"], {}),
     "number": (["flat/0.png,1.5,x", "flat/1.png,2,x", "flat/2.png,3,y"], {"target": "number"}),
     "multilabel": (["flat/0.png,a|b,x", "flat/1.png,b,x", "flat/2.png,,y"], {
         "target": "multilabel", "no_label": ""}),
@@ -355,3 +361,34 @@ def test_known_images_keep_their_splits(source, tmp_path):
     imgmem.build(source, tmp_path / "out", update=True, **SMALL)
     after = split_of(tmp_path / "out")
     assert all(after[path] == split for path, split in before.items())
+
+
+def test_a_new_class_that_sorts_last_changes_nothing_else(source, tmp_path):
+    def change(source):
+        write(source / "c/1.png", photo(9, 12, seed=104))
+
+    result, old = night(source, tmp_path / "out", change, split="val=0.3", **SMALL)
+    assert result.class_counts == {"a": 6, "b": 5, "c": 1}
+    require_equal_to_a_full_build(source, tmp_path / "out", old, **SMALL)
+
+
+def test_a_class_that_would_change_the_indices_of_known_ones_stops_it_before_any_work(
+    source, tmp_path
+):
+    imgmem.build(source, tmp_path / "out", split="val=0.3", **SMALL)
+    shutil.copytree(tmp_path / "out", tmp_path / "old")
+    write(source / "aa/1.png", photo(9, 12, seed=104))
+    with pytest.raises(InputError, match="class indices") as caught:
+        imgmem.build(source, tmp_path / "out", update=True, **SMALL)
+    assert "classes=" in caught.value.hint and "overwrite" in caught.value.hint
+    assert snapshot(tmp_path / "out") == snapshot(tmp_path / "old")
+    assert not list(tmp_path.glob(".out*"))
+    pinned = imgmem.build(source, tmp_path / "out", update=True, classes=tmp_path / "out", **SMALL)
+    assert pinned.class_counts == {"a": 6, "b": 5, "aa": 1} and pinned.kept == 11
+    options = SMALL | {"split": f"like:{tmp_path / 'old'}", "classes": ["a", "b", "aa"]}
+    imgmem.build(source, tmp_path / "new", **options)
+    assert snapshot(tmp_path / "out") == snapshot(tmp_path / "new")
+    assert imgmem.build(source, tmp_path / "out", update=True, **SMALL).already_done
+    write(source / "ab/1.png", photo(9, 12, seed=105))
+    result = imgmem.build(source, tmp_path / "out", update=True, **SMALL)
+    assert list(result.class_counts) == ["a", "b", "aa", "ab"]

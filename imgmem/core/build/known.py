@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from imgmem.core.build import freshness
 from imgmem.core.build.changes import as_in_rows
 from imgmem.core.build.planned import PlannedImage, is_copied
-from imgmem.core.rows.origins import all_origins
+from imgmem.core.rows.origins import noted_origins
 from imgmem.core.sources import changed
 from imgmem.core.sources.files import COPIED, REJECTED
+from imgmem.core.storage.record import Record
 from imgmem.core.storage.targets import row_cells
 
 if TYPE_CHECKING:
@@ -55,23 +56,29 @@ class UpdateCounts:
 
 
 class _Earlier(NamedTuple):
-    """An image that was there. row: None of one that was rejected, whose bytes are not known."""
+    """An image that was there. row: None of one that was rejected, whose bytes are not known.
+    notes: their cell in `rows.csv`."""
 
     digest: str
     row: int | None
     label: str
+    notes: str
 
 
 def find_known(
-    database: sqlite3.Connection, plan: "Plan", images: Iterable[tuple[int, PlannedImage]], out: str
+    database: sqlite3.Connection,
+    plan: "Plan",
+    images: Iterable[tuple[int, PlannedImage]],
+    out: str,
+    record: Record,
 ) -> UpdateCounts:
     """Fill the table `copies` of a plan's database with the rows of the dataset at `out`.
 
-    images: those of the plan with the numbers of their files. Raises DatasetError where
-    `rows.csv` is damaged.
+    images: those of the plan with the numbers of their files. record: of the dataset. Raises
+    DatasetError where `rows.csv` is damaged.
     """
     changed.forget()
-    _read_earlier(database, out)
+    _read_earlier(database, out, record)
     known = _Known(database, plan, out)
     database.execute("DELETE FROM copies")
     database.executemany("INSERT INTO copies VALUES (?, ?)", known.copies(images))
@@ -80,16 +87,21 @@ def find_known(
     return known.counts
 
 
-def _read_earlier(database: sqlite3.Connection, out: str) -> None:
+def _read_earlier(database: sqlite3.Connection, out: str, record: Record) -> None:
     """Make the tables `earlier`, of all that was there, and `missing`, of what is gone."""
     database.create_function("in_rows", 1, lambda name: as_in_rows(os.fsdecode(name)))
     database.execute("DROP TABLE IF EXISTS temp.earlier")
     database.execute("DROP TABLE IF EXISTS temp.missing")
-    database.execute("CREATE TEMP TABLE earlier (path TEXT, digest TEXT, row INTEGER, label TEXT)")
-    rows = ((each.path, each.digest, each.row, each.shown_label or "") for each in all_origins(out))
-    database.executemany("INSERT INTO earlier VALUES (?, ?, ?, ?)", rows)
+    database.execute(
+        "CREATE TEMP TABLE earlier (path TEXT, digest TEXT, row INTEGER, label TEXT, notes TEXT)"
+    )
+    rows = (
+        (each.path, each.digest, each.row, each.shown_label or "", notes)
+        for each, notes in noted_origins(out, record)
+    )
+    database.executemany("INSERT INTO earlier VALUES (?, ?, ?, ?, ?)", rows)
     rejected = ((path,) for path in freshness.rejected_before(out))
-    database.executemany("INSERT INTO earlier VALUES (?, '', NULL, '')", rejected)
+    database.executemany("INSERT INTO earlier VALUES (?, '', NULL, '', '')", rejected)
     database.execute("CREATE INDEX temp.earlier_by_path ON earlier (path)")
     database.execute(
         """
@@ -121,11 +133,11 @@ class _Known:
             self.counts.renamed += not earlier
             self.counts.relabeled += found.label != self._label(image)
             if not is_copied(image):
-                yield number, json.dumps([COPIED, found.row, found.digest])
+                yield number, json.dumps([COPIED, found.row, found.digest, found.notes])
 
     def _earlier(self, image: PlannedImage) -> list[_Earlier]:
         """What there was under its path: in an archive there may be several."""
-        query = "SELECT digest, row, label FROM earlier WHERE path = ?"
+        query = "SELECT digest, row, label, notes FROM earlier WHERE path = ?"
         return [_Earlier(*row) for row in self._database.execute(query, (as_in_rows(image.name),))]
 
     def _same(self, image: PlannedImage, earlier: list[_Earlier]) -> _Earlier | None:
@@ -141,7 +153,7 @@ class _Known:
     def _renamed(self, number: int, image: PlannedImage) -> _Earlier | None:
         """The row of an image that is gone and had the same bytes, if those were read anyway."""
         query = """
-            SELECT missing.rowid, missing.digest, row, label FROM renamed
+            SELECT missing.rowid, missing.digest, row, label, notes FROM renamed
             JOIN missing USING (digest) WHERE file = ? ORDER BY found, row LIMIT 1"""
         row = self._database.execute(query, (number,)).fetchone()
         if row is None or _is_rejected(image):

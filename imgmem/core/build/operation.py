@@ -93,7 +93,7 @@ def build(
     workdir.clean_up(destination)
     record = workdir.finished_record(destination)
     updated = record if existing.update else None
-    spec = settled_spec(sources, spec, options, out=out, updated=updated, resplit=existing.resplit)
+    spec = settled_spec(sources, spec, options, out=out, updated=updated, existing=existing)
     with ExitStack() as stack:
         stack.enter_context(process.settings())
         peak = stack.enter_context(memory.PeakMemory())

@@ -26,6 +26,7 @@ from imgmem.core.sources.labeling import Labeling, require_certain
 from imgmem.core.sources.scratch import scratch_database
 from imgmem.core.sources.targets import names_in, planned
 from imgmem.core.specs import NEAR_DUPLICATES, TRAIN, BuildSpec
+from imgmem.core.storage.record import Record
 from imgmem.core.storage.targets import CLASS
 
 _CACHE_KIB = 16 * 1024
@@ -103,10 +104,10 @@ class Plan:
         for _, copy, image in self._each():
             yield image._replace(locator=_tuple(copy)) if copied and copy else image
 
-    def find_known(self, out: str) -> UpdateCounts:
+    def find_known(self, out: str, record: Record) -> UpdateCounts:
         """What an update of the dataset at `out` does; images that it copies are noted."""
         images = ((number, image) for number, _, image in self._each())
-        return find_known(self._database, self, images, out)
+        return find_known(self._database, self, images, out, record)
 
     def _each(self) -> Iterator[tuple[int, str | None, PlannedImage]]:
         """`_planned` of each source in row order."""

@@ -152,7 +152,7 @@ def preview_build(
     require_no_images(sources, "build", out)
     workdir.require_not_nested(sources, out)
     updated = _updated(destination) if existing.update else None
-    spec = settled_spec(sources, spec, options, out=out, updated=updated, resplit=existing.resplit)
+    spec = settled_spec(sources, spec, options, out=out, updated=updated, existing=existing)
     with ExitStack() as stack:
         images, listing, labeling = open_and_list(
             stack, sources, destination.scratch, spec, memory.budget(run.memory), progress

@@ -21,6 +21,7 @@ from imgmem.core.build.known import UpdateCounts
 from imgmem.core.build.manifest import BuildInputs, BuildManifest
 from imgmem.core.build.plan import Plan
 from imgmem.core.build.split_like import with_split_of
+from imgmem.core.build.sticky import require_sticky, with_known_classes, without_new_pin
 from imgmem.core.errors import DatasetError
 from imgmem.core.forecast import copied_row_bytes
 from imgmem.core.messages import option
@@ -41,19 +42,21 @@ def settled_spec(
     *,
     out: str,
     updated: Record | None,
-    resplit: bool,
+    existing: OutPolicy,
 ) -> BuildSpec:
     """`spec` with what it takes from other datasets, and from the one that is updated.
 
     given: the options that were given. updated: the record of the dataset at `out`, if that is
     to be updated. Raises UsageError, InputError or DatasetError where one cannot be followed.
     """
+    if existing.update:
+        spec = with_known_classes(spec, updated, out)
     spec = with_options_of(sources, with_split_of(with_classes(spec)), given)
     if updated is None or not _has_drawn(updated):
         return spec
     asked = bool(spec.splits or spec.folds or spec.split_like)
     theirs = _rule_of(updated)
-    if resplit:
+    if existing.resplit:
         return spec if asked else _with_rule(spec, theirs)
     if asked and (spec.splits, spec.folds) != theirs[:2]:
         return spec  # `require_same_options` says what differs
@@ -85,24 +88,27 @@ def compare(
 ) -> tuple[bool, UpdateCounts]:
     """Whether the dataset `out` is what an update would make of it; and what the update does.
 
-    Raises DatasetError where it was built with other options.
+    Raises InputError where known classes would get another index, and DatasetError where it was
+    built with other options.
     """
+    require_sticky(record, plan.classes, out)
     _require_same_options(record, out, inputs, existing)
+    inputs = without_new_pin(inputs, record, plan.classes)
     same = record.build.get("identity") == inputs.identity
     if existing.resplit and record.split_table is not None:
         same = False
     if same and not may_be_newer(out, plan):
         return True, UpdateCounts(kept=record.shape[0])
-    counts = plan.find_known(out)
+    counts = plan.find_known(out, record)
     return same and counts.nothing, counts
 
 
 def _require_same_options(
     record: Record, out: str, inputs: BuildInputs, existing: OutPolicy
 ) -> None:
-    drawn = _DRAWN if existing.resplit else ()
+    settled = ("classes", *(_DRAWN if existing.resplit else ()))
     before, now = (
-        {name: value for name, value in options.items() if name not in drawn}
+        {name: value for name, value in options.items() if name not in settled}
         for options in (record.build.get("options", {}), inputs.options)
     )
     changed = differences(before, now)
@@ -136,6 +142,8 @@ def why_not_copied(record: Record, manifest: BuildManifest) -> str | None:
     )
     if versions:
         return f"other versions made its rows ({versions})"
+    if record.notes_column is None:
+        return "the version of imgmem that built it noted less of each image"
     if record.unscaled:
         return "its rows are unscaled floats"
     made = _as_json(manifest.image), manifest.shape, manifest.dtype

@@ -28,6 +28,7 @@ from imgmem.core.build.prepare import (
     require_readable,
 )
 from imgmem.core.build.rejects import reasons_text, require_allowed_in
+from imgmem.core.build.renormalize import normalization_notes, on_read_of
 from imgmem.core.build.replaced import moved_by_drawing
 from imgmem.core.build.result import BuildResult, result_of
 from imgmem.core.build.unfinished import UnfinishedBuild
@@ -44,7 +45,7 @@ from imgmem.core.sources.prefixes import require_no_images, source_paths
 from imgmem.core.specs import BuildSpec, OutPolicy, RejectPolicy, RunSpec
 from imgmem.core.storage import durable, store
 from imgmem.core.storage.destination import Destination
-from imgmem.core.storage.record import Record
+from imgmem.core.storage.record import Normalization, Record
 
 
 def build(
@@ -110,8 +111,10 @@ def build(
         workdir.require_replaceable(destination)
         moved = moved_by_drawing(record, out, job.plan)
         manifest, notes = _manifest(job, updated)
-        resumed_at = _work(destination, job, manifest, restart=existing.restart)
+        on_read = on_read_of(updated)
+        resumed_at = _work(destination, job, manifest, on_read, restart=existing.restart)
         result = result_of(out, job.plan)
+        notes += normalization_notes(updated, store.read_record(out), out)
         return replace(
             result,
             **counts,
@@ -180,8 +183,14 @@ def _manifest(job: Job, updated: Record | None) -> tuple[BuildManifest, list[str
     return with_copies(manifest, updated, job.out), []
 
 
-def _work(destination: Destination, job: Job, manifest: BuildManifest, *, restart: bool) -> int:
-    """Build in the working directory and publish; how many images earlier runs had done."""
+def _work(
+    destination: Destination, job: Job, manifest: BuildManifest, on_read: Normalization | None,
+    *, restart: bool,
+) -> int:  # fmt: skip
+    """Build in the working directory and publish; how many images earlier runs had done.
+
+    on_read: a normalization on reading that is recorded again.
+    """
     demand_of(manifest, job).divide(job.budget)  # before anything is written
     work = workdir.WorkDir(destination, restart=restart)
     try:
@@ -196,7 +205,7 @@ def _work(destination: Destination, job: Job, manifest: BuildManifest, *, restar
         if building:
             fill(building, job)
             _require_rows(building, work, job.plan)
-            building.finish()
+            building.finish(on_read)
         else:
             complete = store.read_record(work.path)
             require_allowed_in(complete, job.policy, total=job.plan.total, out=destination.out)

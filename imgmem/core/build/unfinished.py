@@ -33,13 +33,14 @@ from imgmem.core.build.files import (
 from imgmem.core.build.manifest import BuildManifest
 from imgmem.core.build.state import BuildState, Written
 from imgmem.core.levels.split_sums import as_field, decoded, encoded
+from imgmem.core.read.on_read import renewed
 from imgmem.core.rows import facts as row_facts
 from imgmem.core.specs import ALL
 from imgmem.core.storage import store
 from imgmem.core.storage.checksums import crc_of
 from imgmem.core.storage.durable import File
 from imgmem.core.storage.npy import HEADER_BYTES
-from imgmem.core.storage.record import Record, required
+from imgmem.core.storage.record import Normalization, Record, required
 from imgmem.core.storage.slots import Slots
 from imgmem.core.storage.system import naming
 from imgmem.core.storage.targets import CLASS, labels_data
@@ -172,12 +173,15 @@ class UnfinishedBuild:
         self._slots.write(asdict(self.state))
         self._progress.sync()
 
-    def finish(self) -> None:
+    def finish(self, on_read: Normalization | None = None) -> None:
         """Turn the directory into a dataset; `dataset.json` appears only when all is durable.
 
         The time of `rows.npy` says since when changes of the source are to be looked for.
+        on_read: a normalization on reading, to be recorded again with constants of these rows.
         """
         record = self._record()
+        if on_read is not None:
+            record = replace(record, normalization=renewed(on_read, record))
         self._features.truncate(record.features_header.file_bytes)
         self._features.pwrite(record.features_header.encode(), 0)
         for name, file in self._growing.items():

@@ -91,8 +91,8 @@ def compare(
     Raises InputError where known classes would get another index, and DatasetError where it was
     built with other options.
     """
-    require_sticky(record, plan.classes, out)
     _require_same_options(record, out, inputs, existing)
+    require_sticky(record, plan.classes, out)
     inputs = without_new_pin(inputs, record, plan.classes)
     same = record.build.get("identity") == inputs.identity
     if existing.resplit and record.split_table is not None:

@@ -1,7 +1,7 @@
 """Cases and a scratch directory, made once for all crash tests of a process."""
 
 import pytest
-from support.crash.cases import build_cases, normalize_cases, other_cases
+from support.crash.cases import all_cases
 from support.crash.harness import Scratch
 
 
@@ -18,6 +18,6 @@ def cases(tmp_path_factory, by_tier):
     base = tmp_path_factory.mktemp("cases")
     sizes = by_tier((10, 1), (10, 4, 1), (21, 9, 4, 1))
     found = {}
-    for case in (*normalize_cases(base, sizes), *other_cases(base), *build_cases(base)):
+    for case in all_cases(base, sizes):
         found.setdefault(case.family, []).append(case)
     return found

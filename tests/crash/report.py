@@ -10,7 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from support.crash.cases import FAMILIES, build_cases, normalize_cases, other_cases
+from support.crash.cases import FAMILIES, all_cases
 from support.crash.checks import (
     cases_by_sync,
     damages,
@@ -28,7 +28,7 @@ def main(sample):
     with tempfile.TemporaryDirectory() as directory:
         base = Path(directory)
         sizes = (4, 1) if sample else (21, 9, 4, 1)
-        cases = [*normalize_cases(base, sizes), *other_cases(base), *build_cases(base)]
+        cases = list(all_cases(base, sizes))
         scratch = Scratch(base / "scratch")
         for family in FAMILIES:
             concerned = [case for case in cases if case.family == family]

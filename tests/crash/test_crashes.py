@@ -19,7 +19,7 @@ from support.crash.checks import (
     some,
 )
 
-PROMISED = ("build", "widening", "same size", "undo")
+PROMISED = ("build", "update", "widening", "same size", "undo")
 
 
 def problems(trials):
@@ -69,7 +69,7 @@ def test_whatever_call_fails_nothing_is_lost(cases, scratch, by_tier, family):
     check(cases, family, lambda case: failures(scratch, case, limit=limit), 30)
 
 
-@pytest.mark.parametrize("family", ["build", "widening", "same size", "undo", "turned midway"])
+@pytest.mark.parametrize("family", (*PROMISED, "turned midway"))
 def test_no_damage_during_the_transition_goes_unnoticed(cases, scratch, by_tier, family):
     """(g) Flips, cuts and growth of data and journal are refused, or make no difference."""
     least = by_tier(30, 150, 1000)

@@ -1,5 +1,7 @@
 """Small cases of everything that imgmem writes, for the crash tests."""
 
+import os
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,11 +16,14 @@ from support.crash.harness import Disk, Killed, Plan, read_tree, recording, writ
 from support.datasets import write_dataset
 from support.images import write
 
+SMALL = {"image": ImageSpec(size=(5, 7))}
 BLOCK = 64
 """Bytes in a checksum block, so 16 float32 values in a chunk."""
 RUN = RunSpec(workers=1, memory=256 * 2**20)
 
-FAMILIES = ("build", "widening", "same size", "undo", "turned midway", "new dataset", "on read")
+FAMILIES = (
+    "build", "update", "widening", "same size", "undo", "turned midway", "new dataset", "on read"
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,13 @@ def _features(tree):
     found = {tree["X.npy"]} if "X.npy" in tree else set()
     inner = (node for name, node in tree.items() if isinstance(node, dict) and name[0] != ".")
     return found.union(*map(_features, inner))
+
+
+def all_cases(base, sizes):
+    """Every case, made in the directory `base`. sizes: of the datasets that are normalized."""
+    yield from normalize_cases(base, sizes)
+    for cases in (other_cases, build_cases, update_cases):
+        yield from cases(base)
 
 
 def normalize_cases(base, sizes):
@@ -86,11 +98,8 @@ def build_cases(base):
     """A build, one with rejects and without labels, and one that replaces a dataset."""
     source = base / "pictures"
     for number in range(11):
-        folder = source / "ab"[number % 2]
-        folder.mkdir(parents=True, exist_ok=True)
-        noise = np.random.default_rng(number).integers(0, 256, (5, 7, 3), np.uint8)
-        write(folder / f"{number}.png", noise, "PNG")
-    labeled = BuildSpec(image=ImageSpec(size=(5, 7)), splits=(("train", 0.7), ("val", 0.3)))
+        _draw(source / "ab"[number % 2] / f"{number}.png", number)
+    labeled = BuildSpec(**SMALL, splits=(("train", 0.7), ("val", 0.3)))
     build_it = _builds(source, labeled)
     end = _built(base / "plain", {}, build_it)
     yield Case("build", "labeled", {}, end, end, build_it, build_it)
@@ -110,9 +119,47 @@ def build_cases(base):
     for number, path in enumerate(sorted(source.rglob("*.png"))):
         data = path.read_bytes()
         (damaged / f"{number}.png").write_bytes(data if number % 3 else data[:-20])
-    skipping = _builds(damaged, BuildSpec(image=ImageSpec(size=(5, 7))))
+    skipping = _builds(damaged, BuildSpec(**SMALL))
     end = _built(base / "rejects", {}, skipping)
     yield Case("build", "with rejects", {}, end, end, skipping, skipping)
+
+
+def update_cases(base):
+    """Updates of a dataset whose source has changed: as it was built, normalized, in a folder."""
+    source, labeled = base / "living", BuildSpec(splits=(("train", 0.7), ("val", 0.3)), **SMALL)
+    for number in range(11):
+        _draw(source / "ab"[number % 2] / f"{number:02}.png", number)
+    built = _built(base / "first", {}, _builds(source, labeled))
+    time.sleep(0.02)
+    since = time.time_ns()
+    _change(source)
+    update = _builds(source, labeled, since=since, update=True)
+    end = _built(base / "updated", built, update)
+    yield Case("update", "plain", built, end, end, update, update)
+    drawn = _builds(source, labeled, since=since, update=True, resplit=True)
+    new = _built(base / "resplit", built, drawn)
+    yield Case("update", "resplit", built, new, new, drawn, drawn)
+    kept = {".gitkeep": b""}
+    guest, replaced = {"out": built["out"] | kept}, {"out": end["out"] | kept}
+    yield Case("update", "in a folder", guest, replaced, replaced, update, update)
+    for name, spec in (("normalized", NormalizeSpec()), ("on read", NormalizeSpec(on_read=True))):
+        start = _built(base / name, built, _normalizes(spec, "out"))
+        end = _built(base / f"{name}, updated", start, update)
+        yield Case("update", name, start, end, end, update, update)
+
+
+def _draw(path, seed):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write(path, np.random.default_rng(seed).integers(0, 256, (5, 7, 3), np.uint8), "PNG")
+
+
+def _change(source):
+    """Add two images, replace one, remove one, rename one."""
+    time.sleep(0.02)
+    for number in (3, 20, 21):
+        _draw(source / "b" / f"{number:02}.png", 100 + number)
+    (source / "a/04.png").unlink()
+    (source / "a/06.png").rename(source / "a/30.png")
 
 
 def _killed_before_publishing(place, operation):
@@ -128,8 +175,12 @@ def _killed_before_publishing(place, operation):
     return read_tree(again)
 
 
-def _builds(source, spec, **options):
+def _builds(source, spec, *, since=None, **options):
+    """since: when the dataset that is there, of which this is a copy, was built."""
+
     def operation(root):
+        if since is not None and os.path.exists(f"{root}/out/rows.npy"):
+            os.utime(f"{root}/out/rows.npy", ns=(since, since))
         small = mock.patch("imgmem.core.forecast.CHUNK_BYTES", 2 * 5 * 7 * 3)
         often = mock.patch("imgmem.core.build.filling.CHUNKS_PER_COMMIT", 2)
         blocks = mock.patch("imgmem.core.build.blocks.BLOCK_BYTES", BLOCK)
@@ -147,9 +198,9 @@ def _built(place, start, operation):
     return _result(place, operation)
 
 
-def _normalizes(spec, to=None):
+def _normalizes(spec, name="d", to=None):
     def operation(root):
-        normalize(f"{root}/d", spec=spec, run=RUN, to=to and f"{root}/{to}")
+        normalize(f"{root}/{name}", spec=spec, run=RUN, to=to and f"{root}/{to}")
 
     return operation
 

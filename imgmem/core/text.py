@@ -1,5 +1,6 @@
 """Text from outside, made harmless where people see it; and short descriptions of results."""
 
+import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -10,6 +11,11 @@ _MAX_DIGITS = 1000
 def printable(text: str) -> str:
     """`text` with control characters and undecodable bytes escaped, so no terminal obeys them."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def composed(text: str) -> str:
+    """Text in the Unicode form that most keyboards write (NFC); macOS lists names in another."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def is_whole_number(text: str) -> bool:

@@ -181,6 +181,13 @@ def test_files_of_paths_that_match_nothing_are_noted(source, tmp_path):
     assert said in notes(source, tmp_path / "out", exclude=f"@{tmp_path}/paths.txt")
 
 
+def test_paths_of_a_file_that_match_nothing_are_counted_and_named(source, tmp_path):
+    (tmp_path / "paths.txt").write_text("cat\ncat/none.png\nzebra/1.png\nzebra/2.png\n")
+    (said,) = [n for n in notes(source, tmp_path / "out", exclude=f"@{tmp_path}/paths.txt")
+               if "match" in n]  # fmt: skip
+    assert said == "exclude='@FILE': 2 paths matched nothing: 'zebra/1.png', 'zebra/2.png'"
+
+
 @pytest.mark.parametrize(
     ("labels", "meant"),
     [("folders", "folder"), ("Parent", "parent"), ("nane:^(x)", "name:^(x)"), ("non", "none")],

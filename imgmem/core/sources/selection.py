@@ -2,6 +2,7 @@
 
 A glob without a slash matches a name at any depth, with a slash the path below the source; `*`
 and `?` stay inside one name, `**` does not. What matches a folder matches all that is in it.
+Names are compared in one Unicode form: macOS writes another than most keyboards do.
 """
 
 import os
@@ -14,6 +15,7 @@ from imgmem.core.messages import Message, option
 from imgmem.core.paths import is_address, is_inside
 from imgmem.core.sources.base import Listing
 from imgmem.core.sources.grammar import ListValue, Paths, paths
+from imgmem.core.text import composed, counted
 
 NOT_SELECTED = "left out by include or exclude"
 FOLDER_NOT_SELECTED = "folder left out by exclude"
@@ -49,13 +51,20 @@ class Selection:
 
         source: the path that a pattern must not begin with.
         """
-        notes = (
-            _said(name, given, source)
-            for name, matcher in (("include", self._include), ("exclude", self._exclude))
-            if matcher
-            for given in matcher.unmatched()
-        )
+        notes: list[Message] = []
+        for name, matcher in (("include", self._include), ("exclude", self._exclude)):
+            if matcher:
+                notes += [_said(name, given, source) for given in matcher.unmatched()]
+                notes += _unnamed_note(name, matcher.unnamed())
         return replace(listing, notes=(*listing.notes, *notes), selected=True)
+
+
+def _unnamed_note(name: str, paths: list[str]) -> list[Message]:
+    if not paths:
+        return []
+    shown, more = ", ".join(map(repr, paths[:3])), " …" if len(paths) > 3 else ""
+    count = counted(len(paths), "path")
+    return [Message(f"{option(name, '@FILE')}: {count} matched nothing: {shown}{more}")]
 
 
 def _said(name: str, given: str, source: str) -> Message:
@@ -74,15 +83,17 @@ def _repeats(given: str, source: str) -> bool:
 
 class _Matcher:
     def __init__(self, patterns: Paths) -> None:
-        self._literal = frozenset(path.rstrip("/") for path in patterns.literal)
-        self._unmatched = {each: _compiled(f"{_regular(each)}(?:/.*)?") for each in patterns.globs}
+        self._literal = frozenset(composed(path.rstrip("/")) for path in patterns.literal)
+        self._named: set[str] = set()
         self._files = patterns.files
+        self._unmatched = {each: _compiled(f"{_regular(each)}(?:/.*)?") for each in patterns.globs}
         globs = "|".join(_regular(glob) for glob in patterns.globs)
         self._globs = _compiled(f"(?:{globs})(?:/.*)?") if globs else None
 
     def matches(self, path: str) -> bool:
-        if self._literal and any(part in self._literal for part in _above(path)):
-            self._files = ()
+        path = composed(path)
+        if self._literal and (named := self._literal.intersection(_above(path))):
+            self._named |= named
             return True
         found = bool(self._globs and self._globs.fullmatch(path))
         if found and self._unmatched:
@@ -91,7 +102,14 @@ class _Matcher:
 
     def unmatched(self) -> list[str]:
         """The patterns, and the files of paths, that have matched no path so far."""
-        return [*self._unmatched, *(f"@{path}" for path in self._files)]
+        files = () if self._named else self._files
+        return [*self._unmatched, *(f"@{path}" for path in files)]
+
+    def unnamed(self) -> list[str]:
+        """The paths in files that have matched none so far, where others have."""
+        if not self._named:
+            return []
+        return sorted(path for path in self._literal if not self._named.intersection(_above(path)))
 
     def _note_match(self, path: str) -> None:
         """Strike off what matches `path` or is in it: a folder that is left out is not entered."""
@@ -119,7 +137,7 @@ def _above(path: str) -> Iterator[str]:
 
 def _regular(glob: str) -> str:
     """A glob as a regular expression for a whole path."""
-    body = glob.removeprefix("./").strip("/")
+    body = composed(glob).removeprefix("./").strip("/")
     anchored = "/" in body or glob.startswith(("/", "./"))
     translated = re.sub(r"\*\*/|\*\*|\*|\?|\[!?[^\]]+\]|.", _translated, body, flags=re.DOTALL)
     return translated if anchored else f"(?:.*/)?{translated}"

@@ -2,9 +2,10 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from imgmem.core.errors import UsageError
+from imgmem.core.text import composed
 
 SourcePaths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 """One SOURCE, or several that are built as one."""
@@ -96,16 +97,55 @@ def require_writable(path: str, folder: str) -> None:
         )
 
 
+def folded(name: str) -> str:
+    """What names have in common that are one to a file system that ignores case or Unicode form."""
+    return composed(composed(name).casefold())
+
+
+def names_in(directory: str, names: Iterable[str]) -> list[str]:
+    """Those of the names that a directory holds, sorted, also where the file system lists them in
+    another case (NTFS by FUSE)."""
+    listed = set(os.listdir(directory))
+    alike = set(map(folded, listed))
+
+    def holds(name: str) -> bool:
+        return folded(name) in alike and os.path.lexists(os.path.join(directory, name))
+
+    return sorted(name for name in names if name in listed or holds(name))
+
+
 def is_inside(path: str, directory: str) -> bool:
     """Whether a path leads to a directory or into it: links followed, and by whatever name, as
     where the file system ignores case, or has the directory mounted twice."""
     target, outer = os.path.realpath(path), os.path.realpath(directory)
-    if target == outer or target.startswith(outer.rstrip(os.sep) + os.sep):
+    if _is_below(target, outer):
         return True
     above = [target]
     while (parent := os.path.dirname(above[-1])) != above[-1]:
         above.append(parent)
-    return any(_is_same(folder, outer) for folder in above)
+    if any(_is_same(folder, outer) for folder in above):
+        return True
+    return _is_below(folded(target), folded(outer)) and _is_below(_listed(target), _listed(outer))
+
+
+def _is_below(path: str, top: str) -> bool:
+    return path == top or path.startswith(top.rstrip(os.sep) + os.sep)
+
+
+def _listed(path: str) -> str:
+    """A path by the names that its folders list: some file systems that ignore case give each
+    spelling an identity of its own (exFAT by FUSE)."""
+    folder, name = os.path.split(path)
+    if not name:
+        return path
+    folder = _listed(folder)
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return os.path.join(folder, name)
+    if name not in names and os.path.lexists(os.path.join(folder, name)):
+        name = next((each for each in names if folded(each) == folded(name)), name)
+    return os.path.join(folder, name)
 
 
 def _is_same(one: str, other: str) -> bool:

@@ -6,13 +6,18 @@ import io
 import os
 import re
 import shutil
+import signal
+import tempfile
 import warnings
+from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from unittest import mock
 
+import numpy as np
 import pytest
 from support.crash import checks
-from support.crash.harness import read_tree, write_tree
+from support.crash.harness import read_tree, shared_memory, write_tree
 from support.faults import Faults, injected
 from support.trees import class_folders
 
@@ -40,12 +45,18 @@ class Case:
 
 NO_REJECTS = b"path,reason,detail\n"
 NAMES = re.compile(
-    r"\b(src|out|new|other|labels\.csv|page\.html|sheet\.png|batch\.npz|images|root|\w+\.png)\b"
+    r"\b(src|out|all|empty|new|other|more|labels\.csv|more\.csv|arrays\.npz|train\.txt|list\.txt|page\.html|sheet\.png|batch\.npz|images|root|\w+\.png)\b"
 )
 DENIED = re.compile(r"rejected +unreadable")
 """A file that may not be read is a reject by name: nobody knows that it was for a moment."""
-SOURCES = {"src", "src.zip", "src.tar.gz", "labels.csv"}
+SOURCES = {
+    "src", "src.zip", "src.tar.gz", "labels.csv", "more", "more.csv", "arrays.npz", "train.txt",
+}  # fmt: skip
+SECONDS = 60
+"""After which a trial is taken to hang."""
 BUILT = (BUILD,)
+SPLIT = ([*BUILD, "--split", "val=0.5"],)
+OTHER = ["build", "more", "other", "--size", "6", *LIMITS]
 NORMALIZE = ["normalize", "out", *LIMITS]
 CASES = {
     "build": Case(BUILD),
@@ -57,16 +68,44 @@ CASES = {
     "build from a dataset": Case(["build", "out", "other", "--size", "4", *LIMITS], BUILT),
     "build from a zip": Case(["build", "src.zip", "out", "--size", "6", *LIMITS]),
     "build from a tar.gz": Case(["build", "src.tar.gz", "out", "--size", "6", *LIMITS]),
+    "build from an .npz": Case(["build", "arrays.npz", "out", *LIMITS]),
+    "build from two folders": Case(["build", "src", "more", "out", "--size", "6", *LIMITS]),
+    "build from two datasets": Case(["build", "out", "other", "all", *LIMITS], (BUILD, OTHER)),
+    "build from two tables": Case(
+        [
+            "build",
+            "src",
+            "out",
+            "--size",
+            "6",
+            *LIMITS,
+            "--labels",
+            "labels.csv",
+            "--labels",
+            "more.csv",
+            "--target",
+            "multilabel",
+        ]
+    ),
+    "build by lists": Case([*BUILD, "--split", "train=@train.txt", "--on-error", "skip"]),
+    "build --split like": Case([*OTHER[:2], "new", *OTHER[3:], "--split", "like:out"], SPLIT),
+    "build --drop": Case(["build", "out", "other", "--drop", "duplicates", *LIMITS], BUILT),
+    "build into an empty folder": Case(["build", "src", "empty/", "--size", "6", *LIMITS]),
     "normalize": Case(NORMALIZE, BUILT),
     "normalize --to": Case([*NORMALIZE, "--to", "new"], BUILT),
     "normalize --on-read": Case([*NORMALIZE, "--on-read"], BUILT),
     "normalize --undo": Case([*NORMALIZE, "--undo"], (BUILD, NORMALIZE)),
     "stats": Case(["stats", "out", "--verify", "--report", "page.html", *LIMITS], BUILT),
     "stats of two": Case(["stats", "out", "new"], (BUILD, [*NORMALIZE, "--to", "new"])),
+    "stats --list": Case(["stats", "out", "--list", "list.txt", *LIMITS], BUILT),
     "sample": Case(["sample", "out"], BUILT),
     "sample to a sheet": Case(["sample", "out", "--out", "sheet.png"], BUILT),
     "sample to a batch": Case(["sample", "out", "--out", "batch.npz"], BUILT),
     "sample to a folder": Case(["sample", "out", "--out", "images/"], BUILT),
+    "sample to folders of classes": Case(
+        ["sample", "out", "--out", "images/", "--group", "class"], BUILT
+    ),
+    "sample into an empty folder": Case(["sample", "out", "--out", "empty/"], BUILT),
     "estimate": Case(["estimate", "src", *LIMITS]),
     "estimate of a dataset": Case(["estimate", "out", *LIMITS], BUILT),
 }
@@ -74,17 +113,32 @@ CASES = {
 
 @pytest.fixture
 def root(tmp_path, monkeypatch):
+    """A directory with sources of all kinds, in memory where the machine has that: with real
+    disks, nearly all of the time of `--full` is spent waiting for fsync."""
     monkeypatch.setattr(files, "_PAUSES", (0.0, 0.0))
     monkeypatch.setattr(holder, "STILL_SECONDS", 0.1)
     monkeypatch.setattr("imgmem.cli.program._ignore_signals", lambda: None)
-    root = tmp_path.resolve() / "root"
+    with tempfile.TemporaryDirectory(dir=shared_memory() or tmp_path) as base:
+        root = Path(base).resolve() / "root"
+        make_sources(root)
+        monkeypatch.chdir(root)
+        yield root
+        monkeypatch.chdir(tmp_path)
+
+
+def make_sources(root):
     source = class_folders(root / "src", {"a": 3, "b": 3}, size=(6, 6))
-    lines = [f"{path.relative_to(source)},{path.parent.name}" for path in source.rglob("*.png")]
-    (root / "labels.csv").write_text("\n".join(["path,label", *sorted(lines)]))
+    class_folders(root / "more", {"a": 1, "b": 2}, size=(8, 6))
+    (root / "empty").mkdir()
+    paths = sorted(path.relative_to(source) for path in source.rglob("*.png"))
+    for table, column in (("labels.csv", "label"), ("more.csv", "color")):
+        lines = [f"{path},{path.parent.name}" for path in paths]
+        (root / table).write_text("\n".join([f"path,{column}", *lines]))
+    (root / "train.txt").write_text("\n".join(map(str, paths[:4])))
     for kind in ("zip", "gztar"):
-        shutil.make_archive(str(root / "src"), kind, root / "src")
-    monkeypatch.chdir(root)
-    return root
+        shutil.make_archive(str(root / "src"), kind, source)
+    images = np.arange(4 * 6 * 6 * 3, dtype=np.uint8).reshape(4, 6, 6, 3)
+    np.savez(root / "arrays.npz", images=images, labels=np.array([0, 1, 0, 1]))
 
 
 def run(command):
@@ -124,21 +178,59 @@ def test_whatever_call_fails(root, by_tier, name):
     with injected(Faults(str(root))) as watched:
         assert run(case.command) == (0, mock.ANY)
     end = read_tree(root)
-    trials = [
-        (call, code, sticky) for call in watched.calls for code in CODES for sticky in (False, True)
-    ]
-    failures = []
-    for call, code, sticky in checks.some(trials, by_tier(10, 100, None), seed=name):
+    failures, counts = [], Counter()
+    for call, code, sticky in checks.some(trials_of(watched), by_tier(6, 60, None), seed=name):
         reset(root, start)
-        faults = Faults(str(root), call, code, sticky)
-        with injected(faults):
-            ended, said = run(case.command)
-        problem = problem_of(code, ended, said, read_tree(root), start, end)
-        if ended and not problem:
-            problem = problem_again(case, end, root)
+        ended, problem = outcome(case, root, Faults(str(root), call, code, sticky), start, end)
+        counts[call[0], errno.errorcode[code], ended] += 1
         if problem:
             failures.append((errno.errorcode[code], *call, sticky, ended, problem))
-    assert not failures, "\n".join(map(str, failures))
+    print(*(f"{name}: {' '.join(map(str, key))} × {n}" for key, n in counts.items()), sep="\n")
+    assert not failures, f"{len(failures)} of {sum(counts.values())}:\n" + "\n".join(
+        map(str, failures)
+    )
+
+
+def trials_of(watched):
+    """(call, code, sticky): the first call from each place in imgmem fails with every code, once
+    and for good; later ones from there, which differ in their file only, with two in turn."""
+    trials, seen = [], Counter()
+    for call, site in watched.calls.items():
+        if seen[site]:
+            chosen = [CODES[(2 * seen[site] + more) % len(CODES)] for more in (0, 1)]
+        else:
+            chosen = CODES
+        seen[site] += 1
+        trials += [(call, code, sticky) for code in chosen for sticky in (False, True)]
+    return trials
+
+
+def outcome(case, root, faults, start, end):
+    """(exit code, what is wrong or "") of a command of which calls fail, and of the same command
+    after it."""
+    with at_most(SECONDS):
+        with injected(faults):
+            ended, said = run(case.command)
+        problem = problem_of(faults.code, ended, said, read_tree(root), start, end)
+        if ended and not problem:
+            problem = problem_again(case, end, root)
+    return ended, problem
+
+
+@contextlib.contextmanager
+def at_most(seconds):
+    """Fails what hangs."""
+
+    def fail(*_):
+        pytest.fail(f"still running after {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, fail)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def reset(root, tree):

@@ -12,7 +12,8 @@ from support.datasets import write_dataset
 
 import imgmem
 from imgmem.core.errors import ResourceError, UsageError
-from imgmem.core.sample.folder import folded, safe_name
+from imgmem.core.paths import folded
+from imgmem.core.sample.folder import safe_name
 from imgmem.core.storage import durable
 
 

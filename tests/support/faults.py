@@ -9,10 +9,12 @@ import contextlib
 import fcntl
 import io
 import os
+import sys
 import threading
 from dataclasses import dataclass, field
 from unittest import mock
 
+import imgmem
 from imgmem.core.storage import system
 
 BY_PATH = {
@@ -31,6 +33,8 @@ LOCKS = ("flock", "fcntl", "lockf")
 
 Call = tuple[str, str, int]
 """Kind, path, and how many of both came before."""
+Site = tuple[str, ...]
+"""Kind, and the lines of imgmem that led to a call: where they agree, only the files differ."""
 
 
 @dataclass
@@ -42,7 +46,7 @@ class Faults:
     at: Call | None = None
     code: int = 0
     sticky: bool = False
-    calls: dict[Call, None] = field(default_factory=dict)
+    calls: dict[Call, Site] = field(default_factory=dict)
     begun: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -53,7 +57,7 @@ class Faults:
             return
         with self._lock:
             call = self._next(kind, os.path.relpath(path, self.root))
-            self.calls[call] = None
+            self.calls[call] = () if self.at else _site(kind)
             self.begun |= call == self.at
             fails = call == self.at or (self.begun and self.sticky and kind == self.at[0])
         if fails:
@@ -76,6 +80,16 @@ def _path(where, dir_fd=None):
         return None
 
 
+def _site(kind):
+    frame, lines = sys._getframe(), []
+    while frame:
+        if frame.f_code.co_filename.startswith(_IMGMEM):
+            lines.append(f"{frame.f_code.co_filename}:{frame.f_lineno}")
+        frame = frame.f_back
+    return (kind, *lines)
+
+
+_IMGMEM = os.path.dirname(imgmem.__file__)
 _readlink, _scandir = os.readlink, os.scandir
 
 

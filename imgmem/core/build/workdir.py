@@ -68,7 +68,7 @@ def finished_record(destination: Destination) -> Record | None:
     if is_free(destination):
         return None
     path = destination.path
-    if not os.path.isfile(os.path.join(path, store.RECORD)):
+    if not durable.is_file(os.path.join(path, store.RECORD)):
         raise DatasetError(
             f"{destination.out} exists and is not an imgmem dataset",
             hint="Give another name for the result; imgmem replaces only its own datasets.",
@@ -79,7 +79,7 @@ def finished_record(destination: Destination) -> Record | None:
 
 def require_replaceable(destination: Destination) -> None:
     """DatasetError, with names, where something lies in the dataset that is not part of it."""
-    if os.path.isdir(destination.path):
+    if durable.is_directory(destination.path):
         work = {os.path.basename(destination.work)} if destination.inside else set()
         require_only(destination.path, store.FILES | store.LEFTOVERS | work)
 
@@ -132,7 +132,7 @@ class WorkDir:
         require_replaceable(self._destination)
         if self._destination.inside or has_guests(path):
             self._move_up()
-        elif os.path.isdir(path):
+        elif durable.is_directory(path):
             self._swap()
         else:
             files.remove_build_files(self.path)
@@ -216,7 +216,7 @@ def clean_up(destination: Destination) -> None:
     Names that an ended process had only changed are made durable, whatever is there.
     """
     path, work = destination.path, destination.work
-    if not os.path.isdir(path):
+    if not durable.is_directory(path):
         return
     if not destination.inside:
         durable.sync_directory(destination.parent)
@@ -236,7 +236,7 @@ def clean_up(destination: Destination) -> None:
 
 
 def _was_swapped_in(path: str) -> bool:
-    return os.path.isfile(os.path.join(path, files.PLAN))
+    return durable.is_file(os.path.join(path, files.PLAN))
 
 
 def _finish_swap(destination: Destination) -> None:
@@ -255,7 +255,7 @@ def _finish_swap(destination: Destination) -> None:
 
 
 def _has(path: str, name: str) -> bool:
-    return os.path.isfile(os.path.join(path, name))
+    return durable.is_file(os.path.join(path, name))
 
 
 def _require_identity(path: str, inputs: BuildInputs) -> None:
@@ -272,12 +272,12 @@ def _make_and_lock(path: str) -> Lock:
         try:
             durable.mkdir(path)
         except ResourceError:
-            if not os.path.isdir(path):
+            if not durable.is_directory(path):
                 raise
         try:
             lock = Lock(path, exclusive=True)
         except ResourceError:
-            if os.path.isdir(path):
+            if durable.is_directory(path):
                 raise
             continue  # another process has just removed it
         try:

@@ -28,7 +28,7 @@ from imgmem.core.read.selection import ranges_of
 from imgmem.core.rows.background import background_note, background_share
 from imgmem.core.rows.facts import read_facts
 from imgmem.core.specs import NormalizeSpec, RunSpec
-from imgmem.core.storage import store
+from imgmem.core.storage import durable, store
 from imgmem.core.storage.record import Normalization, Record
 from imgmem.core.text import array_text, summary
 
@@ -208,7 +208,7 @@ def _write_record(job: Job, record: Record) -> Record:
 
 def _copy_of(record: Record, new: str) -> Record | None:
     """The record of the dataset at `new`, if that was made from the features of `record`."""
-    if not os.path.lexists(os.path.join(new, store.RECORD)):
+    if not durable.exists(os.path.join(new, store.RECORD)):
         return None
     done = _checked(new)
     blocks = Chunking(record.features_header.data_bytes, record.checksum_block)

@@ -71,7 +71,7 @@ def _largest(rewrite: Rewrite) -> int:
 
 def _require_journal(path: str) -> str:
     name = os.path.join(path, store.JOURNAL)
-    if not os.path.lexists(name):
+    if not durable.exists(name):
         raise store.damaged(name, f"it is missing, though {store.MOVED} is there")
     return name
 
@@ -80,7 +80,7 @@ def _require_journal(path: str) -> str:
 def _moved(path: str) -> Iterator[File]:
     """The features, open, under the name that they have during the rewrite."""
     home, moved = (os.path.join(path, name) for name in (store.FEATURES, store.MOVED))
-    at_home, is_moved = os.path.lexists(home), os.path.lexists(moved)
+    at_home, is_moved = durable.exists(home), durable.exists(moved)
     if at_home and is_moved:
         raise store.damaged(home, f"it and {store.MOVED} both exist")
     if not at_home and not is_moved:

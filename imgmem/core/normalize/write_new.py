@@ -10,6 +10,7 @@ import numpy as np
 from imgmem.core.errors import DatasetError
 from imgmem.core.normalize.journal import RewriteState
 from imgmem.core.normalize.recode import Rewrite, recoded
+from imgmem.core.paths import names_in
 from imgmem.core.progress import Progress, ProgressCallback
 from imgmem.core.specs import RunSpec
 from imgmem.core.storage import durable, publish, store
@@ -67,7 +68,7 @@ def finish(new: Destination) -> None:
             elif publish.has_moved(new.work):
                 publish.remove_work(new.work)
         publish.sweep(new.work)
-    if os.path.isdir(new.path):
+    if durable.is_directory(new.path):
         durable.sync_directory(new.above_work)
         durable.sync_directory(new.path)
 
@@ -75,19 +76,19 @@ def finish(new: Destination) -> None:
 @contextmanager
 def _working(new: Destination) -> Iterator[str]:
     """A locked, empty directory, which becomes the new dataset at the end, or is removed."""
-    if not os.path.isdir(new.work):
+    if not durable.is_directory(new.work):
         durable.mkdir(new.work)
     with Lock(new.work, exclusive=True) as lock:
         require_only(new.work, _OWN)
         publish.remove_files(new.work, _OWN)
         try:
             yield new.work
-            if os.path.isdir(new.path):
+            if durable.is_directory(new.path):
                 publish.move_up(new.work, new.path)
             else:
                 publish.take_name(new.work, new.path, lock)
         except BaseException:
-            if os.path.isdir(new.work) and not publish.is_moving(new.work):
+            if durable.is_directory(new.work) and not publish.is_moving(new.work):
                 publish.remove_files(new.work, _OWN)
                 publish.remove_work(new.work)
             raise
@@ -96,7 +97,7 @@ def _working(new: Destination) -> Iterator[str]:
 
 def _other_files(path: str) -> list[str]:
     """What a dataset has besides its features and its record."""
-    return sorted(store.FILES.intersection(os.listdir(path)) - _REMADE)
+    return names_in(path, store.FILES - _REMADE)
 
 
 def _copy(source: str, target: str) -> None:

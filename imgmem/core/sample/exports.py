@@ -13,7 +13,7 @@ from imgmem.core.machine import process
 from imgmem.core.paths import is_inside, local_path, require_folder_of, require_writable
 from imgmem.core.rows.origins import RowOrigin
 from imgmem.core.sample.encode import encode
-from imgmem.core.sample.folder import INSIDE
+from imgmem.core.sample.folder import INSIDE, half_moved
 from imgmem.core.sample.sheet import Section, Tile, draw, sheet_bytes
 from imgmem.core.sample.take import Sample
 from imgmem.core.storage import durable
@@ -38,7 +38,7 @@ def check_out(out: str, dataset: str) -> None:
         )
     if not os.path.isdir(out):
         require_writable(out, os.path.dirname(out.rstrip("/")) or os.curdir)
-    if os.path.isdir(out) and (not is_folder(out) or set(entries(out)) - {INSIDE}):
+    if os.path.isdir(out) and (not is_folder(out) or entries(out) - {INSIDE, *half_moved(out)}):
         raise UsageError(
             f"{out} is a folder{' that is not empty' if is_folder(out) else ''}",
             hint="Choose another name, or empty it first.",

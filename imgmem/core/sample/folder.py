@@ -7,7 +7,7 @@ import re
 import shutil
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import astuple, fields
 from itertools import islice
 from typing import Any, NamedTuple
@@ -20,12 +20,14 @@ from imgmem.core.chunks import row_ranges, rows_per_chunk
 from imgmem.core.errors import UsageError
 from imgmem.core.levels.to_uint8 import to_uint8, to_whole
 from imgmem.core.messages import option
+from imgmem.core.paths import folded
 from imgmem.core.read.dataset import Dataset, reader_for
 from imgmem.core.rows.origins import RowOrigin, origins_of
 from imgmem.core.sample.encode import encode
 from imgmem.core.storage import durable, store
 from imgmem.core.storage.record import Record
 from imgmem.core.storage.targets import MULTILABEL, NUMBER, SEPARATOR, indices_in
+from imgmem.core.text import composed
 
 INSIDE = ".sample.new"
 """Where a folder that exists is filled, until it is complete."""
@@ -58,9 +60,10 @@ def write_folder(dataset: Dataset, rows: Rows, folder: str, *, classes: Sequence
         ResourceError: It cannot be written.
     """
     _require_folder_names(classes)
-    is_there = os.path.isdir(folder)  # a mount point, perhaps: it stays
+    is_there = durable.is_directory(folder)  # a mount point, perhaps: it stays
     temporary = os.path.join(folder, INSIDE) if is_there else folder + durable.NEW
     try:
+        _move_back(folder)
         _discard(temporary)
         durable.mkdir(temporary)
         for name in classes:
@@ -74,8 +77,29 @@ def write_folder(dataset: Dataset, rows: Rows, folder: str, *, classes: Sequence
         raise
 
 
+def half_moved(folder: str) -> list[str]:
+    """What an earlier sample, whose `rows.csv` is not yet there, has moved up into a folder."""
+    inside = os.path.join(folder, INSIDE)
+    if not durable.is_file(os.path.join(inside, store.ROWS)):
+        return []
+    names = {LABELS}
+    with (
+        suppress(csv.Error, ValueError),  # damaged: then nothing is known to be ours
+        open(os.path.join(inside, store.ROWS), encoding="utf-8", newline="") as file,
+    ):
+        names |= {line[0].partition("/")[0] for line in islice(csv.reader(file), 1, None) if line}
+    left = set(os.listdir(inside))
+    return sorted(names & set(os.listdir(folder)) - left)
+
+
+def _move_back(folder: str) -> None:
+    """Undo what an earlier run could not."""
+    for name in half_moved(folder):
+        durable.rename(os.path.join(folder, name), os.path.join(folder, INSIDE, name))
+
+
 def _discard(path: str) -> None:
-    if os.path.isdir(path) and not os.path.islink(path):
+    if durable.is_directory(path) and not os.path.islink(path):
         shutil.rmtree(path)
     else:
         durable.unlink(path)
@@ -100,7 +124,7 @@ def _require_folder_names(classes: Sequence[str]) -> None:
     """UsageError where classes cannot be folders of these very names, on any computer."""
     seen = {store.ROWS, LABELS}
     for name in classes:
-        if safe_name(name) != name or folded(name) in seen:
+        if safe_name(name) != composed(name) or folded(name) in seen:
             raise UsageError(
                 f"the class {name!r} cannot be the name of a folder everywhere",
                 hint=f"Leave out {option('group', 'class')}: {LABELS} holds the classes then.",
@@ -113,11 +137,6 @@ def safe_name(text: str) -> str:
     name = unicodedata.normalize("NFC", _UNSAFE.sub("_", text)).strip(" .")
     name = name.encode()[:_NAME_BYTES].decode(errors="ignore").rstrip(" .") or "_"
     return f"_{name}" if _DEVICE.fullmatch(name) else name
-
-
-def folded(name: str) -> str:
-    """What names have in common that are one to a file system that ignores case."""
-    return unicodedata.normalize("NFC", name.casefold())
 
 
 class _Place(NamedTuple):

@@ -10,8 +10,8 @@ import os
 from dataclasses import dataclass
 
 from imgmem.core.errors import DatasetError, UsageError
-from imgmem.core.paths import local_path, require_writable
-from imgmem.core.storage import store, system
+from imgmem.core.paths import folded, local_path, require_writable
+from imgmem.core.storage import durable, store, system
 from imgmem.core.storage.locks import LOCKS
 
 _NOT_OURS = frozenset(
@@ -19,7 +19,9 @@ _NOT_OURS = frozenset(
     | {"System Volume Information", "$RECYCLE.BIN", ".snapshot", ".snapshots", "@eaDir"}
 )
 """What file systems, version control and file managers put into a folder: it stays."""
-_PREFIXES_NOT_OURS = (".nfs", ".fuse_hidden", ".Trash-", "._")
+STILL_OPEN = (".nfs", ".fuse_hidden", ".ghost-ntfs-3g-", ".smb")
+"""How network file systems, and others by FUSE, name files that were removed while open."""
+_PREFIXES_NOT_OURS = (*STILL_OPEN, ".Trash-", "._")
 _SHOWN = 5
 
 
@@ -49,7 +51,7 @@ class Destination:
     def scratch(self) -> str:
         """A directory that exists, on the file system that the dataset goes to."""
         top = self.above_work
-        while not os.path.lexists(top):
+        while not durable.exists(top):
             top = os.path.dirname(top)
         return top
 
@@ -63,9 +65,9 @@ class Destination:
         path = os.path.realpath(local_path(out))
         parent, name = os.path.split(path)
         beside, within = os.path.join(parent, f".{name}{suffix}"), os.path.join(path, suffix)
-        begun = os.path.isdir(beside) and not system.is_mount(path)
-        is_inside = os.path.isdir(within) or (
-            os.path.isdir(path) and not begun and not _can_be_renamed_over(path)
+        begun = durable.is_directory(beside) and not system.is_mount(path)
+        is_inside = durable.is_directory(within) or (
+            durable.is_directory(path) and not begun and not _can_be_renamed_over(path)
         )
         destination = cls(out, path, within if is_inside else beside, is_inside)
         _require_writable(destination)
@@ -83,22 +85,22 @@ def _does_not_count(name: str) -> bool:
 
 def has_guests(path: str) -> bool:
     """Whether a directory holds what is not imgmem's and has to stay."""
-    return os.path.isdir(path) and any(
+    return durable.is_directory(path) and any(
         _does_not_count(name) and name not in LOCKS for name in os.listdir(path)
     )
 
 
 def is_free(destination: Destination) -> bool:
     """Whether nothing is at the destination, or an empty directory."""
-    if not os.path.lexists(destination.path):
+    if not durable.exists(destination.path):
         return True
     work = {os.path.basename(destination.work)} if destination.inside else set()
-    return os.path.isdir(destination.path) and not entries(destination.path) - work
+    return durable.is_directory(destination.path) and not entries(destination.path) - work
 
 
 def require_only(path: str, own: frozenset[str]) -> None:
     """DatasetError, with names, if anything lies in a directory that is not imgmem's."""
-    foreign = sorted(entries(path) - own)
+    foreign = sorted(name for name in entries(path) - own if not _is_one_of(path, name, own))
     if foreign:
         more = f" and {len(foreign) - _SHOWN} more" if len(foreign) > _SHOWN else ""
         shown = foreign[:_SHOWN]
@@ -111,11 +113,21 @@ def require_only(path: str, own: frozenset[str]) -> None:
         )
 
 
+def _is_one_of(path: str, name: str, own: frozenset[str]) -> bool:
+    """Whether a name is one of imgmem's that the file system lists in another case (NTFS by
+    FUSE)."""
+    alike = [os.path.join(path, each) for each in own if folded(each) == folded(name)]
+    listed = os.path.join(path, name)
+    return any(
+        durable.exists(each) and os.path.samestat(*map(os.lstat, (each, listed))) for each in alike
+    )
+
+
 def _can_be_renamed_over(path: str) -> bool:
     """Whether a directory holds just a dataset that another directory may take the place of."""
     parent = os.path.dirname(path)
     return (
-        os.path.isfile(os.path.join(path, store.RECORD))
+        durable.is_file(os.path.join(path, store.RECORD))
         and not has_guests(path)
         and not system.is_mount(path)
         and os.stat(path).st_dev == os.stat(parent).st_dev

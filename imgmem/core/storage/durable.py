@@ -9,7 +9,8 @@ After a failed sync nothing is retried: the kernel may have marked the pages cle
 import errno
 import os
 import shutil
-from collections.abc import Iterator
+import stat
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, Self
@@ -22,6 +23,7 @@ from imgmem.core.units import format_bytes
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FIXED = {errno.EXDEV, errno.EBUSY}
 """What a directory answers that cannot be renamed: of a lower layer, or mounted."""
+_LEADS_NOWHERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 _SWAP = ".swap"
 NEW = ".new"
 """Ends the name of a file that is being written, until it is renamed to its own."""
@@ -218,16 +220,44 @@ def _rename_away(source: str, target: str) -> None:
         raise
 
 
+def exists(path: str) -> bool:
+    """Whether anything is at a path; ResourceError where that cannot be found out, which is no
+    reason to go on without it."""
+    return _facts(os.lstat, path) is not None
+
+
+def is_file(path: str) -> bool:
+    """As `exists`, for a regular file, or a link to one."""
+    facts = _facts(os.stat, path)
+    return facts is not None and stat.S_ISREG(facts.st_mode)
+
+
+def is_directory(path: str) -> bool:
+    """As `exists`, for a directory, or a link to one."""
+    facts = _facts(os.stat, path)
+    return facts is not None and stat.S_ISDIR(facts.st_mode)
+
+
+def _facts(look: Callable[[str], os.stat_result], path: str) -> os.stat_result | None:
+    with _explained("looking at", path):
+        try:
+            return look(path)
+        except OSError as error:
+            if error.errno in _LEADS_NOWHERE:
+                return None
+            raise
+
+
 def is_being_exchanged(path: str) -> bool:
     """Whether `path` is missing because an `exchange` by renames is under way, or was cut short."""
-    return not os.path.lexists(path) and os.path.isdir(path + _SWAP)
+    return not exists(path) and is_directory(path + _SWAP)
 
 
 def repair_exchange(one: str, other: str) -> None:
     """Go back or forward to where `one` and `other` both are, after a crash in `exchange`."""
     swap = other + _SWAP
-    if os.path.isdir(swap):
-        rename(swap, one if os.path.isdir(other) else other)
+    if is_directory(swap):
+        rename(swap, one if is_directory(other) else other)
         sync_directory(os.path.dirname(one) or ".")
 
 

@@ -106,7 +106,7 @@ class Lock:
                 name = os.path.join(directory, LOCK)
                 with naming(name):
                     return os.path.samestat(os.stat(name), os.fstat(self._fds[0]))
-            return os.path.isdir(directory) if self._holder is None else self._holder.holds()
+            return durable.is_directory(directory) if self._holder is None else self._holder.holds()
         except FileNotFoundError:
             return False
 

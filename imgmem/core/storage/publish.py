@@ -11,23 +11,23 @@ import os
 import warnings
 
 from imgmem.core.errors import ResourceError
+from imgmem.core.paths import names_in
 from imgmem.core.storage import durable, store
+from imgmem.core.storage.destination import STILL_OPEN
 from imgmem.core.storage.locks import LOCKS, Lock
 
 CLEARING, MOVING = "clearing", "moving"
 MARKERS = frozenset({CLEARING, MOVING})
-STILL_OPEN = (".nfs", ".fuse_hidden")
-"""How network file systems name files that were removed while they were open."""
 
 
 def is_moving(work: str) -> bool:
     """Whether the dataset in `work` has begun to move up."""
-    return any(os.path.isfile(os.path.join(work, name)) for name in MARKERS)
+    return any(durable.is_file(os.path.join(work, name)) for name in MARKERS)
 
 
 def has_moved(work: str) -> bool:
     """Whether a working directory is there of which nothing but its lock is left."""
-    return os.path.isdir(work) and not _left_in(work)
+    return durable.is_directory(work) and not _left_in(work)
 
 
 def move_up(work: str, path: str) -> None:
@@ -41,10 +41,10 @@ def move_up(work: str, path: str) -> None:
     with Lock(path, exclusive=True):
         durable.sync_directory(path)  # `work` must be there for good before anything goes
         if not is_moving(work):
-            replaces = store.FILES.intersection(os.listdir(path))
+            replaces = names_in(path, store.FILES)
             durable.touch(clearing if replaces else moving)
         durable.sync_directory(work)
-        if os.path.isfile(clearing):
+        if durable.is_file(clearing):
             _clear(path)
             durable.rename(clearing, moving)
             durable.sync_directory(work)
@@ -75,7 +75,7 @@ def _clear(path: str) -> None:
 def _move(work: str, path: str) -> None:
     """Move what is still in `work`, the record last, so that readers see all or none."""
     for name in (*sorted(store.FILES - {store.RECORD}), store.RECORD):
-        if os.path.lexists(os.path.join(work, name)):
+        if durable.exists(os.path.join(work, name)):
             durable.rename(os.path.join(work, name), os.path.join(path, name))
     durable.sync_directory(path)
     durable.sync_directory(work)
@@ -83,7 +83,7 @@ def _move(work: str, path: str) -> None:
 
 def remove_files(path: str, names: frozenset[str]) -> None:
     """Remove those of the files that are in a directory, in order."""
-    for name in sorted(names & set(os.listdir(path))):
+    for name in names_in(path, names):
         durable.unlink(os.path.join(path, name))
 
 

@@ -82,7 +82,7 @@ def read_record(path: str) -> Record:
 
 def in_transition(path: str) -> bool:
     """Whether the features are being rewritten, or were when that was interrupted."""
-    return any(os.path.lexists(os.path.join(path, name)) for name in (JOURNAL, MOVED))
+    return any(durable.exists(os.path.join(path, name)) for name in (JOURNAL, MOVED))
 
 
 def clean_up(path: str) -> None:
@@ -124,7 +124,7 @@ def _load_document(path: str) -> Any:
         with naming(name), open(name, "rb", opener=open_regular) as file:
             return json.load(file)
     except (FileNotFoundError, NotADirectoryError):
-        if any(os.path.isdir(os.path.join(path, name)) for name in WORK):
+        if any(durable.is_directory(os.path.join(path, name)) for name in WORK):
             raise _unfinished(path) from None
         raise InputError(
             f"{path} is not an imgmem dataset (it has no {RECORD})",

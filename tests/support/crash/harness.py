@@ -399,13 +399,18 @@ def recording(root, disk, plan=None, watch=None):
         durable._system = before
 
 
+def shared_memory():
+    """A directory in memory, or None where the machine has none."""
+    shared = "/dev/shm"
+    return shared if os.path.isdir(shared) and os.access(shared, os.W_OK) else None
+
+
 class Scratch:
     """A place for real directories, in memory where the machine has that."""
 
     def __init__(self, base):
-        shared = "/dev/shm"
-        usable = os.path.isdir(shared) and os.access(shared, os.W_OK)
-        self._base = os.path.join(shared, f"imgmem-{os.getpid()}") if usable else str(base)
+        shared = shared_memory()
+        self._base = os.path.join(shared, f"imgmem-{os.getpid()}") if shared else str(base)
         os.makedirs(self._base, exist_ok=True)
         self._count = 0
 

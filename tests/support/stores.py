@@ -64,8 +64,8 @@ def replace(port, address, data):
 
 class Proxy:
     """Passes requests on to a server; `fault(path, count)` says what goes wrong with the
-    count-th request for a path: "405", "503", "reset", "short" (the body), "lie" (the length), or
-    None.
+    count-th request for a path: a status ("503") and perhaps a body after it, "reset", "short"
+    (the body), "lie" (the length), or None.
 
     port: where it listens. requests: (path, range header) of all that came.
     """
@@ -89,8 +89,8 @@ class Proxy:
                 proxy._methods.append((self.command, self.path))
                 proxy.before(self.path)
                 fault = proxy.fault(self.path, seen[self.path])
-                if fault in ("405", "503"):
-                    self._answer(int(fault), [], b"")
+                if fault and fault[0].isdigit():
+                    self._answer(int(fault[:3]), [], fault[3:].encode())
                 else:
                     self._pass_on(fault)
 

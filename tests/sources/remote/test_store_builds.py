@@ -114,6 +114,40 @@ def test_lasting_trouble_is_never_a_reject(folder, stored, proxy, impatient, tmp
     assert "resume" in str(caught.value.hint)
 
 
+@pytest.mark.parametrize(("code", "exit_code"), [("NoSuchKey", 0), ("NoSuchBucket", 5), ("", 5)])
+def test_only_an_object_that_is_gone_is_a_reject(
+    folder, stored, proxy, impatient, tmp_path, code, exit_code
+):
+    """404 also says a bucket that went, and a server on the way."""
+    address = stored(folder)
+    name = sorted(os.listdir(folder / "ant"))[3]
+    body = f"<?xml version='1.0'?><Error><Code>{code}</Code></Error>" if code else "not here"
+    proxy.fault = lambda path, _: "404" + body if f"ant/{name}" in path else None
+    if exit_code:
+        with pytest.raises(ResourceError, match="404 Not Found"):
+            api.build(address, tmp_path / "far", size=16, on_error="skip")
+    else:
+        result = api.build(address, tmp_path / "far", size=16, on_error="skip")
+        assert result.rejected == {"unreadable": 1}
+
+
+def test_credentials_that_expire_are_never_rejects_and_it_is_resumed(
+    folder, stored, proxy, impatient, tmp_path
+):
+    address = stored(folder)
+    expired = f"<?xml version='1.0'?><Error><Code>ExpiredToken</Code><m>{SECRET}</m></Error>"
+    for status in ("403", "400"):
+        proxy.fault = lambda path, _, status=status: status + expired if "bee" in path else None
+        with pytest.raises(ResourceError, match="ExpiredToken") as caught:
+            api.build(address, tmp_path / "far", size=16, workers=1, on_error="skip")
+        assert "Check your credentials" in caught.value.hint
+        assert SECRET not in f"{caught.value} {caught.value.facts}"
+    proxy.fault = lambda path, _: None
+    assert api.build(address, tmp_path / "far", size=16, on_error="skip").resumed_at == 9
+    api.build(folder, tmp_path / "local", size=16, on_error="skip")
+    assert snapshot(tmp_path / "far") == snapshot(tmp_path / "local")
+
+
 def test_an_object_that_changes_after_it_was_listed_stops_the_build(
     folder, stored, server, proxy, tmp_path
 ):

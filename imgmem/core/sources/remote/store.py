@@ -8,12 +8,14 @@ import os
 import re
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from imgmem.core.errors import ImgmemError, InputError, RejectedImage, ResourceError, UsageError
 from imgmem.core.sources.files import UNREADABLE
+from imgmem.core.sources.remote.waiting import each_waited, waited
 
 SCHEMES = ("s3", "s3a", "gs", "az", "abfs", "abfss", "https", "http")
 PAGE = 1000
@@ -43,6 +45,17 @@ _IN_ENVIRONMENT = (
 _STATUS = re.compile(r"status code: (\d{3} [A-Za-z -]*[A-Za-z])")
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 _ADDRESSES = re.compile(r"\w+://\S+")
+
+
+_ADVICE = (
+    (("Skewed",), "Set the clock of this machine"),
+    (
+        ("401 ", "403 ", "redential", "169.254", "Token", "AccessKeyId", "Signature"),
+        "Check your credentials for the store (AWS_SKIP_SIGNATURE=true is for a public bucket)",
+    ),
+    (("301 ", "region", "redirect", "Malformed"), "Set AWS_REGION to the region of the bucket"),
+)
+"""What to do about a failure whose text has one of these."""
 
 
 class StorePlace(NamedTuple):
@@ -116,9 +129,10 @@ class Store:
         last, failures = None, 0
         while True:
             try:
-                for page in self._obstore.list(
+                listed = self._obstore.list(
                     self._store, prefix or None, offset=last, chunk_size=PAGE
-                ):
+                )
+                for page in each_waited(listed):
                     last, failures = page[-1]["path"], 0
                     yield [_stored(meta) for meta in page]
                 return
@@ -131,7 +145,9 @@ class Store:
     def names(self, prefix: str) -> list[str]:
         """The names of the objects right under a prefix, sorted. Raises as `pages`."""
         try:
-            found = self._obstore.list_with_delimiter(self._store, prefix or None)["objects"]
+            found = waited(lambda: self._obstore.list_with_delimiter(self._store, prefix or None))[
+                "objects"
+            ]
         except self._errors() as error:
             raise self._unlistable(prefix, error) from None
         return sorted(meta["path"].rpartition("/")[2] for meta in found)
@@ -139,14 +155,23 @@ class Store:
     def head(self, key: str) -> StoredObject | None:
         """What the store says of one object; None where there is none."""
         try:
-            try:
-                return _stored(self._obstore.head(self._store, key))
-            except FileNotFoundError:  # also of a server that refuses HEAD
-                return _stored(self._obstore.get(self._store, key).meta)
-        except FileNotFoundError:
-            return None
+            return waited(lambda: _stored(self._meta(key)))
         except self._errors() as error:
+            if isinstance(error, FileNotFoundError) or "410 Gone" in str(error):
+                return None
             raise self._failed(key, error) from None
+
+    def _meta(self, key: str) -> Mapping[str, Any]:
+        """As HEAD says it, or GET: there are servers that refuse HEAD, or do not know a length."""
+        refusals = self._obstore.exceptions
+        with suppress(
+            FileNotFoundError, refusals.PermissionDeniedError, refusals.UnauthenticatedError
+        ):
+            meta: Mapping[str, Any] = self._obstore.head(self._store, key)
+            if meta["size"]:
+                return meta
+        found: Mapping[str, Any] = self._obstore.get(self._store, key).meta
+        return found
 
     def read(self, key: str, etag: str, *, length: int | None = None) -> bytes:
         """The bytes of an object, or the first `length`, at least one; `etag`: as listed, or "".
@@ -158,11 +183,21 @@ class Store:
         if length is not None:
             options["range"] = (0, length)
         try:
-            return bytes(self._obstore.get(self._store, key, options=options).bytes())
-        except FileNotFoundError:
-            raise RejectedImage(UNREADABLE, "the store does not have it any more") from None
+            return waited(lambda: self._bytes(key, options))
         except self._errors() as error:
+            if self._is_deleted(error):
+                raise RejectedImage(UNREADABLE, "the store does not have it any more") from None
             raise self._failed(key, error) from None
+
+    def _bytes(self, key: str, options: dict[str, Any]) -> bytes:
+        return bytes(self._obstore.get(self._store, key, options=options).bytes())
+
+    def _is_deleted(self, error: Exception) -> bool:
+        """Whether an error says that there is no object of that key: a bucket that is gone, or a
+        server on the way, answers 404 as well."""
+        if not isinstance(error, FileNotFoundError):
+            return False
+        return "NoSuchKey" in str(error) or not self._root.startswith("s3")
 
     def begin(self, key: str, etag: str, *, start: int = 0) -> tuple[StoredObject, Iterator[bytes]]:
         """What the store says of an object now, and its bytes from `start` on, which follow.
@@ -173,14 +208,19 @@ class Store:
         if start:
             options["range"] = {"offset": start}
         try:
-            answer = self._obstore.get(self._store, key, options=options)
+            answer = waited(lambda: self._obstore.get(self._store, key, options=options))
             return _stored(answer.meta), self._rest(key, answer.stream(min_chunk_size=CHUNK))
+        except self._obstore.exceptions.NotSupportedError as error:  # ranges are not
+            if not start:
+                raise self._failed(key, error) from None
+            found, chunks = self.begin(key, etag)
+            return found, _after(start, chunks)
         except self._errors() as error:
             raise self._failed(key, error) from None
 
     def _rest(self, key: str, stream: Any) -> Iterator[bytes]:
         try:
-            yield from map(bytes, stream)
+            yield from map(bytes, each_waited(stream))
         except self._errors() as error:
             raise self._failed(key, error) from None
 
@@ -190,7 +230,15 @@ class Store:
     def _failed(self, key: str, error: Exception) -> ImgmemError:
         """The error for a request that failed, for an object that should be there."""
         address = f"{self._root}/{key}"
-        if isinstance(error, FileNotFoundError | self._obstore.exceptions.PreconditionError):
+        if "Content-Length Header missing" in str(error):
+            return InputError(
+                f"the server does not say how large {address} is, so nobody could tell whether "
+                "all of it arrived",
+                hint=f"Download it (curl -fLO {address}), and build from the file.",
+                path=address,
+            )
+        changed = isinstance(error, self._obstore.exceptions.PreconditionError)
+        if changed or self._is_deleted(error):
             return InputError(
                 f"{address} changed since it was listed",
                 hint="Make sure that nothing writes to the source, then start over.",
@@ -198,8 +246,20 @@ class Store:
             )
         return ResourceError(
             f"{address} cannot be read: {_reason(error)}",
-            hint=f"{_advice(error)}, then run the same command again to resume.",
+            hint=f"{self._advice(error)}, then run the same command again to resume.",
             path=address,
+        )
+
+    def _advice(self, error: Exception) -> str:
+        """What to do before the next try."""
+        text = str(error)
+        if self._root.startswith("http"):
+            denied = any(each in text for each in ("401 ", "403 "))
+            login = "Where it needs a login, download it by hand and build from the file; else c"
+            return f"{login if denied else 'C'}heck the network and the server"
+        return next(
+            (what for signs, what in _ADVICE if any(sign in text for sign in signs)),
+            "Check the network and the store",
         )
 
     def _unlistable(self, prefix: str, error: Exception) -> ImgmemError:
@@ -217,7 +277,7 @@ class Store:
             )
         return ResourceError(
             f"{address} cannot be listed: {_reason(error)}",
-            hint=f"{_advice(error)}, then try again.",
+            hint=f"{self._advice(error)}, then try again.",
             path=address,
         )
 
@@ -287,19 +347,16 @@ def _stored(meta: Mapping[str, Any]) -> StoredObject:
     return StoredObject(meta["path"], meta["size"], nanoseconds, "" if weak else etag)
 
 
+def _after(start: int, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """What follows the first `start` bytes."""
+    for chunk in chunks:
+        if len(chunk) > start:
+            yield chunk[start:]
+        start = max(0, start - len(chunk))
+
+
 def _reason(error: Exception) -> str:
     """What went wrong, in a line that holds no address: there may be a login in it."""
     text = str(error).partition("\n\nDebug source")[0]
     found = [*_STATUS.findall(text)[-1:], *_CODE.findall(text)[-1:]]
     return ", ".join(found) or _ADDRESSES.sub("…", text.partition("\n")[0])[-200:]
-
-
-def _advice(error: Exception) -> str:
-    text = str(error)
-    if any(each in text for each in ("401", "403", "redential", "169.254")):
-        return (
-            "Check your credentials for the store (AWS_SKIP_SIGNATURE=true is for a public bucket)"
-        )
-    if any(each in text for each in ("301", "region", "redirect")):
-        return "Set AWS_REGION to the region of the bucket"
-    return "Check the network and the store"

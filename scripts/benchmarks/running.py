@@ -133,7 +133,9 @@ def _run_command(contestant: Contestant) -> Run:
 
 
 def _environment() -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": str(SCRIPTS), "PYTHONWARNINGS": "ignore"}
+    environment = os.environ | {"PYTHONPATH": str(SCRIPTS), "PYTHONWARNINGS": "ignore"}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # to import is not to compile
+    return environment
 
 
 def _watch(pid: int) -> tuple[int, int, float]:

@@ -9,6 +9,7 @@ import tarfile
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
+from unittest import mock
 
 import pytest
 from support.images import encode, photo, write
@@ -17,6 +18,7 @@ from support.trees import snapshot
 
 import imgmem
 from imgmem.core import forecast
+from imgmem.core.machine.processes import ProcessExecutor
 
 COUNT = 60
 FAULTS = """
@@ -32,6 +34,7 @@ def faulty(data, *arguments, **options):
     if b"hang me" in data:
         time.sleep(1000)
     if b"slow me" in data:
+        open(os.environ["BEGUN"], "w").close()
         time.sleep(0.2)
     return decode(data, *arguments, **options)
 
@@ -55,7 +58,7 @@ def photos(tmp_path):
 def faulty(tmp_path):
     (tmp_path / "faults").mkdir()
     (tmp_path / "faults/sitecustomize.py").write_text(FAULTS)
-    return {"PYTHONPATH": str(tmp_path / "faults")}
+    return {"PYTHONPATH": str(tmp_path / "faults"), "BEGUN": str(tmp_path / "begun")}
 
 
 def plant(folder, name, fault):
@@ -192,11 +195,10 @@ def started(photos, out, faulty, workers=2):
         [str(word) for word in command], env=os.environ | faulty, stderr=subprocess.PIPE, text=True
     )
     deadline = time.monotonic() + 30
-    while len(pids := children(process.pid)) < 1:
+    while not os.path.exists(faulty["BEGUN"]):
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    time.sleep(0.8)  # they have been sent something to do
-    return process, children(process.pid) or pids
+    return process, children(process.pid)
 
 
 def children(pid):
@@ -205,6 +207,11 @@ def children(pid):
         with open(f"/proc/{pid}/task/{thread}/children") as file:
             found += map(int, file.read().split())
     return found
+
+
+def is_worker(pid):
+    with open(f"/proc/{pid}/cmdline") as file:
+        return "imgmem.core.machine.worker" in file.read()
 
 
 def gone(pids):
@@ -217,6 +224,26 @@ def gone(pids):
 
 
 needs_proc = pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="reads /proc")
+
+
+@needs_proc
+def test_workers_are_ready_before_there_is_work():
+    with ProcessExecutor(2) as executor:
+        executor.start("json")
+        deadline = time.monotonic() + 30
+        while len(executor.pids()) < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        ready = set(executor.pids())
+        assert {executor.submit(os.getpid).result() for _ in range(4)} <= ready
+
+
+@needs_proc
+def test_no_worker_outlives_a_build_that_fails_before_it_decodes(photos, tmp_path):
+    failing = mock.patch("imgmem.core.build.files.create_files", side_effect=KeyboardInterrupt)
+    with failing, pytest.raises(imgmem.Interrupted):
+        built(photos, tmp_path / "out", executor="processes", workers=2)
+    assert not [pid for pid in children(os.getpid()) if is_worker(pid)]
 
 
 @needs_proc

@@ -200,8 +200,11 @@ class InForeign(InExecutor):
 class InProcesses(InExecutor):
     """Decodes in worker processes of our own."""
 
-    def __init__(self, job: DecodeJob, plan: BuildMemory) -> None:
-        self._own = ProcessExecutor(plan.workers)
+    def __init__(
+        self, job: DecodeJob, plan: BuildMemory, own: ProcessExecutor | None = None
+    ) -> None:
+        """own: processes of the plan that have been started, to be closed with this."""
+        self._own = own or ProcessExecutor(plan.workers)
         super().__init__(
             self._own,
             job,

@@ -1,8 +1,10 @@
 """Which execution decodes a build."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
+from imgmem.core.build import decoding
 from imgmem.core.build.dask_cluster import SCHEME, InDask, client_of, connected
 from imgmem.core.build.decoding import DecodeSpec
 from imgmem.core.build.execution import (
@@ -15,8 +17,40 @@ from imgmem.core.build.execution import (
 from imgmem.core.build.remote import remote_job
 from imgmem.core.forecast import CLIENT_BYTES, BuildDemand
 from imgmem.core.machine.pipeline import MemoryGate
+from imgmem.core.machine.processes import ProcessExecutor
 from imgmem.core.sources import Address, Source
 from imgmem.core.specs import ExecutorLike
+
+
+@contextmanager
+def starting(
+    source: Source, demand: BuildDemand, *, budget: int, executor: str | ExecutorLike,
+    mean_bytes: int,
+) -> Iterator[ProcessExecutor | None]:  # fmt: skip
+    """Within, the worker processes start that `executions` will choose; None where it will not.
+
+    They load their libraries while the caller still prepares. The arguments are those of
+    `executions`.
+    """
+    by_processes = _by_processes(source, demand, budget, executor, mean_bytes)
+    if by_processes is None:
+        yield None
+        return
+    workers = ProcessExecutor(by_processes.divide(budget).workers)
+    workers.start(decoding.__name__)
+    try:
+        yield workers
+    finally:
+        workers.shutdown(cancel_futures=True)
+
+
+def _by_processes(
+    source: Source, demand: BuildDemand, budget: int, executor: str | ExecutorLike, mean_bytes: int
+) -> BuildDemand | None:
+    """The demand by worker processes of our own; None where others are to decode."""
+    if source.address is None or executor not in ("auto", "processes"):
+        return None
+    return demand.by_processes(str(executor), budget=budget, mean_bytes=mean_bytes)
 
 
 def executions(
@@ -28,6 +62,7 @@ def executions(
     executor: str | ExecutorLike,
     mean_bytes: int,
     lines: Iterable[bytes],
+    started: ProcessExecutor | None = None,
 ) -> Iterator[Execution]:
     """Who is to decode a build, in this order; each may lack memory for an image.
 
@@ -41,17 +76,18 @@ def executions(
             room in the budget or do not reach the source.
         mean_bytes: Of an image's file.
         lines: Those of the plan that are still to do.
+        started: What `starting` returned for these arguments.
     """
     plan = demand.divide(budget)
     if source.address is not None and executor != "threads":
         if not isinstance(executor, str) or executor.startswith(SCHEME):
             yield _foreign(source, source.address, spec, demand, budget, executor, lines)
             return
-        by_processes = demand.by_processes(executor, budget=budget, mean_bytes=mean_bytes)
+        by_processes = _by_processes(source, demand, budget, executor, mean_bytes)
         if by_processes is not None:
             divided = by_processes.divide(budget)
             job = decode_job(source.address, spec, by_processes, divided)
-            yield InProcesses(job, divided)
+            yield InProcesses(job, divided, started)
             if executor == "processes":
                 return
     yield InThreads(source, spec, plan, MemoryGate(plan.image_bytes, demand.budget_for))

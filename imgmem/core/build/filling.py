@@ -1,15 +1,16 @@
 """The images of a build in progress, decoded and appended in order."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from itertools import islice
 
 from imgmem.core.build.alone import decode_alone, too_costly
 from imgmem.core.build.copying import Copying
 from imgmem.core.build.decoding import Chunk
 from imgmem.core.build.execution import Execution
-from imgmem.core.build.executions import executions
+from imgmem.core.build.executions import executions, starting
 from imgmem.core.build.job import Job, decode_spec, demand_of
+from imgmem.core.build.manifest import BuildManifest
 from imgmem.core.build.mixed import Mixed
 from imgmem.core.build.planned import to_decode
 from imgmem.core.build.rejects import require_allowed
@@ -20,6 +21,7 @@ from imgmem.core.chunks import rows_per_chunk
 from imgmem.core.errors import InputError, Interrupted
 from imgmem.core.forecast import COPY_BYTES
 from imgmem.core.machine import process
+from imgmem.core.machine.processes import ProcessExecutor
 from imgmem.core.progress import Progress
 from imgmem.core.specs import EXECUTORS, ExecutorLike, RejectPolicy
 
@@ -29,9 +31,24 @@ TASK_BYTES = 4 * 2**20
 """Of sources that a worker takes at once, about: some 40 photographs, or one or a few large."""
 
 
-def fill(building: UnfinishedBuild, job: Job) -> None:
+def starting_workers(
+    manifest: BuildManifest, job: Job
+) -> AbstractContextManager[ProcessExecutor | None]:
+    """Within, the worker processes of `fill` load their libraries, where there are to be any."""
+    copied = job.spec.copies or manifest.copied_from is not None  # most of its rows, at least
+    return starting(
+        job.source,
+        demand_of(manifest, job),
+        budget=job.budget,
+        executor="threads" if copied else job.run.executor,
+        mean_bytes=job.plan.mean_bytes,
+    )
+
+
+def fill(building: UnfinishedBuild, job: Job, workers: ProcessExecutor | None = None) -> None:
     """Decode what is left: many images at once, and alone those that need more memory.
 
+    workers: of `starting_workers`.
     Raises Interrupted, InputError or ResourceError; what is done is kept.
     """
     _check_rejects(building, job.policy)
@@ -41,8 +58,9 @@ def fill(building: UnfinishedBuild, job: Job) -> None:
         with ExitStack() as stack:
             copying = _copying(stack, building, job)
             stack.enter_context(building.noting_crashes())
-            while not _fill_by_many(building, job, copying, executor):
+            while not _fill_by_many(building, job, executor, copying, workers):
                 _fill_alone(building, job)
+                workers = None
                 executor = "threads" if executor in EXECUTORS else executor
     except KeyboardInterrupt:
         building.commit()
@@ -51,13 +69,17 @@ def fill(building: UnfinishedBuild, job: Job) -> None:
 
 
 def _fill_by_many(
-    building: UnfinishedBuild, job: Job, copying: Copying | None, executor: str | ExecutorLike
+    building: UnfinishedBuild,
+    job: Job,
+    executor: str | ExecutorLike,
+    copying: Copying | None,
+    workers: ProcessExecutor | None,
 ) -> bool:
     """Decode what is left by the first execution that has the memory that it takes.
 
     False where none has it for the next image.
     """
-    for execution in _executions(building, job, copying, executor):
+    for execution in _executions(building, job, executor, copying, workers):
         job.peak.processes = execution.pids
         done = lacking = False
         try:
@@ -135,7 +157,11 @@ def _take(building: UnfinishedBuild, chunk: Chunk, job: Job, run: UnreachableRun
 
 
 def _executions(
-    building: UnfinishedBuild, job: Job, copying: Copying | None, executor: str | ExecutorLike
+    building: UnfinishedBuild,
+    job: Job,
+    executor: str | ExecutorLike,
+    copying: Copying | None,
+    workers: ProcessExecutor | None,
 ) -> Iterator[Execution]:
     if copying is not None and job.spec.copies:
         return iter([copying])
@@ -147,6 +173,7 @@ def _executions(
         executor="processes" if building.crashed else executor,
         mean_bytes=job.plan.mean_bytes,
         lines=to_decode(building.lines_to_do()),
+        started=workers,
     )
     return found if copying is None else (Mixed(each, copying) for each in found)
 

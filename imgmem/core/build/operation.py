@@ -12,7 +12,7 @@ from typing import Any, Unpack
 from imgmem.core.build import files, workdir
 from imgmem.core.build.depth import survey_depth
 from imgmem.core.build.downloads import same_download
-from imgmem.core.build.filling import fill, interrupted
+from imgmem.core.build.filling import fill, interrupted, starting_workers
 from imgmem.core.build.freshness import note_unchanged, require_unchanged
 from imgmem.core.build.job import Job, demand_of, manifest_of
 from imgmem.core.build.manifest import BuildManifest
@@ -194,21 +194,22 @@ def _work(
     demand_of(manifest, job).divide(job.budget)  # before anything is written
     work = workdir.WorkDir(destination, restart=restart)
     try:
-        building = work.open(
-            job.inputs,
-            job.plan,
-            lambda path: files.create_files(
-                path, manifest, job.plan.images(copied=manifest.copied_from is not None)
-            ),
-        )
-        resumed_at = building.state.sources if building else job.plan.total
-        if building:
-            fill(building, job)
-            _require_rows(building, work, job.plan)
-            building.finish(on_read)
-        else:
-            complete = store.read_record(work.path)
-            require_allowed_in(complete, job.policy, total=job.plan.total, out=destination.out)
+        with starting_workers(manifest, job) as workers:
+            building = work.open(
+                job.inputs,
+                job.plan,
+                lambda path: files.create_files(
+                    path, manifest, job.plan.images(copied=manifest.copied_from is not None)
+                ),
+            )
+            resumed_at = building.state.sources if building else job.plan.total
+            if building:
+                fill(building, job, workers)
+                _require_rows(building, work, job.plan)
+                building.finish(on_read)
+            else:
+                complete = store.read_record(work.path)
+                require_allowed_in(complete, job.policy, total=job.plan.total, out=destination.out)
         work.publish()
         return resumed_at
     except KeyboardInterrupt:

@@ -15,7 +15,7 @@ from contextlib import suppress
 from queue import SimpleQueue
 from typing import IO, Any, NamedTuple
 
-from imgmem.core.machine.worker import receive, send
+from imgmem.core.machine.worker import load, receive, send
 
 try:
     import fcntl
@@ -85,6 +85,11 @@ class ProcessExecutor(Executor):
             self._threads.append(thread)
             thread.start()
         return future
+
+    def start(self, module: str) -> None:
+        """Start all processes now, and let each import what its work will need."""
+        for _ in range(self._workers):
+            self.submit(load, module)
 
     def pids(self) -> list[int]:
         """The processes that are alive."""

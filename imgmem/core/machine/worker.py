@@ -4,6 +4,7 @@ A program that uses imgmem is not imported again, as multiprocessing would do, s
 `if __name__ == "__main__"`. Calls come on stdin and results go to stdout.
 """
 
+import importlib
 import os
 import pickle
 import signal
@@ -33,6 +34,11 @@ def main() -> None:
             send(results, _called(*call))
         except BrokenPipeError:
             return
+
+
+def load(module: str) -> None:
+    """Import a module, for the calls to come."""
+    importlib.import_module(module)
 
 
 def give_up(error: Exception) -> None:

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import shlex
 import tarfile
 from contextlib import closing
 
@@ -222,7 +223,7 @@ def test_labeled_next_to_unlabeled_sources_are_doubted(tmp_path):
     plant(tmp_path, "a/cat/1.jpg", "a/dog/2.jpg", "far/b/3.jpg")
     (doubt,) = doubts(tmp_path / "a", tmp_path / "far/b")
     assert doubt.name == "partly-labeled"
-    assert doubts(tmp_path / "a", tmp_path / "far/b", **doubt.remedies[0].options) == ()
+    assert doubts(tmp_path / "a", tmp_path / "far/b", **doubt.remedies[-1].options) == ()
 
 
 def test_split_next_to_other_sources_are_doubted(tmp_path):
@@ -231,6 +232,64 @@ def test_split_next_to_other_sources_are_doubted(tmp_path):
     (doubt,) = doubts(tmp_path / "a", tmp_path / "b")
     assert doubt.name == "partly-split"
     assert doubts(tmp_path / "a", tmp_path / "b", **doubt.remedies[0].options) == ()
+
+
+@pytest.mark.parametrize("classes", [("cat/", "dog/"), ("images/cat/", "images/dog/"), ("",)])
+def test_sources_that_hold_one_split_each_may_be_split_by_these_folders(tmp_path, classes):
+    for split in ("a/train", "b/test", "c/valid"):
+        plant(tmp_path, *(f"{split}/{c}{n}.jpg" for c in classes for n in range(2)))
+    (doubt,) = doubts(*(tmp_path / name for name in "abc"))
+    assert doubt.name == "partly-split"
+    assert doubt.remedies[0].options == {"split": "folder:1"}
+    done = imgmem.preview_build(
+        [tmp_path / name for name in "abc"], tmp_path / "out", **doubt.remedies[0].options
+    )
+    assert done.problem is None and set(done.splits) == {"train", "val", "test"}
+    assert [each.name for each in done.classes] == (["cat", "dog"] if classes[0] else [None])
+
+
+@pytest.mark.parametrize("names", [("m/cat", "m/dog"), ("m/cat", "n/dog")])
+def test_sources_with_one_folder_each_of_one_name_are_doubted(tmp_path, names):
+    for name in names:
+        plant(tmp_path / name, "x/1.jpg", "x/2.jpg")
+    given = [tmp_path / name for name in names]
+    (doubt,) = doubts(*given)
+    assert doubt.name == "one-class" and "class, x: are the SOURCEs" in doubt.evidence
+    each, all_of_one = (listing(given, **remedy.options)[2] for remedy in doubt.remedies)
+    assert each.classes == ("cat", "dog") and each.doubts == ()
+    assert all_of_one.classes == ("x",) and all_of_one.doubts == ()
+
+
+@pytest.mark.parametrize("names", [("2026-10", "2026-11"), ("batch1", "batch2"), ("a/x", "b/x")])
+def test_more_images_of_one_class_are_not_doubted(tmp_path, names):
+    for name in names:
+        plant(tmp_path / name, "x/1.jpg", "x/2.jpg")
+    assert doubts(*(tmp_path / name for name in names)) == ()
+
+
+def test_sub_folders_of_the_folder_that_out_is_in_are_classes_by_a_rule(tmp_path):
+    class_folders(tmp_path, {"cat": 2, "dog": 2})
+    done = run("build", "cat", "dog", "out", "--size", "16", "--json", cwd=tmp_path)
+    proposed = command(done.stdout)
+    assert "--labels" in proposed and " . " not in proposed
+    built = run(*shlex.split(proposed)[1:], cwd=tmp_path)
+    assert json.loads(built.stdout)["class_counts"] == {"cat": 2, "dog": 2}
+    elsewhere = run("build", "cat", "dog", str(tmp_path.parent / "o"), "--json", cwd=tmp_path)
+    assert " . " in command(elsewhere.stdout)
+
+
+def test_splits_in_the_working_directory_are_taken_as_such(tmp_path, monkeypatch):
+    for name in ("train", "val"):
+        class_folders(tmp_path / name, {"cat": 2, "dog": 2})
+    monkeypatch.chdir(tmp_path)
+    result = imgmem.build(["train", "val"], "out", size=16)
+    assert result.splits == {"train": 4, "val": 4}
+
+
+def test_one_labeled_source_next_to_others_is_proposed_alone(tmp_path):
+    plant(tmp_path, "a/train/cat/1.jpg", "a/train/dog/2.jpg", "b/test/3.jpg", "b/test/4.jpg")
+    (doubt,) = doubts(tmp_path / "a/train", tmp_path / "b/test")
+    assert doubt.remedies[0].options == {"source": str(tmp_path / "a/train")}
 
 
 def test_sources_named_like_splits_may_hold_a_folder_of_their_split(tmp_path):

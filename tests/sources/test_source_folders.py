@@ -176,7 +176,7 @@ def test_image_extensions_in_any_case_are_candidates(tmp_path, name):
         ("a.txt", ".txt file"),
         ("a.JSON", ".json file"),
         ("a.mp4", ".mp4 file"),
-        ("cat/a.zip", ".zip file"),
+        ("cat/a.7z", ".7z file"),
         ("a.dng", remedy_for("a.dng")),
         ("a.xyz", ".xyz file"),
         ("a.12345", ".12345 file"),

@@ -11,6 +11,7 @@ from typing import Any
 from imgmem.core.build.manifest import BuildInputs
 from imgmem.core.build.plan import Plan
 from imgmem.core.build.remedies import table_notes, with_tables, with_working, working
+from imgmem.core.build.workdir import require_outside
 from imgmem.core.decode.images import decoder_versions
 from imgmem.core.errors import InputError, UsageError
 from imgmem.core.messages import option
@@ -71,7 +72,7 @@ def open_and_list(
     stack.enter_context(scratch_near(scratch))
     stack.callback(forget_fetched)
     opened = partial(_opened, scratch=scratch, budget=budget)
-    look = partial(_look, sources, opened)
+    look = partial(_look, sources, opened, scratch)
     try:
         images, listing, labeling = _settled(stack, sources, opened, spec, progress)
     except InputError as error:
@@ -92,9 +93,14 @@ def _near_notes(source: str, spec: BuildSpec) -> tuple[str, ...]:
 
 
 def _look(
-    sources: tuple[str, ...], opened: "_Opener", spec: BuildSpec, source: str | None
+    sources: tuple[str, ...], opened: "_Opener", scratch: str, spec: BuildSpec, source: str | None
 ) -> Labeling:
-    """What the sources mean, or another source instead of them, under other options."""
+    """What the sources mean, or another source instead of them, under other options.
+
+    Raises UsageError for another source that the result would be in.
+    """
+    if source is not None:
+        require_outside(scratch, source)
     with ExitStack() as stack:
         given = sources if source is None else (source,)
         return _settled(stack, given, opened, spec, no_progress)[2]

@@ -143,10 +143,11 @@ def _lacks_labels(labeling: Labeling, remedy: Remedy) -> bool:
 
 
 def _unique(remedies: Iterable[Remedy | None]) -> Iterator[Remedy]:
-    seen = list[Mapping[str, Any]]()
+    """The first of each meaning."""
+    seen = list[Mapping[str, Any] | str]()
     for remedy in remedies:
-        if remedy is not None and remedy.options not in seen:
-            seen.append(remedy.options)
+        if remedy is not None and remedy.options not in seen and remedy.meaning not in seen:
+            seen += [remedy.options, remedy.meaning]
             yield remedy
 
 

@@ -49,14 +49,19 @@ def _require_apart(source: str, out: str) -> None:
             f"SOURCE and OUT are the same: {out}",
             hint="Give another path for the result; sources are never written to.",
         )
+    require_outside(out, source)
+    if is_inside(source, out):
+        raise UsageError(
+            f"the source is inside the output {out}", hint="Give another directory for the result."
+        )
+
+
+def require_outside(out: str, source: str) -> None:
+    """UsageError where the result would lie in the source."""
     if is_inside(out, source):
         raise UsageError(
             f"output {out} is inside the source",
             hint="Give a directory outside of it; sources are never written to.",
-        )
-    if is_inside(source, out):
-        raise UsageError(
-            f"the source is inside the output {out}", hint="Give another directory for the result."
         )
 
 

@@ -147,7 +147,8 @@ def _descended(top: Folder) -> tuple[tuple[str, ...], Folder]:
     while not top.images and len(kids := top.kids) == 1:
         name, child = next(iter(kids.items()))
         flat = child.images and not child.kids
-        if split_name(name) == "train" or (child.images and not (flat and is_images(name))):
+        says_nothing = flat and (is_images(name) or split_name(name))
+        if split_name(name) == "train" or (child.images and not says_nothing):
             break
         base, top = (*base, name), child
     return base, top

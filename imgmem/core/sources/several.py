@@ -17,7 +17,7 @@ from imgmem.core.sources import files
 from imgmem.core.sources.base import ALL_NAMED, Address, Entry, Listing, Locator, Source
 from imgmem.core.sources.grammar import label_rule
 from imgmem.core.sources.labeling import Doubt
-from imgmem.core.sources.layout import searched
+from imgmem.core.sources.layout import level, searched
 from imgmem.core.sources.numbering import ClassNumbers, in_order
 from imgmem.core.sources.resolve import listed
 from imgmem.core.sources.ruled import ruled
@@ -76,7 +76,9 @@ class SeveralSources:
         given = [
             Given(
                 path=self._paths.get(part.prefix, part.prefix), labeled=part.listing.labeled,
-                splits=part.splits, doubts=part.listing.doubts,
+                rule=part.listing.rule,
+                splits=part.splits, classes=part.classes, folders=part.folders,
+                doubts=part.listing.doubts,
             )
             for part in parts
         ]  # fmt: skip
@@ -123,9 +125,23 @@ class _Part:
             self.listing = replace(listing, labeled=True, rule=f"path:{self.pattern}")
 
     @cached_property
+    def _seen(self) -> frozenset[tuple[str | None, str | None]]:
+        return frozenset((entry.split, entry.label) for entry in self.listing.entries)
+
+    @property
     def splits(self) -> frozenset[str | None]:
         """The author's splits; None for images without."""
-        return frozenset(entry.split for entry in self.listing.entries)
+        return frozenset(split for split, _ in self._seen)
+
+    @property
+    def classes(self) -> frozenset[str | None]:
+        """The labels; None for images without."""
+        return frozenset(label for _, label in self._seen)
+
+    def folders(self, number: int) -> frozenset[str | None]:
+        """The folders of that number that images are in; None for images that are in none."""
+        names = (entry.name.split("/")[:-1] for entry in self.listing.entries)
+        return frozenset(level(folders, number) for folders in names)
 
     def entries(self, columns: Sequence[str], split: str | None) -> Iterator[Entry]:
         """All entries under the prefix, with a cell for each of `columns`."""

@@ -82,7 +82,12 @@ class ImageDataset(torch.utils.data.Dataset[Any]):
         layout: Layout = "NHWC" if channels_last else "NCHW"
         on_read: Normalize = False if normalize == "device" else normalize
         reader = core.reader_for(
-            self.data, normalize=on_read, dtype=dtype, layout=layout, augment=augment
+            self.data,
+            normalize=on_read,
+            dtype=dtype,
+            layout=layout,
+            augment=augment,
+            compiled=True,
         )
         self._in_worker = reader
         self._here = reader.with_threads(threads_to_fill(None))

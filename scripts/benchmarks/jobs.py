@@ -216,6 +216,7 @@ def batches(shop: Workshop) -> Job:
     contestants = [
         _call("imgmem", "imgmem", "training:imgmem", **arguments),
         _call("imgmem, NCHW", "imgmem", "training:imgmem", layout="NCHW", **arguments),
+        _call("imgmem without Numba", "imgmem", "training:imgmem", numba=False, **arguments),
         _call("gather alone", "limit", "training:gather_alone", **arguments),
         _call("naive Dataset", "baseline", "training:naive", **arguments),
         *_loaders(arguments, shop.threads),
@@ -227,7 +228,7 @@ def batches(shop: Workshop) -> Job:
         speed_goal("imgmem, NCHW", "turboloader", 1.0),
         speed_goal("imgmem", "naive Dataset", 8.0),
         speed_goal(f"imgmem.torch, {shop.threads} workers", naive, 4.0),
-        memory_goal("imgmem", MEMORY_MB),
+        memory_goal("imgmem without Numba", MEMORY_MB),
     ]
     return Job(
         name="batches", title="random batches of 64 to normalized float32", unit="image",

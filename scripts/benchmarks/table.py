@@ -9,7 +9,7 @@ from benchmarks.job import Job, Results, Runs
 from imgmem.core.machine.memory import allowed_cpus
 from imgmem.core.units import format_bytes
 
-PACKAGES = ("imgmem", "numpy", "opencv-python", "simplejpeg", "pillow", "torch")
+PACKAGES = ("imgmem", "numpy", "opencv-python", "simplejpeg", "pillow", "numba", "torch")
 
 
 def show(job: Job, results: Results, absent: dict[str, str]) -> None:

@@ -1,6 +1,7 @@
 """Ways to draw random, normalized batches from a dataset. For `child.py`."""
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,9 +13,19 @@ MEAN = (123.675, 116.28, 103.53)
 STD = (58.395, 57.12, 57.375)
 
 
-def imgmem(path: str, batch: int, cold: bool = False, layout: Any = "NHWC", crop: int = 0) -> Work:
+def imgmem(
+    path: str,
+    batch: int,
+    cold: bool = False,
+    layout: Any = "NHWC",
+    crop: int = 0,
+    numba: bool = True,
+) -> Work:
     """`Dataset.batches`, with its output buffers used again; warm, in its second epoch, as ffcv,
-    which compiles in its first. crop: augment by random parts of this size, and flips."""
+    which compiles in its first. crop: augment by random parts of this size, and flips. numba:
+    whether it is used where it is installed."""
+    if not numba:
+        sys.modules["numba"] = None  # type: ignore[assignment]
     from imgmem import augment, open
 
     steps = [augment.RandomResizedCrop(crop), augment.HorizontalFlip()] if crop else []

@@ -26,7 +26,10 @@ class BatchReader:
         conversion: Conversion,
         threads: int = 1,
         augmenter: Augmenter | None = None,
+        *,
+        compiled: bool = False,
     ) -> None:
+        """compiled: as for `Converter`."""
         self._reader = reader
         self._conversion = conversion
         self._augmenter = augmenter
@@ -34,7 +37,7 @@ class BatchReader:
         self._pool_of: tuple[int, ThreadPoolExecutor | None] = (-1, None)
         _, height, width, depth = reader.header.shape
         height, width = augmenter.size if augmenter else (height, width)
-        self._convert = Converter(conversion, height, width)
+        self._convert = Converter(conversion, height, width, compiled=compiled)
         row = (height, width, depth)
         self.image_shape = row if conversion.layout == "NHWC" else (depth, height, width)
         self.dtype = conversion.wanted

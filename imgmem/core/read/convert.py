@@ -19,6 +19,7 @@ from imgmem.core.levels import lookup
 from imgmem.core.levels.histograms import PIXEL_VALUES
 from imgmem.core.levels.methods import METHODS
 from imgmem.core.messages import command
+from imgmem.core.read.compiled import Kernels, kernels
 from imgmem.core.read.selection import (
     choice_text,
     is_of_folds,
@@ -39,6 +40,8 @@ them are 8 % faster than 3 (24 no faster: the table leaves the first-level cache
 _LINE_PIXELS = 2048
 """Pixels that one step of arithmetic covers, where the height has a divisor that allows it:
 enough to make up for NumPy's outer loop."""
+_COMPILED_LINE_PIXELS = 512
+"""The same for compiled arithmetic: its constants stay in the first-level cache."""
 
 
 @dataclass(frozen=True)
@@ -184,8 +187,12 @@ def _given(record: Record, mean: Sequence[float], std: Sequence[float]) -> Norma
 class Converter:
     """Fills (k, H, W, C) or (k, C, H, W) batches from stored rows (k, H, W, C)."""
 
-    def __init__(self, conversion: Conversion, height: int, width: int) -> None:
+    def __init__(
+        self, conversion: Conversion, height: int, width: int, *, compiled: bool = False
+    ) -> None:
+        """compiled: by Numba where it is installed, which takes half a second to load."""
         self._conversion = conversion
+        self._kernels: Kernels | None = None
         self._tables: list[Images] | None = None
         self._lines: tuple[Images, Images] | None = None
         self._planes: tuple[Images, Images] | None = None
@@ -196,25 +203,28 @@ class Converter:
         if conversion.stored == np.uint16 and not self._is_faster_computed(normalization):
             self._wide = lookup.table(replace(normalization, dtype=conversion.wanted.name))
         if conversion.stored == np.uint8:
+            self._kernels = kernels() if compiled and self._may_compute(normalization) else None
             tables = lookup.table(replace(normalization, dtype=conversion.wanted.name))
             self._tables = list(map(_as_bits, tables))
             self._all = self._joined_table(height * width)
         if self._is_faster_computed(normalization):
-            repeats = _line_rows(height, width) * width
+            most = _COMPILED_LINE_PIXELS if self._kernels else _LINE_PIXELS
+            repeats = _line_rows(height, width, most) * width
             offset, scale = lookup.constants(normalization, np.float32)
             self._lines = np.tile(offset, repeats), np.tile(scale, repeats)
             self._planes = offset[:, None, None], scale[:, None, None]
 
+    def _may_compute(self, normalization: Normalization) -> bool:
+        """Whether arithmetic in float32 is what makes the table, or there is none."""
+        exact_ends = METHODS[normalization.method].exact_ends
+        is_float = self._conversion.stored.kind == "f"
+        return self._conversion.wanted == np.float32 and (is_float or not exact_ends)
+
     def _is_faster_computed(self, normalization: Normalization) -> bool:
         """Whether to compute rather than look up: as exact, and faster (or there is no table)."""
-        if self._conversion.wanted != np.float32:
-            return False
-        if self._tables is None:
-            return not (
-                self._conversion.stored == np.uint16 and METHODS[normalization.method].exact_ends
-            )
-        several = self._all.size > PIXEL_VALUES
-        return several and not METHODS[normalization.method].exact_ends
+        if self._tables is None or self._kernels is not None:
+            return self._may_compute(normalization)
+        return self._all.size > PIXEL_VALUES and self._may_compute(normalization)
 
     def _joined_table(self, pixels: int) -> Images:
         """(256, 1, n): one table for all channels where they agree, else one for each in turn."""
@@ -242,6 +252,10 @@ class Converter:
         offset, scale = self._lines
         source = block.reshape(-1, len(offset))
 
+        def compute_at_once(count: int, out: Images) -> None:
+            assert self._kernels is not None
+            self._kernels.lines(source, offset, scale, out.reshape(-1, len(offset)))
+
         def compute(count: int, out: Images) -> None:
             """Three passes through the cache are faster than a table."""
             lines = out.reshape(-1, len(offset))
@@ -249,7 +263,7 @@ class Converter:
             np.subtract(lines, offset, out=lines)
             np.multiply(lines, scale, out=lines)
 
-        return compute
+        return compute if self._kernels is None else compute_at_once
 
     def _planar(self, block: Images) -> Fill:
         count, height, width, depth = block.shape
@@ -268,6 +282,13 @@ class Converter:
             else:
                 np.copyto(out, split(count), casting="unsafe")
 
+        def compute_at_once(count: int, out: Images) -> None:
+            assert self._kernels is not None and self._planes is not None
+            split(count)
+            offset, scale = (each.reshape(-1) for each in self._planes)
+            target = out.reshape(count, depth, -1)
+            self._kernels.planes(planes.reshape(*planes.shape[:2], -1), offset, scale, target)
+
         def compute(count: int, out: Images) -> None:
             assert self._planes is not None
             offset, scale = self._planes
@@ -282,7 +303,9 @@ class Converter:
 
         if self._conversion.normalization is None:
             return copy
-        return look_up if self._planes is None else compute
+        if self._planes is None:
+            return look_up
+        return compute if self._kernels is None else compute_at_once
 
     def _fill(self, source: Images, out: Images, channel: int | None = None) -> None:
         """All channels, or one of them."""
@@ -309,9 +332,9 @@ class Converter:
                 into[..., number] = line[row[..., number]]
 
 
-def _line_rows(height: int, width: int) -> int:
-    """How many rows of an image make a line of about _LINE_PIXELS, with none left over."""
-    most = min(height, max(1, _LINE_PIXELS // width))
+def _line_rows(height: int, width: int, pixels: int) -> int:
+    """How many rows of an image make a line of about `pixels`, with none left over."""
+    most = min(height, max(1, pixels // width))
     return max(count for count in range(1, most + 1) if height % count == 0)
 
 

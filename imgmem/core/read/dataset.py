@@ -305,9 +305,13 @@ class Dataset:
         shared = {field: getattr(spec, field) for field in _ORDER_FIELDS}
         visiting = OrderSpec(order=order, seed=seed, balanced=balanced, **shared)
         conversion: dict[str, Any] = {"normalize": normalize, "dtype": dtype}
-        threads = threads_to_fill(spec.threads)
         reader = reader_for(
-            self, **conversion, layout=spec.layout, augment=spec.augment, threads=threads
+            self,
+            **conversion,
+            layout=spec.layout,
+            augment=spec.augment,
+            threads=threads_to_fill(spec.threads),
+            compiled=True,
         )
         asked = {"order": order, "seed": seed, "balanced": balanced, "spec": spec} | conversion
         make_again = partial(self.batches, **asked)
@@ -377,12 +381,16 @@ def reader_for(
     layout: Layout = "NHWC",
     threads: int = 1,
     augment: Sequence[Step] = (),
+    compiled: bool = False,
 ) -> BatchReader:
-    """What fills batches from rows of the file; options as for `Dataset.batches`."""
+    """What fills batches from rows of the file; options as for `Dataset.batches`.
+
+    compiled: worth it where many rows are read.
+    """
     conversion = plan_conversion(
         dataset.record, normalize=normalize, dtype=dtype, layout=layout, split=dataset.split
     )
     _, *shape = dataset.record.shape
     stored = tuple(shape), conversion.stored, dataset.path
     augmenter = Augmenter(augment, *stored) if augment else None
-    return BatchReader(dataset._reader, conversion, threads, augmenter)
+    return BatchReader(dataset._reader, conversion, threads, augmenter, compiled=compiled)

@@ -10,6 +10,7 @@ import pytest
 from support.images import photo
 from support.sources import contents, doubted, exhausted, listed, placed
 
+import imgmem
 from imgmem.core.errors import InputError, UsageError
 from imgmem.core.sources import open_source
 from imgmem.core.sources.settle import settle
@@ -271,6 +272,84 @@ def test_flat_rows_are_refused_with_the_line_that_gives_them_a_shape(tmp_path):
 def test_the_lines_for_flat_rows_load_a_file_of_the_folder(tmp_path):
     np.save(tmp_path / "cat.npy", GRAY.reshape(5, -1))
     assert f"numpy.load({str(tmp_path / 'cat.npy')!r})" in refusal(tmp_path)
+
+
+DRAWN = np.stack([photo(28, 28, seed)[..., 0] for seed in range(3)]).reshape(3, 784)
+
+
+def saved(folder, *names, array=DRAWN):
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        np.save(folder / f"{name}.npy", array)
+    return folder
+
+
+def test_flat_rows_of_784_bytes_are_images_of_28_x_28_and_this_is_said(tmp_path):
+    path = npz(tmp_path / "a.npz", x_train=DRAWN, y_train=[0, 1, 0])
+    data = list(contents(path).values())
+    assert data[1] == b"P5\n28 28\n255\n" + DRAWN[1].tobytes()
+    assert any("(3 x 28 x 28, from flat rows)" in note for note in exhausted(path).notes)
+
+
+def test_flat_rows_next_to_images_stay_what_they_are(tmp_path):
+    flags = np.zeros((5, 784), np.uint8)
+    flags[range(5), [3, 4, 5, 3, 4]] = 1
+    assert labels(npz(tmp_path / "a.npz", x=X, y=flags)) == list("34534")
+
+
+def test_flat_rows_that_are_square_are_refused_with_their_side(tmp_path):
+    np.savez(tmp_path / "a.npz", data=np.zeros((5, 1024), np.uint8))
+    assert "reshape(-1, 32, 32)" in refusal(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize(
+    ("names", "classes"),
+    [
+        (("cat", "dog", "eel"), ("cat", "dog", "eel")),
+        (("full_numpy_bitmap_cat", "full_numpy_bitmap_hot dog"), ("cat", "hot dog")),
+        (("ant", "art"), ("ant", "art")),
+        (("class 1", "class 2"), ("1", "2")),
+    ],
+)
+@pytest.mark.parametrize("array", [DRAWN, X])
+def test_a_file_of_images_per_class_is_doubted_and_they_may_be_classes(
+    tmp_path, names, classes, array
+):
+    folder = saved(tmp_path / "a", *names, array=array)
+    (doubt,), _ = doubted(folder)
+    assert doubt.name == "array-per-class"
+    each, unlabeled = (doubted(folder, **remedy.options) for remedy in doubt.remedies)
+    assert each[0] == unlabeled[0] == ()
+    assert each[1].classes == classes and unlabeled[1].classes is None
+
+
+def test_a_file_of_masks_next_to_one_of_images_is_doubted(tmp_path):
+    folder = saved(tmp_path / "a", "images", "masks")
+    (doubt,), _ = doubted(folder)
+    assert doubt.name == "arrays"
+    assert doubt.remedies[0].options == {"columns": "image=images"}
+    assert set(listed(folder, **doubt.remedies[0].options)) == {f"images/{n}" for n in range(3)}
+
+
+@pytest.mark.parametrize("names", [("part_1", "part_2"), ("0", "1"), ("batch_1", "batch_2")])
+def test_files_that_are_parts_of_a_set_are_not_doubted(tmp_path, names):
+    assert doubted(saved(tmp_path / "a", *names))[0] == ()
+
+
+@pytest.mark.parametrize("name", ["class_names", "label_names", "classes", "target_names"])
+def test_an_array_of_names_names_the_classes_by_their_numbers(tmp_path, name):
+    names = np.array(["zebra", "ant", "eel", "no image"])
+    path = npz(tmp_path / "a.npz", x=X, y=Y, **{name: names})
+    assert labels(path) == ["eel", "zebra", "ant", "ant", "zebra"]
+    result = imgmem.build(path, tmp_path / "out", size="native")
+    assert result.class_counts == {"zebra": 2, "ant": 2, "eel": 1, "no image": 0}
+
+
+@pytest.mark.parametrize("names", [["a", "b"], ["a", "b", "b"], ["a", "", "c"]])
+def test_names_that_do_not_fit_the_labels_are_not_used_and_this_is_said(tmp_path, names):
+    path = npz(tmp_path / "a.npz", x=X, y=Y, class_names=np.array(names))
+    assert labels(path) == list("20110")
+    assert any("class_names is not used" in note for note in exhausted(path).notes)
 
 
 def test_pickles_are_never_loaded(tmp_path):

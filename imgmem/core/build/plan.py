@@ -313,8 +313,8 @@ class Plan:
 
 
 def _empty_classes(listing: Listing, labeling: Labeling) -> list[str]:
-    """Class folders without an image; a dataset or a table may have classes without rows."""
-    if listing.rule in (*ALL_NAMED, "table"):
+    """Class folders without an image; what names its classes may have some without rows."""
+    if listing.rule in (*ALL_NAMED, "table", "array"):
         return []
     return sorted(set(listing.class_names) - set(labeling.counts), key=os.fsencode)
 

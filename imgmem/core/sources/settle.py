@@ -242,7 +242,7 @@ def _newly_numbered(
     if listing.target == MULTILABEL:
         _require_some(found)
     said = _said(listing, tally, found)
-    numbers = listing.numbers if listing.rule == "table" else None
+    numbers = listing.numbers if listing.rule in ("table", "array") else None
     if numbers and found <= numbers.of.keys():
         return numbers.numbered(found, class_map), said + numbers.notes(found, class_map)
     return numbered(found, class_map), said + number_notes(found, class_map)

@@ -7,8 +7,9 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
+from math import prod
 from typing import Any, BinaryIO
 from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
@@ -19,6 +20,8 @@ from imgmem.core.sources.scratch import scratch_file
 from imgmem.core.sources.spool import copy, windows
 
 _IDX = re.compile(r"(.+?)[-.]idx[0-9]-ubyte(\.gz)?", re.IGNORECASE)
+FLAT = (28, 28)
+"""What rows of 784 bytes are, where there is no other array of images."""
 _MOST_FILES = 64
 """A folder that holds more is not one set of arrays."""
 _LOCAL = struct.Struct("<4s22x2H")
@@ -30,7 +33,8 @@ class FoundArray:
     """One array of a set.
 
     name: in the set. path: of its file; member: its name in an `.npz`. facts: of its values.
-    packed: whether it is compressed, so that its rows cannot be read in place.
+    packed: whether it is compressed, so that its rows cannot be read in place. flat: whether its
+    rows are flat in the file.
     """
 
     name: str
@@ -38,6 +42,7 @@ class FoundArray:
     facts: ArrayFacts
     member: str = ""
     packed: bool = False
+    flat: bool = False
 
     def open(self, directory: str | None, *, check: bool = False) -> tuple[Blob, int]:
         """The bytes of the array's file, and how many of them are in scratch space.
@@ -109,7 +114,17 @@ def find_arrays(path: str) -> dict[str, FoundArray]:
     for file in files_at(path):
         for array in _arrays_of(file, alone=alone):
             found.setdefault(array.name, array)
-    return found
+    if any(len(array.facts.shape) > 2 for array in found.values()):
+        return found
+    return {name: _unflattened(array) for name, array in found.items()}
+
+
+def _unflattened(array: FoundArray) -> FoundArray:
+    """Rows of as many bytes as MNIST's and Quick, Draw!'s images have, as such images."""
+    facts = array.facts
+    if facts.shape[1:] != (prod(FLAT),) or facts.dtype != "uint8" or facts.columns:
+        return array
+    return replace(array, facts=facts._replace(shape=(facts.rows, *FLAT)), flat=True)
 
 
 def files_at(path: str) -> list[str]:

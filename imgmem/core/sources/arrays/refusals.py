@@ -1,6 +1,7 @@
 """Arrays that are not images as they are, each with the lines that make them so."""
 
 from collections.abc import Iterable
+from math import isqrt
 
 from imgmem.core.errors import InputError
 from imgmem.core.sources.arrays.found import FoundArray
@@ -22,9 +23,16 @@ def not_images(path: str, arrays: Iterable[FoundArray]) -> InputError:
     return InputError(
         f"{path} holds no array of images (N, H, W) or (N, H, W, C); it holds {shapes}",
         hint="Give flattened images their shape back:\n"
-        + _lines(name, file, "{}.reshape(-1, 28, 28)"),
+        + _lines(name, file, f"{{}}.reshape(-1, {_square(flat)})"),
         path=path,
     )
+
+
+def _square(flat: FoundArray | None) -> str:
+    """Height and width of flat rows, if they are square."""
+    values = flat.facts.shape[1] if flat else 0
+    side = isqrt(values) if values and isqrt(values) ** 2 == values else 28
+    return f"{side}, {side}"
 
 
 def require_pixels(array: FoundArray) -> None:

@@ -14,6 +14,7 @@ from imgmem.core.sources import files
 from imgmem.core.sources.arrays.choose import Part, choose
 from imgmem.core.sources.arrays.found import FoundArray, file_addresses, find_arrays
 from imgmem.core.sources.arrays.labels import ArrayLabels
+from imgmem.core.sources.arrays.names import class_names_in, file_doubt
 from imgmem.core.sources.base import Address, Entry, Listing, Locator
 from imgmem.core.sources.blob import Blob
 from imgmem.core.sources.catalog import Catalogs
@@ -21,6 +22,7 @@ from imgmem.core.sources.changed import changed_inside
 from imgmem.core.sources.grammar import roles
 from imgmem.core.sources.labeling import Doubt
 from imgmem.core.sources.layout import TEST_LEFT_OUT
+from imgmem.core.sources.numbering import ClassNumbers
 from imgmem.core.specs import LabelSpec
 from imgmem.core.storage.targets import CLASS
 
@@ -57,9 +59,11 @@ class ArraySource:
         given = roles(spec.columns, "columns")
         parts = choose(self._path, self._arrays, given, labels=spec.labels == "folder")
         taken = [part for part in parts if part.labels or not any(p.labels for p in parts)]
-        doubts: list[Doubt] = []
-        entries = (entry for part in taken for entry in self._entries(part, doubts))
+        found = file_doubt(taken) if spec.labels == "folder" else None
+        doubts = [found] if found else []
         self._require_alike(taken)
+        names = self._class_names(taken)
+        entries = (entry for part in taken for entry in self._entries(part, names, doubts))
         catalog = self._catalogs.filled(entries, progress)
         left_out = sum(part.images.facts.rows for part in parts if part not in taken)
         readers = [ArrayLabels(p.labels, spec.target) for p in taken if p.labels]
@@ -70,11 +74,40 @@ class ArraySource:
             labeled=labeled,
             target=(spec.target or CLASS) if labeled else CLASS,
             target_names=readers[0].target_names if labeled else (),
-            class_names=readers[0].class_names if labeled else (),
+            class_names=tuple(names.values()) or (readers[0].class_names if labeled else ()),
+            numbers=self._numbers(names),
             ignored=Counter({TEST_LEFT_OUT: left_out} if left_out else {}),
-            notes=tuple(map(_said, taken)),
+            notes=(*map(_said, taken), *self._not_used(names)),
             doubts=tuple(doubts[:1]),
         )
+
+    def _class_names(self, parts: list[Part]) -> dict[str, str]:
+        """Names of the numbers that are labels, where an array has them for all; else {}."""
+        array = class_names_in(self._arrays)
+        labels = [part.labels for part in parts if part.labels]
+        if array is None or not labels or self._spec.target not in (None, CLASS):
+            return {}
+        texts = [text or "" for text in ArrayLabels(array, CLASS).texts(self._blob(array))]
+        names = {str(number): text for number, text in enumerate(texts)}
+        found = {text for each in labels for text in self._texts(each)} - {None}
+        unique = len(set(texts)) == len(texts) and all(texts)
+        return names if unique and found <= names.keys() else {}
+
+    def _not_used(self, names: dict[str, str]) -> list[str]:
+        """That there is an array of names that does not fit the labels."""
+        array = class_names_in(self._arrays)
+        if array is None or names:
+            return []
+        count = array.facts.rows
+        return [f"{array.name} is not used: its {count} names do not fit the labels as numbers"]
+
+    def _numbers(self, names: dict[str, str]) -> ClassNumbers | None:
+        array = class_names_in(self._arrays)
+        of = {name: int(number) for number, name in names.items()}
+        return ClassNumbers(array.name, of) if array and names else None
+
+    def _texts(self, labels: FoundArray) -> Iterator[str | None]:
+        return ArrayLabels(labels, self._spec.target).texts(self._blob(labels))
 
     def _require_alike(self, parts: list[Part]) -> None:
         """InputError where splits have labels of other widths."""
@@ -87,7 +120,7 @@ class ArraySource:
                 path=self._path,
             )
 
-    def _entries(self, part: Part, doubts: list[Doubt]) -> Iterator[Entry]:
+    def _entries(self, part: Part, names: dict[str, str], doubts: list[Doubt]) -> Iterator[Entry]:
         images = part.images
         self._blob(images, check=True)
         mtime_ns = os.stat(images.path).st_mtime_ns
@@ -99,7 +132,8 @@ class ArraySource:
             locator: Locator = (row, images.name)
             if part.labels and label is None:
                 locator = (files.NO_LABEL, NO_LABEL_NUMBER)
-            yield Entry(name, size, mtime_ns, label, split, locator)
+            named = names.get(label, label) if label else label
+            yield Entry(name, size, mtime_ns, named, split, locator)
 
     def _labels(self, part: Part, doubts: list[Doubt]) -> Iterator[str | None]:
         """The label of every row; what is doubtful about them, once they are read."""
@@ -147,4 +181,5 @@ def _said(part: Part) -> str:
     shape = " x ".join(map(str, part.images.facts.shape))
     labels = f", labels from {part.labels.name}" if part.labels else ", without labels"
     split = f", split {part.split}" if part.split else ""
-    return f"images from the array {part.images.name} ({shape}){labels}{split}"
+    flat = ", from flat rows" if part.images.flat else ""
+    return f"images from the array {part.images.name} ({shape}{flat}){labels}{split}"

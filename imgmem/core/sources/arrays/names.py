@@ -1,0 +1,58 @@
+"""What names of arrays say beyond splits and labels: files that are classes, names of classes."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from imgmem.core.sources.arrays.choose import Part
+from imgmem.core.sources.arrays.found import FoundArray
+from imgmem.core.sources.grammar import as_texts
+from imgmem.core.sources.labeling import Doubt, Remedy
+from imgmem.core.sources.resolve import listed
+from imgmem.core.sources.tables.names import folded
+from imgmem.core.sources.words import is_masks, is_series, is_view
+
+_CLASS_NAMES = frozenset(
+    "classnames classname labelnames labelname classlabels classes categories targetnames".split()  # noqa: SIM905
+)
+_UNLABELED = Remedy({"labels": "none"}, "images without labels")
+
+
+def class_names_in(arrays: Mapping[str, FoundArray]) -> FoundArray | None:
+    """The array of text that names the classes by their numbers: `class_names`."""
+    found = [
+        array
+        for array in arrays.values()
+        if folded(array.name.rpartition("/")[2]) in _CLASS_NAMES
+        and array.facts.dtype.kind in "US"
+        and len(array.facts.shape) == 1
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def file_doubt(parts: Sequence[Part]) -> Doubt | None:
+    """A doubt about files of images without labels, called neither like splits nor like parts of a
+    set: they are classes (`cat.npy`, `dog.npy`), or one has the masks."""
+    names = [part.images.name for part in parts]
+    if len(parts) < 2 or any(part.labels or part.split for part in parts):
+        return None
+    if all(map(is_series, names)) or all(name.isdigit() for name in names):
+        return None
+    evidence = f"the arrays {listed(names)} have images and no labels"
+    others = [name for name in names if is_masks(name) or is_view(name)]
+    if others:
+        kept = [name for name in names if not is_masks(name)] or names
+        remedies = tuple(
+            Remedy({"columns": ",".join(as_texts({"image": name}))}, f"only {name}")
+            for name in kept
+        )
+        return Doubt("arrays", f"{evidence}, and not all may be images", (*remedies, _UNLABELED))
+    each = Remedy({"labels": _rule(names)}, "each is a class")
+    return Doubt("array-per-class", f"{evidence}: are they the classes?", (each, _UNLABELED))
+
+
+def _rule(names: Sequence[str]) -> str:
+    """The label rule that takes the names, less how all of them begin."""
+    first, last = min(names), max(names)
+    ends = [end for end in range(1, len(first)) if first[end - 1] in " ._-"]
+    shared = next((first[:end] for end in reversed(ends) if last.startswith(first[:end])), "")
+    return f"path:^{re.escape(shared)}([^/]+)/" if shared else "folder:1"

@@ -22,19 +22,27 @@ SMALL = {"size": 4, "workers": 1, "fsync": False}
 
 
 class Month:
-    """Photographs, and the datasets of all nights, each built with the splits of the one before."""
+    """Photographs, and their dataset: every night there is a new one with the splits of the one
+    before, or the one that there is is updated."""
 
-    def __init__(self, folder, *, by_group, start):
-        self.folder, self.night = folder, 0
+    def __init__(self, folder, *, by_group, update, start):
+        self.folder, self.night, self.update = folder, 0, update
         table = folder / "table.csv" if by_group else None
         self.photos = Photos(folder / "src", images=start, table=table)
         self.options = {"labels": table, "group": "patient"} if by_group else {}
         split = ",".join(f"{name}={share}" for name, share in SHARES.items())
-        self.result = self._build(split)
+        self.out = folder / "0"
+        self.result = self._build(split=split)
 
-    def _build(self, split):
+    def _build(self, **options):
+        return imgmem.build(self.photos.root, self.out, **options, **self.options, **SMALL)
+
+    def _build_again(self):
+        if self.update:
+            return self._build(update=True)
+        before, self.night = self.out, self.night + 1
         self.out = self.folder / str(self.night)
-        return imgmem.build(self.photos.root, self.out, split=split, **self.options, **SMALL)
+        return self._build(split=f"like:{before}")
 
     def pass_night(self, changes):
         """Change the source, build, and check the splits of all rows."""
@@ -42,8 +50,7 @@ class Month:
         self.photos.begin_night()
         for kind, number in changes:
             self.photos.change(kind, number)
-        self.night += 1
-        self.result = self._build(f"like:{self.out}")
+        self.result = self._build_again()
         after = {row["path"]: row for row in rows(self.out)}
         assert set(after) == set(self.photos.names)
         known = self._known(before, after)
@@ -104,17 +111,17 @@ _slow = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 
 
 @settings(max_examples=6, **_slow)
-@given(st.lists(_changes, min_size=1, max_size=4), st.booleans())
-def test_no_row_leaves_its_split_over_some_nights(tmp_path_factory, nights, by_group):
-    month = Month(tmp_path_factory.mktemp("nights"), by_group=by_group, start=12)
+@given(st.lists(_changes, min_size=1, max_size=4), st.booleans(), st.booleans())
+def test_no_row_leaves_its_split_over_some_nights(tmp_path_factory, nights, by_group, update):
+    month = Month(tmp_path_factory.mktemp("nights"), by_group=by_group, update=update, start=12)
     for changes in nights:
         month.pass_night(changes)
 
 
 @pytest.mark.slow
 @settings(max_examples=10, **_slow)
-@given(st.lists(_changes, min_size=30, max_size=30), st.booleans())
-def test_no_row_leaves_its_split_over_a_month(tmp_path_factory, nights, by_group):
-    month = Month(tmp_path_factory.mktemp("month"), by_group=by_group, start=30)
+@given(st.lists(_changes, min_size=30, max_size=30), st.booleans(), st.booleans())
+def test_no_row_leaves_its_split_over_a_month(tmp_path_factory, nights, by_group, update):
+    month = Month(tmp_path_factory.mktemp("month"), by_group=by_group, update=update, start=30)
     for changes in nights:
         month.pass_night(changes)

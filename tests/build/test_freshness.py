@@ -107,6 +107,7 @@ def test_equal_bytes_are_up_to_date_and_are_not_read_again(source, built, monkey
         os.chmod(path, 0o600)
         shutil.copy2(path, source / "t")
         os.replace(source / "t", path)
+    time.sleep(0.02)
     assert imgmem.build(source, built, **SMALL).already_done
     assert (built / "dataset.json").read_bytes() == before
     assert (built / "dataset.json").stat() == seen  # Make has nothing to do
@@ -172,3 +173,34 @@ def test_an_image_replaced_between_two_runs_of_a_build_is_noticed_by_the_next(so
     time.sleep(0.02)
     assert imgmem.build(source, out, on_error="skip", **SMALL).resumed_at > 0
     require_noticed(source, out, r"1 changed \(a/01\.bmp\)", on_error="skip")
+
+
+def without_times(out):
+    """A copy that has the times when it was made."""
+    copy = out.with_name("copy")
+    shutil.copytree(out, copy, copy_function=shutil.copyfile)
+    return copy
+
+
+def test_in_a_copy_that_did_not_keep_times_a_change_before_it_is_noticed(source, built, tmp_path):
+    os.replace(older(tmp_path), source / "a/01.bmp")
+    time.sleep(0.02)
+    copy = without_times(built)
+    require_noticed(source, copy, r"1 changed \(a/01\.bmp\)")
+    shutil.copytree(built, tmp_path / "kept")  # its times too
+    require_noticed(source, tmp_path / "kept", r"1 changed \(a/01\.bmp\)")
+    assert imgmem.build(source, copy, update=True, **SMALL).changed == 1
+
+
+@pytest.mark.parametrize("options", [{}, {"update": True}])
+def test_a_copy_that_did_not_keep_times_is_up_to_date_once_its_images_were_read(
+    source, tmp_path, monkeypatch, options
+):
+    (source / "a/bad.bmp").write_bytes(b"BM broken")
+    imgmem.build(source, tmp_path / "out", on_error="skip", **SMALL)
+    time.sleep(0.02)
+    copy = without_times(tmp_path / "out")
+    options |= {"on_error": "skip", **SMALL}
+    assert imgmem.build(source, copy, **options).already_done
+    monkeypatch.setattr("imgmem.core.sources.folder.FolderSource.read", None)
+    assert imgmem.build(source, copy, **options).already_done

@@ -3,13 +3,13 @@
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import suppress
 from os.path import samefile
 from typing import TYPE_CHECKING
 
 from imgmem.core.build.changes import Earlier, changes_text
 from imgmem.core.build.manifest import BuildInputs
 from imgmem.core.build.planned import PlannedImage
+from imgmem.core.build.seen import file_time, note_seen, seen_at
 from imgmem.core.errors import DatasetError, RejectedImage
 from imgmem.core.messages import option
 from imgmem.core.rows.origins import all_origins
@@ -58,7 +58,7 @@ def _is_of_other_splits(record: Record, out: str, plan: "Plan") -> bool:
 
 def may_be_newer(out: str, plan: "Plan") -> bool:
     """Whether an image of the source has changed, or may have, since the dataset was built."""
-    since = built_at(out)
+    since = seen_at(out)
     forget()
     return any(may_differ(plan, image, since, folders=True) for image in plan.images())
 
@@ -76,33 +76,24 @@ def _changes(out: str, plan: "Plan", *, folders: bool) -> str:
 
     folders: whether those are read again whose folder was renamed.
     """
-    built = built_at(out)
+    rejected, seen = file_time(out), seen_at(out)
     forget()
 
     def differs(now: PlannedImage, before: Earlier) -> bool:
         is_row = bool(before.digest)  # of a rejected one the bytes are not known
-        if not may_differ(plan, now, built, folders=folders and is_row):
+        since = seen if is_row else rejected
+        if not may_differ(plan, now, since, folders=folders and is_row):
             return False
         return digest_of(plan, now) != before.digest
 
     return changes_text(_earlier(out), plan.images(), differs)
 
 
-def note_unchanged(out: str, since: int) -> None:
+def note_unchanged(record: Record, out: str, since: int) -> None:
     """Note that the images had not changed at that time (in ns), so that those that only look
-    as if they had are not read again.
-
-    It is noted as the time of `rows.npy`, if that can be set, as the build noted when it began to
-    list the source: no other command writes to it, and Make does not look at it.
-    """
-    if since > built_at(out):
-        with suppress(OSError):
-            os.utime(os.path.join(out, store.FACTS), ns=(since, since))
-
-
-def built_at(out: str) -> int:
-    """When the images were last known to be those of the dataset."""
-    return os.stat(os.path.join(out, store.FACTS)).st_mtime_ns
+    as if they had are not read again."""
+    if since > seen_at(out):
+        note_seen(os.path.join(out, store.FACTS), record, since)
 
 
 def _earlier(out: str) -> Iterator[Earlier]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from imgmem.core.build import freshness
 from imgmem.core.build.changes import as_in_rows
 from imgmem.core.build.planned import PlannedImage, is_copied
+from imgmem.core.build.seen import file_time, seen_at
 from imgmem.core.rows.origins import noted_origins
 from imgmem.core.sources import changed
 from imgmem.core.sources.files import COPIED, REJECTED
@@ -118,7 +119,7 @@ class _Known:
         self.counts = UpdateCounts()
         self._database = database
         self._plan = plan
-        self._since = freshness.built_at(out)
+        self._since, self._rejected_at = seen_at(out), file_time(out)
 
     def copies(self, images: Iterable[tuple[int, PlannedImage]]) -> Iterator[tuple[int, str]]:
         """(number, locator of its copy) of each image that is known; all of them are counted."""
@@ -145,7 +146,7 @@ class _Known:
         rows = [each for each in earlier if each.row is not None]
         if not rows or _is_rejected(image):
             return None
-        if len(earlier) == 1 and not is_copied(image) and not self._may_differ(image):
+        if len(earlier) == 1 and not is_copied(image) and not self._may_differ(image, self._since):
             return rows[0]
         digest = freshness.digest_of(self._plan, image)
         return next((each for each in rows if each.digest == digest), None)
@@ -165,10 +166,10 @@ class _Known:
         """Whether an image that is decoded again is another; one that was rejected, and is the
         same, is not."""
         was_row = any(each.row is not None for each in earlier)
-        return was_row or (not is_copied(image) and self._may_differ(image))
+        return was_row or (not is_copied(image) and self._may_differ(image, self._rejected_at))
 
-    def _may_differ(self, image: PlannedImage) -> bool:
-        return freshness.may_differ(self._plan, image, self._since, folders=True)
+    def _may_differ(self, image: PlannedImage, since: int) -> bool:
+        return freshness.may_differ(self._plan, image, since, folders=True)
 
     def _label(self, image: PlannedImage) -> str:
         """The label as people see it, see `RowOrigin.shown_label`."""

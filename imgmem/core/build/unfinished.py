@@ -31,6 +31,7 @@ from imgmem.core.build.files import (
     read_manifest,
 )
 from imgmem.core.build.manifest import BuildManifest
+from imgmem.core.build.seen import note_seen
 from imgmem.core.build.state import BuildState, Written
 from imgmem.core.levels.split_sums import as_field, decoded, encoded
 from imgmem.core.read.on_read import renewed
@@ -176,7 +177,6 @@ class UnfinishedBuild:
     def finish(self, on_read: Normalization | None = None) -> None:
         """Turn the directory into a dataset; `dataset.json` appears only when all is durable.
 
-        The time of `rows.npy` says since when changes of the source are to be looked for.
         on_read: a normalization on reading, to be recorded again with constants of these rows.
         """
         record = self._record()
@@ -189,7 +189,7 @@ class UnfinishedBuild:
         self._growing[store.FACTS].pwrite(row_facts.encode_header(self.state.rows), 0)
         if store.LABELS in self._growing:
             self._growing[store.LABELS].pwrite(record.labels_header.encode(), 0)
-        self._growing[store.FACTS].set_time(self.manifest.listed_at)
+        note_seen(self._growing[store.FACTS].path, record, self.manifest.listed_at)
         for file in self._data_files:
             file.sync()
         store.write_record(self.path, record)

@@ -1,17 +1,21 @@
 """Who decodes a build never shows in the result, and no worker outlives it."""
 
+import gc
 import json
 import os
 import signal
 import subprocess
 import sys
 import tarfile
+import threading
 import time
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import suppress
 from multiprocessing import get_context
 from unittest import mock
 
 import pytest
+import simplejpeg
 from support.images import encode, photo, write
 from support.program import IMGMEM, run
 from support.trees import snapshot
@@ -41,6 +45,9 @@ def faulty(data, *arguments, **options):
 simplejpeg.decode_jpeg = faulty
 """
 """Decoders with bugs: at the start of every interpreter that finds it."""
+
+
+needs_proc = pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="reads /proc")
 
 
 @pytest.fixture
@@ -153,6 +160,71 @@ def test_the_result_with_crashes_is_the_same_for_threads_and_processes(photos, t
     assert snapshot(tmp_path / "processes1") == snapshot(tmp_path / "processes3") == expected
 
 
+def test_a_crash_in_an_executor_of_the_callers_is_found_by_name(
+    photos, tmp_path, faulty, monkeypatch
+):
+    plant(photos, "1/bad.jpg", b"crash me")
+    monkeypatch.setenv("PYTHONPATH", faulty["PYTHONPATH"])
+    monkeypatch.syspath_prepend(faulty["PYTHONPATH"])
+    built(photos, tmp_path / "processes", executor="processes")
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as executor:
+        built(photos, tmp_path / "given", executor=executor)
+    assert "1/bad.jpg,crashes-decoder" in (tmp_path / "given/rejected.csv").read_text()
+    assert snapshot(tmp_path / "given") == snapshot(tmp_path / "processes")
+
+
+def test_an_executor_that_has_lost_its_workers_stops_the_build_which_is_resumed(
+    photos, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(forecast, "CHUNK_BYTES", 2**14)  # several tasks
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as executor:
+        with suppress(BrokenExecutor):
+            executor.submit(os.abort).result()
+        with pytest.raises(imgmem.ResourceError, match="has lost its workers"):
+            built(photos, tmp_path / "out", executor=executor)
+    built(photos, tmp_path / "out", executor="threads")
+    built(photos, tmp_path / "alone", executor="threads")
+    assert snapshot(tmp_path / "out") == snapshot(tmp_path / "alone")
+
+
+@needs_proc
+def test_nothing_stays_behind_in_the_program_that_lends_its_threads(photos, tmp_path):
+    threads = threading.active_count()
+    with ThreadPoolExecutor(2) as executor:
+        built(photos, tmp_path / "first", executor=executor)
+        gc.collect()
+        before = len(os.listdir("/proc/self/fd")), threading.active_count()
+        built(photos, tmp_path / "second", executor=executor)
+        gc.collect()
+        assert (len(os.listdir("/proc/self/fd")), threading.active_count()) == before
+    assert threading.active_count() == threads
+
+
+def test_an_image_that_hangs_in_lent_threads_is_named(photos, tmp_path, monkeypatch):
+    plant(photos, "1/stuck.jpg", b"hang me")
+    healed, decode = threading.Event(), simplejpeg.decode_jpeg
+
+    def faulty(data, *arguments, **options):
+        if b"hang me" in data:
+            healed.wait()
+        return decode(data, *arguments, **options)
+
+    monkeypatch.setattr(simplejpeg, "decode_jpeg", faulty)
+    monkeypatch.setattr("imgmem.core.build.execution.PATIENCE_SECONDS", 0.5)
+    with ThreadPoolExecutor(2) as executor:
+        try:
+            with pytest.raises(imgmem.ResourceError, match=r"1/stuck.jpg is being decoded for so"):
+                built(photos, tmp_path / "out", executor=executor)
+        finally:
+            healed.set()
+
+
+def test_a_program_that_cannot_be_started_again_decodes_in_threads(photos, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    assert built(photos, tmp_path / "out", executor="processes").shape[0] == COUNT + 2
+
+
 def test_an_image_that_crashes_its_decoder_stops_a_strict_build_by_name(photos, tmp_path, faulty):
     (photos / "1/not.jpg").unlink()
     plant(photos, "1/bad.jpg", b"crash me")
@@ -221,9 +293,6 @@ def gone(pids):
             return False
         time.sleep(0.05)
     return True
-
-
-needs_proc = pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="reads /proc")
 
 
 @needs_proc

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import CancelledError
+from concurrent.futures import BrokenExecutor, CancelledError
 from contextlib import suppress
 from typing import Any, cast
 
@@ -161,8 +161,8 @@ class InDask(InForeign):
                 continue
             except ImgmemError:
                 raise
-            except KilledWorker:  # several workers have died of it, or by chance
-                return self._one_by_one(lines)
+            except KilledWorker as error:  # several workers have died of it, or by chance
+                raise BrokenExecutor(str(error)) from None
             except CancelledError as error:
                 raise _gone(error) from None
             except OSError as error:
@@ -185,6 +185,7 @@ class InDask(InForeign):
         return chunk
 
     def close(self, *, wait: bool = False) -> None:
+        super().close(wait=wait)
         if self._owned:
             with suppress(Exception):  # of a scheduler that has gone
                 self._cluster.client.close(timeout=_LOOK_SECONDS)

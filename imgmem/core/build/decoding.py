@@ -7,7 +7,10 @@
 import hashlib
 import threading
 import time
+import weakref
 from collections import Counter
+from concurrent import futures
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -321,11 +324,37 @@ class DecodeJob:
 
 
 def decode_task(job: DecodeJob, lines: list[bytes]) -> Chunk:
-    """Decode `lines` in any process that can reach the source."""
+    """Decode `lines` in any process that can reach the source.
+
+    Raises ResourceError for an image that takes too long, except in a worker process of our own,
+    which ends by itself then.
+    """
+    decoder = _decoder(job)
+    if worker.serving():
+        return _decoded(decoder, job, lines)
+    return _watched(decoder, job, lines)
+
+
+def _decoded(decoder: LineDecoder, job: DecodeJob, lines: list[bytes]) -> Chunk:
     with process.settings():
-        buffer = job.spec.buffer(len(lines))
-        decoder = _decoder(job)
-        return decoder.decode(decoder.expect(lines), buffer)
+        return decoder.decode(decoder.expect(lines), job.spec.buffer(len(lines)))
+
+
+def _watched(decoder: LineDecoder, job: DecodeJob, lines: list[bytes]) -> Chunk:
+    """The chunk, decoded by a thread that is left alone if it is stuck."""
+    future: Future[Chunk] = Future()
+
+    def work() -> None:
+        try:
+            future.set_result(_decoded(decoder, job, lines))
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=work, name="imgmem-task", daemon=True).start()
+    while not futures.wait([future], timeout=_look_seconds(job)).done:
+        if name := decoder.watch.overdue(job.patience):
+            raise hung(f"{name} is")
+    return future.result()
 
 
 @lru_cache(maxsize=1)
@@ -335,15 +364,32 @@ def _decoder(job: DecodeJob) -> LineDecoder:
     source = open_address(job.address)
     ahead = read_ahead(source, processes=job.processes)
     decoder = LineDecoder(source, job.spec, gate, ahead)
-    threading.Thread(target=_guard, args=(decoder.watch, job.patience), daemon=True).start()
+    weakref.finalize(decoder, _close, source, ahead).atexit = False
+    if worker.serving():
+        threading.Thread(target=_guard, args=(decoder.watch, job), daemon=True).start()
     return decoder
 
 
-def _guard(watch: Watch, patience: float) -> None:
+def _close(source: Source, ahead: ReadAhead | None) -> None:
+    if ahead:
+        ahead.close()
+    source.close()
+
+
+def forget_decoder() -> None:
+    """Let go of what `decode_task` keeps in this process."""
+    _decoder.cache_clear()
+
+
+def _guard(watch: Watch, job: DecodeJob) -> None:
     """Give up where an image takes too long; its decoding cannot be ended otherwise."""
-    while (name := watch.overdue(patience)) is None:
-        time.sleep(min(1.0, patience / 4))
+    while (name := watch.overdue(job.patience)) is None:
+        time.sleep(_look_seconds(job))
     worker.give_up(hung(f"{name} is"))
+
+
+def _look_seconds(job: DecodeJob) -> float:
+    return min(1.0, job.patience / 4)
 
 
 def crashed(job: DecodeJob, line: bytes, how: str) -> Chunk:

@@ -19,6 +19,7 @@ from imgmem.core.build.decoding import (
     LineDecoder,
     crashed,
     decode_task,
+    forget_decoder,
     hung,
     joined,
 )
@@ -138,9 +139,6 @@ class InExecutor:
         )
 
     def _result(self, lines: Lines, future: Any) -> Chunk:
-        return self._finished(lines, future)
-
-    def _finished(self, lines: Lines, future: Any) -> Chunk:
         if not futures.wait([future], timeout=2 * self._job.patience * len(lines)).done:
             raise hung(f"{names(lines)} are")
         try:
@@ -149,8 +147,6 @@ class InExecutor:
             if died.crashed:
                 return self._one_by_one(lines)
             raise lost(died, lines) from None
-        except BrokenExecutor as error:
-            raise lost(error, lines) from error
 
     def _one_by_one(self, lines: Lines) -> Chunk:
         """Decode each image in a process that it alone may crash."""
@@ -189,12 +185,40 @@ class InForeign(InExecutor):
         work = partial(decode_remotely, remote.versions, remote.packed)
         super().__init__(executor, job, rows_per_chunk=rows_per_chunk, window=window, work=work)
 
+        self._here: ProcessExecutor | None = None
+
+    def chunks(self, tasks: Iterable[Lines]) -> Iterator[Chunk]:
+        try:
+            yield from super().chunks(tasks)
+        except BrokenExecutor as error:  # it takes no more tasks
+            raise _broken(error) from error
+
     def _result(self, lines: Lines, future: Any) -> Chunk:
-        """What a worker cannot read is for this process to say: it may be that machine's fault."""
-        chunk = self._finished(lines, future)
+        """What a worker cannot read is for this machine to say: it may be the worker's fault.
+
+        So is which image ends the process that decodes it.
+        """
+        try:
+            chunk = self._finished(lines, future)
+        except BrokenExecutor:
+            return self._decoded_here(lines)
         if UNREADABLE in chunk.reasons or isinstance(chunk.failure, InputError):
-            return decode_task(self._job, lines)
+            return self._decoded_here(lines)
         return chunk
+
+    def _finished(self, lines: Lines, future: Any) -> Chunk:
+        """What became of a task. Raises BrokenExecutor where its process has ended."""
+        return super()._result(lines, future)
+
+    def _decoded_here(self, lines: Lines) -> Chunk:
+        """Decode in a process of this machine, which may crash."""
+        self._here = self._here or ProcessExecutor(1)
+        return super()._result(lines, self._here.submit(decode_task, self._job, lines))
+
+    def close(self, *, wait: bool = False) -> None:
+        if self._here:
+            self._here.shutdown(cancel_futures=True)
+        forget_decoder()
 
 
 class InProcesses(InExecutor):
@@ -244,4 +268,12 @@ def lost(error: Exception, lines: Lines) -> ResourceError:
     return ResourceError(
         f"a worker process was lost ({error}) while it decoded {names(lines)}",
         hint="What is done is kept: run the same command again.",
+    )
+
+
+def _broken(error: BrokenExecutor) -> ResourceError:
+    """The error for an executor of the caller's that has lost its workers."""
+    return ResourceError(
+        f"the executor has lost its workers ({error})",
+        hint="What is done is kept: run it again with a new executor.",
     )

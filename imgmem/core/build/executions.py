@@ -17,7 +17,7 @@ from imgmem.core.build.execution import (
 from imgmem.core.build.remote import remote_job
 from imgmem.core.forecast import CLIENT_BYTES, BuildDemand
 from imgmem.core.machine.pipeline import MemoryGate
-from imgmem.core.machine.processes import ProcessExecutor
+from imgmem.core.machine.processes import ProcessExecutor, can_start
 from imgmem.core.sources import Address, Source
 from imgmem.core.specs import ExecutorLike
 
@@ -48,7 +48,7 @@ def _by_processes(
     source: Source, demand: BuildDemand, budget: int, executor: str | ExecutorLike, mean_bytes: int
 ) -> BuildDemand | None:
     """The demand by worker processes of our own; None where others are to decode."""
-    if source.address is None or executor not in ("auto", "processes"):
+    if source.address is None or executor not in ("auto", "processes") or not can_start():
         return None
     return demand.by_processes(str(executor), budget=budget, mean_bytes=mean_bytes)
 

@@ -58,6 +58,11 @@ class _Call(NamedTuple):
     arguments: tuple[Any, ...]
 
 
+def can_start() -> bool:
+    """Whether this interpreter can be started again: not one that is built into a program."""
+    return bool(sys.executable) and not getattr(sys, "frozen", False)
+
+
 class ProcessExecutor(Executor):
     """Up to `workers` processes, started when there is work for them.
 

@@ -41,11 +41,15 @@ def load(module: str) -> None:
     importlib.import_module(module)
 
 
+def serving() -> bool:
+    """Whether this is such a process."""
+    return bool(_results)
+
+
 def give_up(error: Exception) -> None:
-    """Fail the call in work with `error` and end this process; does nothing outside a worker."""
-    if _results:
-        send(_results[0], (False, error))
-        os._exit(1)
+    """Fail the call in work with `error` and end this process, which is a worker."""
+    send(_results[0], (False, error))
+    os._exit(1)
 
 
 def _called(work: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[bool, Any]:

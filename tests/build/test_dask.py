@@ -48,8 +48,8 @@ except ImportError:
 ended (-)."""
 PROGRAM = """
 import sys, time
-from imgmem.core.build import dask_cluster, execution, operation, unfinished
-operation.TASK_BYTES = 4000
+from imgmem.core.build import dask_cluster, execution, filling, unfinished
+filling.TASK_BYTES = 4000
 {changes}
 from imgmem.__main__ import main
 main()
@@ -177,6 +177,22 @@ def test_a_cluster_builds_the_bytes_of_one_process(photos, tmp_path, cluster):
         assert done.stderr == ""
         assert snapshot(tmp_path / f"out{number}") == wanted
     assert len(list(cluster.decoded.iterdir())) == 3  # all of them, and nobody else
+
+
+@pytest.mark.slow
+def test_a_cluster_decodes_what_an_update_does_not_copy(photos, tmp_path, cluster):
+    cluster.workers(1)
+    assert build(photos, tmp_path / "out", "threads").returncode == 0
+    shutil.copytree(tmp_path / "out", tmp_path / "old")
+    time.sleep(0.02)  # the clocks of file systems tick every few milliseconds
+    for number in range(0, COUNT, 7):
+        write(photos / "1" / f"{number:02}-new.jpg", photo(30, 40, 100 + number))
+    decoded = cluster.decoded / str(cluster.processes[1].pid)
+    assert build(photos, tmp_path / "out", f"dask:{cluster.address}", "--update").returncode == 0
+    assert decoded.read_text().count("+") == 9
+    options = {"size": 16, "on_error": "skip", "split": f"like:{tmp_path / 'old'}"}
+    imgmem.build(photos, tmp_path / "new", **options)
+    assert snapshot(tmp_path / "out") == snapshot(tmp_path / "new")
 
 
 EXECUTOR = """

@@ -13,7 +13,7 @@ from support.images import photo, write
 from support.trees import class_folders, snapshot
 
 import imgmem
-from imgmem.core.errors import DatasetError, InputError, UsageError
+from imgmem.core.errors import DatasetError, InputError, Interrupted, UsageError
 
 SMALL = {"size": 8, "workers": 1}
 
@@ -392,3 +392,71 @@ def test_a_class_that_would_change_the_indices_of_known_ones_stops_it_before_any
     write(source / "ab/1.png", photo(9, 12, seed=105))
     result = imgmem.build(source, tmp_path / "out", update=True, **SMALL)
     assert list(result.class_counts) == ["a", "b", "aa", "ab"]
+
+
+def stop_at(done):
+    """A progress callback that interrupts a build once so many images are done."""
+
+    def interrupt(progress):
+        if progress.phase == "build" and progress.done >= done:
+            raise KeyboardInterrupt
+
+    return interrupt
+
+
+@pytest.fixture
+def changed(source, tmp_path, monkeypatch):
+    """A source that changed since `out` was built; what an update is to give is at `new`."""
+    monkeypatch.setattr("imgmem.core.build.filling.TASK_BYTES", 1)
+    imgmem.build(source, tmp_path / "out", split="val=0.3", **SMALL)
+    shutil.copytree(tmp_path / "out", tmp_path / "old")
+    time.sleep(0.02)
+    add(source)
+    relabel(source)
+    replace(source)
+    imgmem.build(source, tmp_path / "new", split=f"like:{tmp_path / 'old'}", **SMALL)
+    return source
+
+
+@pytest.mark.parametrize("switch", ["update", "overwrite"])
+def test_an_interrupted_update_is_resumed_with_the_same_counts(changed, tmp_path, switch):
+    for done in (1, 4, 9):
+        with pytest.raises(Interrupted):
+            imgmem.build(changed, tmp_path / "out", update=True, progress=stop_at(done), **SMALL)
+        assert snapshot(tmp_path / "out") == snapshot(tmp_path / "old")
+    options = {"update": {}, "overwrite": {"split": f"like:{tmp_path / 'old'}"}}
+    result = imgmem.build(changed, tmp_path / "out", **{switch: True}, **options[switch], **SMALL)
+    assert result.resumed_at >= 9
+    if switch == "update":
+        assert counts(result) == (2, 1, 0, 10)
+    assert snapshot(tmp_path / "out") == snapshot(tmp_path / "new")
+
+
+def test_a_source_that_changed_again_is_named_and_restart_starts_over(changed, tmp_path):
+    with pytest.raises(Interrupted):
+        imgmem.build(changed, tmp_path / "out", update=True, progress=stop_at(4), **SMALL)
+    write(changed / "a/z.png", photo(9, 12, seed=150))
+    with pytest.raises(DatasetError, match=r"its inputs changed: 1 new \(a/z\.png\)"):
+        imgmem.build(changed, tmp_path / "out", update=True, **SMALL)
+    result = imgmem.build(changed, tmp_path / "out", update=True, restart=True, **SMALL)
+    assert counts(result) == (3, 1, 0, 10)
+
+
+def test_rows_are_not_copied_from_a_dataset_that_changed_meanwhile(changed, tmp_path):
+    with pytest.raises(Interrupted):
+        imgmem.build(changed, tmp_path / "out", update=True, progress=stop_at(4), **SMALL)
+    imgmem.normalize(tmp_path / "out")
+    with pytest.raises(DatasetError, match="has changed since its update was begun"):
+        imgmem.build(changed, tmp_path / "out", update=True, **SMALL)
+    imgmem.build(changed, tmp_path / "out", update=True, restart=True, **SMALL)
+    assert snapshot(tmp_path / "out") == snapshot(tmp_path / "new")
+
+
+def test_a_dataset_that_is_being_updated_cannot_be_written(changed, tmp_path):
+    def normalize(progress):
+        if progress.phase == "build" and progress.done:
+            with pytest.raises(DatasetError, match="in use"):
+                imgmem.normalize(tmp_path / "out")
+
+    imgmem.build(changed, tmp_path / "out", update=True, progress=normalize, **SMALL)
+    assert snapshot(tmp_path / "out") == snapshot(tmp_path / "new")

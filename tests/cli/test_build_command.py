@@ -53,6 +53,26 @@ def test_a_signal_stops_a_build_and_the_same_command_ends_it(photos, tmp_path, n
     assert not (tmp_path / "out").exists()
 
 
+def test_an_update_reports_what_became_of_the_images(tmp_path):
+    for seed in range(4):
+        images.write(tmp_path / f"photos/{'ab'[seed % 2]}/{seed}.png", images.photo(8, 8, seed))
+    build = ("build", tmp_path / "photos", tmp_path / "out", "--size", "8", "--update")
+    assert "kept" not in imgmem(*build).stdout
+    time.sleep(0.02)  # the clocks of file systems tick every few milliseconds
+    images.write(tmp_path / "photos/a/9.png", images.photo(8, 8, 9))
+    images.write(tmp_path / "photos/a/2.png", images.photo(8, 8, 8))
+    (tmp_path / "photos/b/3.png").unlink()
+    before = (tmp_path / "out/dataset.json").read_bytes()
+    dry = imgmem(*build, "--dry-run")
+    assert "updated: +1 ~1 \u22121, 2 kept" in dry.stdout and dry.returncode == 0
+    assert (tmp_path / "out/dataset.json").read_bytes() == before
+    figures = {"added": 1, "changed": 1, "removed": 1, "kept": 2, "relabeled": 0, "renamed": 0}
+    assert json.loads(imgmem(*build, "--dry-run", "--json").stdout).items() >= figures.items()
+    (tmp_path / "photos/b/1.png").touch()
+    assert "update     +1 ~1 \u22121, 2 kept" in imgmem(*build).stdout
+    assert json.loads(imgmem(*build, "--json").stdout)["kept"] == 4
+
+
 def test_on_a_terminal_a_build_shows_a_bar(photos, tmp_path):
     arguments = ("build", photos, tmp_path / "out", "--on-error", "skip", "--size", "8")
     shown = on_terminal([*IMGMEM, *arguments], stream="stderr", columns=100)

@@ -129,6 +129,15 @@ def test_a_dataset_is_forecast_from_its_record(tmp_path):
     assert result.normalize.disk_bytes == pytest.approx((3 + 4) * values, rel=0.02)  # one chunk
 
 
+def test_a_dataset_that_is_there_takes_its_disk_until_it_is_replaced(tmp_path):
+    out = write_dataset(tmp_path / "out", np.zeros((50, 64, 64, 3), np.uint8))
+    write(tmp_path / "photos/a/0.png", photo(9, 9))
+    for result in (estimate(out), estimate(tmp_path / "photos", out=out)):
+        assert any("600.1 KiB" in n and "both are on the disk" in n for n in result.images.notes)
+    notes = estimate(tmp_path / "photos", out=tmp_path / "new").images.notes
+    assert not any("both are on the disk" in note for note in notes)
+
+
 def test_a_normalized_dataset_only_needs_to_be_loaded(tmp_path):
     path = write_dataset(tmp_path / "data", np.arange(1200, dtype=np.uint8).reshape(4, 10, 10, 3))
     normalize(path)

@@ -14,6 +14,7 @@ import numpy as np
 from imgmem.core import forecast
 from imgmem.core.errors import CheckFailed, InputError, UsageError
 from imgmem.core.estimate import naive
+from imgmem.core.estimate.existing import replacing_note
 from imgmem.core.estimate.growth import fitting_size
 from imgmem.core.estimate.header_stats import HeaderStats, scan_headers
 from imgmem.core.estimate.naive import Stages
@@ -220,6 +221,7 @@ def _of_source(
             ignored=dict(listing.ignored),
         )
     images = _images(found, listing, labeling, spec.image)
+    images.notes.extend(replacing_note(spec.out))
     build = _build(found, images, source, listing, spec, run, here) if images.row_shape else None
     normalize = fitting = None
     if build and images.row_shape:
@@ -352,7 +354,8 @@ def _stored(path: str, record: Record) -> Images:
     return Images(
         listed=rows, examined=0, rows=rows, row_shape=(height, width, depth),
         values=prod(record.shape), error=0.0, sizes=1, smallest=(height, width),
-        largest=(height, width), rejected={}, ignored={}, notes=[], rule="dataset",
+        largest=(height, width), rejected={}, ignored={}, notes=replacing_note(path),
+        rule="dataset",
         class_counts=count_labels(path, record),
         splits={name: stop - start for name, (start, stop) in record.splits.items()},
         source_bytes=record.features_header.data_bytes, target=record.kind,

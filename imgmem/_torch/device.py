@@ -54,8 +54,18 @@ class Normalize(torch.nn.Module):
         return self
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Normalized images of the same shape."""
+        """Normalized images of the same shape; UsageError for what is not stored images."""
+        if not torch.jit.is_scripting():
+            self._require_stored(images)
         return ((images.to(torch.float32) - self.offset) * self.scale).to(self.dtype)
+
+    def _require_stored(self, images: torch.Tensor) -> None:
+        if images.is_floating_point() or images.shape[-3] != len(self.offset):
+            raise UsageError(
+                f"Normalize takes whole numbers (…, {len(self.offset)}, H, W) as stored, not "
+                f"{images.dtype} {tuple(images.shape)}",
+                hint='Pass normalize="device" to ImageDataset or loader, which leaves it to this.',
+            )
 
 
 def _constants(dataset: ImageDataset | Dataset) -> tuple[list[float], list[float]]:

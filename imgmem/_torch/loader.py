@@ -190,13 +190,13 @@ def loader(
         own["to_device"] = partial(on_device, device=target, normalize=normalization.to(target))
         own.setdefault("pin_memory", target.type == "cuda")
     sharing = {name: own.pop(name, None) for name in ("rank", "world_size")}
-    order = _order(order, own.pop("shuffle", None))
-    if "sampler" in own:
-        _check_sampler(own["sampler"], balanced)
+    shuffle = own.pop("shuffle", None)
+    if own.get("sampler") is not None:
+        _check_sampler(own["sampler"], balanced, order=order, shuffle=shuffle, **sharing)
     else:
         own["sampler"] = RowSampler(
             dataset,
-            order=order,
+            order=_order(order, shuffle),
             seed=seed,
             balanced=balanced,
             drop_last=own.get("drop_last", False),
@@ -231,8 +231,14 @@ def _order(order: Order | None, shuffle: bool | None) -> Order:
     return order or ("random" if shuffle else "sequential")
 
 
-def _check_sampler(sampler: Any, balanced: bool | Balance) -> None:
-    """Warn where a sampler undoes what was asked for."""
+def _check_sampler(sampler: Any, balanced: bool | Balance, **others: Any) -> None:
+    """What a sampler undoes is refused, and balance, which frameworks may undo too, warned of."""
+    given = [f"{name}={value!r}" for name, value in others.items() if value not in (None, False)]
+    if given:
+        raise UsageError(
+            f"the {type(sampler).__name__} decides which rows are visited, not {', '.join(given)}",
+            hint="Pass one of them.",
+        )
     if balanced:
         ranks = ", and shares the rows among processes by itself"
         warnings.warn(

@@ -78,8 +78,8 @@ def test_what_build_would_reject_is_refused_by_name(source, tmp_path):
     imgmem.build(source, tmp_path / "d", size=16)
     data = (source / "a/0.jpg").read_bytes()
     (tmp_path / "torn.jpg").write_bytes(data[: len(data) // 2])
-    for image in (tmp_path / "torn.jpg", data[:400], b"no image", tmp_path / "none.jpg"):
-        with pytest.raises(InputError):
+    for image in (tmp_path / "torn.jpg", data[:400], b"no image", tmp_path / "none.jpg", source):
+        with pytest.raises(InputError, match=r"rejected|cannot be read"):
             imgmem.prepare(image, like=tmp_path / "d")
     for pixels in (np.zeros((4, 4, 4), np.uint8), np.zeros((4, 4)), np.zeros((0, 4), np.uint8)):
         with pytest.raises(UsageError, match="is not an image"):

@@ -92,6 +92,14 @@ def test_torch_compile_takes_it(train, dtype, by_tier):
     assert torch.equal(compiled(stored), Normalize(train, dtype)(stored))
 
 
+def test_it_can_be_scripted_and_exported(train):
+    module, images = Normalize(train), torch.arange(180, dtype=torch.uint8).reshape(1, 3, 6, 10)
+    scripted = torch.jit.script(module)
+    exported = torch.export.export(module, (images,)).module()
+    assert torch.equal(scripted(images), module(images))
+    assert torch.equal(exported(images), module(images))
+
+
 def test_given_constants_are_those_of_the_module(numbered):
     train = ImageDataset(numbered(), normalize=((120.0, 110.0, 100.0), (60.0, 61.0, 62.0)))
     loading = loader(train, 32, order="sequential", device="cpu")
@@ -112,6 +120,16 @@ def test_the_state_of_a_loader_with_a_device_is_that_of_what_was_handed_out(trai
 def test_a_subset_is_normalized_on_a_device_too(train):
     images, _ = next(iter(loader(Subset(train, [7, 5]), 2, shuffle=False, device="cpu")))
     assert within_one_ulp(images[0], train[7][0])
+
+
+@pytest.mark.parametrize(
+    "images",
+    [torch.zeros(2, 3, 6, 10), torch.zeros(2, 1, 6, 10).byte(), torch.zeros(2, 6, 10, 3).byte()],
+    ids=["normalized", "gray", "channels behind"],
+)
+def test_what_are_not_stored_images_is_not_normalized(train, images):
+    with pytest.raises(UsageError, match="as stored"):
+        Normalize(train)(images)
 
 
 def test_what_has_no_constants_is_refused(numbered, tmp_path):

@@ -224,6 +224,17 @@ def test_ranks_that_make_no_sense_are_refused(images, options):
         loader(images, 8, **options)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{"shuffle": True}, {"order": "sequential"}, {"rank": 0, "world_size": 2}],
+    ids=str,
+)
+def test_what_a_sampler_decides_cannot_be_chosen_too(images, options):
+    with pytest.raises(UsageError, match="decides which rows"):
+        loader(images, 8, sampler=RowSampler(images), **options)
+    assert rows_in(loader(images, 8, sampler=range(9), shuffle=False)) == list(range(9))
+
+
 def test_a_sampler_that_undoes_the_balance_is_warned_about(images):
     sampler = DistributedSampler(images, num_replicas=2, rank=0)
     with pytest.warns(UserWarning, match=r"DistributedSampler.*balanced=True.*among processes"):

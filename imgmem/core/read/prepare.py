@@ -11,7 +11,7 @@ from imgmem.core.arrays import Images
 from imgmem.core.decode.foreign import named
 from imgmem.core.decode.headers import read_header
 from imgmem.core.decode.images import check_size, decode_into
-from imgmem.core.errors import InputError, RejectedImage, UsageError
+from imgmem.core.errors import DatasetError, InputError, RejectedImage, UsageError
 from imgmem.core.read.convert import Conversion, Converter
 from imgmem.core.specs import ImageSpec, row_dtype
 from imgmem.core.storage import store
@@ -97,9 +97,10 @@ def _read(image: New) -> tuple[str, bytes]:
     try:
         with open(path, "rb", opener=store.open_regular) as file:
             return path, file.read()
-    except OSError as error:
+    except (OSError, DatasetError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not a regular file"
         raise InputError(
-            f"{path} cannot be read: {error.strerror}", hint="Check the path.", path=path
+            f"{path} cannot be read: {why}", hint="Check the path.", path=path
         ) from None
 
 

@@ -14,7 +14,7 @@ from imgmem.core.build.decoding import Chunk, DecodeSpec
 from imgmem.core.build.planned import PlannedImage, planned_images
 from imgmem.core.errors import RejectedImage
 from imgmem.core.levels.split_sums import sums_by_split
-from imgmem.core.rows.facts import ROW_FACTS, Facts, read_facts
+from imgmem.core.rows.facts import ROW_FACTS, Facts, digest_words, read_facts
 from imgmem.core.rows.notes import Noted, note_counts
 from imgmem.core.sources import Source
 from imgmem.core.sources.datasets import DatasetSource
@@ -52,6 +52,8 @@ class Copying:
             known, rows = self._known[run.prefix], slice(run.at, run.at + run.rows)
             known.copy_values(run.first, pixels[rows])
             known.copy_facts(run.first, facts[rows])
+        for image, words in zip(kept, facts["digest"].tolist(), strict=True):
+            self._known[_prefix(image)].require_digest(image, tuple(words))
         splits = [image.split for image in kept]
         noted = [self._known[_prefix(image)].noted(image) for image in kept]
         notes, left = note_counts(noted)
@@ -96,6 +98,16 @@ class _Known:
     def copy_facts(self, first: int, out: Facts) -> None:
         for name in ROW_FACTS.names or ():
             out[name] = self._facts[name][first : first + len(out)]
+
+    def require_digest(self, image: PlannedImage, words: tuple[int, ...]) -> None:
+        """DatasetError unless both tables, which have no checksums, agree on what a row is of."""
+        try:
+            agree = digest_words(str(image.locator[2])) == words
+        except ValueError:
+            agree = False
+        if not agree:
+            name = os.path.join(self._source.path, store.ROWS)
+            raise store.damaged(name, f"the digest of {image.name} is not that in {store.FACTS}")
 
     def noted(self, image: PlannedImage) -> Noted:
         """What is noted of a row; nothing where the dataset is of a version that did not."""

@@ -35,8 +35,12 @@ def seen_at(out: str) -> int:
 
 
 def file_time(out: str) -> int:
-    """What `rows.npy` has, whoever set it."""
-    return os.stat(os.path.join(out, store.FACTS)).st_mtime_ns
+    """What `rows.npy` has, whoever set it. DatasetError where that is missing."""
+    name = os.path.join(out, store.FACTS)
+    try:
+        return os.stat(name).st_mtime_ns
+    except FileNotFoundError:
+        raise store.damaged(name, "it is missing") from None
 
 
 def _checked(record: Record, time: int) -> int:

@@ -67,13 +67,14 @@ class Proxy:
     count-th request for a path: a status ("503") and perhaps a body after it, "reset", "short"
     (the body), "lie" (the length), or None.
 
-    port: where it listens. requests: (path, range header) of all that came.
+    port: where it listens. requests: (path, range header) of all that came. signatures: theirs.
     """
 
     def __init__(self, upstream):
         self.fault = lambda path, count: None
         self.before = lambda path: None
         self.requests = []
+        self.signatures = []
         self._methods = []
         proxy, seen = self, Counter()
 
@@ -86,6 +87,7 @@ class Proxy:
             def do_GET(self):
                 seen[self.path] += 1
                 proxy.requests.append((self.path, self.headers.get("Range")))
+                proxy.signatures.append(self.headers.get("Authorization"))
                 proxy._methods.append((self.command, self.path))
                 proxy.before(self.path)
                 fault = proxy.fault(self.path, seen[self.path])

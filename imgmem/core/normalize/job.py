@@ -9,7 +9,7 @@ from imgmem.core.errors import Interrupted, UsageError
 from imgmem.core.machine import memory
 from imgmem.core.messages import command, option
 from imgmem.core.normalize import write_new
-from imgmem.core.paths import given_path, require_folder_of
+from imgmem.core.paths import local_path, require_folder_of
 from imgmem.core.progress import ProgressCallback
 from imgmem.core.specs import RunSpec
 from imgmem.core.storage import durable, store
@@ -33,7 +33,7 @@ class Job:
         if to is not None:
             require_folder_of(os.fspath(to))
         new = None if to is None else Destination.of(os.fspath(to), write_new.SUFFIX)
-        return cls(given_path(path, "DATASET"), new, run, progress)
+        return cls(local_path(path, "DATASET"), new, run, progress)
 
     @property
     def features(self) -> str:

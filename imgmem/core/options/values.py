@@ -340,7 +340,7 @@ def local(value: Any) -> str:
 def classes(value: Any) -> Fields:
     """Class names in order, or the path of a list or of a dataset that has them."""
     if isinstance(value, str | os.PathLike):
-        return Fields(classes_from=path(value))
+        return Fields(classes_from=local(value))
     return Fields(classes=tuple(map(str, value)))
 
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from imgmem.core.arrays import Images, Indices, Labels
 from imgmem.core.errors import UsageError
-from imgmem.core.paths import given_path
+from imgmem.core.paths import local_path
 from imgmem.core.read import preview
 from imgmem.core.read.augment import Augmenter, Step
 from imgmem.core.read.batch_reader import BatchReader
@@ -66,7 +66,7 @@ class Dataset:
     """
 
     def __init__(self, path: str | os.PathLike[str], split: SplitChoice = None) -> None:
-        self.path = os.path.abspath(given_path(path, "DATASET"))
+        self.path = os.path.abspath(local_path(path, "DATASET"))
         split = None if split == ALL else split
         self._choice = split if isinstance(split, str | None) else tuple(split)
         self.split = choice_text(self._choice)

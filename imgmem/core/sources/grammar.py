@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from imgmem.core.errors import InputError, UsageError
 from imgmem.core.messages import option as reference
+from imgmem.core.paths import local_path
 from imgmem.core.sources.files import unusable
 
 Pairs = tuple[tuple[str, str], ...]
@@ -237,7 +238,7 @@ def map_file(path: str) -> list[tuple[str, str]]:
 def read_text(path: str) -> str:
     """A small text file: UTF-8 (bytes that are not are kept), or UTF-16 with its mark."""
     try:
-        with open(path, "rb") as file:
+        with open(local_path(path), "rb") as file:
             data = file.read()
     except OSError as error:
         raise unusable(error, f"{path} cannot be read", path) from None

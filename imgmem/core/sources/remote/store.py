@@ -4,7 +4,6 @@ obstore repeats a request that fails, and resumes a body that breaks off where i
 still fails then is the fault of the store or of the way to it, never of an image.
 """
 
-import os
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -15,6 +14,7 @@ from urllib.parse import unquote
 
 from imgmem.core.errors import ImgmemError, InputError, RejectedImage, ResourceError, UsageError
 from imgmem.core.sources.files import UNREADABLE
+from imgmem.core.sources.remote.aws import aws_options, endpoint_in_environment
 from imgmem.core.sources.remote.waiting import each_waited, waited
 
 SCHEMES = ("s3", "s3a", "gs", "az", "abfs", "abfss", "https", "http")
@@ -38,10 +38,6 @@ LIST_AGAIN = 5
 """How often a page that breaks off is requested again, which obstore does not do."""
 _CLIENT = {"timeout": "1h", "read_timeout": "30s", "connect_timeout": "10s"}
 
-_IN_ENVIRONMENT = (
-    "AWS_ACCESS_KEY_ID", "AWS_SKIP_SIGNATURE", "AWS_WEB_IDENTITY_TOKEN_FILE",
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-)  # fmt: skip
 _STATUS = re.compile(r"status code: (\d{3} [A-Za-z -]*[A-Za-z])")
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 _ADDRESSES = re.compile(r"\w+://\S+")
@@ -100,12 +96,9 @@ class Store:
     def _open(self) -> Any:
         from obstore.store import from_url
 
-        options: dict[str, Any] = {
-            "client_options": _CLIENT | {"allow_http": self._is_plain()},
-            "retry_config": RETRY,
-        }
-        if self._root.startswith("s3"):
-            options |= _profile()
+        options = aws_options() if self._root.startswith("s3") else {}
+        options["client_options"] = _CLIENT | {"allow_http": self._is_plain(options)}
+        options["retry_config"] = RETRY
         try:
             return from_url(self._root, **options)
         except (self._obstore.exceptions.BaseError, ValueError) as error:
@@ -114,10 +107,11 @@ class Store:
                 hint="Check the address, and the variables that configure the store.",
             ) from None
 
-    def _is_plain(self) -> bool:
+    def _is_plain(self, options: Mapping[str, Any]) -> bool:
         """Whether the user wants a server without TLS."""
-        given = (os.environ.get(name, "") for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"))
-        endpoint = self._root if "s3" not in self._root[:3] else next(filter(None, given), "")
+        if not self._root.startswith("s3"):
+            return self._root.startswith("http://")
+        endpoint: str = options.get("endpoint") or endpoint_in_environment()
         return endpoint.startswith("http://")
 
     def pages(self, prefix: str) -> Iterator[list[StoredObject]]:
@@ -310,33 +304,6 @@ def _obstore(root: str) -> Any:
             hint="Install imgmem with its extra `remote`: pip install 'imgmem[remote]'.",
         ) from None
     return obstore
-
-
-def _profile() -> dict[str, Any]:
-    """Credentials from the files of the AWS tools, unless the environment has them."""
-    home = os.path.expanduser("~/.aws")
-    files = [
-        os.environ.get("AWS_SHARED_CREDENTIALS_FILE", os.path.join(home, "credentials")),
-        os.environ.get("AWS_CONFIG_FILE", os.path.join(home, "config")),
-    ]
-    if any(map(os.environ.get, _IN_ENVIRONMENT)) or not any(map(os.path.exists, files)):
-        return {}
-    try:
-        from obstore.auth.boto3 import Boto3CredentialProvider
-    except ImportError:
-        raise UsageError(
-            "the credentials in ~/.aws need the package boto3 to be read",
-            hint="Install it (pip install boto3), or set AWS_ACCESS_KEY_ID and "
-            "AWS_SECRET_ACCESS_KEY, or AWS_SKIP_SIGNATURE=true for a public bucket.",
-        ) from None
-    try:
-        return {"credential_provider": Boto3CredentialProvider()}
-    except Exception as error:  # of botocore, which need not be installed
-        raise UsageError(
-            f"there are no credentials in ~/.aws: {type(error).__name__}",
-            hint="Check AWS_PROFILE, or log in (aws sso login); AWS_SKIP_SIGNATURE=true is for a "
-            "public bucket.",
-        ) from None
 
 
 def _stored(meta: Mapping[str, Any]) -> StoredObject:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from imgmem.core.errors import InputError, UsageError
 from imgmem.core.messages import Message, option
+from imgmem.core.paths import is_address
 from imgmem.core.sources.arrays.foreign import conversion_error
 from imgmem.core.sources.base import ALL_NAMED, Entry, Listing
 from imgmem.core.sources.files import MISSING
@@ -301,9 +302,18 @@ def require_images(path: str, listing: Listing, labeling: Labeling) -> None:
     held = [_kind(reason, count) for reason, count in sorted(listing.ignored.items()) if count]
     raise InputError(
         f"no images found in {path}" + (f"; it holds {', '.join(held)}" if held else ""),
-        hint=_remedy(listing.ignored),
+        hint=_to_copy(path, listing.ignored) or _remedy(listing.ignored),
         ignored=dict(listing.ignored),
     )
+
+
+def _to_copy(path: str, ignored: Mapping[str, int]) -> str:
+    """What to do where a store has what is only read locally; "" where it has not."""
+    if is_address(path) and any(ignored.get(reason) for reason in _LOCAL):
+        return (
+            "Arrays, Parquet files and datasets are read locally only: copy them to a local disk."
+        )
+    return ""
 
 
 def _remedy(ignored: Mapping[str, int]) -> str:
@@ -319,6 +329,7 @@ def _remedy(ignored: Mapping[str, int]) -> str:
     return "Image files have an extension such as .jpg, .png or .webp, or none."
 
 
+_LOCAL = (".npz file", ".npy file", ".parquet file")
 _ARCHIVES = frozenset(f".{extension} file" for extension in ARCHIVE_EXTENSIONS)
 
 

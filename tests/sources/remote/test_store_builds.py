@@ -209,6 +209,7 @@ def test_what_is_left_out_is_not_read(folder, stored, proxy, tmp_path):
         (f"s3://{BUCKET}/nothing/here", InputError, "there is nothing under"),
         ("ftp://host/x", UsageError, "not an address that imgmem reads"),
         ("s3://", UsageError, "not an address that imgmem reads"),
+        (f"s3://{BUCKET}/a/../b", UsageError, "not an address that imgmem reads"),
         (f"s3://{BUCKET}/list.csv", UsageError, "img2dataset"),
         ("https://host/images/", UsageError, "img2dataset"),
         (f"s3://me:{SECRET}@{BUCKET}/x", UsageError, "holds a login"),
@@ -220,6 +221,16 @@ def test_what_cannot_be_used_is_refused(proxy, tmp_path, address, error, says):
         api.build(address, tmp_path / "out", size=8)
     assert SECRET not in f"{caught.value} {caught.value.hint} {caught.value.facts}"
     assert not os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a.npz", "X.npy", "data/train.parquet"])
+def test_what_is_only_read_locally_is_to_be_copied(stored, server, tmp_path, name):
+    (tmp_path / "none").mkdir()
+    address = stored(tmp_path / "none", **{name: b"x"})
+    for source in (address, f"{address}/{name}"):
+        with pytest.raises((InputError, UsageError)) as caught:
+            api.build(source, tmp_path / "out", size=8)
+        assert "to a local disk" in caught.value.hint
 
 
 def test_a_key_with_an_empty_part_is_named(stored, server, folder, tmp_path):

@@ -86,7 +86,8 @@ class StoreSource:
         if not count:
             raise InputError(
                 f"there is nothing under {self.path}",
-                hint="Check the address: it is that of a prefix (a folder), not of an image.",
+                hint="Check the address: it is that of a prefix (a folder) or of an archive. Copy "
+                "another file to a local disk.",
                 path=self.path,
             )
 

@@ -62,10 +62,11 @@ class StorePlace(NamedTuple):
 
     @classmethod
     def of(cls, address: str) -> "StorePlace":
-        """Raises UsageError for an address of an unknown kind, or without a bucket."""
+        """Raises UsageError for an address of an unknown kind, without a bucket, or that leads
+        upwards."""
         scheme, _, rest = address.partition("://")
         bucket, _, key = rest.partition("/")
-        if scheme.lower() not in SCHEMES or not bucket:
+        if scheme.lower() not in SCHEMES or not bucket or {".", ".."} & set(key.split("/")):
             raise UsageError(
                 f"{address} is not an address that imgmem reads: s3://BUCKET/PREFIX, gs:// and "
                 "az:// likewise, or https:// for one archive",

@@ -140,6 +140,45 @@ def test_rows_without_an_image_or_a_label_are_rejects(tmp_path):
     assert [entry.locator[0] for entry in found.values()] == [0, "no-label", "missing"]
 
 
+@pytest.mark.parametrize("hidden", [-1, None])
+def test_a_split_whose_labels_are_hidden_is_doubted_and_its_remedies_settle_it(tmp_path, hidden):
+    files = {"train-00000-of-00001": [0, 1, 0], "test-00000-of-00001": [hidden] * 2}
+    hugging_face(tmp_path / "a", **files)
+    problem = imgmem.preview_build(tmp_path / "a", tmp_path / "out").problem
+    assert problem.message == "no image of the split test has a label (2 images)"
+    left, rejected = (each["options"] for each in problem.facts["doubts"][0]["remedies"])
+    assert imgmem.build(tmp_path / "a", tmp_path / "1", size=8, **left).splits == {"train": 3}
+    result = imgmem.build(tmp_path / "a", tmp_path / "2", size=8, **rejected)
+    assert result.rejected == {"no-label": 2}
+
+
+def test_images_of_which_none_has_a_label_may_be_built_without(tmp_path):
+    hugging_face(tmp_path / "a", **{"test-00000-of-00001": [-1, -1]})
+    problem = imgmem.preview_build(tmp_path / "a", tmp_path / "out").problem
+    (remedy,) = problem.facts["doubts"][0]["remedies"]
+    assert imgmem.build(tmp_path / "a", tmp_path / "out", size=8, **remedy["options"]).shape[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "rows"),
+    [
+        ({"exclude": "data/b*"}, ["data/a.parquet/0", "data/a.parquet/1"]),
+        ({"include": "data/b.parquet"}, ["data/b.parquet/0", "data/b.parquet/1"]),
+        ({"exclude": "data/*/0"}, ["data/a.parquet/1", "data/b.parquet/1"]),
+    ],
+)
+def test_globs_hold_for_files_and_for_rows_and_are_used(tmp_path, options, rows):
+    hugging_face(tmp_path, **{"data/a": [0, 1], "data/b": [0, 1]})
+    assert list(listed(tmp_path, **options)) == rows
+    assert not any("matched nothing" in note for note in exhausted(tmp_path, **options).notes)
+    assert any("matched nothing" in note for note in exhausted(tmp_path, exclude="c").notes)
+
+
+def test_nothing_is_left_where_all_files_are_left_out(tmp_path):
+    hugging_face(tmp_path, **{"data/a": [0, 1]})
+    assert listed(tmp_path, exclude="data") == {}
+
+
 def test_files_with_other_classes_are_refused(tmp_path):
     hugging_face(tmp_path, **{"train-00000-of-00001": [0]})
     columns = {"image": nested(), "label": [0, 1, 0, 1, 0]}

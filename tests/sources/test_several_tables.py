@@ -4,6 +4,7 @@ import pytest
 from support.sources import doubted, exhausted, placed
 from support.trees import plant
 
+import imgmem
 from imgmem.core.errors import InputError, UsageError
 from imgmem.core.options.option import applied
 from imgmem.core.options.tables import LabelOptions
@@ -232,3 +233,42 @@ def test_the_option_labels_takes_one_value_or_several(options, fields):
 def test_a_rule_comes_before_tables(cub):
     with pytest.raises(UsageError, match="comes after another value"):
         placed("images", labels="images.txt", tables=("parent",))
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        ("id,label\na1,cat\na2,dog\n", "id\nb1\nb2\n"),
+        ("id,label\na1,cat\na2,dog\n", "Id\nb1\nb2\n"),
+        ("label,id\ncat,a1\ndog,a2\n", "id\nb1\nb2\n"),
+        ("id,width,label\na1,3,cat\na2,4,dog\n", "id,width\nb1,3\nb2,4\n"),
+        ("id,cat,dog\na1,1,0\na2,0,1\n", "id\nb1\nb2\n"),
+    ],
+)
+@pytest.mark.parametrize("top", ["", "images/", "both"])
+def test_a_table_of_test_images_without_labels_is_their_split(folder, train, test, top):
+    (folder / "train.csv").write_text(train)
+    (folder / "test.csv").write_text(test)
+    tops = ("train/", "test/") if top == "both" else (top, top)
+    plant(
+        folder / "source",
+        *(f"{at}{i}{n}.jpg" for i, at in zip("ab", tops, strict=True) for n in "12"),
+    )
+    given = {"labels": ["train.csv", "test.csv"]}
+    assert placed("source", labels="train.csv", tables=("test.csv",)) == {
+        f"{tops[0]}a1.jpg": ("cat", "train"),
+        f"{tops[0]}a2.jpg": ("dog", "train"),
+        f"{tops[1]}b1.jpg": (None, "test"),
+        f"{tops[1]}b2.jpg": (None, "test"),
+    }
+    problem = imgmem.preview_build("source", "out", **given).problem
+    assert problem.message == "no image of the split test has a label (2 images)"
+    remedy = problem.facts["doubts"][0]["remedies"][0]["options"]
+    found = imgmem.preview_build("source", "out", **given, **remedy)
+    assert found.problem is None and found.splits == {"train": 2}
+
+
+def test_a_list_of_a_split_that_is_not_there_is_named_as_such(folder):
+    plant(folder / "source", "1.jpg")
+    with pytest.raises(InputError, match=r"there is no list missing\.txt of the split train"):
+        imgmem.build("source", "out", split="train=@missing.txt")

@@ -71,6 +71,12 @@ def npz(**arrays):
     return file.getvalue()
 
 
+def npy(array):
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
 def idx(array):
     """An array of uint8 as an idx file."""
     head = bytes([0, 0, 8, array.ndim]) + b"".join(n.to_bytes(4, "big") for n in array.shape)
@@ -612,6 +618,12 @@ MINIATURES = {
             x_train=images(10, 28, 28), y_train=np.arange(10, dtype=np.uint8),
             x_test=images(10, 28, 28), y_test=np.arange(10, dtype=np.uint8))},
         classes=TEN,
+    ),
+    "Quick, Draw!": Miniature(
+        texts={f"numpy_bitmap/{name}.npy": npy(images(2, 784)) for name in (
+            "ant", "The Eiffel Tower", *(f"drawing {n:03}" for n in range(98)))},
+        classes=each(("The Eiffel Tower", "ant", *(f"drawing {n:03}" for n in range(98)))),
+        known=("ant/0", "ant"),
     ),
     "Omniglot": Miniature(
         files=(*(f"images_background/{a}/character0{c}/039{c}_0{n}.png" for a in ("Greek", "Latin")

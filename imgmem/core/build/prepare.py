@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from functools import partial
@@ -23,13 +23,16 @@ from imgmem.core.sources.datasets import copied_rows
 from imgmem.core.sources.files import MISSING, NO_LABEL, UNREADABLE
 from imgmem.core.sources.grammar import label_rule, mapping, paths, roles
 from imgmem.core.sources.groups import grouped
-from imgmem.core.sources.labeling import Labeling
+from imgmem.core.sources.label_doubts import dropped_splits
+from imgmem.core.sources.labeling import Doubt, Labeling, Remedy, require_certain
 from imgmem.core.sources.remote.fetched import forget_fetched
 from imgmem.core.sources.scratch import scratch_near
 from imgmem.core.sources.settle import require_images, settle
 from imgmem.core.specs import NEAR_DUPLICATES, BuildSpec, OutPolicy, RejectPolicy
 from imgmem.core.text import counted
 
+_BY_COLUMN = ("array", "parquet", "table")
+"""Rules of sources in which labels may be missing everywhere."""
 _BY_BYTES = ("duplicates", "blank")
 """The words of `drop` that no looks decide."""
 
@@ -148,6 +151,7 @@ def require_labels(plan: Plan, policy: RejectPolicy) -> None:
     count, first = plan.listed_as(NO_LABEL)
     if not count or (policy.on_error == "skip" and count < plan.total):
         return
+    require_certain(_unlabeled(plan, count))
     few = f"{count} of {plan.total} images have no label"
     said = "no image has a label" if count == plan.total else few
     skip = "" if count == plan.total else f", or leave them out with {option('on_error', 'skip')}"
@@ -159,6 +163,26 @@ def require_labels(plan: Plan, policy: RejectPolicy) -> None:
         hint=f"{'Fill in the labels' if in_table else 'Change the rule'}{skip}.",
         unlabeled=count,
     )
+
+
+def _unlabeled(plan: Plan, count: int) -> Iterator[Doubt]:
+    """A doubt where all images without a label are those of a split, as in a test set whose labels
+    are not published, or are all that there are."""
+    if count == plan.total:
+        if plan.listing.rule in _BY_COLUMN:
+            evidence = f"none of the {count} images has a label"
+            yield Doubt("unlabeled", evidence, (Remedy({"labels": "none"}, "without labels"),))
+        return
+    whole = {
+        split: unlabeled
+        for split, unlabeled in plan.counts().get(None, {}).items()
+        if unlabeled == plan.split_counts().get(split or "")
+    }
+    if whole and sum(whole.values()) == count:
+        names = sorted(map(str, whole))
+        evidence = f"no image of the split {' and '.join(names)} has a label ({count} images)"
+        rejected = Remedy({"on_error": "skip"}, "its images are rejected")
+        yield Doubt("unlabeled-split", evidence, (dropped_splits(plan.spec, names), rejected))
 
 
 def require_filled_classes(plan: Plan, policy: RejectPolicy) -> None:

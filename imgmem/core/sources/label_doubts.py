@@ -137,7 +137,7 @@ def _remedies_for_new(
     foreign = [split for split in where if not any(labels.counts[n].get(split) for n in train)]
     if foreign == where:
         plain = Remedy({"labels": "none"}, "images without labels")
-        return _dropped_splits(spec, foreign), kept, *([plain] if spec.labels == "folder" else [])
+        return dropped_splits(spec, foreign), kept, *([plain] if spec.labels == "folder" else [])
     close = {name: get_close_matches(name, sorted(train), 1) for name in sorted(new)}
     if all(close.values()):
         return _mapped(spec, {n: c[0] for n, c in close.items()}, "they are misspelled"), kept
@@ -165,7 +165,8 @@ def _vanished(labels: LabelCounts, spec: LabelSpec) -> Doubt | None:
     )
 
 
-def _dropped_splits(spec: LabelSpec, splits: list[str]) -> Remedy:
+def dropped_splits(spec: LabelSpec, splits: list[str]) -> Remedy:
+    """To leave out all images of these splits."""
     dropped = tuple(as_pair(split, "") for split in splits)
     options = {"split_map": (*as_texts(spec.split_map), *dropped)}
     return Remedy(options, f"without {listed(splits)}")

@@ -22,7 +22,7 @@ from imgmem.core.sources.spool import copy, windows
 _IDX = re.compile(r"(.+?)[-.]idx[0-9]-ubyte(\.gz)?", re.IGNORECASE)
 FLAT = (28, 28)
 """What rows of 784 bytes are, where there is no other array of images."""
-_MOST_FILES = 64
+_MOST_FILES = 500
 """A folder that holds more is not one set of arrays."""
 _LOCAL = struct.Struct("<4s22x2H")
 _FAILURES = (BadZipFile, OSError, EOFError, zlib.error, ValueError, RuntimeError)

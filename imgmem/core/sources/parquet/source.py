@@ -6,7 +6,7 @@ rows in memory, to a nameless scratch file, and read from there.
 
 import os
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
@@ -31,7 +31,7 @@ from imgmem.core.sources.parquet.files import (
     splits_of,
 )
 from imgmem.core.sources.scratch import explained, scratch_file
-from imgmem.core.sources.selection import Selection
+from imgmem.core.sources.selection import NOT_SELECTED, Selection
 from imgmem.core.sources.tables.jsonl import as_text
 from imgmem.core.specs import LabelSpec
 from imgmem.core.units import format_bytes, in_mib
@@ -93,16 +93,16 @@ class ParquetSource:
         self._spec = spec
         self._budget = budget
         self._catalogs = Catalogs()
-        selection = Selection(spec.include, spec.exclude)
+        self._selection = Selection(spec.include, spec.exclude)
         self._facts = {
             name: known[name] if name in known else facts_of(_whole(path, name))
             for name in _names(path)
-            if not selection.leaves_out(name)
+            if not self._selection.leaves_out(name)
         }
         self._columns = self._find_columns()
         self._file: BinaryIO = scratch_file(spool)
         self._spool = spool
-        self._offset = 0
+        self._offset = self._left_out = 0
         self._lock = threading.Lock()
 
     @property
@@ -135,12 +135,14 @@ class ParquetSource:
 
     def listing(self, progress: ProgressCallback = no_progress) -> Listing:
         self._require_memory()
-        columns = next(iter(self._columns.values()))
         catalog = self._catalogs.filled(self._entries(), progress)
+        if not self._columns:
+            return self._selection.noted(Listing(entries=catalog), self._path)
+        columns = next(iter(self._columns.values()))
         labeled = columns.label is not None
         said = f"images from the column {columns.image}"
         said += f", labels from {columns.label}" if labeled else ", without labels"
-        return Listing(
+        listing = Listing(
             entries=catalog,
             rule=PARQUET if labeled else "none",
             labeled=labeled,
@@ -148,9 +150,11 @@ class ParquetSource:
             extra_columns=columns.extra,
             group_column=columns.group,
             memory_bytes=self.memory_bytes,
+            ignored=Counter({NOT_SELECTED: self._left_out} if self._left_out else {}),
             notes=(said,),
             doubts=self._doubts(),
         )
+        return self._selection.noted(listing, self._path)
 
     def _require_memory(self) -> None:
         """ResourceError where the pages of a file, each read as a whole, take too much."""
@@ -170,7 +174,7 @@ class ParquetSource:
 
     def _entries(self) -> Iterator[Entry]:
         self._file.seek(0)
-        self._offset = 0
+        self._offset = self._left_out = 0
         splits = splits_of(list(self._columns))
         for name in self._columns:
             yield from self._of_file(name, splits[name])
@@ -178,10 +182,14 @@ class ParquetSource:
             self._file.flush()
 
     def _of_file(self, name: str, split: str | None) -> Iterator[Entry]:
-        path, columns, facts = _whole(self._path, name), self._columns[name], self._facts[name]
-        mtime_ns = os.stat(path).st_mtime_ns
+        whole, columns, facts = _whole(self._path, name), self._columns[name], self._facts[name]
+        mtime_ns = os.stat(whole).st_mtime_ns
         digits = len(str(max(facts.rows - 1, 0)))
-        for number, row in enumerate(rows(path, columns, facts)):
+        for number, row in enumerate(rows(whole, columns, facts)):
+            path = f"{name}/{number:0{digits}}"
+            if not self._selection.takes(path):
+                self._left_out += 1
+                continue
             cells = dict(zip(columns.read, row, strict=True))
             data = cells[columns.image]
             label = self._label(columns, cells)
@@ -189,7 +197,7 @@ class ParquetSource:
             if columns.split is not None:
                 split = as_text(cells[columns.split]) or None
             yield Entry(
-                name=f"{name}/{number:0{digits}}",
+                name=path,
                 size=len(data or b""),
                 mtime_ns=mtime_ns,
                 label=label,

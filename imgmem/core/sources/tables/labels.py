@@ -59,7 +59,8 @@ class Labels:
         if not labels:
             return None
         if len(labels) > 1:
-            return self._of_flags(number, [cells[index] for index in labels])
+            flags = [cells[index].strip() for index in labels]
+            return self._of_flags(number, flags) if any(flags) else None
         label = self._text(cells[labels[0]].strip())
         if not label:
             return None

@@ -15,6 +15,7 @@ from functools import partial
 from itertools import islice, zip_longest
 
 from imgmem.core.errors import InputError
+from imgmem.core.paths import is_address
 from imgmem.core.sources.tables.dialect import looks_like_image
 from imgmem.core.sources.tables.names import SPLIT_NAMES, folded
 from imgmem.core.sources.tables.reader import SAMPLE_LINES, Record, Table, open_table
@@ -38,6 +39,8 @@ def open_tables(paths: Sequence[str], *, columns: Sequence[str] = ()) -> Table:
     tables = [open_table(path, columns=columns) for path in paths]
     if len(tables) == 1:
         return tables[0]
+    if padded := _padded(tables):
+        return _stacked(padded)
     keys = [_key(tables[0], table) for table in tables[1:]]
     found = [key for key in keys if key is not None]
     if len(found) == len(keys) and not _repeat(tables, found):
@@ -72,7 +75,7 @@ def _do_not_fit(tables: Sequence[Table]) -> InputError:
     return InputError(
         f"the tables {', '.join(table.path for table in tables)} do not fit together: they neither "
         "list the same images line by line nor have the same columns",
-        hint="Make one table of them.",
+        hint="Give those that have labels, or make one table of them.",
         path=first.path,
     )
 
@@ -81,6 +84,11 @@ def split_lists(lists: Sequence[tuple[str, str]]) -> Table:
     """Lists of images, one or several for each split, as one table: (split, FILE) pairs."""
     from imgmem.core.sources.tables.columns import find_columns
 
+    for split, path in lists:
+        if not (is_address(path) or os.path.lexists(path)):
+            raise InputError(
+                f"there is no list {path} of the split {split}", hint="Check its path.", path=path
+            )
     tables = [open_table(path) for _, path in lists]
     picked = [
         _picked(table, find_columns(table, labels=False).path, split)
@@ -211,6 +219,37 @@ def _stacked(tables: Sequence[Table]) -> Table:
 
 
 Reader = Callable[[], Generator[Record, None, None]]
+
+
+def _padded(tables: Sequence[Table]) -> list[Table]:
+    """Tables for a split each, of which some lack columns that others have, with empty cells in
+    their place: a test.csv that has only ids. [] for others."""
+    meant = [split_meant(_stem(table.path)) for table in tables]
+    widest = max(tables, key=lambda table: len(table.names))
+    names = list(map(folded, widest.names))
+    if "train" not in meant or None in meant or len(set(meant)) < 2 or _alike(tables):
+        return []
+    if not all(
+        table.has_header and set(map(folded, table.names)) <= set(names) for table in tables
+    ):
+        return []
+    return [_widened(table, widest.names) for table in tables]
+
+
+def _widened(table: Table, names: tuple[str, ...]) -> Table:
+    """A table with these columns, empty where it has none."""
+    own = list(map(folded, table.names))
+    places = [own.index(name) if name in own else None for name in map(folded, names)]
+
+    def wide(record: Record) -> Record:
+        number, cells = record
+        return number, tuple("" if place is None else cells[place] for place in places)
+
+    def read() -> Generator[Record, None, None]:
+        with closing(table.records()) as records:
+            yield from map(wide, records)
+
+    return replace(table, names=names, sample=tuple(map(wide, table.sample)), read=read)
 
 
 def _changed(table: Table, *, folder: str, more: tuple[str, ...]) -> Generator[Record, None, None]:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 ITEMS_SHOWN = 3
 ROWS_SHOWN = 4
 PAIRS_SHOWN = 6
+FEW_CLASSES = 10
+"""So many are shown where there are more than CLASSES_SHOWN: the findings come after them."""
 BAR, SHORT_BAR = 24, 8
 """Columns of the longest bar, and next to the pixel values of --by-class."""
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
@@ -141,9 +143,8 @@ def _classes(stats: DatasetStats, fine: bool) -> "Table":
             *_gray(each, levels),
             bar,
         )
-    left_out = len(classes) - CLASSES_SHOWN
-    if left_out > 0:
-        table.add_row(f"and {left_out} smaller ones")
+    if len(classes) > CLASSES_SHOWN:
+        table.add_row(f"and {len(classes) - FEW_CLASSES} smaller ones")
     return table
 
 
@@ -156,7 +157,7 @@ def _worth_showing(classes: list[ClassRows]) -> list[ClassRows]:
     """All classes in their order, or the largest where there are many."""
     if len(classes) <= CLASSES_SHOWN:
         return classes
-    return sorted(classes, key=lambda each: -each.rows)[:CLASSES_SHOWN]
+    return sorted(classes, key=lambda each: -each.rows)[:FEW_CLASSES]
 
 
 def _bar(share: float, longest: int, fine: bool) -> str:

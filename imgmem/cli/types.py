@@ -19,9 +19,9 @@ class ParsedType(click.ParamType):  # type: ignore[type-arg] # generic in the ne
         return self.name
 
     def split_envvar_value(self, rv: str) -> list[str]:
-        """A variable holds one value of an option that may be repeated: Click would split it at
-        spaces."""
-        return [rv]
+        """A variable holds a value of a repeatable option on each line: Click would split it at
+        spaces, which paths have."""
+        return rv.splitlines()
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The text, checked here so that the error names the flag; the core reads it."""

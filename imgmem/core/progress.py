@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from imgmem.core.errors import UsageError
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -22,6 +24,15 @@ STATISTICS = "statistics"
 """The phase of one pass over the features for their figures."""
 
 ProgressCallback = Callable[[Progress], None]
+
+
+def require_callback(progress: object) -> None:
+    """UsageError for what cannot be called."""
+    if not callable(progress):
+        raise UsageError(
+            f"progress is not a function: {progress!r}",
+            hint="Give a function that takes a Progress, or leave it out.",
+        )
 
 
 def no_progress(_: Progress) -> None:

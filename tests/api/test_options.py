@@ -205,3 +205,32 @@ def test_verify_names_the_rows_that_cannot_be_trusted(dataset):
 def test_two_options_for_one_field_contradict_each_other():
     with pytest.raises(UsageError, match="query contradicts another option"):
         applied(tables.SampleOptions, {"split": "val", "query": "split=train"}, specs.SampleSpec())
+
+
+def test_a_variable_holds_a_value_of_a_repeatable_option_on_each_line(tmp_path, monkeypatch):
+    class_folders(tmp_path / "src", {"a": 2, "b": 2})
+    (tmp_path / "my map.csv").write_text("a,x\n")
+    monkeypatch.setenv("IMGMEM_BUILD_CLASS_MAP", f"b=y\n@{tmp_path}/my map.csv")
+    assert main._run(["build", f"{tmp_path}/src", f"{tmp_path}/out", "--quiet"]) == 0
+    assert list(imgmem.open(tmp_path / "out").classes) == ["x", "y"]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda path, progress: imgmem.build(path / "src", path / "new", progress=progress),
+        lambda path, progress: imgmem.estimate(path / "src", progress=progress),
+        lambda path, progress: imgmem.stats(path / "d", progress=progress),
+        lambda path, progress: imgmem.compare(path / "d", path / "d", progress=progress),
+        lambda path, progress: imgmem.verify(path / "d", progress=progress),
+        lambda path, progress: imgmem.normalize(path / "d", progress=progress),
+        lambda path, progress: imgmem.undo_normalize(path / "d", progress=progress),
+    ],
+)
+def test_progress_that_is_not_a_function_is_refused_before_any_work(tmp_path, call):
+    class_folders(tmp_path / "src", {"a": 2})
+    imgmem.build(tmp_path / "src", tmp_path / "d", size=8)
+    before = snapshot(tmp_path)
+    with pytest.raises(UsageError, match="progress is not a function: 5"):
+        call(tmp_path, 5)
+    assert snapshot(tmp_path) == before

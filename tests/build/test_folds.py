@@ -99,6 +99,23 @@ def test_a_split_that_cannot_be_is_refused(tmp_path, split):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(("split", "empty"), [("folds=6", "fold5, fold6"), ("folds=3", "fold3")])
+def test_folds_that_would_have_no_image_are_refused(tmp_path, split, empty):
+    source = class_folders(tmp_path / "src", {"a": 4}, size=(4, 4))
+    group = "name:^0([01])" if split == "folds=3" else None
+    if group:
+        (source / "a" / "02.png").unlink()
+        (source / "a" / "03.png").unlink()
+    with pytest.raises(UsageError, match=f"{empty} would have no image"):
+        imgmem.build(source, tmp_path / "out", split=split, group=group, **SMALL)
+
+
+def test_a_split_with_the_name_of_a_fold_is_named(tmp_path):
+    source = class_folders(tmp_path / "src", {"a": 9}, size=(4, 4))
+    with pytest.raises(UsageError, match="fold1 is named twice: folds=2 makes fold1 to fold2"):
+        imgmem.build(source, tmp_path / "out", split="fold1=0.5,folds=2", **SMALL)
+
+
 @pytest.mark.parametrize("name", ["all", "folds", "!train"])
 def test_a_split_of_the_source_is_not_called_what_means_something_else(tmp_path, name):
     class_folders(tmp_path / "src" / name, {"a": 4}, size=(4, 4))

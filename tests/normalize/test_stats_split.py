@@ -8,7 +8,7 @@ import pytest
 from support.images import photo, write
 
 import imgmem
-from imgmem.core.errors import DatasetError, InputError, UsageError
+from imgmem.core.errors import DatasetError, UsageError
 
 TEST, FOLDS = range(40, 50), 4
 
@@ -108,7 +108,7 @@ def test_constants_that_are_not_of_rows_have_no_splits(folded):
         imgmem.normalize(folded, method="rescale", stats_split="fold1")
     with pytest.raises(UsageError, match="stats_split has no effect"):
         imgmem.normalize(folded, mean=(0, 0, 0), std=(1, 1, 1), stats_split="fold1")
-    with pytest.raises(InputError, match="fold9"):
+    with pytest.raises(UsageError, match="fold9"):
         imgmem.normalize(folded, stats_split="!fold9")
 
 
@@ -119,6 +119,12 @@ def test_splits_of_another_dataset_give_the_constants(folded, source, tmp_path):
         imgmem.normalize(tmp_path / "new", stats_from=folded)
     done = imgmem.normalize(tmp_path / "new", stats_from=folded, stats_split="!fold3", on_read=True)
     np.testing.assert_allclose(done.normalization.mean, mean, rtol=1e-12)
+
+
+def test_a_dataset_does_not_lend_itself_constants(folded, tmp_path):
+    (tmp_path / "link").symlink_to(folded)
+    with pytest.raises(UsageError, match="is the dataset itself"):
+        imgmem.normalize(folded, stats_from=tmp_path / "link")
 
 
 def test_stats_shows_the_constants_of_a_choice_and_none_of_all_rows(folded):

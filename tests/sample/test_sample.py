@@ -5,7 +5,7 @@ import pytest
 from support.datasets import write_dataset
 from support.images import photo
 
-from imgmem.core.errors import InputError, ResourceError, UsageError
+from imgmem.core.errors import ResourceError, UsageError
 from imgmem.core.sample.operation import sample
 from imgmem.core.specs import SampleSpec
 from imgmem.core.storage.record import Normalization
@@ -186,7 +186,7 @@ def test_unlabeled_rows_can_be_sampled(tmp_path, images):
     ],
 )
 def test_what_is_not_there_is_an_input_error(dataset, options, message):
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(UsageError, match=message):
         sample(dataset, spec=SampleSpec(**options))
 
 

@@ -6,7 +6,7 @@ from support.datasets import write_dataset
 from support.images import photo
 
 import imgmem
-from imgmem.core.errors import InputError, UsageError
+from imgmem.core.errors import UsageError
 
 SPLITS = {"test": (0, 4), "fold1": (4, 9), "fold2": (9, 14), "fold3": (14, 20)}
 CHOSEN = {
@@ -111,10 +111,8 @@ def test_leaks_are_checked_within_several_splits_only(folded):
         imgmem.stats(folded, split="fold1", fail_on="leaks")
 
 
-@pytest.mark.parametrize(
-    ("choice", "error"), [("fold9", InputError), ("fold1,,fold2", UsageError), ("", UsageError)]
-)
-def test_a_choice_that_cannot_be_is_refused(folded, choice, error):
+@pytest.mark.parametrize("choice", ["fold9", "fold1,,fold2", ""])
+def test_a_choice_that_cannot_be_is_refused(folded, choice):
     for command in (imgmem.stats, imgmem.sample):
-        with pytest.raises(error):
+        with pytest.raises(UsageError):
             command(folded, split=choice)

@@ -7,7 +7,7 @@ from support.images import photo
 from support.program import python
 
 import imgmem
-from imgmem.core.errors import DatasetError, InputError, UsageError
+from imgmem.core.errors import DatasetError, UsageError
 from imgmem.core.forecast import BASE_BYTES
 from imgmem.core.specs import RunSpec
 from imgmem.core.stats import scan
@@ -217,7 +217,7 @@ def test_formats_and_sizes_of_the_sources_are_told(dataset):
 
 
 def test_an_unknown_split_is_an_input_error(dataset):
-    with pytest.raises(InputError, match="no split 'dev'"):
+    with pytest.raises(UsageError, match="no split 'dev'"):
         imgmem.stats(dataset, split="dev")
 
 

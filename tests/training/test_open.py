@@ -31,7 +31,7 @@ def test_a_class_without_rows_is_counted_as_zero(numbered):
 
 
 def test_an_unknown_split_is_named(numbered):
-    with pytest.raises(InputError, match="'test'"):
+    with pytest.raises(UsageError, match="'test'"):
         imgmem.open(numbered(), split="test")
 
 
@@ -83,9 +83,9 @@ def test_adjacent_splits_are_one_memory_map_and_others_say_why_not(numbered):
         ([], UsageError),
         (["fold1", "fold1"], UsageError),
         (["fold1", "!fold2"], UsageError),
-        (["fold1", "fold9"], InputError),
-        ("!fold9", InputError),
-        (["!fold1", "!fold2", "!fold3"], InputError),
+        (["fold1", "fold9"], UsageError),
+        ("!fold9", UsageError),
+        (["!fold1", "!fold2", "!fold3"], UsageError),
     ],
     ids=str,
 )
@@ -98,7 +98,7 @@ def test_splits_that_contradict_each_other_or_do_not_exist_are_refused(numbered,
 
 def test_a_failed_open_leaves_the_dataset_unlocked(numbered):
     path = numbered()
-    with pytest.raises(InputError):
+    with pytest.raises(UsageError):
         imgmem.open(path, split="test")
     Lock(str(path), exclusive=True).release()
 
@@ -331,7 +331,7 @@ def test_a_column_is_a_mask_away_from_its_rows(numbered):
     rows = np.flatnonzero(dataset.column("class") == "c2")
     assert rows.tolist() == np.flatnonzero(dataset.labels == 2).tolist()
     assert numbers_of(dataset[dataset.column("class") == "c2"][0]) == (rows + 60).tolist()
-    with pytest.raises(InputError, match="no column 'patient'"):
+    with pytest.raises(UsageError, match="no column 'patient'"):
         dataset.column("patient")
 
 

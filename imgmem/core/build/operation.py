@@ -38,7 +38,7 @@ from imgmem.core.machine import memory, process
 from imgmem.core.options.option import applied
 from imgmem.core.options.tables import BuildOptions
 from imgmem.core.paths import SourcePaths, local_path
-from imgmem.core.progress import ProgressCallback, no_progress
+from imgmem.core.progress import ProgressCallback, no_progress, require_callback
 from imgmem.core.sources.changed import now_ns
 from imgmem.core.sources.labeling import require_certain
 from imgmem.core.sources.prefixes import require_no_images, source_paths
@@ -84,6 +84,7 @@ def build(
         ResourceError: There is too little disk space or memory.
         Interrupted: KeyboardInterrupt; run it again to resume.
     """
+    require_callback(progress)
     spec, policy, existing, run = applied(BuildOptions, options, spec, policy, existing, run)
     sources = source_paths(source)
     destination = Destination.of(local_path(out, "OUT"), workdir.SUFFIX)

@@ -17,7 +17,13 @@ from imgmem.core.build.known import UpdateCounts, find_known
 from imgmem.core.build.planned import PlannedImage
 from imgmem.core.build.split_like import SplitTable, assign_like, count_moved
 from imgmem.core.build.split_plan import SplitPlan, plan_splits
-from imgmem.core.build.splits import assign_splits, parted_groups, require_groups, split_notes
+from imgmem.core.build.splits import (
+    assign_splits,
+    parted_groups,
+    require_filled_folds,
+    require_groups,
+    split_notes,
+)
 from imgmem.core.build.strata import Strata, find_strata, spreading
 from imgmem.core.rows.leak_hints import NamedRow, leak_hints
 from imgmem.core.sources import Entry, Listing, Source
@@ -270,6 +276,8 @@ class Plan:
         elif plan.divisions:
             grouped = group is not None
             assign_splits(self._database, self.source, plan, self._strata, grouped=grouped)
+            if self.spec.folds is not None:
+                require_filled_folds(self._database, self.spec.folds)
         self.notes += (*split_notes(self._database, plan, self._strata, group),)
         if plan.divisions and group is None:
             drawn = self._named_rows({name for name, _ in plan.shares})

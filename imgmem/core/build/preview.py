@@ -30,7 +30,7 @@ from imgmem.core.machine import memory
 from imgmem.core.options.option import applied
 from imgmem.core.options.tables import BuildOptions
 from imgmem.core.paths import SourcePaths, local_path
-from imgmem.core.progress import ProgressCallback, no_progress
+from imgmem.core.progress import ProgressCallback, no_progress, require_callback
 from imgmem.core.sources.concurrently import is_remote
 from imgmem.core.sources.labeling import Doubt, require_certain
 from imgmem.core.sources.prefixes import require_no_images, source_paths
@@ -144,6 +144,7 @@ def preview_build(
         InputError: The source cannot be listed, or holds no images.
         ResourceError: There is no scratch space.
     """
+    require_callback(progress)
     spec, policy, existing, run = applied(BuildOptions, options, spec, policy, existing, run)
     sources = source_paths(source)
     destination = Destination.of(local_path(out, "OUT"), workdir.SUFFIX)

@@ -76,6 +76,13 @@ def _with_folds(plan: SplitPlan, divided: str | None, folds: int) -> SplitPlan:
             "less than 1.",
         )
     parts = tuple((f"{FOLD}{number}", 1 / folds) for number in range(1, folds + 1))
+    drawn = {name for division in plan.divisions for name, _ in division.fractions}
+    if twice := [name for name, _ in parts if name in drawn]:
+        raise UsageError(
+            f"{option('split')}: {twice[0]} is named twice: {FOLDS}={folds} makes {FOLD}1 to "
+            f"{FOLD}{folds}",
+            hint="Give the other split another name.",
+        )
     return _with_division(plan, Division(parts, divided))
 
 

@@ -23,12 +23,12 @@ from imgmem.core.build.units import (
     name_units,
     split_as_placed,
 )
-from imgmem.core.errors import InputError
+from imgmem.core.errors import InputError, UsageError
 from imgmem.core.messages import option
 from imgmem.core.sources import Source
 from imgmem.core.sources.labeling import Doubt, Remedy
 from imgmem.core.sources.resolve import listed
-from imgmem.core.specs import FOLDS, TRAIN
+from imgmem.core.specs import FOLD, FOLDS, TRAIN
 from imgmem.core.text import counted
 
 _SHOWN = 5
@@ -115,6 +115,18 @@ def _divide_groups(database: sqlite3.Connection, plan: Division, strata: Strata)
     names = [name for name, _ in plan.fractions]
     list_placed(database, ((unit, names[index]) for unit, index in placed))
     split_as_placed(database, plan.divided)
+
+
+def require_filled_folds(database: sqlite3.Connection, folds: int) -> None:
+    """UsageError where folds that were drawn have no image: nothing can be validated on them."""
+    query = "SELECT DISTINCT split FROM files WHERE split NOT NULL"
+    found = {split for (split,) in database.execute(query)}
+    empty = [f"{FOLD}{n}" for n in range(1, folds + 1) if f"{FOLD}{n}" not in found]
+    if empty and len(empty) < folds:
+        raise UsageError(
+            f"{option('split', f'{FOLDS}={folds}')}: {listed(empty)} would have no image",
+            hint="Ask for fewer folds; copies of an image, and images of a group, stay together.",
+        )
 
 
 def split_notes(

@@ -32,7 +32,7 @@ from imgmem.core.messages import option
 from imgmem.core.options.option import applied
 from imgmem.core.options.tables import EstimateOptions
 from imgmem.core.paths import SourcePaths, absolute
-from imgmem.core.progress import ProgressCallback, no_progress
+from imgmem.core.progress import ProgressCallback, no_progress, require_callback
 from imgmem.core.sources import Listing, Source, open_source
 from imgmem.core.sources.concurrently import is_remote
 from imgmem.core.sources.labeling import Labeling, class_counts, split_counts
@@ -144,6 +144,7 @@ def estimate(
         UsageError: Options are unknown or contradict each other, or are for images and `path`
             is a dataset.
     """
+    require_callback(progress)
     spec, run = applied(EstimateOptions, options, spec, run)
     paths = source_paths(path)
     require_no_images(paths, "estimate")

@@ -135,5 +135,5 @@ def _origin(done: Normalization) -> str:
 def foreign_constants(job: Job, spec: NormalizeSpec, record: Record) -> Constants | None:
     """Constants that do not come from the dataset itself; None where they do."""
     if spec.stats_from is not None:
-        return constants.foreign(spec, record, run=job.run, progress=job.progress)
+        return constants.foreign(spec, job.path, record, run=job.run, progress=job.progress)
     return constants.given(spec, record) if spec.method == "given" else None

@@ -197,15 +197,21 @@ def _scale_of(mean: npt.NDArray[np.float64], std: npt.NDArray[np.float64], highe
 
 
 def foreign(
-    spec: NormalizeSpec, ours: Record, *, run: RunSpec, progress: ProgressCallback
+    spec: NormalizeSpec, target: str, ours: Record, *, run: RunSpec, progress: ProgressCallback
 ) -> Constants:
     """Constants from another dataset: those it was normalized with, or its statistics.
 
-    Raises UsageError where it has other channels than `ours`, and DatasetError where it has
+    target, ours: the dataset to normalize. Raises UsageError where it is the other one too, or has
+    other channels, and DatasetError where it has
     other image options, unless that is allowed.
     """
     path, depth = str(spec.stats_from), ours.shape[3]
     store.require_directory(path)
+    if os.path.samefile(path, target):
+        raise UsageError(
+            f"{option('stats_from', path)} is the dataset itself",
+            hint="Leave it out: a dataset is normalized by its own statistics.",
+        )
     with Lock(path, exclusive=False):
         record = store.read_record(path)
         store.check_arrays(path, record)

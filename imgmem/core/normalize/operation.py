@@ -22,7 +22,7 @@ from imgmem.core.normalize.recode import Chunking, Direction, Rewrite
 from imgmem.core.normalize.write_new import write_copy
 from imgmem.core.options.option import applied
 from imgmem.core.options.tables import NormalizeOptions, UndoOptions
-from imgmem.core.progress import ProgressCallback, no_progress
+from imgmem.core.progress import ProgressCallback, no_progress, require_callback
 from imgmem.core.read.row_set import taken
 from imgmem.core.read.selection import ranges_of
 from imgmem.core.rows.background import background_note, background_share
@@ -95,6 +95,7 @@ def normalize(
         ResourceError: The disk is full or fails.
         Interrupted: KeyboardInterrupt; run it again to resume.
     """
+    require_callback(progress)
     spec, run = applied(NormalizeOptions, options, spec, run)
     spec = constants.with_method(spec, options)
     job = Job.of(path, spec.to, run, progress)
@@ -131,6 +132,7 @@ def undo_normalize(
     Raises:
         UsageError, InputError, DatasetError, ResourceError, Interrupted: As `normalize` does.
     """
+    require_callback(progress)
     spec, run = applied(UndoOptions, options, NormalizeSpec(undo=True), run)
     return normalize(path, spec=spec, run=run, progress=progress)
 

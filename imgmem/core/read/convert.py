@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from imgmem.core.arrays import Images, look_up
-from imgmem.core.errors import InputError, UsageError
+from imgmem.core.errors import UsageError
 from imgmem.core.levels import lookup
 from imgmem.core.levels.histograms import PIXEL_VALUES
 from imgmem.core.levels.methods import METHODS
@@ -120,7 +120,7 @@ def _normalization(
 def _require_splits(record: Record, normalize: str | Sequence[str]) -> None:
     try:
         ranges_of(record, normalize)
-    except InputError as error:
+    except UsageError as error:
         raise UsageError(
             f"invalid normalize {normalize!r}: {error.message}",
             hint='Pass a bool, (mean, std), "standardize", "minmax", or splits such as "!fold3".',

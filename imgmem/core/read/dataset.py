@@ -191,10 +191,16 @@ class Dataset:
             (n,) the cells as text: a comparison such as `column("patient") == "p17"` is a mask.
 
         Raises:
-            InputError: If there is no such column.
+            UsageError: If there is no such column.
             DatasetError: If `rows.csv` is missing or damaged.
             IndexError: As `dataset[rows]`.
         """
+        columns = self._table.columns
+        if name not in columns and "path" in columns:  # else it is damaged
+            raise UsageError(
+                f"{os.path.join(self.path, store.ROWS)} has no column {name!r}",
+                hint=f"The columns are: {', '.join(columns)}.",
+            )
         if rows is None and self._ranges == ((0, self.record.shape[0]),):
             return self._table.column(name)
         indices = resolve(self, slice(None) if rows is None else rows)
@@ -344,9 +350,9 @@ def open(path: str | os.PathLike[str], split: SplitChoice = None) -> Dataset:
         The dataset, which keeps a shared lock until it is closed.
 
     Raises:
-        InputError: If there is no dataset at `path`, or no such split.
+        InputError: If there is no dataset at `path`.
         DatasetError: If it is damaged, partially normalized, or being written to.
-        UsageError: If the splits contradict each other.
+        UsageError: If there is no such split, or the splits contradict each other.
     """
     return Dataset(path, split)
 

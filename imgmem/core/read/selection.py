@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import reduce
 from operator import add
 
-from imgmem.core.errors import InputError, UsageError
+from imgmem.core.errors import UsageError
 from imgmem.core.levels.histograms import PixelSums
 from imgmem.core.levels.split_sums import from_field
 from imgmem.core.read.row_set import joined
@@ -18,8 +18,8 @@ _FOLD = re.compile(rf"{FOLD}\d+")
 def ranges_of(record: Record, split: SplitChoice) -> tuple[tuple[int, int], ...]:
     """The rows that `split` selects, as (start, stop) in the order of the file.
 
-    Raises InputError for a name that there is not, and UsageError for a list that is empty, has
-    a name twice, or both takes and leaves out.
+    Raises UsageError for a name that there is not, and for a list that is empty, has a name twice,
+    or both takes and leaves out.
     """
     if split is None or split == ALL:
         return ((0, record.shape[0]),)
@@ -59,7 +59,7 @@ def _all_but(record: Record, names: list[str]) -> tuple[tuple[int, int], ...]:
         folds = {name: rows for name, rows in record.splits.items() if _FOLD.fullmatch(name)}
         kept = [rows for name, rows in folds.items() if name not in names]
         if not kept:
-            raise InputError(f"no fold is left without {', '.join(names)}")
+            raise UsageError(f"no fold is left without {', '.join(names)}")
         return tuple(sorted(kept))
     starts = [0, *(stop for _, stop in left_out)]
     stops = [*(start for start, _ in left_out), record.shape[0]]

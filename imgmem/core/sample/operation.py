@@ -31,8 +31,9 @@ def sample(
         fits into memory, the rows alone. Nothing is written where there are none.
 
     Raises:
-        UsageError: Options are unknown, or contradict each other or the dataset.
-        InputError: A row, class or split does not exist.
+        UsageError: Options are unknown, or contradict each other or the dataset: a row, class or
+            split does not exist.
+        InputError: There is no such dataset.
         DatasetError: The dataset is damaged.
         ResourceError: The rows do not fit into memory; `out` cannot be written.
     """

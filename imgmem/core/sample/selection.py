@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from imgmem.core.errors import InputError, UsageError
+from imgmem.core.errors import UsageError
 from imgmem.core.messages import option
 from imgmem.core.read.dataset import Dataset, row_set
 from imgmem.core.read.orders import permutation
@@ -57,8 +57,8 @@ def _contradiction(one: str, other: str) -> UsageError:
 def choose(dataset: Dataset, spec: SampleSpec) -> list[Group]:
     """The rows of the whole dataset to show, group by group, none of them empty.
 
-    dataset: the split that is asked for. Raises UsageError where classes are needed but
-    there are none, and InputError for a row, a class or a number that is not there.
+    dataset: the split that is asked for. Raises UsageError where classes are needed but there are
+    none, and for a row, a class or a number that is not there.
     """
     by_class = spec.balanced or spec.per_class is not None or spec.classes or spec.group == "class"
     if dataset.classes is None and by_class:
@@ -80,7 +80,7 @@ def _named_rows(dataset: Dataset, rows: Sequence[int]) -> Rows:
     count = dataset.record.shape[0]
     missing = [row for row in rows if not 0 <= row < count]
     if missing:
-        raise InputError(
+        raise UsageError(
             f"{dataset.path} has no row {missing[0]}", hint=f"Its rows are 0 to {count - 1}."
         )
     return np.array(rows, np.int64)
@@ -125,10 +125,10 @@ _SIGNS: dict[str, Callable[[Any, float], Any]] = {
 
 
 def _number(dataset: Dataset, name: str) -> NDArray[np.float64]:
-    """(n,) the number of that name of each row. Raises InputError where there is none."""
+    """(n,) the number of that name of each row. Raises UsageError where there is none."""
     if name not in dataset.target_names or dataset.labels is None:
         has = ", ".join(dataset.target_names) or "none"
-        raise InputError(f"{dataset.path} has no number {name!r}", hint=f"Its numbers are: {has}.")
+        raise UsageError(f"{dataset.path} has no number {name!r}", hint=f"Its numbers are: {has}.")
     columns = dataset.labels.reshape(len(dataset), -1)
     return np.asarray(columns[:, dataset.target_names.index(name)], np.float64)
 
@@ -159,7 +159,7 @@ def _class_numbers(dataset: Dataset, names: Sequence[str]) -> list[int]:
     classes = dataset.classes or ()
     unknown = [name for name in names if name not in classes]
     if unknown:
-        raise InputError(
+        raise UsageError(
             f"there is no class {unknown[0]!r}", hint=f"The classes are: {', '.join(classes)}."
         )
     return [classes.index(name) for name in names]

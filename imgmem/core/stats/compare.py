@@ -9,7 +9,7 @@ import numpy as np
 
 from imgmem._version import __version__
 from imgmem.core.options.option import applied
-from imgmem.core.progress import ProgressCallback, no_progress
+from imgmem.core.progress import ProgressCallback, no_progress, require_callback
 from imgmem.core.read.dataset import Dataset
 from imgmem.core.read.dataset import open as open_dataset
 from imgmem.core.rows.duplicates import load_facts
@@ -78,6 +78,7 @@ def compare(
     Raises:
         InputError, DatasetError, UsageError: As `stats` does, for either.
     """
+    require_callback(progress)
     spec, run = applied(CompareOptions, options, StatsSpec(), run)
     for path in (first, second) if spec.report is not None else ():
         check_report(spec.report or "", os.fspath(path))

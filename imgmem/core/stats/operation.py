@@ -5,7 +5,7 @@ from typing import Unpack
 
 from imgmem.core.machine import process
 from imgmem.core.options.option import applied
-from imgmem.core.progress import ProgressCallback, no_progress
+from imgmem.core.progress import ProgressCallback, no_progress, require_callback
 from imgmem.core.specs import RunSpec, StatsSpec
 from imgmem.core.stats.checks import failed_check, require_possible
 from imgmem.core.stats.describe import DatasetStats, describe
@@ -42,10 +42,11 @@ def stats(
     Raises:
         CheckFailed: There is more of something than `fail_on` allows; its `result` holds the
             statistics.
-        InputError: There is no such dataset or split.
+        InputError: There is no such dataset.
         DatasetError: It is damaged, partially normalized or being written to.
         UsageError: Options are unknown or do not fit the dataset; the budget is too small.
     """
+    require_callback(progress)
     spec, run = applied(StatsOptions, options, spec, run)
     require_possible(os.fspath(path), spec)
     if spec.report is not None:

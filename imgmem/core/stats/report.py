@@ -12,7 +12,7 @@ from imgmem.core.errors import UsageError
 from imgmem.core.levels.histograms import binned
 from imgmem.core.machine import process
 from imgmem.core.paths import is_inside, local_path, require_folder_of, require_writable
-from imgmem.core.progress import ProgressCallback, no_progress
+from imgmem.core.progress import ProgressCallback, no_progress, require_callback
 from imgmem.core.read.dataset import Dataset, row_set
 from imgmem.core.read.dataset import open as open_dataset
 from imgmem.core.rows.origins import RowOrigin, sources_of
@@ -87,6 +87,7 @@ def write_report(
         ResourceError: The page cannot be written.
         InputError, DatasetError: The dataset has changed since, as `stats` says.
     """
+    require_callback(progress)
     check_report(out, stats.path)
     with open_dataset(stats.path, stats.split) as dataset:
         _, workers = plan_scan(dataset, run)

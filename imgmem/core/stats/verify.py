@@ -5,7 +5,7 @@ from typing import Unpack
 
 from imgmem.core.options.option import applied
 from imgmem.core.options.tables import ResourceOptions
-from imgmem.core.progress import ProgressCallback, no_progress
+from imgmem.core.progress import ProgressCallback, no_progress, require_callback
 from imgmem.core.read.dataset import open as open_dataset
 from imgmem.core.specs import RunSpec
 from imgmem.core.storage import verify as checksums
@@ -34,6 +34,7 @@ def verify(
         InputError: There is no dataset.
         DatasetError: Sizes or headers are wrong already, or it is being written to.
     """
+    require_callback(progress)
     (run,) = applied(ResourceOptions, options, run)
     with open_dataset(path) as dataset:
         return checksums.verify(dataset.path, run=run, progress=progress)

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from imgmem.core.arrays import Indices
-from imgmem.core.errors import InputError
 from imgmem.core.storage.store import damaged
 from imgmem.core.storage.system import naming
 
@@ -46,13 +45,10 @@ class CsvTable:
     def column(self, name: str, lines: Indices | None = None) -> npt.NDArray[np.object_]:
         """The cells of a column in these lines, counted from 0; in all of them for None.
 
-        Raises InputError for a column that there is not, DatasetError for a damaged file.
+        Raises DatasetError for a damaged file, such as one without the column.
         """
         if name not in self.columns:
-            raise InputError(
-                f"{self.path} has no column {name!r}",
-                hint=f"The columns are: {', '.join(self.columns)}.",
-            )
+            raise damaged(self.path, f"it has no column {name!r}")
         place = self.columns.index(name)
         try:
             cells = [fields[place] for fields in self._lines(lines)]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from imgmem.core.arrays import Indices
-from imgmem.core.errors import InputError
+from imgmem.core.errors import UsageError
 from imgmem.core.specs import BUILD_DTYPES, FLOAT_DTYPES, METHODS, NOT, TARGETS
 from imgmem.core.storage.fields import (
     MAX_CRC32,
@@ -166,12 +166,12 @@ class Record:
         return self.target or ("class" if self.labeled else None)
 
     def rows_of(self, split: str | None) -> tuple[int, int]:
-        """(start, stop) of a split, or of all rows for None. InputError for an unknown name."""
+        """(start, stop) of a split, or of all rows for None. UsageError for an unknown name."""
         if split is None:
             return 0, self.shape[0]
         if split not in self.splits:
             known = ", ".join(self.splits) or "none"
-            raise InputError(f"there is no split {split!r}", hint=f"The splits are: {known}.")
+            raise UsageError(f"there is no split {split!r}", hint=f"The splits are: {known}.")
         return self.splits[split]
 
     def split_of_rows(self) -> Indices:

@@ -9,7 +9,7 @@ from support import program
 import imgmem
 from imgmem.cli import COMMANDS, main
 
-WITHOUT_VARIABLE = {"dry_run", "overwrite", "restart", "undo"}
+WITHOUT_VARIABLE = {"dry_run", "overwrite", "restart", "undo", "update", "resplit"}
 """Switches that delete, undo, draw again or leave the work out: a forgotten variable in a shell
 profile must not do that to every command."""
 

@@ -221,8 +221,8 @@ def _rename_away(source: str, target: str) -> None:
 
 
 def exists(path: str) -> bool:
-    """Whether anything is at a path; ResourceError where that cannot be found out, which is no
-    reason to go on without it."""
+    """Whether anything is at a path; ResourceError where that cannot be found out, which does
+    not mean that nothing is there."""
     return _facts(os.lstat, path) is not None
 
 

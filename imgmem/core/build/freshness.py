@@ -32,6 +32,7 @@ def require_unchanged(record: Record, out: str, inputs: BuildInputs, plan: "Plan
     """
     build = record.build
     changed = differences(build.get("options", {}), inputs.options)
+    remedy = "Replace it" if changed else f"Update it with {option('update', True)}, replace it"
     if not changed and build.get("identity") != inputs.identity:
         changed = (
             _changes(out, plan, folders=False) or "labels, splits or sizes of the source's images"
@@ -44,7 +45,7 @@ def require_unchanged(record: Record, out: str, inputs: BuildInputs, plan: "Plan
     if changed:
         raise DatasetError(
             f"{out} is there, built otherwise; since then these changed: {changed}",
-            hint=f"Replace it with {option('overwrite', True)}, or give another name.",
+            hint=f"{remedy} with {option('overwrite', True)}, or give another name.",
             path=out,
         )
     return looked

@@ -281,9 +281,12 @@ def _changes(
         fields = {"changes": _replaced(plan, destination, record, existing)}
     if fields["changes"] == "nothing":
         require_allowed_in(record, policy, total=plan.total, out=destination.out)
-    else:
-        workdir.require_replaceable(destination)
-    return fields
+        return fields
+    workdir.require_replaceable(destination)
+    inputs = build_inputs(plan)
+    unfinished = workdir.what_becomes(destination, inputs, plan, restart=existing.restart)
+    more = unfinished.removeprefix("new").removeprefix("; ")
+    return fields | {"changes": f"{fields['changes']}; {more}" if more else fields["changes"]}
 
 
 def _replaced(plan: Plan, destination: Destination, record: Record, existing: OutPolicy) -> str:

@@ -23,7 +23,7 @@ MEMORY_MB = 150
 class Scale:
     """How much of everything: numbers of images."""
 
-    photos: int = 2000
+    photos: int = 10_000
     large: int = 48
     tiny: int = 50_000
     rows: int = 6000
@@ -85,7 +85,7 @@ def build_photos(shop: Workshop) -> Job:
         *_builders(shop, shop.photos(), 224),
         _call("naive list + np.array", "baseline", "building:naive",
               source=shop.photos(), out=shop.out("naive.npy"), size=224),
-        *_peers(shop, "build", shop.photos(), 224),
+        *_peers(shop, "build", shop.photos(), 224, SERVERS),
     ]  # fmt: skip
     goals = [
         cpu_goal("imgmem", "image", 1.9),
@@ -132,7 +132,7 @@ def _tiny(shop: Workshop, name: str, title: str, source: str, size: int) -> Job:
     ]  # fmt: skip
     contestants = [
         *_builders(shop, source, size), *by_executor,
-        *(_peers(shop, "build", source, size) if source == shop.tiny() else []),
+        *_peers(shop, "build", source, size, SERVERS),
     ]  # fmt: skip
     loop = f"OpenCV + memmap, {shop.threads} threads"
     goals = [

@@ -17,7 +17,7 @@ STD = np.array((58.395, 57.12, 57.375), np.float32)
 
 
 def list_files(source: str) -> list[str]:
-    return sorted(str(path) for path in Path(source).rglob("*.jpg"))
+    return sorted(str(path) for path in Path(source).rglob("*.*") if path.is_file())
 
 
 def picture(path: str, size: int) -> npt.NDArray[np.uint8]:

@@ -35,6 +35,8 @@ def flawed(tmp_path, **options):
         ("duplicates", {"train/a/twin.png", "val/b/leak.png", "train/b/torn.png"}),
         ("leaks:val", {"val/b/leak.png"}),
         ("leaks:train", {"train/b/2.png"}),
+        ("leaks:val,leaks:train", {"val/b/leak.png"}),
+        ("leaks:train,leaks:val", {"train/b/2.png"}),
         ("blank", {"val/a/blank.png"}),
         ("conflicts", {"train/a/3.png", "train/b/torn.png"}),
         (

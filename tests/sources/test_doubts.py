@@ -157,6 +157,14 @@ DOUBTED = {
         "name-prefixes",
         [f"{n:04}_{('cat', 'dog')[n % 2]}.jpg" for n in range(8)],
     ),
+    "labels-in-names": (
+        "name-prefixes",
+        [f"img_{n}_label_{n % 3}.jpg" for n in range(12)],
+    ),
+    "classes-in-names": (
+        "name-prefixes",
+        [f"{n}-Class={'ab'[n % 2]} x.jpg" for n in range(12)],
+    ),
     "camera": ("parts", files("DCIM/100CANON", "DCIM/101CANON")),
     "phone": ("parts", files("100APPLE", "101APPLE", "102_PANA")),
     "months": ("parts", files("January", "February", "sept 2021")),
@@ -235,6 +243,8 @@ def as_spec(options):
 
 
 PLAIN = {
+    "a-label-for-each": [f"img_label_{n}.jpg" for n in range(12)],
+    "classic-names": [f"classic_{n % 3}_{n}.jpg" for n in range(12)],
     "classes": files("cat", "dog"),
     "one-class": files("cat"),
     "flat": [f"{n}.jpg" for n in range(9)],
@@ -355,6 +365,8 @@ def test_an_explicit_rule_is_never_doubted_for_the_tree(tmp_path):
         ("two-of-each", ("cat", "dog")),
         ("flat-with-a-logo", ("cat", "dog")),
         ("numbers-first", ("cat", "dog")),
+        ("labels-in-names", ("0", "1", "2")),
+        ("classes-in-names", ("a", "b")),
         ("class-and-split", ("cat", "dog")),
         ("split-and-class", ("A", "B")),
         ("split-class-folders", ("cat", "dog")),
@@ -427,3 +439,14 @@ def test_folders_in_class_folders_are_noted_with_the_rule_that_takes_them(tmp_pa
 def test_folders_that_cannot_be_classes_are_not_noted(tmp_path, case):
     plant(tmp_path, *PLAIN[case])
     assert not any("parent" in note for note in doubted(tmp_path)[1].notes)
+
+
+@pytest.mark.parametrize("ending", [".txt", ".xml", ".json"])
+@pytest.mark.parametrize("folders", [("images", "labels"), ("", ""), ("images/train", "a/train")])
+def test_files_about_the_images_of_an_unlabeled_folder_are_noted(tmp_path, ending, folders):
+    images, others = folders
+    plant(tmp_path, *files(images or "."), *files(others or ".", ending=ending))
+    (note,) = (each for each in doubted(tmp_path)[1].notes if "boxes" in each)
+    assert f"{ending} files next to" in note
+    plant(tmp_path / "labeled", *files("cat", "dog"), *files("cat", "dog", ending=ending))
+    assert not any("boxes" in each for each in doubted(tmp_path / "labeled")[1].notes)

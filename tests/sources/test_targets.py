@@ -136,6 +136,17 @@ def test_a_word_for_none_that_no_line_has_is_reported(targets):
     assert "no_label='none' matched nothing" in labeling.notes
 
 
+@pytest.mark.parametrize("word", ["No Findings", "no finding", "No_Finding"])
+@pytest.mark.parametrize(
+    "text", ["id,tag\n1,A|B\n2,No Finding\n", "id,A,No Finding\n1,1,0\n2,0,1\n"]
+)
+def test_a_misspelled_word_for_none_is_doubted(targets, text, word):
+    _, labeling = targets(text, target="multilabel", no_label=(word,))
+    (doubt,) = labeling.doubts
+    assert doubt.name == "no-label"
+    assert doubt.remedies[0].options == {"no_label": ("No Finding",)}
+
+
 @pytest.mark.parametrize("text", ["id,tag\n1,A|B\n2,\n", "id,A,B\n1,1,1\n2,,\n"])
 def test_an_empty_cell_means_none_only_where_the_user_says_so(targets, text):
     assert targets(text, target="multilabel")[0] == {"1": ["A", "B"], "2": None}

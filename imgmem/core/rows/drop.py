@@ -26,7 +26,8 @@ def dropped_rows(path: str, words: tuple[str, ...]) -> dict[int, tuple[str, str]
     """Row → (reason, detail) of what is left out of the dataset at `path`.
 
     words: "duplicates", "near-duplicates", "conflicts", "blank" or "leaks:SPLIT". Of duplicates
-    the first row stays, of conflicts none, of leaks those outside of the split.
+    the first row stays, of conflicts none, of leaks those outside of the split; of several splits
+    the first goes, which leaves no leak to the others.
 
     Raises UsageError for a word that the dataset cannot answer.
     """
@@ -47,8 +48,8 @@ _ORDER = ("conflicts", "blank", "leaks", "duplicates", "near-duplicates")
 """What removes whole groups goes first, so that it is not one of the removed that stays."""
 
 
-def _order(word: str) -> tuple[int, str]:
-    return _ORDER.index(word.partition(":")[0]), word
+def _order(word: str) -> int:
+    return _ORDER.index(word.partition(":")[0])
 
 
 class _Found:
@@ -64,7 +65,7 @@ class _Found:
         """The rows that a word drops, besides those that are gone."""
         kind, _, split = word.partition(":")
         if kind == "leaks":
-            return self._leaks(split)
+            return self._leaks(split, gone)
         rules: dict[str, Callable[[], Iterator[_Row]]] = {
             "conflicts": self._conflicts,
             "blank": self._blank,
@@ -87,11 +88,12 @@ class _Found:
             if len(np.unique(labels[rows], axis=0)) > 1:
                 yield from (_Row(row, rows[0] if row != rows[0] else rows[1]) for row in rows)
 
-    def _leaks(self, split: str) -> Iterator[_Row]:
+    def _leaks(self, split: str, gone: Mapping[int, Any]) -> Iterator[_Row]:
         start, stop = self._dataset.record.rows_of(split)
         splits = self._dataset.record.split_of_rows()
         for rows in self._rows_of_groups():
-            others = [row for row in rows if not start <= row < stop and splits[row] >= 0]
+            left = [row for row in rows if row not in gone]
+            others = [row for row in left if not start <= row < stop and splits[row] >= 0]
             if others:
                 yield from (_Row(row, others[0]) for row in rows if start <= row < stop)
 

@@ -39,9 +39,24 @@ def arranged(
         placed=True,
         class_names=class_names(layout, reading),
         ignored=ignored + _passed_over(tree.root, layout),
-        notes=(*notes(layout), *(deeper_notes(layout, reading) if automatic else ())),
+        notes=(
+            *notes(layout),
+            *(deeper_notes(layout, reading) if automatic else ()),
+            *(_annotation_notes(tree.root, ignored) if not layout.labeled and automatic else ()),
+        ),
         doubts=first_doubt(evidence) if automatic else (),
     )
+
+
+def _annotation_notes(root: Folder, ignored: Counter[str]) -> Iterator[str]:
+    """That files which seem to be about an image each are not read."""
+    for kind in ("txt", "xml", "json"):
+        count = ignored[f".{kind} file"]
+        if count >= max(2, root.total // 2):
+            yield (
+                f"{count} .{kind} files next to {root.total} images are not read: boxes or "
+                "classes that are in them are not in the dataset"
+            )
 
 
 def rule_text(rule: LabelRule) -> str:

@@ -63,6 +63,12 @@ _COMMON = frozenset(_COMMON_WORDS.split())
 _WORDS = re.compile(r"[A-Za-z][A-Za-z _'-]+")
 _BEFORE = re.compile(r"(?P<label>.+?)[ ._-]*\(?(?P<number>[0-9]+)\)?")
 _AFTER = re.compile(r"(?P<number>[0-9]+)[ ._-]+(?P<label>.+)")
+_SAID = re.compile(
+    r"(?:^|[ ._-])(?P<word>(?:label|class|cls|category)[ ._=-]?)"
+    r"(?P<label>[A-Za-z0-9]+)(?=[ ._-]|$)",
+    re.IGNORECASE,
+)
+"""What says in a name that its label follows: `img_0_label_3.jpg`."""
 NUMBERED_PATTERN = r"name:^(.+?)[ ._-]*\(?[0-9]+\)?\.[^.]*$"
 """The label rule for names such as `cat.0.jpg` and `Abyssinian_12.jpg`."""
 NUMBERED_BEFORE_PATTERN = r"name:^[0-9]+[ ._-]+(.+)\.[^.]*$"
@@ -185,22 +191,50 @@ class NamePattern(NamedTuple):
 
 
 def pattern_of_names(names: Iterable[str]) -> NamePattern | None:
-    """What names share that have a few words before their numbers (`cat.0.jpg`, `dog.0.jpg`) or
-    after them (`0001_cat.jpg`); None if they do not.
+    """What names share that say their label (`img_0_label_3.jpg`), or have a few words before
+    their numbers (`cat.0.jpg`, `dog.0.jpg`) or after them (`0001_cat.jpg`); None if they do not.
 
     Words of cameras and the like do not count, nor those with digits: they are series.
     """
-    before, after = _Shared(_BEFORE), _Shared(_AFTER)
+    said, before, after = _Said(), _Shared(_BEFORE), _Shared(_AFTER)
     for number, name in enumerate(names, 1):
+        said.add(name)
         before.add(name)
         after.add(name)
-        if number >= _REMEMBERED and before.hopeless and after.hopeless:
+        if number >= _REMEMBERED and not said.all and before.hopeless and after.hopeless:
             return None
+    if found := said.found():
+        return found
     if words := before.words():
         return NamePattern(NUMBERED_PATTERN, words, before.others, before.count)
     if (words := after.words()) and not after.repeated:
         return NamePattern(NUMBERED_BEFORE_PATTERN, words, after.others, after.count)
     return None
+
+
+class _Said:
+    """The labels that names say to be labels, counted. all: whether every name has said one, by
+    the same word."""
+
+    def __init__(self) -> None:
+        self._words: set[str] = set()
+        self._counts: Counter[str] = Counter()
+        self.all = True
+
+    def add(self, name: str) -> None:
+        match = _SAID.search(name) if self.all else None
+        if match:
+            self._words.add(match["word"])
+            self._counts[match["label"]] += 1
+        self.all = match is not None and len(self._words) == 1
+
+    def found(self) -> NamePattern | None:
+        """None where they do not seem to be labels: one alone, or hardly any image each."""
+        few = 2 <= len(self._counts) <= self._counts.total() // 2
+        if not (self.all and few):
+            return None
+        rule = f"name:(?:^|[ ._-]){re.escape(*self._words)}([A-Za-z0-9]+)"
+        return NamePattern(rule, sorted(self._counts), [], 0)
 
 
 class _Shared:

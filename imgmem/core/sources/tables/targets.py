@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Collection, Iterable, Sequence
+from difflib import get_close_matches
 from functools import cached_property
+from itertools import islice
 
 from imgmem.core.errors import InputError
 from imgmem.core.messages import Message, option
-from imgmem.core.sources.labeling import Doubt
+from imgmem.core.sources.labeling import Doubt, Remedy
 from imgmem.core.sources.tables import names as known
 from imgmem.core.sources.tables.columns import Columns
 from imgmem.core.sources.tables.label_lists import find_mark, is_list, labels_in
@@ -17,6 +19,9 @@ from imgmem.core.sources.tables.values import flag
 from imgmem.core.sources.targets import label_set, number_row
 from imgmem.core.text import counted
 
+_MOST_COMPARED = 10_000
+_ALIKE = 0.8
+"""From here on a label seems to be another word that is misspelled."""
 _MARK_NAMES = {" ": "blanks", "|": "|", ";": ";", ",": ","}
 
 
@@ -184,7 +189,15 @@ class SetLabels(Labels):
         return {}
 
     def doubts(self, counts: Iterable[tuple[str, int]]) -> list[Doubt]:
-        """None: the user said what they are."""
+        """A word for none that no line has, where a label is written much like it."""
+        sets = (json.loads(text) for text, _ in islice(counts, _MOST_COMPARED))
+        found = sorted({name for names in sets for name in names})
+        for word in sorted(self._none - self._none_seen - {""}):
+            if alike := get_close_matches(word, found, 1, _ALIKE):
+                meant = tuple(sorted({*self._none - {word}, *alike}))
+                evidence = f"no image has {word!r}, the word for none, but some have {alike[0]!r}"
+                remedy = Remedy({"no_label": meant}, f"{alike[0]} means none")
+                return [Doubt("no-label", evidence, (remedy,))]
         return []
 
     def notes(self) -> list[str]:

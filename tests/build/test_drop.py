@@ -150,7 +150,7 @@ def test_only_rows_of_a_dataset_are_dropped(tmp_path):
     flawed(tmp_path)
     with pytest.raises(UsageError, match="is for a dataset"):
         imgmem.build(tmp_path / "src", tmp_path / "clean", drop="blank")
-    with pytest.raises(InputError, match="'test'"):
+    with pytest.raises(UsageError, match="'test'"):
         imgmem.build(tmp_path / "d", tmp_path / "clean", drop="leaks:test")
 
 

@@ -3,8 +3,9 @@
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
+from functools import partial
 from typing import Any, NamedTuple
 
 from imgmem.core.build.planned import PlannedImage
@@ -35,11 +36,16 @@ class Earlier(NamedTuple):
 
 Differs = Callable[[PlannedImage, Earlier], bool]
 """Whether an image is not what it was."""
+Pair = tuple[PlannedImage, Earlier]
+Each = Callable[[Callable[[Pair], str], Iterable[Pair]], Iterable[str]]
 
 
-def changes_text(before: Iterable[Earlier], now: Iterable[PlannedImage], differs: Differs) -> str:
+def changes_text(
+    before: Iterable[Earlier], now: Iterable[PlannedImage], differs: Differs, each: Each = map
+) -> str:
     """`54 new (a/1.png, a/2.png, a/3.png, …), 1 gone (b/7.png)`, or "" where nothing changed.
 
+    each: calls a function for each pair of images of the same path, and returns what it returns.
     Takes memory that does not grow with the number of images.
     """
     with closing(scratch_database(_SCHEMA)) as database:
@@ -49,7 +55,7 @@ def changes_text(before: Iterable[Earlier], now: Iterable[PlannedImage], differs
         found = {
             "new": (name for (name,) in database.execute(_NEW)),
             "gone": (name for (name,) in database.execute(_GONE)),
-            "changed": _changed(database, differs),
+            "changed": filter(None, each(partial(_changed, differs), _both(database))),
         }
         return ", ".join(filter(None, (_counted(names, what) for what, names in found.items())))
 
@@ -68,12 +74,16 @@ def _row(image: PlannedImage) -> tuple[Any, ...]:
     return (*name, image.size, image.mtime_ns, json.dumps(image.locator))
 
 
-def _changed(database: sqlite3.Connection, differs: Differs) -> Iterable[str]:
+def _both(database: sqlite3.Connection) -> Iterator[Pair]:
     for original, size, mtime_ns, locator, *earlier, before in database.execute(_BOTH):
         where = tuple(json.loads(locator))
         now = PlannedImage(os.fsdecode(original), size, mtime_ns, -1, 0, where)
-        if differs(now, Earlier(*earlier)._replace(locator=tuple(json.loads(before)))):
-            yield now.name
+        yield now, Earlier(*earlier)._replace(locator=tuple(json.loads(before)))
+
+
+def _changed(differs: Differs, pair: Pair) -> str:
+    """The name of an image that has changed, else ""."""
+    return pair[0].name if differs(*pair) else ""
 
 
 def _counted(names: Iterable[str], what: str) -> str:

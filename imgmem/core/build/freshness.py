@@ -3,10 +3,11 @@
 import hashlib
 import os
 from collections.abc import Iterator
+from functools import partial
 from os.path import samefile
 from typing import TYPE_CHECKING
 
-from imgmem.core.build.changes import Earlier, changes_text
+from imgmem.core.build.changes import Each, Earlier, changes_text
 from imgmem.core.build.manifest import BuildInputs
 from imgmem.core.build.planned import PlannedImage
 from imgmem.core.build.seen import file_time, note_seen, seen_at
@@ -14,6 +15,7 @@ from imgmem.core.errors import DatasetError, RejectedImage
 from imgmem.core.messages import option
 from imgmem.core.rows.origins import all_origins
 from imgmem.core.sources.changed import forget
+from imgmem.core.sources.concurrently import concurrently
 from imgmem.core.sources.files import COPIED, DROPPED
 from imgmem.core.storage import store
 from imgmem.core.storage.csv_table import CsvTable
@@ -87,7 +89,8 @@ def _changes(out: str, plan: "Plan", *, folders: bool) -> str:
             return False
         return digest_of(plan, now) != before.digest
 
-    return changes_text(_earlier(out), plan.images(), differs)
+    each: Each = partial(concurrently, plan.source, size=lambda pair: pair[0].size)
+    return changes_text(_earlier(out), plan.images(), differs, each)
 
 
 def note_unchanged(record: Record, out: str, since: int) -> None:

@@ -17,6 +17,7 @@ from imgmem.core.build.planned import PlannedImage, is_copied
 from imgmem.core.build.seen import file_time, seen_at
 from imgmem.core.rows.origins import noted_origins
 from imgmem.core.sources import changed
+from imgmem.core.sources.concurrently import concurrently
 from imgmem.core.sources.files import COPIED, REJECTED
 from imgmem.core.storage.record import Record
 from imgmem.core.storage.targets import row_cells
@@ -64,6 +65,16 @@ class _Earlier(NamedTuple):
     row: int | None
     label: str
     notes: str
+
+
+class _Asked(NamedTuple):
+    """An image, what was there under its path, and the digest of its bytes; None where it has no
+    part in it."""
+
+    number: int
+    image: PlannedImage
+    earlier: list[_Earlier]
+    digest: str | None
 
 
 def find_known(
@@ -123,9 +134,11 @@ class _Known:
 
     def copies(self, images: Iterable[tuple[int, PlannedImage]]) -> Iterator[tuple[int, str]]:
         """(number, locator of its copy) of each image that is known; all of them are counted."""
-        for number, image in images:
-            earlier = self._earlier(image)
-            found = self._same(image, earlier) if earlier else self._renamed(number, image)
+        asked = ((number, image, self._earlier(image)) for number, image in images)
+        size = lambda each: each[1].size  # noqa: E731
+        known = concurrently(self._plan.source, self._read, asked, size=size)
+        for number, image, earlier, digest in known:
+            found = _same(earlier, digest) if earlier else self._renamed(number, image)
             if found is None:
                 self.counts.added += not earlier
                 self.counts.changed += bool(earlier) and self._has_changed(image, earlier)
@@ -141,15 +154,15 @@ class _Known:
         query = "SELECT digest, row, label, notes FROM earlier WHERE path = ?"
         return [_Earlier(*row) for row in self._database.execute(query, (as_in_rows(image.name),))]
 
-    def _same(self, image: PlannedImage, earlier: list[_Earlier]) -> _Earlier | None:
-        """The row that still has the bytes of the image."""
+    def _read(self, asked: tuple[int, PlannedImage, list[_Earlier]]) -> _Asked:
+        """An image with the digest by which it is known, read where nothing else says it."""
+        _, image, earlier = asked
         rows = [each for each in earlier if each.row is not None]
         if not rows or _is_rejected(image):
-            return None
+            return _Asked(*asked, None)
         if len(earlier) == 1 and not is_copied(image) and not self._may_differ(image, self._since):
-            return rows[0]
-        digest = freshness.digest_of(self._plan, image)
-        return next((each for each in rows if each.digest == digest), None)
+            return _Asked(*asked, rows[0].digest)
+        return _Asked(*asked, freshness.digest_of(self._plan, image))
 
     def _renamed(self, number: int, image: PlannedImage) -> _Earlier | None:
         """The row of an image that is gone and had the same bytes, if those were read anyway."""
@@ -175,6 +188,12 @@ class _Known:
         """The label as people see it, see `RowOrigin.shown_label`."""
         label, name = row_cells(self._plan.target, image.label, self._plan.classes)
         return as_in_rows(name or str(label))
+
+
+def _same(earlier: list[_Earlier], digest: str | None) -> _Earlier | None:
+    """The row that has the bytes of a digest."""
+    rows = (each for each in earlier if each.row is not None)
+    return next((each for each in rows if digest is not None and each.digest == digest), None)
 
 
 def _is_rejected(image: PlannedImage) -> bool:

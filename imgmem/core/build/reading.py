@@ -11,10 +11,7 @@ from typing import NamedTuple
 from imgmem.core.build.planned import PlannedImage
 from imgmem.core.forecast import READ_BYTES
 from imgmem.core.sources import Source
-from imgmem.core.sources.concurrently import REQUESTS, is_remote
-
-COPIES = 2
-"""An image that is being read takes its bytes twice: as they came, and as they are handed on."""
+from imgmem.core.sources.concurrently import COPIES, REQUESTS, is_remote
 
 
 class _Wanted(NamedTuple):

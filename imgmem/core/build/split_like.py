@@ -12,7 +12,9 @@ import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple
 
 from imgmem.core.build.allocate import Unit, place
@@ -29,6 +31,7 @@ from imgmem.core.errors import InputError, RejectedImage, UsageError
 from imgmem.core.messages import Message, option
 from imgmem.core.rows.origins import all_origins
 from imgmem.core.sources import Source
+from imgmem.core.sources.concurrently import concurrently
 from imgmem.core.sources.resolve import listed
 from imgmem.core.specs import NEAR_DUPLICATES, BuildSpec
 from imgmem.core.storage import store
@@ -158,19 +161,27 @@ def _add_renamed(database: sqlite3.Connection, source: Source, divided: str | No
     database.execute("CREATE INDEX temp.by_digest ON gone (digest)")
     new = database.execute(
         """
-        SELECT rowid, name, locator FROM files
+        SELECT rowid, name, locator, size FROM files
         WHERE split IS ? AND rowid NOT IN (SELECT row FROM sticky)""",
         (divided,),
     ).fetchall()
-    for row, name, locator in new:
-        try:
-            data = source.read(os.fsdecode(name), tuple(json.loads(locator)))
-        except RejectedImage:
+    digests = concurrently(source, partial(_digest, source), new, size=itemgetter(3))
+    for (row, *_), digest in zip(new, digests, strict=True):
+        if digest is None:
             continue
-        digest = hashlib.sha256(data).hexdigest()
         database.execute("INSERT INTO renamed VALUES (?, ?)", (row, digest))
         found = "INSERT INTO sticky SELECT ?, split FROM gone WHERE digest = ?"
         database.execute(found, (row, digest))
+
+
+def _digest(source: Source, file: tuple[int, bytes, str, int]) -> str | None:
+    """sha256 of the bytes of a new image; None where it cannot be read."""
+    _, name, locator, _ = file
+    try:
+        data = source.read(os.fsdecode(name), tuple(json.loads(locator)))
+    except RejectedImage:
+        return None
+    return hashlib.sha256(data).hexdigest()
 
 
 def _assign_units(

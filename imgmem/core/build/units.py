@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from imgmem.core.build.allocate import Unit
@@ -35,29 +36,32 @@ def find_equal(database: sqlite3.Connection, source: Source, split: str | None) 
     update = "UPDATE files SET unit = ? WHERE rowid = ?"
     heads = partial(_digest, source, _HEAD_BYTES)
     database.executemany(update, concurrently(source, heads, _colliding(database, split, "size")))
-    whole = partial(_digest, source, None)  # one by one: they may be large
-    database.executemany(update, map(whole, _colliding(database, split, "unit")))
+    whole = partial(_digest, source, None)
+    equal = _colliding(database, split, "unit")
+    database.executemany(update, concurrently(source, whole, equal, size=itemgetter(3)))
 
 
 def _colliding(
     database: sqlite3.Connection, split: str | None, key: str
-) -> Iterator[tuple[Any, Any, Any]]:
-    """(row, name, locator) of the files that share the value of `key` with another."""
+) -> Iterator[tuple[Any, Any, Any, Any]]:
+    """(row, name, locator, size) of the files that share the value of `key` with another."""
     database.execute("DROP TABLE IF EXISTS colliding")
     database.execute(
         f"""
-        CREATE TEMP TABLE colliding AS SELECT rowid AS row, name, locator FROM files
+        CREATE TEMP TABLE colliding AS SELECT rowid AS row, name, locator, size FROM files
         WHERE split IS :split AND {key} IN
         (SELECT {key} FROM files WHERE split IS :split GROUP BY {key} HAVING COUNT(*) > 1)""",
         {"split": split},
     )
-    return iter(database.execute("SELECT row, name, locator FROM colliding"))
+    return iter(database.execute("SELECT row, name, locator, size FROM colliding"))
 
 
-def _digest(source: Source, length: int | None, file: tuple[int, bytes, str]) -> tuple[bytes, int]:
+def _digest(
+    source: Source, length: int | None, file: tuple[int, bytes, str, int]
+) -> tuple[bytes, int]:
     """sha256 of a file's first `length` bytes, or of all; of its name where it is unreadable; and
     its row."""
-    row, name, locator = file
+    row, name, locator, _ = file
     where = os.fsdecode(name), tuple(json.loads(locator))
     try:
         data = source.read(*where) if length is None else source.read_head(*where, length)

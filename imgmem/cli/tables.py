@@ -75,7 +75,9 @@ def _facts(stats: DatasetStats) -> Iterator[tuple[str, str]]:
         yield from _label_sets(stats.label_sets)
     done = stats.normalization
     if done:
-        yield "normalized", f"{done.method} to {done.dtype}{' on reading' if done.on_read else ''}"
+        line = f": {stats.line}" if stats.line else ""
+        on_read = " on reading" if done.on_read else ""
+        yield "normalized", f"{done.method} to {done.dtype}{on_read}{line}"
     if stats.balance:
         yield "balance", f"{stats.balance:.3g} (largest class ÷ smallest)"
     elif stats.classes:

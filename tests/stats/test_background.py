@@ -62,3 +62,10 @@ def test_the_constants_come_as_a_line_to_paste(padded):
     imgmem.build(padded / "other", padded / "set", size=16)
     expected = "Normalize(mean=[0.1000, 0.2000, 0.4000], std=[0.1000, 0.2000, 0.4000])"
     assert imgmem.stats(padded / "set").standardize.line == expected
+    assert imgmem.stats(padded / "set").line is None
+    imgmem.normalize(padded / "set", on_read=True)
+    assert imgmem.stats(padded / "set").line == expected
+    imgmem.normalize(padded / "set", undo=True)
+    imgmem.normalize(padded / "set", method="rescale")
+    rescaled = "Normalize(mean=[0.0000, 0.0000, 0.0000], std=[1.0000, 1.0000, 1.0000])"
+    assert imgmem.stats(padded / "set").line == rescaled

@@ -100,6 +100,7 @@ class DatasetStats:
     dataset, and for all rows of one with folds and no train. window: the original values that
     are shown black and white. background: share of the pixels that fit=pad added, None for
     another fit.
+    line: `normalization` for torchvision, on the scale 0 to 1, as `standardize` has it.
     notes: what to know about the figures and the findings, in sentences.
     verified: whether all checksums were compared (and found right).
     peak_memory, memory: bytes of anonymous memory that this took, and its budget.
@@ -117,6 +118,7 @@ class DatasetStats:
     histogram_step: int
     standardize: Standardize | None
     normalization: Normalization | None
+    line: str | None
     sources: Sources
     findings: list[Finding]
     thresholds: Thresholds
@@ -272,6 +274,7 @@ def _described(dataset: Dataset, parts: dict[str, ScanResult]) -> dict[str, Any]
         "window": record.window,
         "standardize": _standardize(dataset, named, whole),
         "normalization": record.normalization,
+        "line": _applied_line(record),
         "build": record.build,
     }
 
@@ -315,6 +318,14 @@ def _standardize(
     split = TRAIN if TRAIN in named else dataset.split
     mean, std = named.get(split or "", whole).sums.mean_std()
     return Standardize(split, mean.tolist(), std.tolist(), _line(mean, std, dataset.record.highest))
+
+
+def _applied_line(record: Record) -> str | None:
+    done = record.normalization
+    if done is None or record.unscaled:
+        return None
+    offset, scale = np.array([done.offset, done.scale])
+    return _line(offset, 1 / scale, record.highest)
 
 
 def _line(mean: Figures, std: Figures, highest: int) -> str | None:

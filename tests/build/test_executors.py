@@ -108,14 +108,16 @@ def test_archives_are_read_by_processes_or_else_by_threads(photos, tmp_path, ext
     with tarfile.open(path, "w:gz" if extension.endswith("gz") else "w") as archive:
         archive.add(photos, ".")
     built(path, tmp_path / "threads", executor="threads")
-    built(path, tmp_path / "processes", executor="processes")
+    done = built(path, tmp_path / "processes", executor="processes")
     assert snapshot(tmp_path / "threads") == snapshot(tmp_path / "processes")
+    assert any("in threads" in note for note in done.notes) == extension.endswith("gz")
 
 
 def test_a_budget_without_room_for_processes_is_kept_by_threads(photos, tmp_path):
     options = ("--executor", "processes", "--workers", 2, "--memory", "80MiB", "--json")
     done = build(photos, tmp_path / "out", *options)
     assert json.loads(done.stdout)["peak_memory"] < 2**20 * 80
+    assert "worker processes need --memory " in json.loads(done.stdout)["notes"][0]
 
 
 def test_the_memory_of_processes_counts_and_stays_below_the_budget(photos, tmp_path):

@@ -18,8 +18,10 @@ from imgmem.core.build.remote import remote_job
 from imgmem.core.forecast import CLIENT_BYTES, BuildDemand
 from imgmem.core.machine.pipeline import MemoryGate
 from imgmem.core.machine.processes import ProcessExecutor, can_start
+from imgmem.core.messages import Message, option
 from imgmem.core.sources import Address, Source
 from imgmem.core.specs import ExecutorLike
+from imgmem.core.units import in_mib
 
 
 @contextmanager
@@ -51,6 +53,24 @@ def _by_processes(
     if source.address is None or executor not in ("auto", "processes") or not can_start():
         return None
     return demand.by_processes(str(executor), budget=budget, mean_bytes=mean_bytes)
+
+
+def stand_in_notes(
+    source: Source, demand: BuildDemand, *, budget: int, executor: str | ExecutorLike
+) -> list[str]:
+    """A note where threads of this process decode although others were asked for."""
+    if executor in ("auto", "threads"):
+        return []
+    processes = replace(demand, processes=True)
+    if source.address is None:
+        why = "other processes cannot read this source in place"
+    elif executor == "processes" and budget < processes.floor:
+        why = f"worker processes need {option('memory', in_mib(processes.floor))} or more"
+    elif executor == "processes" and not can_start():
+        why = "this program cannot start worker processes"
+    else:
+        return []
+    return [Message(f"decoded in threads of this process: {why}")]
 
 
 def executions(

@@ -8,7 +8,7 @@ from imgmem.core.build.alone import decode_alone, too_costly
 from imgmem.core.build.copying import Copying
 from imgmem.core.build.decoding import Chunk
 from imgmem.core.build.execution import Execution
-from imgmem.core.build.executions import executions, starting
+from imgmem.core.build.executions import executions, stand_in_notes, starting
 from imgmem.core.build.job import Job, decode_spec, demand_of
 from imgmem.core.build.manifest import BuildManifest
 from imgmem.core.build.mixed import Mixed
@@ -43,6 +43,14 @@ def starting_workers(
         executor="threads" if copied else job.run.executor,
         mean_bytes=job.plan.mean_bytes,
     )
+
+
+def executor_notes(manifest: BuildManifest, job: Job) -> list[str]:
+    """What the user should know of who decoded the images."""
+    if job.spec.copies:
+        return []
+    demand = demand_of(manifest, job)
+    return stand_in_notes(job.source, demand, budget=job.budget, executor=job.run.executor)
 
 
 def fill(building: UnfinishedBuild, job: Job, workers: ProcessExecutor | None = None) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Unpack
 from imgmem.core.build import files, workdir
 from imgmem.core.build.depth import survey_depth
 from imgmem.core.build.downloads import same_download
-from imgmem.core.build.filling import fill, interrupted, starting_workers
+from imgmem.core.build.filling import executor_notes, fill, interrupted, starting_workers
 from imgmem.core.build.freshness import note_unchanged, require_unchanged
 from imgmem.core.build.job import Job, demand_of, manifest_of
 from imgmem.core.build.manifest import BuildManifest
@@ -116,6 +116,7 @@ def build(
         resumed_at = _work(destination, job, manifest, on_read, restart=existing.restart)
         result = result_of(out, job.plan)
         notes += normalization_notes(updated, store.read_record(out), out)
+        notes += executor_notes(manifest, job)
         return replace(
             result,
             **counts,

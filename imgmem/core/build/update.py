@@ -146,6 +146,8 @@ def why_not_copied(record: Record, manifest: BuildManifest) -> str | None:
         return "the version of imgmem that built it noted less of each image"
     if record.unscaled:
         return "its rows are unscaled floats"
+    if record.normalization is not None and record.normalization.is_final:
+        return "16-bit values as float16 do not lead back to the original ones"
     made = _as_json(manifest.image), manifest.shape, manifest.dtype
     if made != (record.image, record.shape[1:], record.original_dtype):
         return "its images have another size or range of values than before"

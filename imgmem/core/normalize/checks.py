@@ -6,7 +6,6 @@ import stat
 import numpy as np
 
 from imgmem.core.errors import DatasetError, UsageError
-from imgmem.core.levels import lookup
 from imgmem.core.levels.methods import METHODS, Constants
 from imgmem.core.messages import command, option
 from imgmem.core.normalize import constants
@@ -53,7 +52,7 @@ def require_possible(job: Job, record: Record, spec: NormalizeSpec) -> None:
 
 def require_restorable(path: str, done: Normalization) -> None:
     """UsageError for values from which the original cannot be computed."""
-    if lookup.is_rounded(done) and not done.on_read:
+    if done.is_final:
         raise UsageError(
             f"{path} holds uint16 values as float16, which has no room for all of them",
             hint="Use the dataset that it was made from.",

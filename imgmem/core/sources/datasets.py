@@ -40,10 +40,12 @@ def is_dataset(path: str) -> bool:
 
 
 def _require_whole_values(path: str, record: "Record") -> None:
-    """Raises InputError for rows that no image file holds."""
-    if record.unscaled:
+    """Raises InputError for rows that no image file holds, or that do not lead back to one."""
+    done = record.normalization
+    if record.unscaled or (done is not None and done.is_final):
+        what = "unscaled floats" if record.unscaled else "rounded 16-bit values (float16)"
         raise InputError(
-            f"{path} holds unscaled floats, and cannot be a source",
+            f"{path} holds {what}, and cannot be a source",
             hint="Build from the images that it was made of.",
         )
 

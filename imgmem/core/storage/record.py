@@ -79,6 +79,12 @@ class Normalization:
         """Whether the constants come from rows of the dataset itself."""
         return self.rows is not None or self.split is not None
 
+    @property
+    def is_final(self) -> bool:
+        """Whether the values on disk do not lead back to the original ones, several of which
+        became the same."""
+        return (self.source_dtype, self.dtype) == ("uint16", "float16") and not self.on_read
+
 
 @dataclass(frozen=True, kw_only=True)
 class Record:

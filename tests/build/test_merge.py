@@ -1,6 +1,7 @@
 """Datasets as several sources are merged: rows are copied with what is known of them."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -100,3 +101,28 @@ def test_datasets_next_to_other_sources_are_decoded(months):
     plant(months, "more/dog/2.png", data=next((months / "photos").rglob("*.png")).read_bytes())
     result = imgmem.build([folders(months)[0], months / "more"], months / "merged", size=16)
     assert result.class_counts == {"cat": 4, "dog": 3}
+
+
+def test_a_merge_is_updated_where_its_datasets_were(months):
+    imgmem.build(folders(months), months / "merged")
+    assert imgmem.build(folders(months), months / "merged", update=True).already_done
+    class_folders(months / "photos/2026-11", {"dog": 5}, size=(30, 20))
+    options = {"size": 16, "fit": "pad", "update": True}
+    assert imgmem.build(folders(months, "photos")[1], folders(months)[1], **options).added == 3
+    result = imgmem.build(folders(months), months / "merged", update=True)
+    assert (result.added, result.removed, result.kept) == (3, 0, 9)
+    imgmem.build(folders(months), months / "straight")
+    assert snapshot(months / "merged") == snapshot(months / "straight")
+
+
+def test_a_dataset_of_a_dataset_is_updated(months):
+    small = {"size": 8, "split": "val=0.3"}
+    imgmem.build(folders(months)[1], months / "small", **small)
+    shutil.copytree(months / "small", months / "old")
+    class_folders(months / "photos/2026-11", {"dog": 5}, size=(30, 20))
+    options = {"size": 16, "fit": "pad", "update": True}
+    imgmem.build(folders(months, "photos")[1], folders(months)[1], **options)
+    result = imgmem.build(folders(months)[1], months / "small", update=True, **small)
+    assert (result.added, result.changed, result.kept) == (3, 0, 4)
+    imgmem.build(folders(months)[1], months / "new", size=8, split=f"like:{months / 'old'}")
+    assert snapshot(months / "small") == snapshot(months / "new")

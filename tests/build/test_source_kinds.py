@@ -1,6 +1,8 @@
 """Every kind of source builds the same bytes, whoever decodes, however often it is interrupted."""
 
+import json
 import os
+import shutil
 
 import pytest
 from support.kinds import KINDS
@@ -48,6 +50,22 @@ def test_the_times_of_its_files_are_no_part_of_the_dataset(kind, tmp_path):
     build(kind, tmp_path / "after")
     assert snapshot(tmp_path / "after") == snapshot(tmp_path / "before")
     assert build(kind, tmp_path / "before").already_done
+
+
+def test_an_update_copies_all_but_what_is_new(kind, tmp_path):
+    build(kind, tmp_path / "out")
+    shutil.copytree(tmp_path / "out", tmp_path / "before")
+    lines = (tmp_path / "out/rows.csv").read_text().splitlines(keepends=True)
+    path = lines[4].split(",")[4]
+    lines[4] = lines[4].replace(path, "gone")
+    (tmp_path / "out/rows.csv").write_text("".join(lines))
+    record = json.loads((tmp_path / "out/dataset.json").read_text())
+    record["build"]["identity"] = "that of a source with another image"
+    (tmp_path / "out/dataset.json").write_text(json.dumps(record))
+    result = build(kind, tmp_path / "out", update=True)
+    assert (result.added, result.changed, result.removed, result.kept) == (1, 0, 1, 6)
+    assert snapshot(tmp_path / "out") == snapshot(tmp_path / "before")
+    assert build(kind, tmp_path / "out", update=True).already_done
 
 
 def test_a_forecast_and_a_dry_run_find_the_same_images(kind, tmp_path):

@@ -60,7 +60,7 @@ def manifest_of(
         group_column=job.plan.listing.group_column,
         labels=job.plan.labeling.rule,
         prefixes=job.plan.listing.sources,
-        download=download_digest(job.source, job.spec),
+        download=download_digest(job.source, job.spec, job.inputs),
         listed_at=job.listed_at,
     )
 

@@ -15,6 +15,7 @@ from imgmem.core.build.downloads import same_download
 from imgmem.core.build.filling import executor_notes, fill, interrupted, starting_workers
 from imgmem.core.build.freshness import note_unchanged, require_unchanged
 from imgmem.core.build.job import Job, demand_of, manifest_of
+from imgmem.core.build.known import UpdateCounts
 from imgmem.core.build.manifest import BuildManifest
 from imgmem.core.build.native_size import common_size
 from imgmem.core.build.plan import Plan
@@ -100,8 +101,13 @@ def build(
         stack.enter_context(process.settings())
         peak = stack.enter_context(memory.PeakMemory())
         stack.enter_context(nullcontext() if run.fsync else durable.relaxed())
-        if record is not None and (done := same_download(record, out, sources, spec, policy)):
-            return done
+        if (
+            record is not None
+            and not existing.resplit
+            and (done := same_download(record, out, sources, spec, policy))
+        ):
+            same = asdict(UpdateCounts(kept=record.shape[0])) if existing.update else {}
+            return replace(done, **same)
         job = _job(stack, peak, sources, destination, spec, policy, run, progress)
         counts: dict[str, Any] = {}
         if record is not None:

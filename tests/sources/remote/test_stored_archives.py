@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.stores import SECRET, replace
-from support.trees import class_folders
+from support.trees import class_folders, snapshot
 
 import imgmem as api
 from imgmem.core.errors import DatasetError, InputError, ResourceError, UsageError
@@ -95,6 +95,21 @@ def test_what_has_the_same_etag_is_not_downloaded_again(packed, stored, proxy, t
     again = api.build(address, tmp_path / "far", size=16)
     assert proxy.methods("photos.tar") == ["HEAD", "GET", "HEAD"]
     assert (again.shape, again.rule, again.images) == (first.shape, first.rule, first.images)
+
+
+def test_an_updated_dataset_is_not_downloaded_again_either(packed, stored, server, proxy, tmp_path):
+    address = f"{stored(packed('photos.tar', keep=16).parent)}/photos.tar"
+    options = {"size": 16, "split": "val=0.3", "update": True}
+    api.build(address, tmp_path / "far", **options)
+    shutil.copytree(tmp_path / "far", tmp_path / "old")
+    replace(server, address, packed("photos.tar").read_bytes())
+    assert api.build(address, tmp_path / "far", **options).added == 1
+    before = proxy.methods("photos.tar")
+    assert api.build(address, tmp_path / "far", **options).already_done
+    assert proxy.methods("photos.tar") == [*before, "HEAD"]
+    api.build(address, tmp_path / "new", size=16, split=f"like:{tmp_path / 'old'}")
+    assert snapshot(tmp_path / "far") == snapshot(tmp_path / "new")
+    assert not api.build(address, tmp_path / "far", **options, resplit=True).already_done
 
 
 def test_other_options_are_noticed(packed, stored, tmp_path):

@@ -1,6 +1,5 @@
 """What decoding is said to cost is what the operating system measures."""
 
-import io
 import json
 import os
 import struct
@@ -10,7 +9,7 @@ import sys
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from support import heif
 from support.images import encode, opencv, oriented, photo
 
 from imgmem.core.decode.headers import read_header
@@ -67,11 +66,16 @@ def deep(picture):
     return picture.astype(np.uint16) * 257
 
 
-def heic(array):
-    pillow_heif = pytest.importorskip("pillow_heif")
-    file = io.BytesIO()
-    pillow_heif.from_pillow(Image.fromarray(array)).save(file, quality=80)
-    return file.getvalue()
+def heic(array, **options):
+    pytest.importorskip("pillow_heif")
+    return heif.heic_bytes(array, quality=80, **options)
+
+
+def avif_grid(picture):
+    if min(picture.shape[:2]) < 64:  # the least of a tile
+        return heif.avif_bytes(picture)
+    items = heif.grid(heif.avif_bytes, picture, 3, 4)
+    return heif.write(items, brand=b"avif", compatible=(b"mif1", b"miaf"))
 
 
 def run_length_bmp(height, width):
@@ -114,6 +118,8 @@ LARGE = {
     "alpha.avif": lambda p: encode(with_alpha(p), "AVIF", speed=10),
     "photo.heic": heic,
     "alpha.heic": lambda p: heic(with_alpha(p)),
+    "grid.heic": lambda p: heic(p, tile_size=512),
+    "grid.avif": avif_grid,
     "rgb.jp2": lambda p: encode(p, "JPEG2000", quality_layers=[20]),
     "tiled.jp2": lambda p: encode(p, "JPEG2000", tile_size=(512, 512), quality_layers=[20]),
     "rgb.ppm": lambda p: encode(p, "PPM"),

@@ -5,6 +5,7 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
+from support import heif
 from support.images import oriented, photo, unturned
 
 import imgmem
@@ -123,6 +124,140 @@ def test_any_start_of_a_file_is_a_reject():
     for length in range(0, 600, 7):
         with pytest.raises(RejectedImage):
             decode(WHOLE[:length])
+
+
+WIDE = photo(256, 384)
+GRID = heif.grid(heif.heic_bytes, WIDE, 2, 3)
+
+
+def of_a_phone(*, gain_map=None):
+    """A grid with what a phone puts next to it: a gain map, a depth map and a thumbnail."""
+    small = photo(64, 96)
+    master, gray = {"references": ((b"auxl", (1,)),), "hidden": True}, small[:, :, 0].copy()
+    gain = heif.coded(heif.heic_bytes(gray), heif.auxiliary(heif.GAIN_MAP), **master)
+    depth = heif.coded(heif.heic_bytes(gray), heif.auxiliary(heif.DEPTH), **master)
+    thumbnail = heif.coded(heif.heic_bytes(small), references=((b"thmb", (1,)),))
+    return [*GRID, gain_map(gain) if gain_map else gain, depth, thumbnail]
+
+
+@pytest.mark.parametrize("brand", [b"heic", b"mif1", b"heix"])
+def test_a_grid_of_tiles_is_read_without_what_lies_next_to_it(brand):
+    row, decoded = decode(heif.write(of_a_phone(), brand=brand))
+    assert (decoded.notes, decoded.left) == ((), 0)
+    assert apart(row, WIDE) < 2
+
+
+@pytest.mark.parametrize("quarters", range(4))
+def test_a_grid_is_turned(quarters):
+    items = heif.grid(heif.heic_bytes, WIDE, 2, 3, heif.turned(quarters))
+    row, _ = decode(heif.write(items))
+    assert row.shape == np.rot90(WIDE, quarters).shape
+    assert apart(row, np.rot90(WIDE, quarters)) < 2
+
+
+def test_a_grid_of_an_encoder_whose_last_tiles_are_cut_off():
+    picture = photo(300, 450)
+    row, _ = decode(encode(picture, tile_size=128, exif=oriented(6)))
+    assert apart(np.rot90(row), picture) < 2
+
+
+def test_transparency_of_a_grid():
+    alpha = np.zeros(WIDE.shape[:2], np.uint8)
+    alpha[128:] = 255
+    item = heif.coded(
+        heif.heic_bytes(alpha), heif.auxiliary(heif.ALPHA), references=((b"auxl", (1,)),)
+    )
+    row, decoded = decode(heif.write([*GRID, item]), background=(9, 8, 7))
+    assert decoded.notes == ("alpha",)
+    assert (row[:120] == (9, 8, 7)).all()
+
+
+def changed(item, at):
+    data = item.data
+    return item._replace(data=data[:at] + bytes([data[at] ^ 255]) + data[at + 1 :])
+
+
+@pytest.mark.parametrize("tile", range(1, 7))
+def test_damage_in_any_tile_is_found(tile):
+    items = list(GRID)
+    items[tile] = changed(items[tile], len(items[tile].data) // 3)
+    with pytest.raises(RejectedImage, match="corrupt"):
+        decode(heif.write(items))
+
+
+def test_damage_in_a_gain_map_is_no_damage_of_the_image():
+    row, _ = decode(heif.write(of_a_phone(gain_map=lambda item: changed(item, 200))))
+    assert apart(row, WIDE) < 2
+
+
+def test_the_primary_image_is_read_wherever_it_stands():
+    images = [heif.coded(encode(each)) for each in (PICTURE[::-1].copy(), PICTURE)]
+    row, decoded = decode(heif.write(images, primary=2))
+    assert (decoded.notes, decoded.left) == (("pages",), 1)
+    assert apart(row, PICTURE) < 2
+
+
+def test_bytes_behind_the_image_are_ignored():
+    row, _ = decode(heif.write(GRID) + b"a trailer of the maker of the phone")
+    assert apart(row, WIDE) < 2
+
+
+def jpeg_item():
+    file = io.BytesIO()
+    Image.fromarray(PICTURE).save(file, "JPEG")
+    return heif.Item(b"jpeg", file.getvalue(), (heif.size(256, 192),))
+
+
+def a_sequence():
+    """Frames of a film, and no image."""
+    movie = heif.box(b"moov", heif.box(b"mvhd", bytes(100)))
+    return heif.box(b"ftyp", b"hevc", bytes(4), b"msf1") + movie + heif.box(b"mdat", GRID[1].data)
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda: heif.write([jpeg_item()], brand=b"mif1"), "unsupported: .*jpeg"),
+        (a_sequence, "unsupported: .*without a still image"),
+        (lambda: heif.write(GRID, primary=99), "corrupt: .*not in it"),
+        (lambda: heif.write(GRID[:-1]), "corrupt"),
+        (lambda: heif.write([GRID[0]._replace(references=((b"dimg", (1,)),))]), "corrupt"),
+    ],
+)
+def test_what_is_not_a_whole_image_of_hevc_has_a_true_reason(make, reason):
+    with pytest.raises(RejectedImage, match=reason):
+        decode(make())
+
+
+def with_size(item, width, height):
+    return item._replace(properties=(heif.size(width, height), *item.properties[1:]))
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        [with_size(heif.coded(WHOLE), 64, 64)],
+        [with_size(heif.coded(WHOLE), 4000, 3000)],
+        [with_size(GRID[0], 64, 64), *GRID[1:]],
+        [with_size(GRID[0]._replace(data=GRID[0].data[:4] + b"\0\x40\0\x40"), 64, 64), *GRID[1:]],
+        [GRID[0], with_size(GRID[1], 64, 64), *GRID[2:]],
+        [GRID[0], *(with_size(tile, 16, 16) for tile in GRID[1:])],
+    ],
+    ids=["small", "large", "small grid", "small grid, twice", "a tile", "tiles"],
+)
+def test_a_size_that_is_not_that_of_the_pixels_is_found_before_they_are_decoded(items, monkeypatch):
+    monkeypatch.setattr(heic, "_complaint", lambda *_: pytest.fail("it was decoded"))
+    with pytest.raises(RejectedImage, match="corrupt: "):
+        decode_into(heif.write(items), ImageSpec(size=(8, 8)), np.zeros((8, 8, 3), np.uint8))
+
+
+def test_bytes_that_no_unit_of_hevc_may_hold_are_found():
+    item = heif.coded(WHOLE)
+    half = len(item.data) // 2
+    for bad in (b"\0\0\0", b"\0\0\1", b"\0\0\2", b"\0\0\3\4"):
+        data = item.data[:half] + bad + item.data[half + len(bad) :]
+        with pytest.raises(RejectedImage, match="corrupt"):
+            decode(heif.write([item._replace(data=data)]))
 
 
 def test_the_version_of_the_decoder_is_recorded():

@@ -8,6 +8,9 @@ from imgmem.core.errors import RejectedImage, RejectReason
 
 _NO_MEMORY = ("insufficient memory", "out of memory", "memory allocation", "allocate memory")
 
+_OWN_LIMIT = "security limit"
+"""Of libheif: it refuses the file, whatever memory there is."""
+
 _SUBSAMPLING = "a chroma subsampling that is not read; re-save it"
 
 
@@ -35,6 +38,7 @@ _MEANINGS = (
     _Meaning("not supported", "unsupported"),
     _Meaning("not yet supported", "unsupported"),
     _Meaning("unsupported", "unsupported"),
+    _Meaning(_OWN_LIMIT, "corrupt"),
     _Meaning("corrupt jpeg data", "corrupt"),
 )
 
@@ -46,7 +50,8 @@ def reject(error: Exception, *, complete: bool = True) -> RejectedImage:
     """
     said = str(error)
     lower = said.lower()
-    if isinstance(error, MemoryError) or any(words in lower for words in _NO_MEMORY):
+    no_memory = any(words in lower for words in _NO_MEMORY) and _OWN_LIMIT not in lower
+    if isinstance(error, MemoryError) or no_memory:
         raise MemoryError(said) from error
     if not complete:
         return RejectedImage("truncated", said or "ends inside the header")

@@ -3,8 +3,8 @@
 import re
 from typing import NamedTuple, NoReturn
 
-from imgmem.core.decode.avif import brands
 from imgmem.core.decode.heic import is_heif
+from imgmem.core.decode.isobmff import brands
 from imgmem.core.errors import RejectedImage
 
 _PNG = "convert it to PNG first"

@@ -11,10 +11,10 @@ from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from imgmem.core.decode import bmp, gif, jpeg2000, png, ppm, tiff, webp
-from imgmem.core.decode.avif import avif_bits, check_avif, is_avif
+from imgmem.core.decode.avif import avif_bits, avif_left, check_avif, is_avif
 from imgmem.core.decode.foreign import refuse
 from imgmem.core.decode.format import Format
-from imgmem.core.decode.heic import check_heic, heic_bits, is_heic, open_heic
+from imgmem.core.decode.heic import check_heic, heic_bits, heic_block, is_heic, open_heic
 from imgmem.core.decode.jpeg import is_jpeg
 from imgmem.core.decode.plain_png import read_plain_png
 from imgmem.core.decode.several import pages_left
@@ -106,6 +106,7 @@ _ROWS = (
         open=_opener(AvifImageFile),
         check=check_avif,
         bits=avif_bits,
+        left_out=avif_left,
         pixel_bytes=lambda header: 4 + 5 * header.bits / 8,  # planes Y U V A; RGBA, a copy of it
     ),
     Format(
@@ -114,6 +115,7 @@ _ROWS = (
         open=open_heic,
         check=check_heic,
         bits=heic_bits,
+        block=heic_block,
         several="pages",
         file_copies=3,
         pixel_bytes=lambda _: 12,  # planes, of two decoders in turn; RGB, and a copy of it

@@ -1,11 +1,13 @@
 """HEIC: an ISO base media file of HEVC images (ISO/IEC 23008-12), by the extra pillow-heif.
 
-Its decoder, libde265, conceals damage and only warns of it. So all its images are decoded by
-libde265 itself first, as it comes with pillow-heif, to hear its warnings.
+Its decoder, libde265, conceals damage and only warns of it. So the image, or all of its tiles, and
+its transparency are decoded by libde265 itself first, as it comes with pillow-heif, to hear its
+warnings. Thumbnails, depth and gain maps are not looked at.
 """
 
 import ctypes
 import io
+import re
 import struct
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -14,7 +16,8 @@ from importlib.util import find_spec
 from os.path import dirname, join
 from typing import TYPE_CHECKING
 
-from imgmem.core.decode.avif import boxes_in, brands, extents, items_of
+from imgmem.core.decode.bits import hevc_size
+from imgmem.core.decode.isobmff import Meta, brands, meta_of, require_size
 from imgmem.core.decode.zeros import refuse_zeros
 from imgmem.core.errors import RejectedImage
 
@@ -22,7 +25,12 @@ if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
 _BRANDS = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"}
-_HEVC = b"hvc1"
+_HEVC = "hvc1"
+_SEQUENCE_SET = 33
+_LARGEST_BLOCK = 65
+"""One more than the coding tree blocks of HEVC add to a side."""
+_FORBIDDEN = re.compile(rb"\x00\x00(?:[\x00-\x02]|\x03[^\x00-\x03])")
+"""What no NAL unit may hold (H.265, 7.4.2): coders put a 3 between such bytes."""
 _LIBRARIES = ("../pillow_heif.libs/*de265*", ".dylibs/*de265*", "*de265*")
 """Where the wheels of pillow-heif have it, from its package's folder."""
 _NO_THREADS = 1000
@@ -71,7 +79,7 @@ def _library() -> ctypes.CDLL | None:
 
 
 def check_heic(data: bytes) -> set[str]:
-    """All that the boxes promise, and every HEVC image decoded without a warning.
+    """All that the boxes promise, and every coded part of the image decoded without a warning.
 
     Raises RejectedImage; IndexError, ValueError and struct.error for a file that is cut.
     """
@@ -79,37 +87,49 @@ def check_heic(data: bytes) -> set[str]:
     if library is None:
         detail = "HEIC needs a pillow-heif that comes with libde265, to find damage"
         raise RejectedImage("unsupported", f"{detail}; convert it first, with heif-convert")
-    for units in _images(data):
-        if said := _complaint(library, units):
+    meta = meta_of(data)
+    parts = _parts(meta) if meta else []
+    if not parts or not meta:
+        detail = "a HEIF file without a still image; extract one first, with ffmpeg"
+        raise RejectedImage("unsupported", detail)
+    for item in parts:
+        if said := _complaint(library, _image(meta, item)):
             raise RejectedImage("corrupt", said)
     return set()
 
 
-def _images(data: bytes) -> Iterator[list[bytes]]:
-    """The NAL units of each HEVC image, its parameter sets first."""
-    for name, start, end in boxes_in(data, 0, len(data)):
-        if end > len(data):
-            raise IndexError
-        if name != b"meta":
-            continue
-        boxes = {kind: (at, stop) for kind, at, stop in boxes_in(data, start + 4, end)}
-        if not {b"iinf", b"iloc", b"iprp"} <= set(boxes):
-            continue
-        parts: dict[int, list[tuple[int, int]]] = {}
-        for item, at, stop in extents(data, boxes[b"iloc"][0]):
-            parts.setdefault(item, []).append((at, stop))
-        configured = dict(_parameter_sets(data, *boxes[b"iprp"]))
-        for item in items_of(data, *boxes[b"iinf"], kind=_HEVC):
-            for at, stop in parts.get(item, ()):
-                refuse_zeros(data, at, stop, byte=b"\xff")  # which the decoder takes for an end
-            stream = b"".join(_part(data, at, stop) for at, stop in parts.get(item, ()))
-            yield [*configured.get(item, []), *_units(stream)]
+def heic_block(_: "ImageFile", data: bytes) -> int:
+    """Pixels of the largest tile: each is decoded by itself, whatever lies outside of the image."""
+    meta = meta_of(data, complete=False)
+    sizes = [meta.size_of(item) or (0, 0) for item in meta.tiles()] if meta else []
+    return max((width * height for width, height in sizes), default=0)
 
 
-def _part(data: bytes, start: int, end: int) -> bytes:
-    if end > len(data):
-        raise IndexError
-    return data[start:end]
+def _parts(meta: Meta) -> list[int]:
+    """The coded items of the image. Raises RejectedImage for others than HEVC."""
+    meta.check_grids()
+    parts = meta.parts()
+    if not set(parts) <= set(meta.kinds):
+        raise RejectedImage("corrupt", "it refers to an image that is not in it")
+    others = {meta.kinds[item].decode("latin-1") for item in parts} - {_HEVC}
+    if others:
+        detail = f"a HEIF image coded as {', '.join(sorted(others))}; convert it first"
+        raise RejectedImage("unsupported", detail)
+    return parts
+
+
+def _image(meta: Meta, item: int) -> list[bytes]:
+    """The NAL units of a coded item, its parameter sets first."""
+    sets: list[bytes] = []
+    for kind, at, _ in meta.properties.get(item, ()):
+        if kind == b"hvcC":
+            sets += _sets_in(meta.data, at)
+    for unit in sets:
+        if unit and unit[0] >> 1 & 63 == _SEQUENCE_SET:
+            require_size(meta.size_of(item), hevc_size(unit), _LARGEST_BLOCK)
+    for start, end in meta.extents.get(item, ()):
+        refuse_zeros(meta.data, start, end, byte=b"\xff")  # which the decoder takes for an end
+    return [*sets, *_units(meta.stream(item))]
 
 
 def _units(stream: bytes) -> Iterator[bytes]:
@@ -119,22 +139,12 @@ def _units(stream: bytes) -> Iterator[bytes]:
         (length,) = struct.unpack_from(">I", stream, at)
         if not length or at + 4 + length > len(stream):
             raise RejectedImage("corrupt", "a NAL unit of HEVC has an impossible length")
-        yield stream[at + 4 : at + 4 + length]
+        unit = stream[at + 4 : at + 4 + length]
+        if _FORBIDDEN.search(unit):
+            detail = "a NAL unit of HEVC holds bytes that none may hold: data is missing or changed"
+            raise RejectedImage("corrupt", detail)
+        yield unit
         at += 4 + length
-
-
-def _parameter_sets(data: bytes, start: int, end: int) -> Iterator[tuple[int, list[bytes]]]:
-    """(item, its parameter sets) of all items with an hvcC property (23008-12, 9.3)."""
-    properties: list[list[bytes] | None] = []
-    for name, at, stop in boxes_in(data, start, end):
-        if name == b"ipco":
-            for kind, begin, _ in boxes_in(data, at, stop):
-                properties.append(list(_sets_in(data, begin)) if kind == b"hvcC" else None)
-        if name == b"ipma":
-            for item, index in _associations(data, at):
-                found = properties[index - 1] if 0 < index <= len(properties) else None
-                if found is not None:
-                    yield item, found
 
 
 def _sets_in(data: bytes, at: int) -> Iterator[bytes]:
@@ -147,21 +157,6 @@ def _sets_in(data: bytes, at: int) -> Iterator[bytes]:
             (length,) = struct.unpack_from(">H", data, at)
             yield data[at + 2 : at + 2 + length]
             at += 2 + length
-
-
-def _associations(data: bytes, at: int) -> Iterator[tuple[int, int]]:
-    """(item, number of a property) in an ipma box (14496-12, 8.11.14)."""
-    version, wide = data[at], data[at + 3] & 1
-    (entries,) = struct.unpack_from(">I", data, at + 4)
-    at += 8
-    for _ in range(entries):
-        (item,) = struct.unpack_from(">I" if version else ">H", data, at)
-        at += 4 if version else 2
-        count, at = data[at], at + 1
-        for _ in range(count):
-            (index,) = struct.unpack_from(">H" if wide else ">B", data, at)
-            yield item, index & (0x7FFF if wide else 0x7F)
-            at += 2 if wide else 1
 
 
 def _complaint(library: ctypes.CDLL, units: list[bytes]) -> str:

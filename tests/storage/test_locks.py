@@ -74,6 +74,22 @@ def test_readers_are_not_alone(path):
         assert is_free(path, exclusive=False)
 
 
+def test_it_ends_at_once_though_a_child_still_has_the_file(path):
+    lock = Lock(str(path), exclusive=True)
+    numbers = [int(name) for name in os.listdir("/proc/self/fd")]
+    kept = [os.dup(fd) for fd in numbers if is_in(path, fd)]
+    lock.release()
+    assert kept
+    assert is_free(path, exclusive=True)
+    for fd in kept:
+        os.close(fd)
+
+
+def is_in(path, fd):
+    link = f"/proc/self/fd/{fd}"
+    return os.path.lexists(link) and os.readlink(link).startswith(str(path))
+
+
 def test_a_process_that_holds_it_itself_is_told_to_close_it(path):
     with imgmem.open(path), pytest.raises(DatasetError, match="in use by process") as caught:
         normalize(path)

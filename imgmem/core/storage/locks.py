@@ -12,6 +12,7 @@ import os
 import struct
 import sys
 import warnings
+from contextlib import suppress
 from typing import Self
 
 from imgmem.core.errors import DatasetError, InputError, ResourceError, UsageError
@@ -122,6 +123,7 @@ class Lock:
             self._holder = None
         fds, self._fds = self._fds, []
         for fd in fds:
+            _unlock(fd)
             os.close(fd)
 
     def __enter__(self) -> Self:
@@ -167,6 +169,13 @@ def _open(directory: str, *, exclusive: bool) -> int:
 
 def _flock(fd: int, *, exclusive: bool) -> None:
     fcntl.flock(fd, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+
+
+def _unlock(fd: int) -> None:
+    """End a lock at once: closing the file ends it later where a server keeps it, and not at all
+    where a child has the file, too."""
+    with suppress(OSError):  # of a share that has gone, or a record lock, which a close ends
+        fcntl.flock(fd, fcntl.LOCK_UN)
 
 
 def _record_lock(fd: int, *, exclusive: bool) -> None:

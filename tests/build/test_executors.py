@@ -338,6 +338,22 @@ def test_no_worker_outlives_the_build(photos, tmp_path, faulty, number):
     assert build(photos, tmp_path / "out").returncode == 0
 
 
+@needs_proc
+def test_ctrl_c_while_workers_start_prints_no_traceback(photos, tmp_path):
+    command = [*IMGMEM, "build", photos, tmp_path / "out", "--executor", "processes"]
+    process = subprocess.Popen(
+        [str(word) for word in command], stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    deadline = time.monotonic() + 30
+    while not (pids := children(process.pid)):
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, "Traceback" in errors) == (130, False)
+    assert gone(pids)
+
+
 def test_a_program_needs_no_guard_for_processes(photos, tmp_path):
     program = tmp_path / "program.py"
     program.write_text(

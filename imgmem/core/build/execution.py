@@ -30,6 +30,7 @@ from imgmem.core.errors import InputError, ResourceError
 from imgmem.core.forecast import BuildDemand, BuildMemory
 from imgmem.core.machine.pipeline import MemoryGate, in_order
 from imgmem.core.machine.processes import ProcessExecutor, WorkerDied
+from imgmem.core.messages import option
 from imgmem.core.sources import Address, Source
 from imgmem.core.sources.files import UNREADABLE
 from imgmem.core.specs import ExecutorLike
@@ -263,11 +264,12 @@ def names(lines: Lines) -> str:
     return f"{len(lines)} images from {first} to {last}"
 
 
-def lost(error: Exception, lines: Lines) -> ResourceError:
-    """The error for a worker that is gone."""
+def lost(died: WorkerDied, lines: Lines) -> ResourceError:
+    """The error for a worker that was ended from outside."""
     return ResourceError(
-        f"a worker process was lost ({error}) while it decoded {names(lines)}",
-        hint="What is done is kept: run the same command again.",
+        f"a worker process was lost ({died}) while it decoded {names(lines)}",
+        hint="What is done is kept: run the same command again. If the system ended it for want "
+        f"of memory, lower {option('memory')} or {option('workers')}.",
     )
 
 

@@ -145,7 +145,11 @@ class ProcessExecutor(Executor):
             if self._closed:
                 raise WorkerDied(-signal.SIGKILL)
             process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_environment()
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env=_environment(),
+                start_new_session=True,  # Ctrl-C is for this process, which then ends them
             )
             self._processes[number] = process
         assert process.stdin and process.stdout

@@ -22,7 +22,7 @@ _results: list[IO[bytes]] = []
 
 def main() -> None:
     """Serve until the other end of stdin is closed, however that process ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches it too: it ends all of us
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it ends it
     keep()
     calls = os.fdopen(os.dup(0), "rb")
     results = os.fdopen(os.dup(1), "wb", buffering=0)

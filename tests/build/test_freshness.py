@@ -9,6 +9,7 @@ from support.images import photo, write
 from support.trees import class_folders
 
 import imgmem
+from imgmem.core.build import freshness
 from imgmem.core.errors import DatasetError, InputError
 
 SMALL = {"size": 8, "workers": 1}
@@ -58,6 +59,38 @@ def test_two_folders_that_changed_names_are_noticed(source, built):
     os.replace(source / "b", source / "a")
     os.replace(source / "t", source / "b")
     require_noticed(source, built, "6 changed")
+
+
+def test_two_folders_that_changed_names_and_got_new_files_are_noticed(source, built):
+    os.replace(source / "a", source / "t")
+    os.replace(source / "b", source / "a")
+    os.replace(source / "t", source / "b")
+    for label in "ab":
+        write(source / label / "new.bmp", photo(8, 8, seed=70 + ord(label)))
+    require_noticed(source, built, "2 new")
+    assert imgmem.build(source, built, update=True, **SMALL).changed == 6
+
+
+def test_a_link_to_another_folder_is_noticed(tmp_path):
+    for name in "xy":
+        class_folders(tmp_path / name, {"c": 2}, size=(8, 8), extension=".bmp")
+    write(tmp_path / "y/c/01.bmp", photo(8, 8, seed=99))
+    source = class_folders(tmp_path / "src", {"b": 2}, size=(8, 8), extension=".bmp")
+    (source / "a").symlink_to(tmp_path / "x/c")
+    imgmem.build(source, tmp_path / "out", **SMALL)
+    time.sleep(0.02)
+    (tmp_path / "l").symlink_to(tmp_path / "y/c")
+    os.replace(tmp_path / "l", source / "a")
+    require_noticed(source, tmp_path / "out", r"a/01\.bmp")
+
+
+def test_new_files_in_a_folder_are_no_reason_to_read_the_others(source, built, monkeypatch):
+    write(source / "a/new.bmp", photo(8, 8, seed=70))
+    os.utime(source / "a", (10**9, 10**9))  # as rsync sets it
+    read = []
+    monkeypatch.setattr(freshness, "digest_of", lambda _, image: read.append(image.name))
+    assert imgmem.build(source, built, update=True, **SMALL).kept == 6
+    assert read == []
 
 
 def test_another_folder_in_the_place_of_the_source_is_noticed(source, built, tmp_path):

@@ -178,12 +178,21 @@ def _executions(
         decode_spec(building, job),
         demand_of(building.manifest, job),
         budget=job.budget,
-        executor="processes" if building.crashed else executor,
+        executor=_chosen(building, executor, copying),
         mean_bytes=job.plan.mean_bytes,
         lines=to_decode(building.lines_to_do()),
         started=workers,
     )
     return found if copying is None else (Mixed(each, copying) for each in found)
+
+
+def _chosen(
+    building: UnfinishedBuild, executor: str | ExecutorLike, copying: Copying | None
+) -> str | ExecutorLike:
+    """What to decode with; where most rows are copied, processes are not worth starting."""
+    if building.crashed:
+        return "processes"
+    return "threads" if copying is not None and executor == "auto" else executor
 
 
 def _copying(stack: ExitStack, building: UnfinishedBuild, job: Job) -> Copying | None:

@@ -42,14 +42,27 @@ def changed_below(root: str, name: str, *, folders: bool) -> int:
 
 @lru_cache(maxsize=4096)
 def _folders_changed(root: str, folder: str) -> int:
+    if not folder:
+        return _moved_ns(root)
     here = _renamed_ns(os.path.join(root, folder))
-    return max(here, _folders_changed(root, os.path.dirname(folder))) if folder else here
+    return max(here, _folders_changed(root, os.path.dirname(folder)))
 
 
 def _renamed_ns(folder: str) -> int:
-    """When a folder was changed in another way than by what is in it, which has that time too."""
+    """When a folder, or a link to one, may have been renamed: that changes the one above it too,
+    which new files in it do not."""
     try:
-        facts = os.lstat(folder)
+        return min(os.lstat(each).st_ctime_ns for each in (folder, os.path.dirname(folder)))
+    except (OSError, ValueError):
+        return NEVER
+
+
+def _moved_ns(top: str) -> int:
+    """When a source may have been renamed: it was changed, and not by what is in it, which has
+    that time too. What is above it changes all the time, with every dataset that is built there.
+    """
+    try:
+        facts = os.lstat(top)
     except (OSError, ValueError):
         return NEVER
     return facts.st_ctime_ns if facts.st_ctime_ns != facts.st_mtime_ns else NEVER

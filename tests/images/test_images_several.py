@@ -6,6 +6,7 @@ import struct
 import numpy as np
 import pytest
 from PIL import Image
+from support import heif
 from support.images import encode, photo
 
 import imgmem
@@ -49,6 +50,15 @@ def test_the_first_is_read_and_the_others_are_counted(name):
     assert {"animation", "pages"} & set(decoded.notes) == (
         {"pages"} if "TIFF" in name else {"animation"}
     )
+
+
+def test_other_images_of_an_avif_are_pages_but_not_thumbnails_and_hidden_ones():
+    item, other = (heif.coded(heif.avif_bytes(np.asarray(each))) for each in (ONE, OTHER))
+    thumbnail = other._replace(references=((b"thmb", (1,)),))
+    alone = [item, thumbnail, other._replace(hidden=True)]
+    for items, left in ((alone, 0), ([*alone, other, other], 2)):
+        _, decoded = decode(heif.write(items, brand=b"avif", compatible=(b"mif1", b"miaf")))
+        assert (decoded.left, decoded.notes) == (left, ("pages",) if left else ())
 
 
 def test_a_default_image_that_is_no_frame_leaves_all_frames():

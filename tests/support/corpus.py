@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from support.images import encode, oriented, photo, unturned
+from support.odd_web import web_files
 from support.raw_files import (
     bmp,
     chunk,
@@ -56,6 +57,7 @@ def corpus() -> Iterator[OddFile]:
     """All files, at least 2,000."""
     for make in (_good, _mutants, _jpegs, _pngs, _gifs, _bmps, _tiffs, _ppms, _jpeg2000s, _others):
         yield from make()
+    yield from (OddFile(*fields) for fields in web_files())
 
 
 def kinds(files: Iterator[OddFile]) -> Counter[str]:

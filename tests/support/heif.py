@@ -60,7 +60,9 @@ def heic_bytes(picture, **options):
 
 def avif_bytes(picture, **options):
     file = io.BytesIO()
-    Image.fromarray(picture).save(file, "AVIF", **{"speed": 10, "quality": 90} | options)
+    Image.fromarray(picture).save(
+        file, "AVIF", **{"speed": 10, "quality": 90, "subsampling": "4:4:4"} | options
+    )
     return file.getvalue()
 
 
@@ -116,11 +118,7 @@ def _meta(items, primary, places):
         for kind, targets in item.references
     ]
     properties = [(n, each) for n, item in enumerate(items, 1) for each in item.properties]
-    used = [
-        struct.pack(">HB", n, len(own)) + bytes(own)
-        for n in range(1, len(items) + 1)
-        for own in [[at for at, (m, _) in enumerate(properties, 1) if m == n]]
-    ]
+    used = [_used(n, properties) for n in range(1, len(items) + 1)]
     places = [
         struct.pack(">HHHII", n, 0, 1, place, len(item.data))
         for n, (item, place) in enumerate(zip(items, places, strict=True), 1)
@@ -138,3 +136,13 @@ def _meta(items, primary, places):
             full(b"ipma", struct.pack(">I", len(items)), *used),
         ),
     )
+
+
+def _used(item, properties):
+    """Which properties are those of an item; to turn it is essential: the highest bit."""
+    own = [
+        at | 128 * (name in (b"irot", b"imir"))
+        for at, (owner, (name, _)) in enumerate(properties, 1)
+        if owner == item
+    ]
+    return struct.pack(">HB", item, len(own)) + bytes(own)

@@ -237,3 +237,33 @@ def test_a_copy_that_did_not_keep_times_is_up_to_date_once_its_images_were_read(
     assert imgmem.build(source, copy, **options).already_done
     monkeypatch.setattr("imgmem.core.sources.folder.FolderSource.read", None)
     assert imgmem.build(source, copy, **options).already_done
+
+
+def test_another_source_of_the_same_names_is_noticed_though_its_files_are_older(tmp_path):
+    for seed, name in enumerate(("one", "two")):
+        for number in range(3):
+            write(tmp_path / name / f"a/{number}.bmp", photo(8, 8, seed=10 * seed + number))
+    shutil.copy2(tmp_path / "one/a/1.bmp", tmp_path / "two/a/1.bmp")
+    time.sleep(0.02)
+    imgmem.build(tmp_path / "one", tmp_path / "out", **SMALL)
+    require_noticed(tmp_path / "two", tmp_path / "out", "2 changed")
+    result = imgmem.build(tmp_path / "two", tmp_path / "out", update=True, **SMALL)
+    assert (result.kept, result.changed) == (1, 2)
+    imgmem.build(tmp_path / "two", tmp_path / "new", **SMALL)
+    assert (tmp_path / "out/X.npy").read_bytes() == (tmp_path / "new/X.npy").read_bytes()
+
+
+def test_a_source_is_the_same_by_whatever_path_it_is_given(source, built, monkeypatch):
+    monkeypatch.chdir(source)
+    (source.parent / "link").symlink_to(source)
+    monkeypatch.setattr("imgmem.core.sources.folder.FolderSource.read", None)
+    for path in (".", "../src", source, source.parent / "link"):
+        assert imgmem.build(path, built, **SMALL).already_done
+
+
+def test_a_source_that_was_moved_is_read_once(source, built, monkeypatch):
+    source = source.rename(source.with_name("moved"))
+    time.sleep(0.02)
+    assert imgmem.build(source, built, **SMALL).already_done
+    monkeypatch.setattr("imgmem.core.sources.folder.FolderSource.read", None)
+    assert imgmem.build(source, built, **SMALL).already_done

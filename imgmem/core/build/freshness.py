@@ -61,7 +61,7 @@ def _is_of_other_splits(record: Record, out: str, plan: "Plan") -> bool:
 
 def may_be_newer(out: str, plan: "Plan") -> bool:
     """Whether an image of the source has changed, or may have, since the dataset was built."""
-    since = seen_at(out)
+    since = seen_at(out, plan.listing.origin)
     forget()
     return any(may_differ(plan, image, since, folders=True) for image in plan.images())
 
@@ -79,7 +79,7 @@ def _changes(out: str, plan: "Plan", *, folders: bool) -> str:
 
     folders: whether those are read again whose folder was renamed.
     """
-    rejected, seen = file_time(out), seen_at(out)
+    rejected, seen = file_time(out), seen_at(out, plan.listing.origin)
     forget()
 
     def differs(now: PlannedImage, before: Earlier) -> bool:
@@ -93,11 +93,12 @@ def _changes(out: str, plan: "Plan", *, folders: bool) -> str:
     return changes_text(_earlier(out), plan.images(), differs, each)
 
 
-def note_unchanged(record: Record, out: str, since: int) -> None:
+def note_unchanged(record: Record, out: str, plan: "Plan", since: int) -> None:
     """Note that the images had not changed at that time (in ns), so that those that only look
     as if they had are not read again."""
-    if since > seen_at(out):
-        note_seen(os.path.join(out, store.FACTS), record, since)
+    origin = plan.listing.origin
+    if since > seen_at(out, origin):
+        note_seen(os.path.join(out, store.FACTS), record, origin, since)
 
 
 def _earlier(out: str) -> Iterator[Earlier]:

@@ -62,6 +62,7 @@ def manifest_of(
         prefixes=job.plan.listing.sources,
         download=download_digest(job.source, job.spec, job.inputs),
         listed_at=job.listed_at,
+        origin=job.plan.listing.origin,
     )
 
 

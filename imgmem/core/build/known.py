@@ -130,7 +130,8 @@ class _Known:
         self.counts = UpdateCounts()
         self._database = database
         self._plan = plan
-        self._since, self._rejected_at = seen_at(out), file_time(out)
+        self._since = seen_at(out, plan.listing.origin)
+        self._rejected_at = file_time(out)
 
     def copies(self, images: Iterable[tuple[int, PlannedImage]]) -> Iterator[tuple[int, str]]:
         """(number, locator of its copy) of each image that is known; all of them are counted."""

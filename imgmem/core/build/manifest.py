@@ -67,7 +67,8 @@ class BuildManifest:
     numbers. notes_column: of rows.csv, it stands before `extra_columns`. group_column: which of
     these holds groups. labels: the rule that labels
     came by. download: digest of an archive that was downloaded, see `download_digest`.
-    listed_at: when the first run began to list the source, in ns (see `freshness`).
+    listed_at: when the first run began to list the source, in ns; origin: where that is (see
+    `seen`).
     copied_from: digest of the dataset that an update copies rows from, see `update.fingerprint`.
     copied_row_bytes: what copying a row takes.
     """
@@ -88,6 +89,7 @@ class BuildManifest:
     prefixes: tuple[str, ...] = ()
     download: str | None = None
     listed_at: int = 0
+    origin: str = ""
     copied_from: str | None = None
     copied_row_bytes: int = 0
 
@@ -135,6 +137,7 @@ class BuildManifest:
             prefixes=found.take("prefixes", tuple_of(text)),
             download=found.take_or("download", None, optional(text)),
             listed_at=found.take_or("listed_at", 0, whole(0, MAX_INT)),
+            origin=found.take_or("origin", "", text),
             copied_from=found.take_or("copied_from", None, optional(text)),
             copied_row_bytes=found.take_or("copied_row_bytes", 0, whole(0, MAX_INT)),
         )

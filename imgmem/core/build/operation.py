@@ -166,11 +166,11 @@ def _compared(record: Record, job: Job, existing: OutPolicy) -> tuple[bool, dict
     if existing.update:
         done, counts = compare(record, job.out, job.inputs, job.plan, existing)
         if done:
-            note_unchanged(record, job.out, now)
+            note_unchanged(record, job.out, job.plan, now)
         return done, asdict(counts)
     try:
         if require_unchanged(record, job.out, job.inputs, job.plan):
-            note_unchanged(record, job.out, now)
+            note_unchanged(record, job.out, job.plan, now)
     except DatasetError:
         if not existing.overwrite:
             raise

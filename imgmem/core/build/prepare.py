@@ -11,6 +11,7 @@ from typing import Any
 from imgmem.core.build.manifest import BuildInputs
 from imgmem.core.build.plan import Plan
 from imgmem.core.build.remedies import table_notes, with_tables, with_working, working
+from imgmem.core.build.seen import origin_of
 from imgmem.core.build.workdir import require_outside
 from imgmem.core.decode.images import decoder_versions
 from imgmem.core.errors import InputError, UsageError
@@ -84,7 +85,7 @@ def open_and_list(
         doubts = with_tables(working(labeling.doubts, spec, look), sources, spec, look)
         labeling = replace(labeling, doubts=tuple(doubts))
     notes = (*table_notes(sources, spec, labeling, look), *_near_notes(sources[0], spec))
-    listing = replace(listing, notes=(*listing.notes, *notes))
+    listing = replace(listing, notes=(*listing.notes, *notes), origin=origin_of(sources))
     looks = look_groups(sources[0]) if spec.group == NEAR_DUPLICATES else {}
     return images, grouped(listing, spec, looks), labeling
 

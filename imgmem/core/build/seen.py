@@ -2,13 +2,16 @@
 
 It is the moment when the build began to list the source, or when all was last found unchanged.
 No other command writes to that file, and Make does not look at it. A copy that does not keep
-times has a later one, which says nothing of the source; so the last digits are a check.
+times has a later one, which says nothing of the source, and another source of the same names
+may have files that are older: so the last digits are a check of the build and its source.
 """
 
 import os
 import zlib
+from collections.abc import Iterable
 from contextlib import suppress
 
+from imgmem.core.paths import is_address
 from imgmem.core.storage import store
 from imgmem.core.storage.record import Record
 
@@ -18,20 +21,26 @@ _SPAN, _STEP = 10_000_000, 1_000
 file systems keep only microseconds."""
 
 
-def note_seen(path: str, record: Record, now: int) -> None:
+def origin_of(sources: Iterable[str]) -> str:
+    """Where the sources are: their paths on this machine, or addresses."""
+    return "\0".join(path if is_address(path) else os.path.realpath(path) for path in sources)
+
+
+def note_seen(path: str, record: Record, origin: str, now: int) -> None:
     """Note, where times can be set, that at `now` (in ns) the source was that of the dataset.
 
-    path: of `rows.npy`.
+    path: of `rows.npy`. origin: see `origin_of`.
     """
-    time = _checked(record, now)
+    time = _checked(record, origin, now)
     with suppress(OSError):
         os.utime(path, ns=(time, time))
 
 
-def seen_at(out: str) -> int:
-    """When that was noted last, in ns; NEVER for a copy that did not keep the time."""
+def seen_at(out: str, origin: str) -> int:
+    """When that was noted last, in ns; NEVER for a copy that did not keep the time, and where it
+    is not known of this source."""
     record, time = store.read_record(out), file_time(out)
-    return time if time == _checked(record, time) else NEVER
+    return time if time == _checked(record, origin, time) else NEVER
 
 
 def file_time(out: str) -> int:
@@ -43,8 +52,8 @@ def file_time(out: str) -> int:
         raise store.damaged(name, "it is missing") from None
 
 
-def _checked(record: Record, time: int) -> int:
-    """The last time up to this one that has the check of a dataset."""
-    identity = str(record.build.get("identity"))
-    check = zlib.crc32(identity.encode()) % (_SPAN // _STEP) * _STEP
+def _checked(record: Record, origin: str, time: int) -> int:
+    """The last time up to this one that has the check of a dataset and its source."""
+    what = f"{record.build.get('identity')}\0{origin}".encode(errors="surrogateescape")
+    check = zlib.crc32(what) % (_SPAN // _STEP) * _STEP
     return time - (time - check) % _SPAN

@@ -189,7 +189,8 @@ class UnfinishedBuild:
         self._growing[store.FACTS].pwrite(row_facts.encode_header(self.state.rows), 0)
         if store.LABELS in self._growing:
             self._growing[store.LABELS].pwrite(record.labels_header.encode(), 0)
-        note_seen(self._growing[store.FACTS].path, record, self.manifest.listed_at)
+        name, manifest = self._growing[store.FACTS].path, self.manifest
+        note_seen(name, record, manifest.origin, manifest.listed_at)
         for file in self._data_files:
             file.sync()
         store.write_record(self.path, record)

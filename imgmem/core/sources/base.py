@@ -60,6 +60,7 @@ class Listing:
     group_column: which of `extra_columns` holds the group of an image, None for none.
     size_of: finds the size of an image by its name, where entries have 0 for it; raises
     RejectedImage. None where entries have their sizes.
+    origin: where the source is, on this machine or elsewhere.
     sources: of several sources as one, the prefix that the names of each begin with.
     placed: whether the rules and globs of the user have been applied to its paths.
     selected: whether the globs have been applied, and notes say which of them match nothing.
@@ -79,6 +80,7 @@ class Listing:
     extra_columns: tuple[str, ...] = ()
     group_column: str | None = None
     size_of: Callable[[str], int] | None = None
+    origin: str = ""
     sources: tuple[str, ...] = ()
     placed: bool = False
     selected: bool = False

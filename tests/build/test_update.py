@@ -329,8 +329,10 @@ def test_rows_of_other_decoders_are_not_copied(source, tmp_path):
     edited(tmp_path / "out", lambda record: record["build"]["decoders"].update(pillow="0.9"))
     np.lib.format.open_memmap(tmp_path / "out/X.npy", "r+")[:] = 7
     add(source)
+    preview = imgmem.preview_build(source, tmp_path / "out", update=True, **SMALL)
     result = imgmem.build(source, tmp_path / "out", update=True, **SMALL)
-    assert any("pillow: 0.9" in note for note in result.notes)
+    for notes in (preview.notes, result.notes):
+        assert any("pillow: 0.9" in note for note in notes)
     imgmem.build(source, tmp_path / "new", **SMALL)
     assert snapshot(tmp_path / "out") == snapshot(tmp_path / "new")
 
@@ -460,3 +462,18 @@ def test_a_dataset_that_is_being_updated_cannot_be_written(changed, tmp_path):
 
     imgmem.build(changed, tmp_path / "out", update=True, progress=normalize, **SMALL)
     assert snapshot(tmp_path / "out") == snapshot(tmp_path / "new")
+
+
+def test_a_dry_run_says_what_stops_an_update_and_writes_nothing(source, tmp_path):
+    imgmem.build(source, tmp_path / "out", **SMALL)
+    before = snapshot(tmp_path / "out")
+    write(source / "aa/1.png", photo(9, 12, seed=104))
+    preview = imgmem.preview_build(source, tmp_path / "out", update=True, **SMALL)
+    assert isinstance(preview.problem, InputError) and preview.changes == "not compared"
+    pinned = SMALL | {"classes": tmp_path / "out", "update": True}
+    preview = imgmem.preview_build(source, tmp_path / "out", **pinned)
+    assert preview.problem is None and preview.changes == "updated: +1 ~0 −0, 11 kept"
+    assert (preview.added, preview.kept) == (1, 11)
+    preview = imgmem.preview_build(source, tmp_path / "out", update=True, size=9)
+    assert isinstance(preview.problem, DatasetError) and "size" in preview.changes
+    assert snapshot(tmp_path / "out") == before

@@ -186,7 +186,7 @@ def _manifest(job: Job, updated: Record | None) -> tuple[BuildManifest, list[str
     manifest = manifest_of(job, size, depth.window)
     if updated is None or job.spec.copies:
         return manifest, []
-    if why := why_not_copied(updated, manifest):
+    if why := why_not_copied(updated, job.inputs, manifest):
         return manifest, [f"all images were decoded, for no row could be copied: {why}"]
     return with_copies(manifest, updated, job.out), []
 

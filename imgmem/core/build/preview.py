@@ -23,7 +23,7 @@ from imgmem.core.build.prepare import (
     require_readable,
 )
 from imgmem.core.build.rejects import require_allowed_in
-from imgmem.core.build.update import compare, settled_spec
+from imgmem.core.build.update import compare, settled_spec, why_not_copied
 from imgmem.core.errors import DatasetError, ImgmemError, ResourceError
 from imgmem.core.forecast import BuildDemand, build_disk
 from imgmem.core.machine import memory
@@ -35,7 +35,7 @@ from imgmem.core.sources.concurrently import is_remote
 from imgmem.core.sources.labeling import Doubt, require_certain
 from imgmem.core.sources.prefixes import require_no_images, source_paths
 from imgmem.core.specs import BuildSpec, OutPolicy, RejectPolicy, RunSpec
-from imgmem.core.storage import durable
+from imgmem.core.storage import durable, store
 from imgmem.core.storage.destination import Destination
 from imgmem.core.storage.record import Record
 from imgmem.core.storage.targets import label_bytes
@@ -79,7 +79,8 @@ class BuildPreview:
         ignored: What is passed over, counted by reason.
         notes: What is odd.
         doubts: What the source may mean instead, and the options that settle it.
-        changes: What would change at `path`: "new", "nothing", or what differs.
+        changes: What would change at `path`: "new", "nothing", or what differs; "not compared"
+            where a problem comes first.
         added: New images; None where no dataset would be updated, as in the next five.
         changed: Images with other bytes than before.
         removed: Images that are gone.
@@ -182,7 +183,7 @@ def _preview(source: str, out: str, plan: Plan, doubts: tuple[Doubt, ...]) -> Bu
         ignored=dict(sorted(plan.listing.ignored.items())),
         notes=plan.notes,
         doubts=tuple(asdict(doubt) for doubt in doubts),
-        changes="new",
+        changes="not compared" if os.path.lexists(os.path.join(out, store.RECORD)) else "new",
         disk_bytes=_disk(plan),
     )
 
@@ -275,8 +276,7 @@ def _changes(
         changes = workdir.what_becomes(destination, inputs, plan, restart=existing.restart)
         return {"changes": changes}
     if existing.update:
-        done, counts = compare(record, destination.out, build_inputs(plan), plan, existing)
-        fields = asdict(counts) | {"changes": "nothing" if done else f"updated: {counts.text()}"}
+        fields = _update(plan, destination, record, existing)
     else:
         fields = {"changes": _replaced(plan, destination, record, existing)}
     if fields["changes"] == "nothing":
@@ -287,6 +287,21 @@ def _changes(
     unfinished = workdir.what_becomes(destination, inputs, plan, restart=existing.restart)
     more = unfinished.removeprefix("new").removeprefix("; ")
     return fields | {"changes": f"{fields['changes']}; {more}" if more else fields["changes"]}
+
+
+def _update(
+    plan: Plan, destination: Destination, record: Record, existing: OutPolicy
+) -> dict[str, Any]:
+    inputs = build_inputs(plan)
+    done, counts = compare(record, destination.out, inputs, plan, existing)
+    if done:
+        return asdict(counts) | {"changes": "nothing"}
+    fields = asdict(counts) | {"changes": f"updated: {counts.text()}"}
+    why = None if plan.spec.copies else why_not_copied(record, inputs)
+    if why is None:
+        return fields
+    note = f"all images will be decoded, for no row can be copied: {why}"
+    return fields | {"notes": (*plan.notes, note)}
 
 
 def _replaced(plan: Plan, destination: Destination, record: Record, existing: OutPolicy) -> str:

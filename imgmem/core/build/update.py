@@ -133,12 +133,17 @@ def fingerprint(out: str) -> str:
         return hashlib.sha256(file.read()).hexdigest()
 
 
-def why_not_copied(record: Record, manifest: BuildManifest) -> str | None:
-    """Why rows of a dataset are not those that decoding would make; None where they are."""
+def why_not_copied(
+    record: Record, inputs: BuildInputs, manifest: BuildManifest | None = None
+) -> str | None:
+    """Why rows of a dataset are not those that decoding would make; None where they are.
+
+    manifest: of what is built, where that is known.
+    """
     build = record.build
     versions = differences(
         {"imgmem": build.get("imgmem")} | build.get("decoders", {}),
-        {"imgmem": __version__} | manifest.inputs.decoders,
+        {"imgmem": __version__} | inputs.decoders,
     )
     if versions:
         return f"other versions made its rows ({versions})"
@@ -148,10 +153,14 @@ def why_not_copied(record: Record, manifest: BuildManifest) -> str | None:
         return "its rows are unscaled floats"
     if record.normalization is not None and record.normalization.is_final:
         return "16-bit values as float16 do not lead back to the original ones"
-    made = _as_json(manifest.image), manifest.shape, manifest.dtype
-    if made != (record.image, record.shape[1:], record.original_dtype):
+    if manifest is not None and not _is_made_alike(record, manifest):
         return "its images have another size or range of values than before"
     return None
+
+
+def _is_made_alike(record: Record, manifest: BuildManifest) -> bool:
+    made = _as_json(manifest.image), manifest.shape, manifest.dtype
+    return made == (record.image, record.shape[1:], record.original_dtype)
 
 
 def with_copies(manifest: BuildManifest, record: Record, out: str) -> BuildManifest:

@@ -118,3 +118,16 @@ def test_where_no_remedy_is_enough_all_are_shown(tmp_path):
     with pytest.raises(InputError) as caught:
         imgmem.preview_build(tmp_path / "images", tmp_path / "out", labels=table)
     assert len(caught.value.facts["doubts"][0]["remedies"]) == 2
+
+
+def test_tables_of_one_name_in_each_split_are_noted_with_the_options_that_take_them(tmp_path):
+    for split in ("train", "test"):
+        plant(tmp_path / "src" / split, "1.jpg", "2.jpg")
+        text = "file_name,label\n1.jpg,cat\n2.jpg,dog\n"
+        (tmp_path / "src" / split / "metadata.csv").write_text(text)
+    preview = imgmem.preview_build(tmp_path / "src", tmp_path / "out")
+    (note,) = (note for note in preview.notes if "are not read" in note)
+    tables = [str(tmp_path / "src" / split / "metadata.csv") for split in ("test", "train")]
+    assert all(f"labels={path!r}" in note for path in tables)
+    found = imgmem.preview_build(tmp_path / "src", tmp_path / "out", labels=tables)
+    assert found.problem is None and {each.name for each in found.classes} == {"cat", "dog"}

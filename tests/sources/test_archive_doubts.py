@@ -5,12 +5,18 @@ import io
 import os
 import tarfile
 import zipfile
+from contextlib import closing
 
 import pytest
 from support.sources import doubted, placed
+from support.trees import plant
 
+import imgmem
 from imgmem.core.errors import InputError
+from imgmem.core.sources import open_source
 from imgmem.core.sources.changed import changed_inside, forget
+from imgmem.core.sources.settle import settle
+from imgmem.core.specs import LabelSpec
 
 
 def tar(path, names):
@@ -194,3 +200,42 @@ def test_a_change_of_an_archive_in_a_sub_folder_is_seen(tmp_path):
     os.utime(folder / "val" / "0.tar", ns=(1, 1))
     forget()
     assert changed_inside(str(folder)) > before
+
+
+@pytest.mark.parametrize("extension", list(PACK))
+def test_pictures_next_to_more_archives_are_doubted(tmp_path, extension):
+    folder = nested(tmp_path / "s", [f"data/{n:03}{extension}" for n in range(3)])
+    plant(folder, "docs/sample.jpg")
+    (doubt,), _ = doubted(folder)
+    assert doubt.name == "packed-images"
+    packed, files = (placed(folder, **remedy.options) for remedy in doubt.remedies)
+    assert len(packed) == 6 and set(files) == {"docs/sample.jpg"}
+
+
+@pytest.mark.parametrize("extension", [".tar", ".zip"])
+def test_archives_given_one_by_one_may_be_the_classes(tmp_path, extension):
+    paths = [PACK[extension](tmp_path / f"{name}{extension}", ["0.jpg"]) for name in ("cat", "dog")]
+    (doubt,) = several(paths).doubts
+    assert doubt.name == "archive-per-class"
+    assert several(paths, **doubt.remedies[0].options).classes == ("cat", "dog")
+    assert several(paths, **doubt.remedies[1].options).doubts == ()
+    parts = [PACK[extension](tmp_path / f"part{n}{extension}", ["0.jpg"]) for n in "12"]
+    assert several(parts).doubts == ()
+
+
+def several(paths, **options):
+    spec = LabelSpec(**options)
+    with closing(open_source(tuple(map(str, paths)), spec)) as source:
+        return settle(source.listing(), spec)[1]
+
+
+def test_archives_that_are_not_read_are_to_be_unpacked(tmp_path):
+    for name in ("a.rar", "b.7z"):
+        plant(tmp_path / name[0], name)
+        with pytest.raises(InputError) as caught:
+            imgmem.preview_build(tmp_path / name[0], tmp_path / "out")
+        assert caught.value.hint.startswith("Unpack it") and name[1:] in caught.value.hint
+    path = zipped(tmp_path / "kaggle.zip", ["train.zip", "test.zip", "labels.csv"])
+    with pytest.raises(InputError) as caught:
+        imgmem.preview_build(path, tmp_path / "out")
+    assert "archives inside an archive are not read" in caught.value.hint

@@ -71,6 +71,7 @@ def test_rows_are_handed_out_with_their_very_pixels(tmp_path, save, array, kind)
         ("X_tr", "y_tr", "X_te", "y_te"),
         ("trainX", "trainY", "testX", "testY"),
         ("xtrain", "ytrain", "xtest", "ytest"),
+        ("trX", "trY", "teX", "teY"),
     ],
 )
 def test_arrays_named_after_splits_are_splits_with_their_labels(tmp_path, names):
@@ -272,6 +273,19 @@ def test_flat_rows_are_refused_with_the_line_that_gives_them_a_shape(tmp_path):
 def test_the_lines_for_flat_rows_load_a_file_of_the_folder(tmp_path):
     np.save(tmp_path / "cat.npy", GRAY.reshape(5, -1))
     assert f"numpy.load({str(tmp_path / 'cat.npy')!r})" in refusal(tmp_path)
+
+
+def test_several_sets_in_one_folder_are_a_doubt_that_its_remedies_settle(tmp_path):
+    for name in ("digits", "letters"):
+        mnist(tmp_path, name=f"emnist-{name}-{{}}-{{}}-{{}}-ubyte")
+    with pytest.raises(InputError) as caught:
+        exhausted(tmp_path)
+    (doubt,) = caught.value.facts["doubts"]
+    assert doubt["evidence"].startswith("emnist digits, emnist letters look like several sets")
+    for remedy, name in zip(doubt["remedies"], ("digits", "letters"), strict=True):
+        found = placed(tmp_path, **remedy["options"])
+        assert len(found) == 8 and all(name in path for path in found)
+        assert {split for _, split in found.values()} == {"train", "test"}
 
 
 DRAWN = np.stack([photo(28, 28, seed)[..., 0] for seed in range(3)]).reshape(3, 784)

@@ -9,6 +9,7 @@ import pytest
 from support.images import encode, photo
 from support.program import python
 from support.sources import contents, doubted, exhausted, listed, placed
+from support.trees import plant
 
 import imgmem
 from imgmem.core.errors import InputError, ResourceError, UsageError
@@ -172,6 +173,24 @@ def test_globs_hold_for_files_and_for_rows_and_are_used(tmp_path, options, rows)
     assert list(listed(tmp_path, **options)) == rows
     assert not any("matched nothing" in note for note in exhausted(tmp_path, **options).notes)
     assert any("matched nothing" in note for note in exhausted(tmp_path, exclude="c").notes)
+
+
+@pytest.mark.parametrize("picture", ["assets/preview.png", "thumbnail.jpg"])
+@pytest.mark.parametrize("name", ["data/train-00000-of-00001", "train"])
+def test_pictures_next_to_parquet_files_are_doubted(tmp_path, picture, name):
+    hugging_face(tmp_path, **{name: [0, 1, 0]})
+    plant(tmp_path, picture, "README.md")
+    (doubt,), _ = doubted(tmp_path)
+    assert doubt.name == "packed-images" and f"{name}.parquet" in doubt.evidence
+    packed, files = (listed(tmp_path, **remedy.options) for remedy in doubt.remedies)
+    assert len(packed) == 3 and set(files) == {picture}
+    assert [doubted(tmp_path, **remedy.options)[0] for remedy in doubt.remedies] == [(), ()]
+
+
+def test_a_label_table_next_to_images_is_not_doubted(tmp_path):
+    plant(tmp_path, "cat/1.jpg", "dog/2.jpg")
+    write(tmp_path / "table.parquet", {"path": ["1.jpg"], "label": ["cat"]})
+    assert doubted(tmp_path)[0] == ()
 
 
 def test_nothing_is_left_where_all_files_are_left_out(tmp_path):

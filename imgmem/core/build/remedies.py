@@ -62,16 +62,33 @@ def with_tables(
 def table_notes(
     sources: Sequence[str], spec: BuildSpec, labeling: Labeling, look: Look
 ) -> Iterator[str]:
-    """A note of a label table next to images that get no labels."""
+    """A note of a label table next to images that get no labels, or of one in each split."""
 
-    def labels_them(path: str) -> bool:
-        by_table = Remedy({"labels": path}, "")
-        return names_images(path) or _completed(by_table, spec, look, 1) is not None
+    def labels_them(paths: tuple[str, ...]) -> bool:
+        by_table = Remedy({"labels": paths if len(paths) > 1 else paths[0]}, "")
+        alone = len(paths) == 1 and names_images(paths[0])
+        return alone or _completed(by_table, spec, look, 1) is not None
 
     if labeling.rule == "none" and spec.labels == "folder" and not labeling.doubts:
         for source in sources:
-            for path in islice(filter(labels_them, islice(_tables([source]), _TRIED)), 1):
-                yield Message(f"{path} is not read; {option('labels', path)} takes labels from it")
+            tables = [(path,) for path in islice(_tables([source]), _TRIED)]
+            for paths in islice(filter(labels_them, (*tables, *_repeated(source))), 1):
+                given = " ".join(option("labels", path) for path in paths)
+                verb = "is" if len(paths) == 1 else "are"
+                what = "it" if len(paths) == 1 else "them"
+                yield Message(
+                    f"{', '.join(paths)} {verb} not read; {given} takes labels from {what}"
+                )
+
+
+def _repeated(source: str) -> list[tuple[str, ...]]:
+    """The tables of one name in several folders of a source: `metadata.csv` in each split."""
+    inner = (os.path.join(source, name) for name in _names(source))
+    folders = list(islice(filter(os.path.isdir, inner), _LOOKED_INTO))
+    by_name: dict[str, list[str]] = {}
+    for path in _tables(folders):
+        by_name.setdefault(os.path.basename(path), []).append(path)
+    return [tuple(paths) for paths in by_name.values() if len(paths) > 1][:_TRIED]
 
 
 def _by_tables(doubt: Doubt, source: str) -> Iterator[Remedy]:

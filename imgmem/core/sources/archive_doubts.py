@@ -30,9 +30,9 @@ def archive_doubts(listing: Listing, archives: Sequence[str], spec: LabelSpec) -
 def _classes_doubt(archives: Sequence[str]) -> Doubt | None:
     """A doubt where archives without labels, or the folders that they are in, look like classes."""
     *folders, _ = archives[0].split("/")
-    if _are_classes({os.path.basename(path).partition(".")[0] for path in archives}):
+    if looks_like_classes({os.path.basename(path).partition(".")[0] for path in archives}):
         what = f"the {len(archives)} archives {listed(archives)} look like one per class"
-        return _are_they_classes("archive-per-class", what, "archive", len(folders), _ARCHIVE)
+        return one_per_class(what, "archive", len(folders))
     names = {path.split("/")[-2] for path in archives if folders}
     if len(names) < 2 or all(split_meant(name) or is_series(name) for name in names):
         return None
@@ -40,7 +40,15 @@ def _classes_doubt(archives: Sequence[str]) -> Doubt | None:
     return _are_they_classes("archive-folders", what, "folder", len(folders) - 1, "([^/]+)/")
 
 
-def _are_classes(stems: Collection[str]) -> bool:
+def one_per_class(evidence: str, what: str, above: int = 0) -> Doubt:
+    """A doubt whose likelier remedy makes each archive a class.
+
+    what: what an archive is called. above: how many folders are above it.
+    """
+    return _are_they_classes("archive-per-class", evidence, what, above, _ARCHIVE)
+
+
+def looks_like_classes(stems: Collection[str]) -> bool:
     """Whether archives are called neither like shards (numbered on) nor like splits."""
     if len(stems) < 2 or all(is_part(stem) or split_meant(stem) for stem in stems):
         return False

@@ -2,6 +2,7 @@
 
 import os
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 
 from imgmem.core.progress import ProgressCallback, no_progress
@@ -11,6 +12,7 @@ from imgmem.core.sources.base import Address, Listing, Locator
 from imgmem.core.sources.catalog import Catalogs
 from imgmem.core.sources.changed import changed_below
 from imgmem.core.sources.gather import gathered
+from imgmem.core.sources.labeling import Doubt
 from imgmem.core.sources.names import HEAD_BYTES
 from imgmem.core.sources.selection import Selection
 from imgmem.core.sources.tree import Tree
@@ -23,13 +25,23 @@ class FolderSource:
 
     spool_bytes = 0
 
-    def __init__(self, path: str, spec: LabelSpec = LabelSpec(), *, sizes: bool = True) -> None:
+    def __init__(
+        self,
+        path: str,
+        spec: LabelSpec = LabelSpec(),
+        *,
+        sizes: bool = True,
+        beside: Callable[[Listing, int], Doubt | None] | None = None,
+    ) -> None:
         """sizes: whether the listing has the sizes of files; else `Listing.size_of` finds them.
+        beside: finds a doubt about other files than images, given the listing and how many images
+        there are.
 
         Raises InputError if there is no readable folder at `path`."""
         self.path = os.path.abspath(path)
         self._spec = spec
         self._sizes = sizes
+        self._beside = beside
         self._selection = Selection(spec.include, spec.exclude)
         self._catalogs = Catalogs()
         try:
@@ -49,6 +61,8 @@ class FolderSource:
         entries = gathered(found, tree, ignored, self._head)
         raw = self._catalogs.filled(entries, progress)
         listing = arranged(raw, tree, self._spec, ignored=ignored)
+        if self._beside and (doubt := self._beside(listing, tree.root.total)):
+            listing = replace(listing, doubts=(doubt,))
         if not self._sizes:
             listing = replace(listing, size_of=self._size_of)
         return self._selection.noted(listing, self.path)

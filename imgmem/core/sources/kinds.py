@@ -3,6 +3,7 @@
 import os
 import stat
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from imgmem.core.errors import InputError
@@ -17,6 +18,7 @@ from imgmem.core.sources.datasets import DatasetSource, is_dataset
 from imgmem.core.sources.files import unusable
 from imgmem.core.sources.folder import FolderSource
 from imgmem.core.sources.labeled import ListSource, TableSpec
+from imgmem.core.sources.packed import packed_doubt
 from imgmem.core.sources.parquet.files import has_files
 from imgmem.core.sources.parquet.source import open_parquet
 from imgmem.core.sources.remote.choose import open_remote
@@ -85,11 +87,12 @@ def _open_folder(path: str, how: Opening) -> Source:
     spec = how.spec
     if is_dataset(path):
         return DatasetSource(path, labels=spec.labels == "folder", auto_split=spec.auto_split)
-    source = FolderSource(path, spec, sizes=how.sizes)  # raises where the folder cannot be listed
-    if holds_candidates(path):  # as a rule: no other look at the folder is needed
+    beside = partial(packed_doubt, path, spec)
+    source = FolderSource(path, spec, sizes=how.sizes, beside=beside)  # raises what listing does
+    selection = Selection(spec.include, spec.exclude)
+    if holds_candidates(path, selection):  # as a rule: no other look at the folder is needed
         return source
-    arrays = arrays_at(path)
-    shards = shards_in(path, Selection(spec.include, spec.exclude))
+    arrays, shards = arrays_at(path), shards_in(path, selection)
     parquet = None if arrays or shards or not has_files(path) else _parquet(path, how)
     if not (arrays or shards or parquet):
         return source

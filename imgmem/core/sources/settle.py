@@ -27,6 +27,7 @@ from imgmem.core.sources.numbering import in_new_names, number_notes, numbered
 from imgmem.core.sources.resolve import listed
 from imgmem.core.sources.ruled import ruled
 from imgmem.core.sources.selection import FOLDER_NOT_SELECTED, NOT_SELECTED
+from imgmem.core.sources.spool import ARCHIVES
 from imgmem.core.sources.targets import names_in, renamed, targeted
 from imgmem.core.specs import LabelSpec
 from imgmem.core.storage.targets import CLASS, MULTILABEL, NUMBER
@@ -302,7 +303,9 @@ def require_images(path: str, listing: Listing, labeling: Labeling) -> None:
     held = [_kind(reason, count) for reason, count in sorted(listing.ignored.items()) if count]
     raise InputError(
         f"no images found in {path}" + (f"; it holds {', '.join(held)}" if held else ""),
-        hint=_to_copy(path, listing.ignored) or _remedy(listing.ignored),
+        hint=_to_copy(path, listing.ignored)
+        or _to_unpack(path, listing.ignored)
+        or _remedy(listing.ignored),
         ignored=dict(listing.ignored),
     )
 
@@ -313,6 +316,17 @@ def _to_copy(path: str, ignored: Mapping[str, int]) -> str:
         return (
             "Arrays, Parquet files and datasets are read locally only: copy them to a local disk."
         )
+    return ""
+
+
+def _to_unpack(path: str, ignored: Mapping[str, int]) -> str:
+    """What to do with archives that are not read where they are; "" where there are none."""
+    held = [f".{each}" for each in ARCHIVE_EXTENSIONS if ignored.get(f".{each} file")]
+    unread = [each for each in held if not any(known.endswith(each) for known in ARCHIVES)]
+    if unread:
+        return f"Unpack it, and build from the folder: {', '.join(unread)} archives are not read."
+    if held and os.path.isfile(path):
+        return "Unpack it, and build from the folder: archives inside an archive are not read."
     return ""
 
 

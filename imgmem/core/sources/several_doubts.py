@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from imgmem.core.sources.archive_doubts import looks_like_classes, one_per_class
 from imgmem.core.sources.datasets import is_dataset
 from imgmem.core.sources.grammar import as_glob, label_rule
 from imgmem.core.sources.labeling import Doubt, Remedy, Value
@@ -48,7 +49,7 @@ def several_doubts(sources: Sequence[Given], spec: LabelSpec) -> tuple[Doubt, ..
     if own:
         return tuple(own.values())
     automatic = label_rule(spec.labels).kind == "folder"
-    detectors = (_sub_folders, _one_class, _partly_labeled) if automatic else ()
+    detectors = (_sub_folders, _archives, _one_class, _partly_labeled) if automatic else ()
     for detector in (_partly_split, *detectors):
         if doubt := detector(sources, spec):
             return (doubt,)
@@ -107,6 +108,16 @@ def _the_folder(sources: Sequence[Given], what: str) -> Remedy:
     if others:
         options["include"] = tuple(as_glob(name) for name in sorted(names))
     return Remedy(options, f"they are {what}")
+
+
+def _archives(sources: Sequence[Given], spec: LabelSpec) -> Doubt | None:
+    """Archives without labels, called neither like splits nor like parts: they may be classes."""
+    stems = {source.name.partition(".")[0] for source in sources}
+    files = all(os.path.isfile(source.path) and not source.labeled for source in sources)
+    if not files or len(stems) < len(sources) or not looks_like_classes(stems):
+        return None
+    names = [source.path for source in sources]
+    return one_per_class(f"the SOURCEs {listed(names)} look like one per class", "SOURCE")
 
 
 def _one_class(sources: Sequence[Given], spec: LabelSpec) -> Doubt | None:

@@ -85,9 +85,9 @@ def _require_reachable(top: str, found: Found, in_a_row: int) -> int:
     return in_a_row + 1
 
 
-def holds_candidates(top: str) -> bool:
+def holds_candidates(top: str, selection: Selection) -> bool:
     """Whether there is a file that may be an image in the folder `top` or below."""
-    found = (each for each in walk(top, Selection(), sizes=False) if isinstance(each, Candidate))
+    found = (each for each in walk(top, selection, sizes=False) if isinstance(each, Candidate))
     return any(each.look != NO_EXTENSION for each in found)
 
 

@@ -8,15 +8,16 @@ from imgmem.core.errors import InputError, UsageError
 from imgmem.core.messages import option
 from imgmem.core.sources.arrays.found import FoundArray
 from imgmem.core.sources.arrays.refusals import not_images, require_pixels
-from imgmem.core.sources.grammar import as_texts
+from imgmem.core.sources.grammar import as_pair, as_texts
 from imgmem.core.sources.labeling import Doubt, Remedy, require_certain
 from imgmem.core.sources.resolve import listed
 from imgmem.core.sources.tables import names as known
-from imgmem.core.sources.words import split_meant
+from imgmem.core.sources.words import is_images, split_meant, tokens
 
 Arrays = Mapping[str, FoundArray]
 
 _SHORT = {"tr": "train", "te": "test", "ts": "test", "t10k": "test", "t60k": "train"}
+_LABELS_OF_SPLIT = re.compile(r"y(tr|te|train|test)?|(tr|te|train|test)y")
 _DEPTHS = (1, 3, 4)
 _ONE_HOT = 2
 
@@ -56,6 +57,7 @@ def choose(
             Part(*pair, split_of(pair[0].name)) for pair in zip(images, roles["label"], strict=True)
         ]
     else:
+        _require_one_set(images, arrays)
         _require_one_each(images)
         found = [_part(array, images, arrays, roles["label"]) for array in images]
     parts = found if labels else [Part(part.images, None, part.split) for part in found]
@@ -70,7 +72,7 @@ def split_of(name: str) -> str | None:
     if split := split_meant(name):
         return split
     for word in re.split(r"[^a-z0-9]+", name.lower()):
-        inner = word[1:] if word[:1] in ("x", "y") else word
+        inner = word[1:] if word[:1] in ("x", "y") else word.removesuffix("x").removesuffix("y")
         if found := _SHORT.get(inner) or split_meant(inner):
             return found
     return None
@@ -109,6 +111,36 @@ def _require_one_each(images: list[FoundArray]) -> None:
         names = several[0] if several else [array.name for array in images]
         remedies = tuple(_columns(f"{name} are the images", image=name) for name in names)
         _raise("images", f"the arrays {listed(names)} may all be the images", remedies)
+
+
+def _require_one_set(images: list[FoundArray], arrays: Arrays) -> None:
+    """InputError where the arrays are of several sets that are divided alike: EMNIST has
+    `emnist-digits-train-images` next to `emnist-letters-train-images`."""
+    sets: dict[str, list[FoundArray]] = {}
+    for array in images:
+        sets.setdefault(_set_of(array.name), []).append(array)
+    divided = all({split_of(each.name) for each in found} >= {"train", "test"}
+                  for found in sets.values())  # fmt: skip
+    if len(sets) < 2 or not divided:
+        return
+    remedies = []
+    for name, found in sets.items():
+        pairs = [(role, each.name) for image in found for role, each in (
+            ("image", image), *(("label", label) for label in arrays.values()
+                if _is_label_name(label.name) and _set_of(label.name) == name
+                and split_of(label.name) == split_of(image.name)))]  # fmt: skip
+        given = ",".join(as_pair(role, each) for role, each in pairs)
+        remedies.append(Remedy({"columns": given}, f"the set {name}"))
+    _raise("sets", f"{listed(sets)} look like several sets of images", tuple(remedies))
+
+
+def _set_of(name: str) -> str:
+    """The words of a name that say neither what is in an array nor its split."""
+    return " ".join(
+        word
+        for word in tokens(name)
+        if word.isalpha() and not (split_of(word) or is_images(word) or _is_label_name(word))
+    )
 
 
 def _are_parts(images: list[FoundArray]) -> bool:
@@ -159,7 +191,7 @@ def _may_be_labels(array: FoundArray, images: FoundArray) -> bool:
 
 def _is_label_name(name: str) -> bool:
     words = re.split(r"[^a-z0-9]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower())
-    return any(word in known.LABEL_NAMES or re.fullmatch(r"y(tr|te|train|test)?", word)
+    return any(word in known.LABEL_NAMES or _LABELS_OF_SPLIT.fullmatch(word)
                for word in words)  # fmt: skip
 
 

@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
 from PIL import Image
+from support import heif
 from support.images import encode, oriented, photo
 
 from imgmem.core.decode.headers import read_header
@@ -64,6 +65,9 @@ def originals():
         "tiff fax": encode(PICTURE, "TIFF", mode="1", compression="group4"),
         "avif": encode(PICTURE, "AVIF", speed=10, **turned),
         "avif animated": animation("AVIF"),
+        "avif grid": heif.write(
+            heif.grid(heif.avif_bytes, photo(64, 128), 1, 2), brand=b"avif", compatible=(b"miaf",)
+        ),
         "jp2": encode(PICTURE, "JPEG2000", quality_layers=[30]),
         "jp2 stream": encode(PICTURE, "JPEG2000", no_jp2=True, quality_layers=[30]),
         "ppm": encode(PICTURE, "PPM"),

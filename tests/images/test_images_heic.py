@@ -1,6 +1,8 @@
 """HEIC by the extra: upright, strict, within its forecast; and by name without it."""
 
 import io
+import random
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -249,6 +251,17 @@ def test_a_size_that_is_not_that_of_the_pixels_is_found_before_they_are_decoded(
     monkeypatch.setattr(heic, "_complaint", lambda *_: pytest.fail("it was decoded"))
     with pytest.raises(RejectedImage, match="corrupt: "):
         decode_into(heif.write(items), ImageSpec(size=(8, 8)), np.zeros((8, 8, 3), np.uint8))
+
+
+def test_mutated_boxes_are_rows_or_rejects(by_tier):
+    data = heif.write(heif.grid(heif.heic_bytes, photo(64, 128), 1, 2))
+    boxes, chance = data.index(b"mdat"), random.Random(5)
+    for _ in range(by_tier(25, 1000, 5000)):
+        mutant = bytearray(data)
+        for _ in range(chance.choice((1, 1, 3))):
+            mutant[chance.randrange(boxes)] = chance.choice((0, 1, 127, 255, chance.randrange(256)))
+        with suppress(RejectedImage):
+            decode_into(bytes(mutant), ImageSpec(size=(8, 8)), np.zeros((8, 8, 3), np.uint8))
 
 
 def test_bytes_that_no_unit_of_hevc_may_hold_are_found():

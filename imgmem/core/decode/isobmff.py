@@ -5,6 +5,7 @@ its tiles; transparency, thumbnails and gain maps are items of their own.
 """
 
 import struct
+from collections import deque
 from collections.abc import Iterator
 from functools import cached_property
 from typing import NamedTuple
@@ -191,9 +192,9 @@ class Meta:
     def _needed(self) -> list[int]:
         """The primary item and all that it is derived from, each once."""
         found: dict[int, None] = {}
-        waiting = [self.primary] if self.primary is not None else []
+        waiting = deque([self.primary] if self.primary is not None else [])
         while waiting:
-            item = waiting.pop(0)
+            item = waiting.popleft()
             if item not in found:
                 found[item] = None
                 waiting += [*self._inputs.get(item, ()), *self._alphas.get(item, ())]

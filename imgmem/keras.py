@@ -10,7 +10,8 @@ from typing import Any
 
 import keras
 
-from imgmem.core.read.batches import Batch, Batches
+from imgmem.core.errors import UsageError
+from imgmem.core.read.batches import Batch, Batches, have_rows
 
 MAX_QUEUE_SIZE = 4
 """Batches ready at most: 64 images of 224 × 224 in float32 take 37 MiB, Keras's default is 10."""
@@ -28,7 +29,15 @@ class PyDataset(keras.utils.PyDataset):
     """
 
     def __init__(self, batches: Batches, **options: Any) -> None:
-        """options: Keras's own, `workers`, `use_multiprocessing` and `max_queue_size`."""
+        """options: Keras's own, `workers`, `use_multiprocessing` and `max_queue_size`.
+
+        Raises UsageError for batches with row numbers.
+        """
+        if have_rows(batches):
+            raise UsageError(
+                "Keras would take row numbers as targets or sample weights",
+                hint='Omit rows; by order="sequential" predictions are in the order of the rows.',
+            )
         super().__init__(**{"max_queue_size": MAX_QUEUE_SIZE} | options)
         self.batches = batches
 

@@ -10,6 +10,7 @@ from support.numbered import ON_READ, numbered_images, reference
 from support.program import python
 
 import imgmem
+from imgmem.core.errors import UsageError
 
 WITHOUT = "Keras and PyTorch are not installed (scripts/test --all)"
 pytest.importorskip("torch", reason=WITHOUT)
@@ -97,6 +98,12 @@ def test_fit_evaluate_and_an_early_stop_leave_the_dataset_usable(numbered):
 def test_an_unlabeled_dataset_can_be_predicted(numbered):
     batches = imgmem.open(numbered(labels=None)).batches(8, dtype="float32")
     assert sorted(rows_through(row_numbers_model(), batches)) == list(range(100))
+
+
+def test_row_numbers_are_never_taken_as_sample_weights(numbered):
+    batches = imgmem.open(numbered()).batches(8, rows=True)
+    with pytest.raises(UsageError, match="sample weights"):
+        PyDataset(batches)
 
 
 def test_what_goes_wrong_in_a_worker_is_raised_by_keras(numbered):

@@ -207,6 +207,11 @@ class Batches:
         return _again, (self._make_again, self.batch_size, self.state())
 
 
+def have_rows(batches: Batches) -> bool:
+    """Whether each batch ends with its row numbers."""
+    return batches._spec.rows
+
+
 def together(images: Any, labels: Labels | None, indices: Indices, *, rows: bool) -> Batch:
     """A batch as it is handed out: the images, their labels if there are any, their rows."""
     parts: tuple[Any, ...] = (images,)

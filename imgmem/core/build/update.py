@@ -152,7 +152,7 @@ def why_not_copied(
     if record.unscaled:
         return "its rows are unscaled floats"
     if record.normalization is not None and record.normalization.is_final:
-        return "16-bit values as float16 do not lead back to the original ones"
+        return "16-bit values as float16 do not invert to the original ones"
     if manifest is not None and not _is_made_alike(record, manifest):
         return "its images have another size or range of values than before"
     return None

@@ -40,7 +40,7 @@ def is_dataset(path: str) -> bool:
 
 
 def _require_whole_values(path: str, record: "Record") -> None:
-    """Raises InputError for rows that no image file holds, or that do not lead back to one."""
+    """Raises InputError for rows that no image file holds, or that do not invert to one."""
     done = record.normalization
     if record.unscaled or (done is not None and done.is_final):
         what = "unscaled floats" if record.unscaled else "rounded 16-bit values (float16)"

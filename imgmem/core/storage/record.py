@@ -81,7 +81,7 @@ class Normalization:
 
     @property
     def is_final(self) -> bool:
-        """Whether the values on disk do not lead back to the original ones, several of which
+        """Whether the values on disk do not invert to the original ones, several of which
         became the same."""
         return (self.source_dtype, self.dtype) == ("uint16", "float16") and not self.on_read
 

@@ -348,6 +348,7 @@ def test_ctrl_c_while_workers_start_prints_no_traceback(photos, tmp_path):
     while not (pids := children(process.pid)):
         assert time.monotonic() < deadline
         time.sleep(0.001)
+    time.sleep(0.05)  # Python is running there, but not yet the worker's own code
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert (process.returncode, "Traceback" in errors) == (130, False)

@@ -165,7 +165,7 @@ def _add_renamed(database: sqlite3.Connection, source: Source, divided: str | No
         WHERE split IS ? AND rowid NOT IN (SELECT row FROM sticky)""",
         (divided,),
     ).fetchall()
-    digests = concurrently(source, partial(_digest, source), new, size=itemgetter(3))
+    digests = concurrently(source, partial(_digest, source), new, size=itemgetter(3), disk=True)
     for (row, *_), digest in zip(new, digests, strict=True):
         if digest is None:
             continue

@@ -35,10 +35,11 @@ def find_equal(database: sqlite3.Connection, source: Source, split: str | None) 
     of equal size are read, and only those whose beginnings agree are read whole."""
     update = "UPDATE files SET unit = ? WHERE rowid = ?"
     heads = partial(_digest, source, _HEAD_BYTES)
-    database.executemany(update, concurrently(source, heads, _colliding(database, split, "size")))
+    sized = _colliding(database, split, "size")
+    database.executemany(update, concurrently(source, heads, sized, disk=True))
     whole = partial(_digest, source, None)
     equal = _colliding(database, split, "unit")
-    database.executemany(update, concurrently(source, whole, equal, size=itemgetter(3)))
+    database.executemany(update, concurrently(source, whole, equal, size=itemgetter(3), disk=True))
 
 
 def _colliding(

@@ -163,6 +163,15 @@ def test_any_other_format_that_is_cut_is_rejected(data):
     assert reason(data[: len(data) // 2]) == "truncated"
 
 
+def test_a_sequence_whose_track_is_not_of_the_size_of_its_frames_is_found():
+    data = bytearray(WHOLE["avif animated"])
+    at = data.index(b"tkhd") - 4
+    end = at + int.from_bytes(data[at : at + 4], "big")
+    data[end - 8 : end] = struct.pack(">II", 8 << 16, 8 << 16)
+    with pytest.raises(RejectedImage, match="corrupt: its header says 8×8"):
+        decode(bytes(data))
+
+
 @pytest.mark.parametrize("name", ["webp", "avif", "jp2", "jp2 stream"])
 def test_the_last_byte_counts_where_a_format_has_an_end(name):
     assert reason(WHOLE[name][:-1]) == "truncated"

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from imgmem.core.decode.bits import av1_size
-from imgmem.core.decode.isobmff import Meta, boxes_in, brands, meta_of, require_size
+from imgmem.core.decode.isobmff import Meta, boxes_in, brands, meta_of, require_size, tracks
 from imgmem.core.decode.several import frames_left
 from imgmem.core.decode.zeros import refuse_zeros
 from imgmem.core.errors import RejectedImage
@@ -11,14 +11,14 @@ from imgmem.core.errors import RejectedImage
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
-_PIXELS = b"av01"
+_PIXELS, _SEQUENCE = b"av01", b"avis"
 _HEAD = 4096
 """Bytes of coded data that the sequence header is in."""
 
 
 def is_avif(data: bytes) -> bool:
     """Whether one of the brands in the `ftyp` box is AVIF's."""
-    return bool(brands(data) & {b"avif", b"avis"})
+    return bool(brands(data) & {b"avif", _SEQUENCE})
 
 
 def avif_bits(_: "ImageFile", data: bytes) -> int:
@@ -32,6 +32,8 @@ def check_avif(data: bytes) -> set[str]:
 
     Raises RejectedImage; IndexError, ValueError and struct.error for a file that is cut.
     """
+    for size, start in tracks(data) if _SEQUENCE in brands(data) else ():
+        _require_coded_size(size, data[start : start + _HEAD])
     meta = meta_of(data)
     if meta is None:
         return set()
@@ -53,9 +55,13 @@ def _check_pixels(meta: Meta, item: int) -> None:
         refuse_zeros(meta.data, start, end)
     if pieces:
         start, end = pieces[0]
-        coded = av1_size(meta.data[start : min(end, start + _HEAD)])
-        if coded is not None:
-            require_size(meta.size_of(item), coded)
+        _require_coded_size(meta.size_of(item), meta.data[start : min(end, start + _HEAD)])
+
+
+def _require_coded_size(said: tuple[int, int] | None, head: bytes) -> None:
+    coded = av1_size(head)
+    if coded is not None:
+        require_size(said, coded)
 
 
 def avif_left(image: "ImageFile", data: bytes) -> int:

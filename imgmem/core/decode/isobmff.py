@@ -76,6 +76,30 @@ def require_size(said: tuple[int, int] | None, coded: tuple[int, int], rounding:
         raise RejectedImage("corrupt", detail)
 
 
+def tracks(data: bytes) -> Iterator[tuple[tuple[int, int], int]]:
+    """The tracks of an image sequence (14496-12, 8.3): (width, height), where its data begins."""
+    for name, start, end in boxes_in(data, *_first(data, Span(0, len(data)), b"moov")):
+        if name != b"trak":
+            continue
+        trak = Span(start, end)
+        header = _first(data, trak, b"tkhd")
+        width, height = struct.unpack_from(">II", data, max(start, header.end - 8))
+        table = _first(data, trak, b"mdia", b"minf", b"stbl")
+        for kind, number in ((b"stco", ">I"), (b"co64", ">Q")):
+            chunks = _first(data, table, kind)
+            if chunks.end > chunks.start:
+                (place,) = struct.unpack_from(number, data, chunks.start + 8)
+                yield (width >> 16, height >> 16), place
+
+
+def _first(data: bytes, within: Span, *path: bytes) -> Span:
+    """The first box of each name inside the one before; an empty one where there is none."""
+    for wanted in path:
+        found = (Span(*span) for name, *span in boxes_in(data, *within) if name == wanted)
+        within = next(found, Span(0, 0))
+    return within
+
+
 class Meta:
     """A `meta` box: what the items are, where they are, and how they belong together.
 

@@ -69,23 +69,35 @@ class Loader(DataLoader[Any]):
         """The batches of an epoch."""
         position = _Position(0, 0)
         if isinstance(self.sampler, RowSampler):
-            first = self.sampler.first // (self.batch_size or 1)
-            position = self._position = _Position(self.sampler.epoch, first)
+            position = self._position = self._start()
         batches = super().__iter__()
         moved = self._to_device(batches) if self._to_device else batches
         return _Counted(moved, position, len(self))
 
+    def _start(self) -> _Position:
+        """Where the next iteration starts."""
+        rows = self._rows
+        return _Position(rows.epoch, rows.first // (self.batch_size or 1))
+
     def set_epoch(self, epoch: int) -> None:
-        """Let the next iteration run this epoch, from its beginning."""
+        """Let the next iteration run this epoch: from its beginning, or from where a state of it
+        stands that was loaded since the last one."""
         self._rows.set_epoch(epoch)
-        self._position = _Position(epoch, 0)
+        self._position = self._start()
 
     def state_dict(self) -> dict[str, Any]:
         """What `load_state_dict` needs to resume after the last batch handed out.
 
         Returns:
             JSON types only. It is the same in all ranks, and for any number of workers.
+
+        Raises:
+            UsageError: If batches may come in another order than that of the rows.
         """
+        if not getattr(self, "in_order", True):
+            raise UsageError(
+                "batches that come in any order cannot be resumed", hint="Omit in_order=False."
+            )
         return asdict(self._position) | {"identity": self._identity()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -101,9 +113,9 @@ class Loader(DataLoader[Any]):
                 hint="Use the batch size, order, seed, number of processes and dataset that it "
                 "was saved with.",
             )
-        self._position = _Position(state["epoch"], state["batch"])
         self._rows.epoch = state["epoch"]
         self._rows.first = state["batch"] * (self.batch_size or 1)
+        self._position = self._start()
 
     @property
     def _rows(self) -> RowSampler:

@@ -72,8 +72,10 @@ class RowSampler(Sampler[int]):
         check_order(self.spec, self._rows.labels)
 
     def set_epoch(self, epoch: int) -> None:
-        """Let the next iteration run this epoch, from its beginning."""
-        self.epoch, self.first = epoch, 0
+        """Let the next iteration run this epoch: from its beginning, or from where a state of it
+        stands that was loaded since the last one."""
+        if epoch != self.epoch:
+            self.epoch, self.first = epoch, 0
 
     def __len__(self) -> int:
         return self._rows.length(self.spec)

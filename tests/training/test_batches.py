@@ -241,6 +241,18 @@ def test_a_state_is_gone_on_from_once(numbered):
     assert sorted(epochs(batches, 1)[0]) == list(range(100))
 
 
+def test_choosing_the_epoch_of_a_loaded_state_keeps_its_place(numbered):
+    batches = imgmem.open(numbered()).batches(30)
+    whole = [numbers_of(images) for images, _ in batches]
+    batches.load_state(batches.state() | {"epoch": 0, "batch": 2})
+    batches.set_epoch(0)  # as loops over epochs do
+    assert batches.state()["batch"] == 2
+    assert [numbers_of(images) for images, _ in batches] == whole[2:]
+    batches.load_state(batches.state() | {"epoch": 1, "batch": 2})
+    batches.set_epoch(0)
+    assert [numbers_of(images) for images, _ in batches] == whole
+
+
 def test_a_state_taken_between_epochs_begins_the_next_one(numbered):
     dataset = imgmem.open(numbered())
     batches = dataset.batches(30)

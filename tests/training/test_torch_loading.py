@@ -1,5 +1,6 @@
 """PyTorch loaders: shared among processes, resumed, as ImageFolder, in small containers."""
 
+import inspect
 import json
 import os
 import pickle
@@ -317,6 +318,27 @@ def test_a_loader_resumes_in_mid_epoch_with_any_number_of_workers(images, before
     second.load_state_dict(state)
     assert taken + batches_of(second) == whole[0]
     assert batches_of(second) == whole[1]
+
+
+def test_choosing_the_epoch_of_a_loaded_state_keeps_its_place(images):
+    loading = loader(images, 8)
+    whole = batches_of(loading)
+    loading.load_state_dict(loading.state_dict() | {"epoch": 0, "batch": 5})
+    loading.set_epoch(0)  # as loops over epochs do
+    assert loading.state_dict()["batch"] == 5
+    assert batches_of(loading) == whole[5:]
+    loading.load_state_dict(loading.state_dict() | {"epoch": 1, "batch": 5})
+    loading.set_epoch(0)
+    assert batches_of(loading) == whole
+
+
+def test_batches_in_any_order_have_no_state(images):
+    if "in_order" not in inspect.signature(DataLoader).parameters:
+        pytest.skip("this PyTorch keeps the order")
+    loading = loader(images, 8, num_workers=2, in_order=False)
+    assert sorted(rows_in(loading)) == list(range(100))
+    with pytest.raises(UsageError, match="any order"):
+        loading.state_dict()
 
 
 def test_a_state_between_epochs_starts_the_next_one(images):

@@ -100,8 +100,11 @@ class Batches:
         return self._batch(order, number, self._buffers, self._reader.threads)
 
     def set_epoch(self, epoch: int) -> None:
-        """Let the next iteration run this epoch, from its beginning."""
-        self._position, self._resume_at = _Position(epoch), 0
+        """Let the next iteration run this epoch: from its beginning, or from where a state of it
+        stands that was loaded since the last one."""
+        if epoch != self.epoch:
+            self._resume_at = 0
+        self._position = _Position(epoch, self._resume_at)
 
     def state(self) -> EpochState:
         """What `load_state` needs to resume after the last batch handed out; JSON types only."""

@@ -477,3 +477,40 @@ def test_a_dry_run_says_what_stops_an_update_and_writes_nothing(source, tmp_path
     preview = imgmem.preview_build(source, tmp_path / "out", update=True, size=9)
     assert isinstance(preview.problem, DatasetError) and "size" in preview.changes
     assert snapshot(tmp_path / "out") == before
+
+
+def deep(shape, seed):
+    """A photograph of 16 bits, gray."""
+    return (photo(*shape, seed=seed)[:, :, 0].astype(np.uint16) * 257 + seed).clip(0, 65535)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"dtype": "float32", "split": "val=0.3"},
+        {"channels": "gray", "fit": "pad"},
+        {"size": "native", "fsync": False},
+        {"limit": 6, "shuffle": True, "seed": 4},
+        {"group": "name:^(.)", "split": "val=0.3"},
+        {"dtype": "uint16", "channels": "gray", "levels": "none"},
+        {"dtype": "float32", "channels": "gray", "levels": "none"},
+        {"labels": "none", "exclude": "*3.png"},
+    ],
+    ids=str,
+)
+def test_rows_of_any_kind_are_copied(tmp_path, options):
+    options = {"size": 8, "workers": 1} | options
+    made = deep if options.get("levels") == "none" else lambda shape, seed: photo(*shape, seed=seed)
+    if options.get("levels") == "none" and options["dtype"] == "uint16":
+        del options["levels"]
+    for number in range(12):
+        write(tmp_path / f"src/{'ab'[number % 2]}/{number}.png", made((9, 12), number))
+
+    def change(source):
+        write(source / "a/30.png", made((9, 12), 30))
+        write(source / "b/1.png", made((9, 12), 31))
+        (source / "b/5.png").unlink()
+
+    result, old = night(tmp_path / "src", tmp_path / "out", change, **options)
+    assert not result.already_done
+    require_equal_to_a_full_build(tmp_path / "src", tmp_path / "out", old, **options)

@@ -513,4 +513,5 @@ def test_rows_of_any_kind_are_copied(tmp_path, options):
 
     result, old = night(tmp_path / "src", tmp_path / "out", change, **options)
     assert not result.already_done
+    assert not any("no row could be copied" in note for note in result.notes)
     require_equal_to_a_full_build(tmp_path / "src", tmp_path / "out", old, **options)

@@ -149,8 +149,6 @@ def why_not_copied(
         return f"other versions made its rows ({versions})"
     if record.notes_column is None:
         return "the version of imgmem that built it noted less of each image"
-    if record.unscaled:
-        return "its rows are unscaled floats"
     if record.normalization is not None and record.normalization.is_final:
         return "16-bit values as float16 do not invert to the original ones"
     if manifest is not None and not _is_made_alike(record, manifest):
@@ -173,7 +171,7 @@ def with_copies(manifest: BuildManifest, record: Record, out: str) -> BuildManif
             values=prod(manifest.shape),
             itemsize=np.dtype(manifest.dtype).itemsize,
             stored=header.dtype.itemsize,
-            whole=header.dtype.kind == "u",
+            whole=header.dtype.kind == "u" or record.unscaled,
         ),
     )
 

@@ -86,7 +86,6 @@ class DatasetSource:
         try:
             self.record = store.read_record(path)
             store.check_arrays(path, self.record)
-            _require_whole_values(path, self.record)
             self._columns = self._read_columns()
             self._blob = open_blob(os.path.join(path, store.FEATURES))
         except BaseException:
@@ -106,6 +105,7 @@ class DatasetSource:
         return Address("dataset", os.path.abspath(self._path))
 
     def listing(self, progress: ProgressCallback = no_progress) -> Listing:
+        _require_whole_values(self.path, self.record)
         classes = (self.record.classes or ()) if self._labeled else ()
         notes = [f"took the {self._rows} rows of a dataset as images of {self._size}"]
         if classes != tuple(sorted(classes, key=os.fsencode)):
@@ -223,7 +223,7 @@ class DatasetSource:
         from imgmem.core.levels import lookup  # needs OpenCV, which listing does not
         from imgmem.core.levels.to_uint8 import to_whole_exact
 
-        if stored.dtype.kind == "u":
+        if stored.dtype.kind == "u" or self.record.unscaled:
             return stored
         whole = np.empty(len(stored), f"u{self._value_bytes}")
         normalization = self.record.normalization

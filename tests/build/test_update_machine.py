@@ -1,6 +1,7 @@
 """`update` makes, byte for byte, what a build with the same split table makes from nothing."""
 
 import shutil
+from contextlib import suppress
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -9,7 +10,7 @@ from support.nights import MORE, Photos
 from support.trees import snapshot
 
 import imgmem
-from imgmem.core.errors import InputError
+from imgmem.core.errors import InputError, Interrupted
 from imgmem.core.storage import store
 
 SMALL = {"size": 4, "workers": 1, "fsync": False, "on_error": "skip"}
@@ -52,14 +53,15 @@ class Updates(RuleBasedStateMachine):
         imgmem.undo_normalize(self.out)
         imgmem.normalize(self.out, **how)
 
-    @rule(resplit=st.booleans(), keep=st.booleans(), repeat=st.booleans())
-    def update(self, resplit, keep, repeat):
+    @rule(resplit=st.booleans(), keep=st.booleans(), repeat=st.booleans(), stop=st.integers(0, 4))
+    def update(self, resplit, keep, repeat, stop):
         """keep: the class indices, where they would change; else all is built again.
-        repeat: the rule of the splits."""
+        repeat: the rule of the splits. stop: the report of progress at which to interrupt."""
         shutil.copytree(self.out, self.here / "old")
         old = self._record(self.out)
         options = {"update": True, "resplit": resplit} | (RULE if repeat else {})
         try:
+            self._interrupted(stop, **options)
             result = self._build(self.out, **options)
         except InputError as error:
             assert self._changes_indices(old), str(error)
@@ -78,6 +80,19 @@ class Updates(RuleBasedStateMachine):
 
     def _build(self, out, **options):
         return imgmem.build(self.photos.root, out, **self.options, **options)
+
+    def _interrupted(self, stop, **options):
+        """Build until progress is reported for the `stop`th time, if it is so often."""
+        reports = []
+
+        def progress(report):
+            reports.append(report)
+            if len(reports) == stop:
+                raise KeyboardInterrupt
+
+        if stop:
+            with suppress(Interrupted, KeyboardInterrupt):
+                self._build(self.out, progress=progress, **options)
 
     def _record(self, path):
         return store.read_record(str(path))
@@ -121,8 +136,12 @@ def _as_options(done):
     return {"method": done.method, "stats_split": done.split or "all"}
 
 
-def test_an_update_has_the_bytes_of_a_build_from_nothing(tmp_path, by_tier):
+def test_an_update_has_the_bytes_of_a_build_from_nothing(tmp_path, by_tier, monkeypatch):
     Updates.folder = tmp_path
+    few_rows = 3 * 4 * 4 * 3
+    monkeypatch.setattr("imgmem.core.forecast.CHUNK_BYTES", few_rows)
+    monkeypatch.setattr("imgmem.core.build.filling.COPY_BYTES", few_rows)
+    monkeypatch.setattr("imgmem.core.build.filling.CHUNKS_PER_COMMIT", 1)
     examples, steps = by_tier((6, 12), (40, 20), (200, 40))
     Updates.TestCase.settings = settings(
         max_examples=examples, stateful_step_count=steps, deadline=None,

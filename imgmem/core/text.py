@@ -1,7 +1,7 @@
 """Text from outside, made harmless where people see it; and short descriptions of results."""
 
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 _MAX_DIGITS = 1000
@@ -26,6 +26,11 @@ def is_whole_number(text: str) -> bool:
 def counted(number: int, one: str, many: str = "") -> str:
     """`1 image`, `2 images`."""
     return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def shortened(names: Sequence[str], most: int = 12) -> str:
+    """The first of some names, in their order."""
+    return ", ".join(names[:most]) + (f", … ({len(names)})" if len(names) > most else "")
 
 
 def array_text(shape: Iterable[int], dtype: str) -> str:

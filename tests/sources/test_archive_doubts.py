@@ -239,3 +239,24 @@ def test_archives_that_are_not_read_are_to_be_unpacked(tmp_path):
     with pytest.raises(InputError) as caught:
         imgmem.preview_build(path, tmp_path / "out")
     assert "archives inside an archive are not read" in caught.value.hint
+
+
+def test_classes_that_are_not_next_to_their_images_are_doubted(tmp_path):
+    path = tar(tmp_path / "a.tar", [f"{n}.{end}" for end in ("jpg", "cls") for n in range(3)])
+    (doubt,), _ = doubted(path)
+    assert doubt.name == "cls-apart" and "3 .cls files" in doubt.evidence
+    assert doubted(path, **doubt.remedies[0].options)[0] == ()
+
+
+def test_some_archives_named_like_splits_next_to_others_are_doubted(tmp_path):
+    folder = tmp_path / "s"
+    folder.mkdir()
+    for name in ("rps.zip", "rps-test-set.zip", "rps-validation.zip"):
+        zipped(folder / name, ["cat/1.jpg", "dog/2.jpg"])
+    (doubt,), _ = doubted(folder)
+    assert doubt.name == "archive-splits"
+    without, merged = (doubted(folder, **remedy.options) for remedy in doubt.remedies)
+    assert without[0] == merged[0] == ()
+    assert {name.partition("/")[0] for name in placed(folder, **doubt.remedies[0].options)} == {
+        "rps.zip"
+    }

@@ -157,6 +157,10 @@ DOUBTED = {
         "name-prefixes",
         [f"{n:04}_{('cat', 'dog')[n % 2]}.jpg" for n in range(8)],
     ),
+    "domains-with-splits": (
+        "same-folders",
+        [*each(("amazon/train", "amazon/test", "webcam/train", "webcam/test"), CLASSES)],
+    ),
     "labels-in-names": (
         "name-prefixes",
         [f"img_{n}_label_{n % 3}.jpg" for n in range(12)],
@@ -366,6 +370,7 @@ def test_an_explicit_rule_is_never_doubted_for_the_tree(tmp_path):
         ("flat-with-a-logo", ("cat", "dog")),
         ("numbers-first", ("cat", "dog")),
         ("labels-in-names", ("0", "1", "2")),
+        ("domains-with-splits", CLASSES),
         ("classes-in-names", ("a", "b")),
         ("class-and-split", ("cat", "dog")),
         ("split-and-class", ("A", "B")),

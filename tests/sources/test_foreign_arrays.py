@@ -77,3 +77,60 @@ def test_the_lines_for_the_bytes_of_cifar_give_its_pixels(tmp_path, monkeypatch)
 def test_a_folder_with_images_is_no_such_folder(tmp_path):
     plant(tmp_path, "cat/1.jpg", "dog/2.jpg", "weights.h5", "data_batch_1")
     assert len(placed(tmp_path)) == 2
+
+
+def pixels(first, values, last):
+    """A line of a table, from its cells."""
+    return ",".join([*first, *map(str, values), *last]) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("shape", "label", "pattern"),
+    [
+        ((28, 28), "first", "pixel{}"),
+        ((28, 28), None, "pixel{}"),
+        ((8, 8, 3), "last", "pixel{:04}"),
+        ((28, 28), "first", "{}x1"),
+    ],
+)
+def test_the_lines_for_a_table_with_a_column_per_pixel_give_its_pixels(
+    tmp_path, monkeypatch, shape, label, pattern
+):
+    monkeypatch.chdir(tmp_path)
+    data = np.random.default_rng(1).integers(0, 256, (4, np.prod(shape)), np.uint8)
+    head = pixels(["label"] * (label == "first"), [pattern.format(n) for n in range(data.shape[1])],
+                  ["label"] * (label == "last"))  # fmt: skip
+    text = head + "".join(
+        pixels([f"{n % 2}"] * (label == "first"), row, [f"{n % 2}"] * (label == "last"))
+        for n, row in enumerate(data)
+    )
+    (tmp_path / "mnist_train.csv").write_text(text)
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "mnist_train.csv").write_text(text)
+    assert "mnist_train.csv: a table of pixel values" in refusal("d", tmp_path)
+    exec("\n".join(lines(refusal("mnist_train.csv", tmp_path))))
+    found = placed("mnist_train.npz")
+    assert [name for name, _ in found.values()] == (list("0101") if label else [None] * 4)
+    with np.load("mnist_train.npz") as made:
+        assert np.array_equal(made["x"], data.reshape(4, *shape))
+
+
+def test_the_lines_for_a_table_with_a_column_of_pixels_give_them(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    data = np.random.default_rng(1).integers(0, 256, (3, 48 * 48), np.uint8)
+    text = "".join(f"{n},{' '.join(map(str, row))},Training\n" for n, row in enumerate(data))
+    (tmp_path / "fer2013.csv").write_text("emotion,pixels,Usage\n" + text)
+    exec("\n".join(lines(refusal("fer2013.csv", tmp_path))))
+    with np.load("fer2013.npz") as made:
+        assert np.array_equal(made["x"], data.reshape(3, 48, 48))
+    assert [label for label, _ in placed("fer2013.npz").values()] == list("012")
+
+
+def test_a_wide_table_of_other_columns_is_a_label_table(tmp_path):
+    plant(tmp_path, "1.jpg", "2.jpg")
+    names = ["file", "label", *(f"f{n}" for n in range(99))]
+    rows = [["1.jpg", "cat", *["0"] * 99], ["2.jpg", "dog", *["1"] * 99]]
+    (tmp_path / "t.csv").write_text("".join(",".join(row) + "\n" for row in (names, *rows)))
+    assert [
+        label for label, _ in placed(tmp_path / "t.csv", columns="path=file,label=label").values()
+    ]

@@ -14,7 +14,7 @@ from imgmem.core.errors import InputError
 from imgmem.core.messages import option
 from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.sources import files
-from imgmem.core.sources.archive_doubts import archive_doubts
+from imgmem.core.sources.archive_doubts import archive_doubts, pairs_doubt
 from imgmem.core.sources.archive_splits import split_by_archive
 from imgmem.core.sources.arrange import DOUBTFUL, arranged
 from imgmem.core.sources.base import Address, Container, Entry, Listing, Locator, Member
@@ -82,6 +82,8 @@ class ArchiveSource:
         if members.paired:
             note = "classes from the .cls or .json next to each image"
             return replace(listing, rule="pairs", labeled=True, notes=(*listing.notes, note))
+        if automatic and (doubt := pairs_doubt(listing)):
+            return replace(listing, doubts=(doubt,))
         if automatic and not listing.doubts:
             return replace(listing, doubts=archive_doubts(listing, self._archives, self._spec))
         return listing

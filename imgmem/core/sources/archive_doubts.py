@@ -5,13 +5,15 @@ import re
 from collections.abc import Collection, Sequence
 
 from imgmem.core.sources.base import Listing
-from imgmem.core.sources.grammar import as_texts
+from imgmem.core.sources.grammar import as_glob, as_texts
 from imgmem.core.sources.labeling import Doubt, Remedy
 from imgmem.core.sources.names import ARCHIVE_EXTENSIONS
 from imgmem.core.sources.resolve import listed
 from imgmem.core.sources.words import is_part, is_series, split_meant
 from imgmem.core.specs import LabelSpec
+from imgmem.core.text import counted
 
+_UNLABELED = Remedy({"labels": "none"}, "images without labels")
 _ARCHIVE = r"([^/]+?)(?:\.tar)?\.[A-Za-z0-9]+/"
 """In a label rule, the name of an archive, for one per class."""
 
@@ -20,11 +22,42 @@ def archive_doubts(listing: Listing, archives: Sequence[str], spec: LabelSpec) -
     """The doubts about a listing of one archive, or of a folder of `archives`."""
     if archives and not listing.labeled and (doubt := _classes_doubt(archives)):
         return (doubt,)
+    if doubt := _some_are_splits(archives, spec):
+        return (doubt,)
     inside = sorted(
         kind for each in ARCHIVE_EXTENSIONS if (kind := f".{each} file") in listing.ignored
     )
     holds_images = any(True for _ in listing.entries)
     return (_inside(inside, listing, spec),) if inside and holds_images else ()
+
+
+def pairs_doubt(listing: Listing) -> Doubt | None:
+    """A doubt where there are files of classes, as WebDataset has them, apart from their images."""
+    count = listing.ignored.get(".cls file", 0)
+    if not count or listing.labeled:
+        return None
+    evidence = (
+        f"{counted(count, '.cls file')} with classes are not next to their images in the archive "
+        "(x.jpg, then x.cls), so that they cannot be paired"
+    )
+    return Doubt("cls-apart", evidence, (_UNLABELED,))
+
+
+def _some_are_splits(archives: Sequence[str], spec: LabelSpec) -> Doubt | None:
+    """A doubt where some archives are named like val or test, and others like no split: these may
+    be train."""
+    meant = {path: split_meant(re.sub(r"\.[^/]*$", "", path)) for path in archives}
+    named = [path for path, split in meant.items() if split in ("val", "test")]
+    others = [path for path, split in meant.items() if split is None]
+    if not named or not others or not spec.auto_split or spec.split_from is not None:
+        return None
+    without = (*as_texts(spec.exclude), *map(as_glob, named))
+    return Doubt(
+        "archive-splits",
+        f"the archives {listed(named)} look like splits, next to {listed(others)}",
+        (Remedy({"exclude": without}, f"without {listed(named)}"),
+         Remedy({"auto_split": False}, "all images without splits")),
+    )  # fmt: skip
 
 
 def _classes_doubt(archives: Sequence[str]) -> Doubt | None:
@@ -60,7 +93,7 @@ def _are_they_classes(name: str, evidence: str, what: str, above: int, pattern: 
     """above: how many folders are above what may be the class."""
     skipped = f"(?:[^/]+/){{{above}}}" if above else ""
     classes = Remedy({"labels": f"path:^{skipped}{pattern}"}, f"every {what} is a class")
-    return Doubt(name, evidence, (classes, Remedy({"labels": "none"}, "images without labels")))
+    return Doubt(name, evidence, (classes, _UNLABELED))
 
 
 def _inside(kinds: Sequence[str], listing: Listing, spec: LabelSpec) -> Doubt:

@@ -15,6 +15,7 @@ from imgmem.core.sources.names import NO_EXTENSION
 from imgmem.core.sources.resolve import choose, class_names, deeper_notes, notes
 from imgmem.core.sources.tree import Folder, Tree
 from imgmem.core.specs import LabelSpec
+from imgmem.core.text import counted
 
 DOUBTFUL = ("no extension, no image",)
 """The `extra` of a raw entry without an extension that is not an image by its first bytes: it only
@@ -50,6 +51,9 @@ def arranged(
 
 def _annotation_notes(root: Folder, ignored: Counter[str]) -> Iterator[str]:
     """That files which seem to be about an image each are not read."""
+    if ignored[".mat file"]:
+        many = counted(ignored[".mat file"], ".mat file")
+        yield f"{many} next to the images may hold labels: write them to a table"
     for kind in ("txt", "xml", "json"):
         count = ignored[f".{kind} file"]
         if count >= max(2, root.total // 2):

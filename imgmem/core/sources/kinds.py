@@ -63,6 +63,8 @@ def open_one(path: str, how: Opening) -> Source:
     if stat.S_ISREG(mode) and (source := _parquet(path, how)):
         return source
     if stat.S_ISREG(mode) and is_table(path):
+        if error := conversion_error(path):
+            raise error
         return ListSource(
             path, TableSpec.of(spec), labels=spec.labels == "folder", auto_split=spec.auto_split
         )

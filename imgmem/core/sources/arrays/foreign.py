@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from itertools import islice
+from math import isqrt
 
 from imgmem.core.errors import InputError
 from imgmem.core.sources.arrays.refusals import indented
@@ -11,6 +12,9 @@ from imgmem.core.sources.arrays.refusals import indented
 _HEAD_BYTES = 1024
 _LOOKED_AT = 64
 _HDF5 = b"\x89HDF\r\n\x1a\n"
+_PIXEL = re.compile(r"(pixel|px|p)[_ ]?[0-9]+|[0-9]+x[0-9]+", re.IGNORECASE)
+_MANY_PIXELS = 48
+"""Columns that are called like pixels: so many fit into the first bytes."""
 _CIFAR10_BYTES, _CIFAR100_BYTES = 3073, 3074
 _CIFAR_SHAPE = ".reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)"
 
@@ -55,16 +59,64 @@ def _lines_for(path: str) -> Make | None:
     except OSError:
         return None
     extension = os.path.splitext(path)[1].lower()
+    if extension == ".csv":
+        return _of_csv(head)
     if extension == ".mat":
         return _matlab_hdf5 if b"MATLAB 7.3" in head[:32] or _HDF5 in head else _matlab
     if head.startswith(_HDF5) or extension in (".h5", ".hdf5"):
         return _hdf5
-    if extension in (".pt", ".pth"):
-        return _torch
     is_pickle = re.match(rb"\x80[\x02-\x05][\x95}\]c(]", head)
-    if extension in (".pkl", ".pickle", ".joblib") or (not extension and is_pickle):
-        return _pickle
-    return _binary if extension == ".bin" else None
+    return _pickle if not extension and is_pickle else _BY_EXTENSION.get(extension)
+
+
+def _of_csv(head: bytes) -> Make | None:
+    """For a table whose cells are the pixel values: a column of them all, or one for each."""
+    names = _names(head)
+    if "pixels" in names and len(names) > 1:
+        return _csv_of_texts
+    return _csv_of_numbers if sum(map(_is_pixel, names)) >= _MANY_PIXELS else None
+
+
+def _names(line: bytes) -> list[str]:
+    """The names of columns in the first line of a table."""
+    return [name.strip(' "\r') for name in line.split(b"\n")[0].decode("latin-1").split(",")]
+
+
+def _is_pixel(name: str) -> bool:
+    return bool(_PIXEL.fullmatch(name))
+
+
+def _as_shape(values: int) -> str:
+    """Height, width and, if it is color, depth of a square image."""
+    side, colors = isqrt(values), isqrt(values // 3)
+    return f"{colors}, {colors}, 3" if colors**2 * 3 == values else f"{side}, {side}"
+
+
+def _csv_of_texts(path: str) -> tuple[str, tuple[str, ...]]:
+    with open(path, "rb") as file:
+        names = _names(file.readline())
+        values = max((cell.count(b" ") for cell in file.readline().split(b",")), default=0) + 1
+    label = next(name for name in names if name != "pixels")
+    return "a table of pixel values", (
+        "import csv, numpy",
+        f"with open({path!r}) as file: rows = list(csv.DictReader(file))",
+        "x = numpy.array([row['pixels'].split() for row in rows], 'uint8')"
+        f".reshape(-1, {_as_shape(values)})",
+        f"numpy.savez({_out(path)}, x=x, y=[row[{label!r}] for row in rows])",
+    )
+
+
+def _csv_of_numbers(path: str) -> tuple[str, tuple[str, ...]]:
+    with open(path, "rb") as file:
+        names = _names(file.readline())
+    pixels = [at for at, name in enumerate(names) if _is_pixel(name)]
+    label = next((f", y=rows[:, {at}]" for at, n in enumerate(names) if not _is_pixel(n)), "")
+    return "a table of pixel values", (
+        "import numpy",
+        f"rows = numpy.loadtxt({path!r}, 'uint8', delimiter=',', skiprows=1)",
+        f"x = rows[:, {pixels[0]}:{pixels[-1] + 1}].reshape(-1, {_as_shape(len(pixels))})",
+        f"numpy.savez({_out(path)}, x=x{label})",
+    )
 
 
 def _out(path: str) -> str:
@@ -125,3 +177,13 @@ def _binary(path: str) -> tuple[str, tuple[str, ...]]:
         f"rows = numpy.fromfile({path!r}, 'uint8').reshape(-1, {length})  # {known}",
         f"numpy.savez({_out(path)}, x=rows[:, {labels}:]{_CIFAR_SHAPE}, y=rows[:, {labels - 1}])",
     )
+
+
+_BY_EXTENSION: dict[str, Make] = {
+    ".pt": _torch,
+    ".pth": _torch,
+    ".pkl": _pickle,
+    ".pickle": _pickle,
+    ".joblib": _pickle,
+    ".bin": _binary,
+}

@@ -105,6 +105,13 @@ def same_folders(evidence: Evidence) -> Doubt | None:
         inner = Remedy(options, f"{inner.meaning}, and the splits {listed(named.values())}")
     if splits and rule != "parent" and all(split_meant(name) for name in below):
         number = {"split": rule}
+        if deeper := _below_splits(reading):
+            inside = {"labels": f"folder:{int(rule.partition(':')[2]) + 1}", **number}
+            return doubt(
+                f"the folders {listed(reading.kids)} {_shared(reading)}",
+                Remedy(inside, f"the classes are {listed(deeper)}, the splits {listed(below)}"),
+                Remedy({**first.options, **number}, f"{first.meaning}, the splits {listed(below)}"),
+            )
         first = Remedy({**first.options, **number}, f"{first.meaning}, the splits {listed(below)}")
         inner, first = first, inner
     return doubt(
@@ -112,6 +119,14 @@ def same_folders(evidence: Evidence) -> Doubt | None:
         inner,
         first,
     )
+
+
+def _below_splits(reading: Reading) -> set[str]:
+    """The folders that all splits in the first folders hold: amazon/train/bike; none if some hold
+    none."""
+    inner = [split for _, folder in _inner(reading) for split in folder.kids.values()]
+    held = [set(split.kids) for split in inner]
+    return set().union(*held) if all(held) and not any(split.images for split in inner) else set()
 
 
 def _one_is_a_split(names: list[str]) -> dict[str, str]:

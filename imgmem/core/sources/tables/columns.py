@@ -16,7 +16,7 @@ from imgmem.core.sources.tables.dialect import looks_like_image
 from imgmem.core.sources.tables.reader import Table, doubtful, wrong
 from imgmem.core.sources.tables.values import are_numbers, flag_columns, is_number, pairs_up
 from imgmem.core.storage.targets import MULTILABEL, NUMBER
-from imgmem.core.text import is_whole_number
+from imgmem.core.text import is_whole_number, shortened
 
 MAX_REMEDIES = 5
 _BOX = 4
@@ -200,7 +200,7 @@ def _path(search: _Search) -> int:
             return same[0]
         if same:
             raise _ambiguous(search, "path", same)
-    has = ", ".join(search.table.names) or "none"
+    has = shortened(search.table.names) or "none"
     raise InputError(
         f"{search.table.path}: no column of paths was found; its columns: {has}",
         hint=f"Name the column of paths: {option('columns', 'path=NAME')}.",

@@ -24,6 +24,7 @@ from imgmem.core.sources.tables.values import (
     several_in,
 )
 from imgmem.core.specs import ALL, FOLDS, NOT
+from imgmem.core.text import shortened
 
 CLASS = Remedy({"target": "class"}, "every distinct value is a class")
 
@@ -229,7 +230,7 @@ def no_labels(table: Table, what: str = "labels") -> InputError:
     if len(table.names) == 1:
         hint = f"To take just these images, give {option('include', f'@{table.path}')} instead."
     return InputError(
-        f"{table.path}: no column of {what} was found; its columns: {', '.join(table.names)}",
+        f"{table.path}: no column of {what} was found; its columns: {shortened(table.names)}",
         hint=hint,
         path=table.path,
     )

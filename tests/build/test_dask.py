@@ -14,6 +14,7 @@ import psutil
 import pytest
 from support.images import encode, photo, write
 from support.program import run
+from support.stores import BUCKET, put, s3_server
 from support.trees import snapshot
 
 import imgmem
@@ -292,6 +293,33 @@ def test_a_worker_that_does_not_see_the_source_is_named(photos, tmp_path, cluste
     assert done.returncode == 5
     assert f"cannot read the source {photos}" in error_of(done)["message"]
     assert "the Dask worker tcp://127.0.0.1:" in error_of(done)["message"]
+
+
+@pytest.mark.full
+def test_workers_read_an_object_store_and_one_that_does_not_reach_it_is_named(
+    photos, tmp_path, cluster, monkeypatch
+):
+    pytest.importorskip("obstore")
+    pytest.importorskip("moto")
+    next(photos.glob("2/*quoted*")).unlink()  # a key holds no line break
+    wanted = expected(photos, tmp_path)
+    store = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y", "AWS_REGION": "us-east-1"}
+    with s3_server() as port:
+        for path in photos.glob("*/*"):
+            put(port, path.relative_to(photos.parent).as_posix(), path.read_bytes())
+        store["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{port}"
+        address = f"s3://{BUCKET}/photos"
+        cluster.workers(2, **store)
+        assert build(address, tmp_path / "out", f"dask:{cluster.file}", **store).returncode == 0
+        assert len(list(cluster.decoded.iterdir())) == 2
+        assert snapshot(tmp_path / "out") == wanted
+        cluster.workers(1, **store | {"AWS_ENDPOINT_URL": "nowhere"})
+        for worker in cluster.processes[1:3]:
+            worker.kill()
+        done = build(address, tmp_path / "again", f"dask:{cluster.file}", **store)
+    assert done.returncode == 5
+    assert f"cannot read the source {address}" in error_of(done)["message"]
+    assert "credentials of their own" in error_of(done)["hint"]
 
 
 @pytest.mark.full

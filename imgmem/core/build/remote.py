@@ -16,7 +16,7 @@ from imgmem._version import __version__
 from imgmem.core.build.decoding import Chunk, DecodeJob, decode_task
 from imgmem.core.build.planned import PlannedImage
 from imgmem.core.decode.images import decoder_versions
-from imgmem.core.errors import InputError, RejectedImage, ResourceError
+from imgmem.core.errors import InputError, RejectedImage, ResourceError, UsageError
 from imgmem.core.sources import Locator, Source, open_address
 
 _TRIES = 16
@@ -108,15 +108,17 @@ def _require_source(job: DecodeJob, probe: Probe | None) -> None:
                 return
         finally:
             source.close()
-    except InputError as error:
+    except (InputError, ResourceError, UsageError) as error:
         why = error.message
     except RejectedImage as reject:
         assert probe is not None
         why = f"{probe.name}: {reject.detail}"
+    needed = "mount the source at the same path"
+    if job.address.remote:
+        needed = "reach the store, with credentials of their own"
     raise ResourceError(
         f"{_this_process()} cannot read the source {path} ({why})",
-        hint="Workers need the source at the same path: put it on a file system that all of them "
-        "mount. Then run the same command again to resume.",
+        hint=f"Let all workers {needed}. Then run the same command again to resume.",
         path=path,
     )
 

@@ -1,6 +1,7 @@
 """How the AWS tools are configured: by the environment, and by files that boto3 reads."""
 
 import os
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -42,9 +43,10 @@ def endpoint_in_environment() -> str:
 
 
 def _checked(endpoint: str) -> str:
-    parts = urlsplit(endpoint)
-    if parts.scheme in ("http", "https") and parts.hostname:
-        return endpoint
+    with suppress(ValueError):
+        parts = urlsplit(endpoint)
+        if parts.scheme in ("http", "https") and parts.hostname:
+            return endpoint
     raise UsageError(  # which may hold a login, and is not shown
         "the address of the store that AWS_ENDPOINT_URL or ~/.aws/config has is not a web address",
         hint="Set AWS_ENDPOINT_URL to one such as http://127.0.0.1:9000.",

@@ -6,7 +6,6 @@ import struct
 import subprocess
 import sys
 import threading
-import time
 import urllib.request
 from collections import Counter
 from contextlib import contextmanager
@@ -18,29 +17,28 @@ _HEADERS = {"Content-Type": "application/octet-stream", "x-amz-acl": "public-rea
 _DROPPED = {"content-length", "connection", "date", "server", "transfer-encoding"}
 
 
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+_SERVER = """
+import time
+from moto.server import ThreadedMotoServer
+
+server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+server.start()
+print(server.get_host_and_port()[1], flush=True)
+time.sleep(10**6)
+"""
 
 
 @contextmanager
 def s3_server():
     """The port of a server with an empty bucket."""
-    port = free_port()
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(600):
-            try:
-                put(port, "")
-                break
-            except OSError:
-                time.sleep(0.1)
-        yield port
-    finally:
-        server.kill()
-        server.wait()
+    command = [sys.executable, "-c", _SERVER]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as server:
+        try:
+            port = int(server.stdout.readline())
+            put(port, "")
+            yield port
+        finally:
+            server.kill()
 
 
 def put(port, key, data=b""):
@@ -48,7 +46,7 @@ def put(port, key, data=b""):
     quoted = urllib.request.quote(f"/{BUCKET}/{key}" if key else f"/{BUCKET}")
     url = f"http://127.0.0.1:{port}{quoted}"
     urllib.request.urlopen(
-        urllib.request.Request(url, data=data, headers=_HEADERS, method="PUT")
+        urllib.request.Request(url, data=data, headers=_HEADERS, method="PUT"), timeout=60
     ).close()
 
 

@@ -81,3 +81,16 @@ def test_a_build_that_may_not_replace_points_to_update(source, tmp_path):
     with pytest.raises(DatasetError) as caught:
         imgmem.build(source, tmp_path / "out", **SMALL | {"size": 4})
     assert "Replace it with overwrite=True" in caught.value.hint
+
+
+def test_splits_of_another_dataset_are_not_passed_over_in_silence(source, tmp_path):
+    imgmem.build(source, tmp_path / "other", split="val=0.3", seed=5, **SMALL)
+    like = {"split": f"like:{tmp_path / 'other'}", **SMALL}
+    imgmem.build(source, tmp_path / "out", update=True, **like)
+    write(source / "a/new.png", photo(8, 8, seed=300))
+    result = imgmem.build(source, tmp_path / "out", update=True, **like)
+    (note,) = [note for note in result.notes if "kept the splits" in note]
+    assert f"resplit=True takes those of {tmp_path / 'other'}" in note
+    write(source / "a/newer.png", photo(8, 8, seed=301))
+    result = imgmem.build(source, tmp_path / "out", update=True, resplit=True, **like)
+    assert not any("kept the splits" in note for note in result.notes)

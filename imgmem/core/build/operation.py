@@ -33,7 +33,7 @@ from imgmem.core.build.renormalize import normalization_notes, on_read_of
 from imgmem.core.build.replaced import moved_by_drawing
 from imgmem.core.build.result import BuildResult, result_of
 from imgmem.core.build.unfinished import UnfinishedBuild
-from imgmem.core.build.update import compare, settled_spec, why_not_copied, with_copies
+from imgmem.core.build.update import compare, like_notes, settled_spec, why_not_copied, with_copies
 from imgmem.core.errors import DatasetError, InputError
 from imgmem.core.machine import memory, process
 from imgmem.core.options.option import applied
@@ -96,6 +96,7 @@ def build(
     workdir.clean_up(destination)
     record = workdir.finished_record(destination)
     updated = record if existing.update else None
+    asked = spec.split_like
     spec = settled_spec(sources, spec, options, out=out, updated=updated, existing=existing)
     with ExitStack() as stack:
         stack.enter_context(process.settings())
@@ -122,7 +123,7 @@ def build(
         resumed_at = _work(destination, job, manifest, on_read, restart=existing.restart)
         result = result_of(out, job.plan)
         notes += normalization_notes(updated, store.read_record(out), out)
-        notes += executor_notes(manifest, job)
+        notes += (*executor_notes(manifest, job), *like_notes(asked, spec, out))
         return replace(
             result,
             **counts,

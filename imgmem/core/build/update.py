@@ -24,7 +24,7 @@ from imgmem.core.build.split_like import with_split_of
 from imgmem.core.build.sticky import require_sticky, with_known_classes, without_new_pin
 from imgmem.core.errors import DatasetError
 from imgmem.core.forecast import copied_row_bytes
-from imgmem.core.messages import option
+from imgmem.core.messages import Message, option
 from imgmem.core.sources.datasets import DatasetSource
 from imgmem.core.specs import BuildSpec, OutPolicy
 from imgmem.core.storage import store
@@ -61,6 +61,14 @@ def settled_spec(
     if asked and (spec.splits, spec.folds) != theirs[:2]:
         return spec  # `require_same_options` says what differs
     return with_split_of(replace(spec, split_like=out))
+
+
+def like_notes(asked: str | None, spec: BuildSpec, out: str) -> list[str]:
+    """That an update kept the splits of `out` where those of another dataset were asked for."""
+    if asked is None or spec.split_like != out or os.path.realpath(asked) == os.path.realpath(out):
+        return []
+    theirs = f"{option('resplit', True)} takes those of {asked}"
+    return [Message(f"known images kept the splits of {out}; {theirs}")]
 
 
 def _has_drawn(record: Record) -> bool:

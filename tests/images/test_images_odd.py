@@ -1,5 +1,6 @@
 """Odd files that viewers show, or decoders read wrong: the right pixels, or the true reason."""
 
+import gzip
 import io
 import struct
 
@@ -330,6 +331,24 @@ def test_a_big_tiff_in_big_endian_order_is_unsupported():
     assert reject(data).startswith("unsupported: a BigTIFF")
 
 
+def test_a_second_band_that_is_not_transparency_is_not_passed_over():
+    tags = raw_tags(4, 5, bits=(8, 8), photometric=1)
+    for more in ({}, {338: (3, [0])}):
+        said = reject(tiff(tags | more, [bytes(40)]))
+        assert said.startswith("unsupported: an image of 2 bands")
+
+
+@pytest.mark.parametrize("premultiplied", [True, False])
+@pytest.mark.parametrize("channels", ["rgb", "gray"])
+def test_gray_with_transparency_is_laid_on_the_background(premultiplied, channels):
+    gray = np.full((4, 5), 100, np.uint8)
+    alpha = np.full((4, 5), 128, np.uint8)
+    stored = np.dstack([gray // 2 if premultiplied else gray, alpha])
+    tags = raw_tags(4, 5, bits=(8, 8), photometric=1, t338=(3, [1 if premultiplied else 2]))
+    row, notes = read(tiff(tags, [stored.tobytes()]), channels=channels)[:2]
+    assert (notes, int(np.abs(row.astype(int) - 50).max())) == (("alpha", "alpha-blank"), 0)
+
+
 @pytest.mark.parametrize("planar", [1, 2])
 @pytest.mark.parametrize(
     ("photometric", "bands"), [(1, 3), (1, 4), (1, 13), (2, 5), (2, 8), (5, 6)]
@@ -495,6 +514,9 @@ NAMED = {
     "PCX": encode(PICTURE, "PCX"),
     "FITS": b"SIMPLE  =                    T" + bytes(100),
     "JPEG XL": b"\xff\x0a" + bytes(100),
+    "JPEG-LS": b"\xff\xd8\xff\xf7\0\x0b\x08\0\x10\0\x10\1\1\x11\0" + bytes(100),
+    "gzip": gzip.compress(NIFTI),
+    "ZIP": b"PK\3\4" + bytes(100),
     "SVG": b"<?xml version='1.0'?>\n<svg xmlns='http://www.w3.org/2000/svg'/>",
 }
 
@@ -512,6 +534,9 @@ def test_the_extension_names_what_the_bytes_do_not():
     noise = RejectedImage("not-an-image", UNRECOGNIZED)
     assert str(named(noise, "a/b.tga")) == "unsupported: TGA is not read; convert it to PNG first"
     assert named(noise, "a/b.png") is noise
+    packed = RejectedImage(*reject(gzip.compress(NIFTI)).split(": ", 1))
+    assert "NIfTI" in str(named(packed, "b.nii.gz"))
+    assert named(packed, "b.img") is packed
     assert named(RejectedImage("corrupt", "?"), "b.tga").reason == "corrupt"
 
 

@@ -22,6 +22,18 @@ _NUMBERS = "not images but arrays: write each as PNG first"
 _RAW_EXTENSIONS = "raw cr3 nef nrw arw srf sr2 dng pef srw erf kdc mrw 3fr iiq"
 
 
+_COMPRESSED = {
+    "a gzip file": b"\x1f\x8b",
+    "a bzip2 file": b"BZh",
+    "an xz file": b"\xfd7zXZ\0",
+    "a zstd file": b"\x28\xb5\x2f\xfd",
+    "a ZIP file": b"PK\3\4",
+    "a 7z file": b"7z\xbc\xaf\x27\x1c",
+    "a RAR file": b"Rar!\x1a\7",
+}
+"""What may be anything else, unpacked: its extension says more."""
+
+
 class _Kind(NamedTuple):
     """A format that is not read: its name, the remedy, and how it shows itself."""
 
@@ -30,6 +42,10 @@ class _Kind(NamedTuple):
     begins: tuple[bytes, ...] = ()
     extensions: str = ""
     at: int = 0
+
+
+def _said(kind: _Kind) -> str:
+    return f"{kind.name} is not read; {kind.remedy}"
 
 
 _KINDS = (
@@ -78,6 +94,7 @@ _KINDS = (
     _Kind("XPM", _PNG, (b"/* XPM */",), "xpm"),
     _Kind("XBM", _PNG, (), "xbm"),
     _Kind("TGA", _PNG, (), "tga vda icb vst"),
+    *(_Kind(name, "unpack it first", (begins,)) for name, begins in _COMPRESSED.items()),
     _Kind("PCX", _PNG, (), "pcx"),
     _Kind("DIB", _PNG, (), "dib"),
     _Kind("RLE", _PNG, (), "rle"),
@@ -86,6 +103,7 @@ _BY_EXTENSION = {word: kind for kind in _KINDS for word in kind.extensions.split
 _PCX = re.compile(rb"\x0a[\x00-\x05]\x01[\x01\x02\x04\x08]")
 _TGA_END = b"TRUEVISION-XFILE.\0"
 UNRECOGNIZED = "unrecognized image format"
+_VAGUE = {UNRECOGNIZED, *(_said(kind) for kind in _KINDS if kind.name in _COMPRESSED)}
 
 
 def remedy_for(name: str) -> str | None:
@@ -100,12 +118,8 @@ def remedy_for(name: str) -> str | None:
 
 def named(reject: RejectedImage, name: str) -> RejectedImage:
     """The same reject, or what the extension says where the bytes say nothing."""
-    remedy = remedy_for(name) if reject.detail == UNRECOGNIZED else None
+    remedy = remedy_for(name) if reject.detail in _VAGUE else None
     return RejectedImage("unsupported", remedy) if remedy else reject
-
-
-def _said(kind: _Kind) -> str:
-    return f"{kind.name} is not read; {kind.remedy}"
 
 
 def refuse(data: bytes) -> NoReturn:

@@ -17,6 +17,7 @@ from imgmem.core.errors import RejectedImage
 
 _FIRST_SEGMENT = re.compile(rb"\xff(?:\xdb|\xe0..JFIF\0|\xe1..Exif\0)", re.DOTALL)
 _FIRST_BYTES = 1024
+_JPEG_LS = 0xF7
 _FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 _LOSSLESS = {0xC3, 0xC7, 0xCB, 0xCF}
@@ -86,6 +87,8 @@ def _segment_bytes(data: bytes, at: int) -> int:
     marker = data[at + 1]
     if marker == 0xD9:
         raise RejectedImage("corrupt", "a JPEG without an image")
+    if marker == _JPEG_LS:
+        raise RejectedImage("unsupported", "JPEG-LS is not read; convert it to PNG first")
     if marker in _BARE:
         return 2
     return 2 + (data[at + 2] << 8 | data[at + 3])

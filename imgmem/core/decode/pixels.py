@@ -92,7 +92,8 @@ def _bands(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
     """(first row, band) of the whole image."""
     for top, bottom in _band_rows(image.height, image.width):
         whole = bottom - top == image.height
-        yield top, image if whole else image.crop((0, top, image.width, bottom))
+        band = image if whole else image.crop((0, top, image.width, bottom))
+        yield top, band.convert("LA") if band.mode == "La" else band  # the only way from there
 
 
 def _band_rows(height: int, width: int) -> Iterator[tuple[int, int]]:

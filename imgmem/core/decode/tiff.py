@@ -20,7 +20,9 @@ _SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _CANON_RAW = b"CR"
 _DNG_VERSION = 50706
 _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _PLANAR, _SUBSAMPLING = 258, 259, 262, 277, 284, 530
-_FORMAT = 339
+EXTRA, _FORMAT = 338, 339
+ALPHA = {1, 2}
+"""Values of `EXTRA` that mean transparency."""
 _PARTS = ((273, 279), (324, 325))
 """Tags of the offsets and lengths of strips and of tiles (sections 8 and 15)."""
 _GRAYS = {0, 1, 3, 4}
@@ -151,10 +153,15 @@ def check_tiff_start(data: bytes) -> set[str]:
 
 
 def _check_bands(shorts: dict[int, int]) -> None:
-    """Refuse images of more bands than gray, RGB or CMYK with alpha, by their number."""
+    """Refuse images of more bands than gray, RGB or CMYK with alpha, by their number.
+
+    A fourth band that the file does not call transparency is passed over; a second one is half of
+    the image.
+    """
     bands = shorts.get(_SAMPLES, 1)
     most = 2 if shorts.get(_PHOTOMETRIC, 0) in _GRAYS else 5 if shorts[_PHOTOMETRIC] == 5 else 4
-    if bands > most or (bands == 2 and shorts.get(_PLANAR) == 2):
+    transparency = shorts.get(EXTRA, 0) in ALPHA and shorts.get(_PLANAR) != 2
+    if bands > most or (bands == 2 and not transparency):
         detail = f"an image of {bands} bands; choose one or three of them and write these as PNG"
         raise RejectedImage("unsupported", detail)
 

@@ -8,7 +8,7 @@ from PIL.ImageFile import ImageFile
 
 from imgmem.core.decode.format import Header
 from imgmem.core.decode.libtiff import decoded_parts
-from imgmem.core.decode.tiff import check_tiff_page, tag_values
+from imgmem.core.decode.tiff import ALPHA, EXTRA, check_tiff_page, tag_values
 from imgmem.core.decode.values import Stored, Values, parted, turned
 from imgmem.core.errors import RejectedImage
 
@@ -19,7 +19,6 @@ _KINDS = {1: "u", 2: "i", 3: "f", 4: "u"}
 """NumPy's kind by the tag SampleFormat (section 19)."""
 _COLORS = {0: 1, 1: 1, 2: 3}
 """Samples that are colors, by the photometric interpretation: gray, and RGB."""
-_ALPHA = {1, 2}
 
 
 @dataclass(frozen=True)
@@ -84,8 +83,8 @@ def read_tiff_values(image: ImageFile, header: Header, data: bytes) -> Stored:
         if not highest:
             raise RejectedImage("unsupported", "signed or float pixels whose zero is white")
         samples = highest - samples
-    extra = tag_values(tags, 338, 0)
-    keep = colors + (samples.shape[2] > colors and extra[0] in _ALPHA)
+    extra = tag_values(tags, EXTRA, 0)
+    keep = colors + (samples.shape[2] > colors and extra[0] in ALPHA)
     stated = max(tag_values(tags, 281, 0))
     return parted_gray(turned(samples[:, :, :keep], int(tags.get(274, 1))), highest, stated)
 

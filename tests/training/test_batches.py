@@ -501,3 +501,39 @@ def test_normalizing_a_normalized_dataset_again_is_refused(tmp_path):
     path = write_dataset(tmp_path / "done", images, normalization=replace(ON_READ, on_read=False))
     with pytest.raises(UsageError, match="already normalized"):
         imgmem.open(path).batches(8, normalize=(MEAN, STD))
+
+
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
+def test_constants_on_the_scale_of_torchvision_need_their_scale(numbered):
+    dataset = imgmem.open(numbered())
+    with pytest.raises(UsageError, match=r"at most 1.*255") as raised:
+        dataset.batches(8, normalize=IMAGENET)
+    assert "(mean, std, 1)" in raised.value.hint
+    found, wanted = (
+        all_of(dataset.batches(8, order="sequential", normalize=each))[0]
+        for each in ((*IMAGENET, 1), tuple(255 * np.array(IMAGENET)))
+    )
+    assert np.array_equal(found, wanted)
+    as_they_are = all_of(dataset.batches(8, normalize=(*IMAGENET, 255), order="sequential"))[0]
+    assert as_they_are.max() > 1000
+
+
+def test_constants_on_the_scale_0_to_1_are_those_of_normalize(numbered, tmp_path):
+    path = numbered()
+    mean, std = IMAGENET
+    batches = imgmem.open(path).batches(8, order="sequential", normalize=(mean, std, 1))
+    imgmem.normalize(path, mean=mean, std=std, to=tmp_path / "normalized")
+    expected = imgmem.open(tmp_path / "normalized").images
+    assert np.array_equal(all_of(batches)[0], expected)
+
+
+@pytest.mark.parametrize(
+    "normalize",
+    [None, 0.5, (1, 1), (MEAN,), (*IMAGENET, 2), (*IMAGENET, 1, 1), (MEAN, ("a", "b", "c"))],
+    ids=str,
+)
+def test_what_is_not_a_normalization_is_refused(numbered, normalize):
+    with pytest.raises(UsageError, match="invalid"):
+        imgmem.open(numbered()).batches(8, normalize=normalize)

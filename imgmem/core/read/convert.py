@@ -8,7 +8,7 @@ read equals, bit for bit, what `normalize` would have written.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import gcd
-from typing import Any
+from typing import Any, TypeGuard
 
 import cv2
 import numpy as np
@@ -20,6 +20,7 @@ from imgmem.core.levels.histograms import PIXEL_VALUES
 from imgmem.core.levels.methods import METHODS
 from imgmem.core.messages import command
 from imgmem.core.read.compiled import Kernels, kernels
+from imgmem.core.read.given import Given, given
 from imgmem.core.read.selection import (
     choice_text,
     is_of_folds,
@@ -32,7 +33,7 @@ from imgmem.core.specs import SplitChoice
 from imgmem.core.storage.record import Normalization, Record
 
 Fill = Callable[[int, Images], None]
-Normalize = bool | str | Sequence[str] | tuple[Sequence[float], Sequence[float]]
+Normalize = bool | str | Sequence[str] | Given
 
 _TILES = 4
 """Pixels that one step of a table covers. OpenCV's inner loop runs over the channels: 12 of
@@ -111,10 +112,17 @@ def _normalization(
         )
     if isinstance(normalize, str) and normalize in METHODS:
         return _own(record, normalize, trained_on(record, split))
-    if isinstance(normalize, str) or all(isinstance(name, str) for name in normalize):
-        _require_splits(record, normalize)  # type: ignore[arg-type]
-        return _own(record, "standardize", normalize)  # type: ignore[arg-type]
-    return _given(record, *normalize)
+    if _is_choice(normalize):
+        _require_splits(record, normalize)
+        return _own(record, "standardize", normalize)
+    return given(record, normalize)
+
+
+def _is_choice(normalize: Any) -> TypeGuard[str | Sequence[str]]:
+    """Whether it names splits."""
+    if isinstance(normalize, str):
+        return True
+    return isinstance(normalize, Sequence) and all(isinstance(name, str) for name in normalize)
 
 
 def _require_splits(record: Record, normalize: str | Sequence[str]) -> None:
@@ -161,27 +169,6 @@ def _own(record: Record, method: str, split: SplitChoice) -> Normalization:
         std=found.std,
         split=choice_text(split),
     )
-
-
-def _given(record: Record, mean: Sequence[float], std: Sequence[float]) -> Normalization:
-    depth = record.shape[3]
-    if len(mean) != depth or len(std) != depth:
-        raise UsageError(
-            f"mean and std need {depth} numbers each, one per channel",
-            hint=f"They are on the scale of the values, 0 to {record.highest}.",
-        )
-    if not (np.isfinite([*mean, *std]).all() and min(std) > 0):
-        raise UsageError("mean and std must be finite numbers, and std above 0")
-    normalization = Normalization(
-        method="given",
-        offset=tuple(map(float, mean)),
-        scale=tuple(1 / float(spread) for spread in std),
-        dtype="float32",
-        source_dtype=record.dtype,
-    )
-    if not np.isfinite(lookup.constants(normalization, np.float32)).all():
-        raise UsageError("mean and 1 / std must be within the range of float32")
-    return normalization
 
 
 class Converter:

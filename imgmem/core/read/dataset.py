@@ -291,7 +291,8 @@ class Dataset:
             normalize: True applies what `imgmem normalize --on-read` has recorded (of folds,
                 with the constants of the rows that are trained on), False returns the values as
                 stored, (mean, std) on the scale of the original values (0–255, or up to 65535
-                for uint16) returns (value - mean) / std. "standardize" and "minmax" take the
+                for uint16) returns (value - mean) / std, and (mean, std, 1) is on the scale
+                0 to 1, as torchvision has them. "standardize" and "minmax" take the
                 constants of the rows that are trained on: those of a reader of "!fold3", the
                 other folds for one of "fold3", else train. A choice of splits, e.g. "!fold3",
                 standardizes with the constants of its rows.

@@ -63,6 +63,9 @@ def test_classes_have_the_names_and_numbers_of_the_schema_even_without_rows(tmp_
         (("default/train/0000", "default/test/0000"), {"train", "test"}),
         (("train", "test"), {"train", "test"}),
         (("part0", "part1"), {None}),
+        (("train", "test", "extra"), {"train", "test", "extra"}),
+        (("val", "test", "cats"), {None}),
+        (("validation", "cats"), {None}),
         (("cats",), {None}),
     ],
 )
@@ -80,7 +83,7 @@ def test_images_are_the_very_bytes_and_one_file_is_a_source_too(tmp_path):
     assert [label for label, _ in placed(path).values()] == ["cat", "dog", "eel", "cat", "dog"]
 
 
-@pytest.mark.parametrize("column", ["img", "image", "jpg"])
+@pytest.mark.parametrize("column", ["img", "image", "jpg", "image_bytes", "content"])
 def test_plain_columns_of_bytes_are_images_by_their_name(tmp_path, column):
     path = write(tmp_path / "a.parquet", {column: PICTURES, "label": ["b", "a", "b", "a", "c"]})
     assert [label for label, _ in placed(path).values()] == ["b", "a", "b", "a", "c"]
@@ -97,6 +100,49 @@ def test_other_columns_are_carried_along_and_may_be_split_and_group(tmp_path):
     assert listing.extra_columns == ("patient",)
     assert listing.group_column == "patient"
     assert {split for _, split in placed(path, columns=given).values()} == {"train", "val"}
+
+
+def test_a_column_of_splits_is_taken_by_its_name(tmp_path):
+    part = ["train", "val", "train", "val", "test"]
+    path = write(
+        tmp_path / "a.parquet", {"image": nested(), "label": [0, 1] * 2 + [0], "split": part}
+    )
+    assert [split for _, split in placed(path).values()] == part
+    assert {split for _, split in placed(path, auto_split=False).values()} == {None}
+    assert exhausted(path).extra_columns == ()
+    named = path.rename(tmp_path / "train-00000-of-00001.parquet")
+    assert {split for _, split in placed(named).values()} == {"train"}
+    given = placed(named, columns="image=image,label=label,split=split")
+    assert [split for _, split in given.values()] == part
+
+
+def test_labels_that_look_like_numbers_are_doubted(tmp_path):
+    columns = {"image": nested(), "label": [0.5, 1.25, 0.5, 2.0, 7.0]}
+    path = write(tmp_path / "a.parquet", columns)
+    (doubt,), _ = doubted(path)
+    assert doubt.name == "number-labels"
+    number, classes = (doubted(path, **remedy.options) for remedy in doubt.remedies)
+    assert number[0] == classes[0] == ()
+    assert number[1].target == "number" and len(classes[1].classes) == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        (
+            "a.parquet",
+            "version https://git-lfs.github.com/spec/v1\noid sha256:1\n",
+            "Git LFS pointer",
+        ),
+        ("a.zip", "version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "Git LFS pointer"),
+        ("a.npz", "\n<!DOCTYPE html><html>Quota exceeded</html>", "a web page"),
+        ("a.tar.gz", "<html>Quota exceeded</html>", "a web page"),
+    ],
+)
+def test_what_is_often_found_instead_of_a_file_is_named(tmp_path, name, text, said):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(InputError, match=said):
+        exhausted(tmp_path / name)
 
 
 @pytest.mark.parametrize(

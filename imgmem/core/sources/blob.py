@@ -126,12 +126,29 @@ def address_of(blob: Blob, kind: str) -> Address:
 
 
 def damaged(path: str, what: str) -> InputError:
-    """The error for an archive that cannot be read to its end."""
-    return InputError(
-        f"{path} is damaged: {what}",
-        hint="Fetch or pack it again.",
-        path=path,
-    )
+    """The error for an archive that cannot be read to its end, or for what is there instead."""
+    for start, instead, hint in _INSTEAD:
+        if _head(path).lstrip().lower().startswith(start):
+            return InputError(f"{path} is {instead}", hint=hint, path=path)
+    return InputError(f"{path} is damaged: {what}", hint="Fetch or pack it again.", path=path)
+
+
+_PAGE = "a web page: what was to be fetched was not"
+_AGAIN = "Fetch it again; look at the page to see why."
+_INSTEAD = (
+    (b"version https://git-lfs", "a Git LFS pointer", "Fetch the file: git lfs pull"),
+    (b"<!doctype html", _PAGE, _AGAIN),
+    (b"<html", _PAGE, _AGAIN),
+)
+"""How files begin that are often found in the place of another one."""
+
+
+def _head(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read(64)
+    except OSError:
+        return b""
 
 
 def refused(path: str, member: str, what: str) -> InputError:

@@ -40,9 +40,10 @@ class ImageColumns:
 
 
 def image_columns(schema: Any) -> list[str]:
-    """The columns that may hold images: structs of bytes and path, and bytes by such a name."""
+    """The columns that may hold images: structs of bytes and path, and bytes by such a name, or
+    the only bytes that there are."""
     features = _features(schema)
-    return [
+    named = [
         each.name
         for each in schema
         if _is_nested(each.type)
@@ -51,6 +52,8 @@ def image_columns(schema: Any) -> list[str]:
             and (known.folded(each.name) in _IMAGE_NAMES or _kind(features, each.name) == "Image")
         )
     ]
+    binary = [each.name for each in schema if _is_binary(each.type)]
+    return named or (binary if len(binary) == 1 else [])
 
 
 def find_image_columns(
@@ -76,7 +79,8 @@ def find_image_columns(
         label = _only(path, "label", _label_columns(schema, {image, *roles.values()}), roles)
     if labels:
         _require_no_lists(path, schema, label)
-    taken = {image, label, roles.get("split")}
+    split = roles.get("split") or _split_column(schema, {image, label, *roles.values()})
+    taken = {image, label, split}
     extra = tuple(n for n in _plain(schema) if n not in taken and n.lower() not in ROW_COLUMNS)
     if "group" in roles and roles["group"] not in extra:
         raise UsageError(
@@ -88,7 +92,7 @@ def find_image_columns(
         nested=_is_nested(schema.field(image).type),
         label=label if labels else None,
         classes=_class_names(schema, label),
-        split=roles.get("split"),
+        split=split,
         group=roles.get("group"),
         extra=extra,
     )
@@ -126,6 +130,16 @@ def _label_columns(schema: Any, taken: set[str]) -> list[str]:
     names = [name for name in _plain(schema) if name not in taken]
     described = [name for name in names if _kind(features, name) == "ClassLabel"]
     return described or [name for name in names if known.folded(name) in known.LABEL_NAMES]
+
+
+def _split_column(schema: Any, taken: set[str | None]) -> str | None:
+    """The one column that is called so."""
+    found = [
+        name
+        for name in _plain(schema)
+        if name not in taken and known.folded(name) in known.SPLIT_NAMES
+    ]
+    return found[0] if len(found) == 1 else None
 
 
 def _require_no_lists(path: str, schema: Any, label: str | None) -> None:

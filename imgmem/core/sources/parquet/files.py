@@ -41,8 +41,8 @@ def has_files(folder: str, depth: int = _DEEPEST) -> bool:
 def splits_of(files: Sequence[str]) -> dict[str, str | None]:
     """The split that each file's name, or its folder's, says.
 
-    `train-00000-of-00002.parquet`, `train/0000.parquet`; or else words, where all files have one
-    and they differ.
+    `train-00000-of-00002.parquet`, `train/0000.parquet`; or else words, where they differ and train
+    is among them; a file without one is a split of its own then (`extra.parquet`).
     """
     stems = {file: os.path.basename(file)[: -len(EXTENSION)] for file in files}
     by_pattern: dict[str, str | None] = {
@@ -53,9 +53,10 @@ def splits_of(files: Sequence[str]) -> dict[str, str | None]:
     if len(by_pattern) == len(files):
         return by_pattern
     words = {file: _folder_split(file) or split_meant(stem) for file, stem in stems.items()}
-    if None in words.values() or len(set(words.values())) < 2:
+    found = set(words.values()) - {None}
+    if len(found) < 2 or (None in words.values() and "train" not in found):
         return dict.fromkeys(files)
-    return words
+    return {file: word or stems[file] for file, word in words.items()}
 
 
 def configurations(files: Sequence[str]) -> dict[str, list[str]]:

@@ -33,12 +33,15 @@ from imgmem.core.sources.parquet.files import (
 from imgmem.core.sources.scratch import explained, scratch_file
 from imgmem.core.sources.selection import NOT_SELECTED, Selection
 from imgmem.core.sources.tables.jsonl import as_text
+from imgmem.core.sources.tables.labels import doubt_of
 from imgmem.core.specs import LabelSpec
 from imgmem.core.units import format_bytes, in_mib
 
 PARQUET = "parquet"
 _LIBRARY_BYTES = 40 * 2**20
 """pyarrow at rest, and the few rows that are under way (measured: 20 to 30 MiB)."""
+_MOST_DISTINCT = 100_000
+"""Labels that are counted, to tell classes from numbers."""
 _NO_BYTES = "the row has no image bytes"
 _NO_LABEL = "the row has no label"
 
@@ -103,6 +106,7 @@ class ParquetSource:
         self._file: BinaryIO = scratch_file(spool)
         self._spool = spool
         self._offset = self._left_out = 0
+        self._labels: Counter[str] = Counter()
         self._lock = threading.Lock()
 
     @property
@@ -175,6 +179,7 @@ class ParquetSource:
     def _entries(self) -> Iterator[Entry]:
         self._file.seek(0)
         self._offset = self._left_out = 0
+        self._labels.clear()
         splits = splits_of(list(self._columns))
         for name in self._columns:
             yield from self._of_file(name, splits[name])
@@ -193,18 +198,26 @@ class ParquetSource:
             cells = dict(zip(columns.read, row, strict=True))
             data = cells[columns.image]
             label = self._label(columns, cells)
+            if label is not None and not columns.classes and len(self._labels) < _MOST_DISTINCT:
+                self._labels[label] += 1
             locator = self._locator(columns, data, label)
-            if columns.split is not None:
-                split = as_text(cells[columns.split]) or None
+            own = split
+            if columns.split is not None and (split is None or self._split_given):
+                own = as_text(cells[columns.split]) or None
             yield Entry(
                 name=path,
                 size=len(data or b""),
                 mtime_ns=mtime_ns,
                 label=label,
-                split=split if self._spec.auto_split else None,
+                split=own if self._spec.auto_split else None,
                 locator=locator,
                 extra=tuple(as_text(cells[column]) for column in columns.extra),
             )
+
+    @property
+    def _split_given(self) -> bool:
+        """Whether the user named the column of splits."""
+        return any(role == "split" for role, _ in roles(self._spec.columns, "columns"))
 
     def _label(self, columns: ImageColumns, cells: dict[str, Any]) -> str | None:
         """The class of a row: by its name where its number has one."""
@@ -229,10 +242,13 @@ class ParquetSource:
         return (start, size)
 
     def _doubts(self) -> tuple[Doubt, ...]:
-        """Several configurations of a dataset in one folder: they may hold the same images."""
+        """Several configurations of a dataset in one folder: they may hold the same images; or
+        labels that do not look like classes."""
         found = configurations(list(self._columns))
         if len(found) < 2:
-            return ()
+            label = next(iter(self._columns.values())).label
+            doubt = doubt_of(self._labels.items(), self._path, label or "")
+            return () if doubt is None or self._spec.target else (doubt,)
         remedies = tuple(
             Remedy({"exclude": (*as_texts(self._spec.exclude), *_others(found, each))},
                    f"only {each}")

@@ -16,7 +16,6 @@ from imgmem.core.machine import memory
 from imgmem.core.progress import ProgressCallback
 from imgmem.core.rows.notes import notes_column
 from imgmem.core.sources import Source
-from imgmem.core.sources.concurrently import is_remote
 from imgmem.core.specs import BuildSpec, RejectPolicy, RunSpec
 
 
@@ -85,7 +84,7 @@ def demand_of(manifest: BuildManifest, job: Job) -> BuildDemand:
         itemsize=np.dtype(manifest.dtype).itemsize,
         workers=job.run.workers,
         cpus=memory.allowed_cpus(),
-        remote=is_remote(job.source),
+        remote=job.source.remote,
     )
     if manifest.copied_from is None:
         return demand

@@ -31,7 +31,6 @@ from imgmem.core.options.option import applied
 from imgmem.core.options.tables import BuildOptions
 from imgmem.core.paths import SourcePaths, local_path
 from imgmem.core.progress import ProgressCallback, no_progress, require_callback
-from imgmem.core.sources.concurrently import is_remote
 from imgmem.core.sources.labeling import Doubt, require_certain
 from imgmem.core.sources.prefixes import require_no_images, source_paths
 from imgmem.core.specs import BuildSpec, OutPolicy, RejectPolicy, RunSpec
@@ -332,7 +331,7 @@ def _require_memory(plan: Plan, run: RunSpec) -> None:
         itemsize=np.dtype(plan.spec.dtype).itemsize,
         workers=run.workers,
         cpus=memory.allowed_cpus(),
-        remote=is_remote(plan.source),
+        remote=plan.source.remote,
     ).divide(memory.budget(run.memory))
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from imgmem.core.build.planned import PlannedImage
 from imgmem.core.forecast import READ_BYTES
 from imgmem.core.sources import Source
-from imgmem.core.sources.concurrently import COPIES, REQUESTS, is_remote
+from imgmem.core.sources.concurrently import COPIES, REQUESTS
 
 
 class _Wanted(NamedTuple):
@@ -128,7 +128,7 @@ class ReadAhead:
 
 def read_ahead(source: Source, *, processes: int = 1) -> ReadAhead | None:
     """What reads ahead of one of several processes; None where each read is of a local file."""
-    if not is_remote(source):
+    if not source.remote:
         return None
     requests = max(1, REQUESTS // processes)
     return ReadAhead(source, requests=requests, size=READ_BYTES // processes)

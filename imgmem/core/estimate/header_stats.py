@@ -23,7 +23,7 @@ from imgmem.core.errors import RejectedImage
 from imgmem.core.messages import Message, option
 from imgmem.core.progress import Progress, ProgressCallback
 from imgmem.core.sources import Entry, Listing, Source
-from imgmem.core.sources.concurrently import concurrently, is_remote
+from imgmem.core.sources.concurrently import concurrently
 from imgmem.core.sources.remote.store import list_requests
 from imgmem.core.sources.source_headers import read_source_header
 from imgmem.core.specs import ImageSpec
@@ -114,7 +114,7 @@ def scan_headers(
     """
     found = HeaderStats()
     total = sample or 0
-    if is_remote(source):
+    if source.remote:
         listed = sum(1 for _ in listing.entries)
         total = min(listed, sample or listed)
         found.requests = list_requests(listed + sum(listing.ignored.values())) + total

@@ -34,7 +34,6 @@ from imgmem.core.options.tables import EstimateOptions
 from imgmem.core.paths import SourcePaths, absolute
 from imgmem.core.progress import ProgressCallback, no_progress, require_callback
 from imgmem.core.sources import Listing, Source, open_source
-from imgmem.core.sources.concurrently import is_remote
 from imgmem.core.sources.labeling import Labeling, class_counts, split_counts
 from imgmem.core.sources.prefixes import require_no_images, source_paths
 from imgmem.core.sources.remote.fetched import forget_fetched
@@ -295,7 +294,7 @@ def _build(
     )  # fmt: skip
     demand = forecast.BuildDemand.of(
         rows=images.rows, values=values, itemsize=itemsize, workers=run.workers,
-        cpus=memory.allowed_cpus(), remote=is_remote(source),
+        cpus=memory.allowed_cpus(), remote=source.remote,
     )  # fmt: skip
     budget, needed = memory.budget(run.memory), demand.budget_alone(found.decode_bytes)
     mean_bytes = max(1, found.file_bytes // found.listed)

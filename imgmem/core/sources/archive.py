@@ -45,6 +45,8 @@ class ArchiveSource:
     archive; the names of their members begin with them.
     """
 
+    remote = False
+
     def __init__(
         self,
         path: str,

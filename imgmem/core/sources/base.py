@@ -124,6 +124,10 @@ class Source(Protocol):
     def address(self) -> Address | None:
         """Where other processes on this machine find it; None where they cannot."""
 
+    @property
+    def remote(self) -> bool:
+        """Whether reads, or some of them, are requests to a server."""
+
     def listing(self, progress: ProgressCallback = no_progress) -> Listing:
         """List everything. Raises InputError where the source as a whole cannot be used."""
 

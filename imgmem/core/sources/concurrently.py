@@ -21,12 +21,6 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def is_remote(source: Source) -> bool:
-    """Whether each read of a source is a request to a server."""
-    address = source.address
-    return address is not None and address.remote
-
-
 def concurrently(
     source: Source,
     work: Callable[[Item], Result],
@@ -42,7 +36,7 @@ def concurrently(
     is read, and little else is done.
     """
     bounded = work if size is None else _Bounded(work, size)
-    if is_remote(source):
+    if source.remote:
         return in_order(bounded, items, window=2 * REQUESTS, workers=REQUESTS)
     return _in_batches(bounded, items) if disk else map(work, items)
 

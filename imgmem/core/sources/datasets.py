@@ -66,6 +66,7 @@ class DatasetSource:
     It is locked against writers."""
 
     spool_bytes = 0
+    remote = False
 
     def __init__(
         self,

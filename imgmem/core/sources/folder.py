@@ -24,6 +24,7 @@ class FolderSource:
     """The images in the folder `path`; `spec` says which, and what their labels are."""
 
     spool_bytes = 0
+    remote = False
 
     def __init__(
         self,

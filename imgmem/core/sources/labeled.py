@@ -91,6 +91,10 @@ class _Ruled:
         return self._source.spool_bytes
 
     @property
+    def remote(self) -> bool:
+        return self._source.remote
+
+    @property
     def address(self) -> Address | None:
         return self._source.address
 

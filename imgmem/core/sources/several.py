@@ -58,6 +58,10 @@ class SeveralSources:
         return sum(source.spool_bytes for source in self._sources.values())
 
     @property
+    def remote(self) -> bool:
+        return any(source.remote for source in self._sources.values())
+
+    @property
     def address(self) -> Address | None:
         parts = []
         for prefix, source in self._sources.items():

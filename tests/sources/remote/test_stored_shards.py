@@ -3,6 +3,7 @@
 import json
 import shutil
 import tarfile
+import time
 import zipfile
 from pathlib import Path
 
@@ -207,3 +208,20 @@ def test_estimate_and_preview_download_them(packed, stored, tmp_path):
     assert preview.images == found.images.rows == 17
     for notes in (preview.notes, found.images.notes):
         assert any(note.startswith("downloaded 3 archives (") for note in notes)
+
+
+def test_images_next_to_them_are_read_many_at_once(packed, files, stored, proxy, tmp_path):
+    """As one source of several, with a local one."""
+    packed(*SHARDS["tars"])
+    address = stored(tmp_path)
+    waiting, most = [], []
+
+    def wait(path):
+        waiting.append(path)
+        most.append(len(waiting))
+        time.sleep(0.2)
+        waiting.remove(path)
+
+    proxy.before = wait
+    api.build([f"{address}/shards", f"{address}/set", str(files[0])], tmp_path / "out", size=8)
+    assert max(most) > 8

@@ -35,6 +35,8 @@ class ArraySource:
     Rows of compressed arrays are read from scratch space, to which they are decompressed once.
     """
 
+    remote = False
+
     def __init__(
         self, path: str, spec: LabelSpec = LabelSpec(), *, spool: str | None = None
     ) -> None:

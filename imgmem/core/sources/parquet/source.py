@@ -78,6 +78,7 @@ class ParquetSource:
     """The images of Parquet files; locators are (offset, bytes)."""
 
     address = None
+    remote = False
 
     def __init__(
         self,

@@ -26,6 +26,7 @@ class StoredArchive:
     """
 
     address = None
+    remote = False
 
     def __init__(
         self, path: str, spec: LabelSpec = LabelSpec(), *, spool: str | None = None

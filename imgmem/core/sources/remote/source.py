@@ -35,6 +35,7 @@ class StoreSource:
     """The images under the address `path`; `spec` says which, and what their labels are."""
 
     spool_bytes = 0
+    remote = True
 
     def __init__(self, path: str, spec: LabelSpec = LabelSpec()) -> None:
         """Raises UsageError for an address that cannot be used. Sends no request."""

@@ -47,13 +47,16 @@ class RowReader:
         self.require_open()
         size, at_once = self.header.row_bytes, len(into)
         whole = memoryview(into.data).cast("B")
-        views = [whole[place * size : (place + 1) * size] for place in range(at_once)]
+        views: list[memoryview] = []
         for start, stop in row_ranges(len(rows), at_once):
             part = rows[start:stop]
             try:
                 if len(part) > 1 and part == list(range(part[0], part[0] + len(part))):
                     self._fill(whole[: len(part) * size], HEADER_BYTES + part[0] * size)
                 else:
+                    views = views or [
+                        whole[place * size : (place + 1) * size] for place in range(at_once)
+                    ]
                     for row, view in zip(part, views, strict=False):
                         self._fill(view, HEADER_BYTES + row * size)
             except OSError as error:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from imgmem.core.errors import InputError
 from imgmem.core.sources.files import unusable
 from imgmem.core.specs import BuildSpec
-from imgmem.core.storage import image_options, store
+from imgmem.core.storage import durable, image_options, store
 
 
 def with_classes(spec: BuildSpec) -> BuildSpec:
@@ -23,8 +23,8 @@ def with_classes(spec: BuildSpec) -> BuildSpec:
 def _read_classes(path: str, spec: BuildSpec) -> tuple[str, ...]:
     """The class names, in order, of a dataset (its directory or `dataset.json`), or of a text
     file with a name a line."""
-    if os.path.isdir(path) or os.path.basename(path) == store.RECORD:
-        directory = path if os.path.isdir(path) else os.path.dirname(path) or "."
+    if durable.is_directory(path) or os.path.basename(path) == store.RECORD:
+        directory = path if durable.is_directory(path) else os.path.dirname(path) or "."
         record = store.read_record(directory)
         if not spec.allow_mismatch:
             wanted = image_options.of_spec(spec.image)

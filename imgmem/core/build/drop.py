@@ -52,7 +52,7 @@ def with_options_of(
     classes = spec.classes
     if classes is None and not spec.merge:
         classes = record.classes
-    image = image_spec_of(record)
+    image = image_spec_of(sources[0], record)
     return replace(spec, image=image, dtype=theirs["dtype"], classes=classes)
 
 

@@ -17,7 +17,7 @@ from imgmem.core.rows.origins import all_origins
 from imgmem.core.sources.changed import forget
 from imgmem.core.sources.concurrently import concurrently
 from imgmem.core.sources.files import COPIED, DROPPED
-from imgmem.core.storage import store
+from imgmem.core.storage import durable, store
 from imgmem.core.storage.csv_table import CsvTable
 from imgmem.core.storage.record import Record
 from imgmem.core.text import differences
@@ -111,7 +111,7 @@ def _earlier(out: str) -> Iterator[Earlier]:
 def rejected_before(out: str) -> Iterator[str]:
     """The paths of the images that were rejected."""
     name = os.path.join(out, store.REJECTED)
-    if os.path.exists(name):
+    if durable.exists(name):
         yield from CsvTable(name).column("path")
 
 

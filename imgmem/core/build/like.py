@@ -22,7 +22,7 @@ def with_options_like(spec: BuildSpec, given: Mapping[str, Any]) -> BuildSpec:
     if spec.like is None:
         return spec
     record = store.read_record(spec.like)
-    image = image_spec_of(record)
+    image = image_spec_of(spec.like, record)
     theirs = asdict(image) | {"dtype": record.original_dtype}
     own: dict[str, Any] = {"dtype": record.original_dtype} | _labels(record, spec)
     for name, value in (theirs | own).items():

@@ -182,7 +182,7 @@ def _preview(source: str, out: str, plan: Plan, doubts: tuple[Doubt, ...]) -> Bu
         ignored=dict(sorted(plan.listing.ignored.items())),
         notes=plan.notes,
         doubts=tuple(asdict(doubt) for doubt in doubts),
-        changes="not compared" if os.path.lexists(os.path.join(out, store.RECORD)) else "new",
+        changes="not compared" if durable.exists(os.path.join(out, store.RECORD)) else "new",
         disk_bytes=_disk(plan),
     )
 

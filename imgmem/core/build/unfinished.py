@@ -270,7 +270,10 @@ class UnfinishedBuild:
     def _sums(self) -> dict[str, Any]:
         """The sums of each split, or of all rows, by name."""
         data = self._growing[SUMS].pread(self.state.written[SUMS].length, 0)
-        found = decoded(data, self.manifest.shape[2])
+        try:
+            found = decoded(data, self.manifest.shape[2])
+        except ValueError:
+            raise damaged(self.path, SUMS) from None
         names = self.manifest.splits or (ALL,)
         return {name: as_field(found[at]) for at, name in enumerate(names) if at in found}
 

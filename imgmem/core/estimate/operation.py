@@ -40,7 +40,7 @@ from imgmem.core.sources.remote.fetched import forget_fetched
 from imgmem.core.sources.scratch import scratch_near
 from imgmem.core.sources.settle import require_images, settle
 from imgmem.core.specs import NAIVE_DTYPES, EstimateSpec, ImageSpec, NaiveDtype, RunSpec, row_dtype
-from imgmem.core.storage import store
+from imgmem.core.storage import durable, store
 from imgmem.core.storage.labels import count_labels
 from imgmem.core.storage.record import Record
 from imgmem.core.storage.targets import label_bytes
@@ -156,7 +156,7 @@ def estimate(
 def _estimate(
     paths: tuple[str, ...], spec: EstimateSpec, run: RunSpec, progress: ProgressCallback
 ) -> Estimate:
-    if len(paths) == 1 and os.path.isfile(os.path.join(paths[0], store.RECORD)):
+    if len(paths) == 1 and durable.is_file(os.path.join(paths[0], store.RECORD)):
         return _of_dataset(paths[0], spec, run, available_here(paths[0]))
     with ExitStack() as stack:
         stack.enter_context(scratch_near(spec.out))

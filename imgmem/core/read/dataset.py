@@ -31,7 +31,7 @@ from imgmem.core.read.specs import (
     OrderSpec,
 )
 from imgmem.core.specs import ALL, SplitChoice
-from imgmem.core.storage import store
+from imgmem.core.storage import durable, store
 from imgmem.core.storage.csv_table import CsvTable
 from imgmem.core.storage.labels import class_counts, read_labels
 from imgmem.core.storage.locks import Lock
@@ -217,7 +217,7 @@ class Dataset:
             (path, reason) of each, in the order of the source; none of them is in any split.
         """
         name = os.path.join(self.path, store.REJECTED)
-        if not os.path.exists(name):
+        if not durable.exists(name):
             return []
         table = CsvTable(name)
         found = zip(table.column("path"), table.column("reason"), strict=True)

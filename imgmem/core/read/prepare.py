@@ -2,7 +2,8 @@
 
 import os
 from dataclasses import fields
-from typing import Any
+from math import inf
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +12,9 @@ from imgmem.core.arrays import Images
 from imgmem.core.decode.foreign import named
 from imgmem.core.decode.headers import read_header
 from imgmem.core.decode.images import check_size, decode_into
-from imgmem.core.errors import DatasetError, InputError, RejectedImage, UsageError
+from imgmem.core.errors import DatasetError, ImgmemError, InputError, RejectedImage, UsageError
 from imgmem.core.read.convert import Conversion, Converter
-from imgmem.core.specs import ImageSpec, row_dtype
+from imgmem.core.specs import Fit, ImageSpec, Resize, row_dtype
 from imgmem.core.storage import store
 from imgmem.core.storage.record import Record
 
@@ -33,9 +34,36 @@ def image_options_of(record: Record) -> dict[str, Any]:
     return known | {"size": (height, width), "channels": "rgb" if depth == 3 else "gray"}
 
 
-def image_spec_of(record: Record) -> ImageSpec:
-    """How the rows of a dataset were made of images."""
-    return ImageSpec(**image_options_of(record))
+def image_spec_of(path: str, record: Record) -> ImageSpec:
+    """How the rows of the dataset at `path` were made of images. DatasetError for options that
+    cannot be."""
+    try:
+        spec = ImageSpec(**image_options_of(record))
+        if _is_possible(spec):
+            return spec
+    except (TypeError, ImgmemError):
+        pass
+    raise store.damaged(os.path.join(path, store.RECORD), "its image options are not possible")
+
+
+def _is_possible(spec: ImageSpec) -> bool:
+    levels, background = spec.levels, spec.background
+    return (
+        spec.fit in get_args(Fit)
+        and spec.resize in get_args(Resize)
+        and type(spec.max_pixels) is int
+        and type(spec.shorter) in (int, type(None))
+        and (levels in (None, "none") or _are_numbers(levels, 2))
+        and (background == "drop" or _are_numbers(background, 3))
+    )
+
+
+def _are_numbers(values: object, count: int) -> bool:
+    return (
+        isinstance(values, tuple)
+        and len(values) == count
+        and all(type(value) in (int, float) and abs(value) < inf for value in values)
+    )
 
 
 def prepare(image: New, *, like: str | os.PathLike[str]) -> Images:
@@ -57,7 +85,7 @@ def prepare(image: New, *, like: str | os.PathLike[str]) -> Images:
         DatasetError: `dataset.json` is damaged.
     """
     record = store.read_record(os.fspath(like))
-    spec = image_spec_of(record)
+    spec = image_spec_of(os.fspath(like), record)
     name, data = _read(image)
     block = np.empty((1, *record.shape[1:]), row_dtype(record.original_dtype, spec))
     try:

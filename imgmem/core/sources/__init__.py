@@ -18,6 +18,7 @@ from imgmem.core.sources.several import SeveralSources, inner_spec
 from imgmem.core.sources.split_lists import SplitSource
 from imgmem.core.sources.tables.several import open_tables
 from imgmem.core.specs import LabelSpec
+from imgmem.core.storage import durable
 
 __all__ = [
     "Address",
@@ -132,7 +133,9 @@ def _require_effect(paths: Sequence[str], spec: LabelSpec) -> None:
 def _may_be(paths: Sequence[str], target: str | None) -> bool:
     """Whether images without a label table may have such a target: a number, or what the rows of
     a dataset have."""
-    return target == "number" or any(os.path.isdir(path) and is_dataset(path) for path in paths)
+    return target == "number" or any(
+        durable.is_directory(path) and is_dataset(path) for path in paths
+    )
 
 
 def _require_table(rule: LabelRule) -> None:

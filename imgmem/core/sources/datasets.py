@@ -22,7 +22,7 @@ from imgmem.core.sources.changed import changed_inside
 from imgmem.core.sources.files import COPIED, DROPPED, require_usable, unusable
 from imgmem.core.sources.targets import label_set, number_row
 from imgmem.core.specs import LabelSpec
-from imgmem.core.storage import store
+from imgmem.core.storage import durable, store
 from imgmem.core.storage.locks import Lock
 from imgmem.core.storage.npy import HEADER_BYTES
 from imgmem.core.storage.targets import CLASS, MULTILABEL, NUMBER, SEPARATOR, indices_in
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 def is_dataset(path: str) -> bool:
     """Whether a folder is meant as a dataset; a `dataset.json` alone may be anything's."""
     names = (store.RECORD, store.FEATURES, store.MOVED)
-    record, features, moved = (os.path.lexists(os.path.join(path, name)) for name in names)
+    record, features, moved = (durable.exists(os.path.join(path, name)) for name in names)
     return record and (features or moved)
 
 

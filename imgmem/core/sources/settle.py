@@ -30,6 +30,7 @@ from imgmem.core.sources.selection import FOLDER_NOT_SELECTED, NOT_SELECTED
 from imgmem.core.sources.spool import ARCHIVES
 from imgmem.core.sources.targets import names_in, renamed, targeted
 from imgmem.core.specs import LabelSpec
+from imgmem.core.storage import durable
 from imgmem.core.storage.targets import CLASS, MULTILABEL, NUMBER
 from imgmem.core.text import counted
 
@@ -298,7 +299,7 @@ def require_images(path: str, listing: Listing, labeling: Labeling) -> None:
     """Raises InputError, with what there is instead, where a source holds no images."""
     if labeling.images:
         return
-    if os.path.isdir(path) and (error := conversion_error(path)):
+    if durable.is_directory(path) and (error := conversion_error(path)):
         raise error
     held = [_kind(reason, count) for reason, count in sorted(listing.ignored.items()) if count]
     raise InputError(

@@ -8,6 +8,7 @@ from math import isqrt
 
 from imgmem.core.errors import InputError
 from imgmem.core.sources.arrays.refusals import indented
+from imgmem.core.storage import durable
 
 _HEAD_BYTES = 1024
 _LOOKED_AT = 64
@@ -40,7 +41,7 @@ def conversion_error(path: str) -> InputError | None:
 
 def _files(path: str) -> Iterator[str]:
     """The file, or the visible files in a folder and its sub-folders, in their order."""
-    if os.path.isfile(path):
+    if durable.is_file(path):
         yield path
         return
     for top, folders, names in os.walk(path):

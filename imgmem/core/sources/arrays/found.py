@@ -18,6 +18,7 @@ from imgmem.core.sources.base import Address
 from imgmem.core.sources.blob import Blob, BlobPart, address_of, damaged, open_blob
 from imgmem.core.sources.scratch import scratch_file
 from imgmem.core.sources.spool import copy, windows
+from imgmem.core.storage import durable
 
 _IDX = re.compile(r"(.+?)[-.]idx[0-9]-ubyte(\.gz)?", re.IGNORECASE)
 FLAT = (28, 28)
@@ -81,7 +82,7 @@ def arrays_at(path: str) -> str | None:
 
     A folder that holds nothing but one folder stands for that.
     """
-    if os.path.isfile(path):
+    if durable.is_file(path):
         return path if is_array_file(path) else None
     try:
         files, folders = _contents(path)
@@ -110,7 +111,7 @@ def find_arrays(path: str) -> dict[str, FoundArray]:
     Raises InputError for a file that is damaged.
     """
     found: dict[str, FoundArray] = {}
-    alone = not os.path.isdir(path)
+    alone = not durable.is_directory(path)
     for file in files_at(path):
         for array in _arrays_of(file, alone=alone):
             found.setdefault(array.name, array)
@@ -133,14 +134,14 @@ def files_at(path: str) -> list[str]:
     Of a file and the same one compressed, that which can be read in place. With one file of
     idx images goes that of their labels next to it.
     """
-    if os.path.isdir(path):
+    if durable.is_directory(path):
         names = [name for name in _contents(path)[0] if is_array_file(name)]
         files = [os.path.join(path, name) for name in names]
         return [file for file in files if file.removesuffix(".gz") not in set(files) - {file}]
     folder, name = os.path.split(path)
     swapped = re.sub(r"images([-.])idx3", r"labels\1idx1", name)
     beside = os.path.join(folder, swapped)
-    return [path, beside] if swapped != name and os.path.isfile(beside) else [path]
+    return [path, beside] if swapped != name and durable.is_file(beside) else [path]
 
 
 def file_addresses(path: str) -> tuple[tuple[str, Address], ...]:

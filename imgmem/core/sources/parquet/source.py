@@ -35,6 +35,7 @@ from imgmem.core.sources.selection import NOT_SELECTED, Selection
 from imgmem.core.sources.tables.jsonl import as_text
 from imgmem.core.sources.tables.labels import doubt_of
 from imgmem.core.specs import LabelSpec
+from imgmem.core.storage import durable
 from imgmem.core.units import format_bytes, in_mib
 
 PARQUET = "parquet"
@@ -65,7 +66,7 @@ def open_parquet(
 
 def _names(path: str) -> list[str]:
     """The Parquet files that `path` is or holds, by their paths below the source."""
-    if os.path.isdir(path):
+    if durable.is_directory(path):
         return paths_below(path, EXTENSION)
     return [os.path.basename(path)] * path.lower().endswith(EXTENSION)
 

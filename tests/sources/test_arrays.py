@@ -337,6 +337,29 @@ def test_a_file_of_images_per_class_is_doubted_and_they_may_be_classes(
     assert each[1].classes == classes and unlabeled[1].classes is None
 
 
+def test_files_of_classes_in_splits_are_doubted_and_they_may_be_classes(tmp_path):
+    names = [f"{split}_{name}" for split in ("train", "test") for name in ("cat", "dog")]
+    folder = saved(tmp_path / "a", *names)
+    (doubt,), _ = doubted(folder)
+    assert doubt.name == "array-per-class"
+    doubts, labeling = doubted(folder, **doubt.remedies[0].options)
+    assert doubts == () and labeling.classes == ("cat", "dog")
+    assert labeling.counts["dog"] == {"train": 3, "test": 3}
+
+
+def test_arrays_in_sub_folders_are_to_be_given_one_by_one_and_named_like_splits_are_splits(
+    tmp_path,
+):
+    for split in ("train", "test"):
+        saved(tmp_path / split, "x", array=X)
+        saved(tmp_path / split, "y", array=Y)
+    with pytest.raises(InputError) as caught:
+        imgmem.preview_build(tmp_path, tmp_path.parent / "out")
+    assert "several SOURCEs" in caught.value.hint
+    preview = imgmem.preview_build([tmp_path / "train", tmp_path / "test"], tmp_path / "out")
+    assert preview.problem is None and preview.splits == {"train": 5, "test": 5}
+
+
 def test_a_file_of_masks_next_to_one_of_images_is_doubted(tmp_path):
     folder = saved(tmp_path / "a", "images", "masks")
     (doubt,), _ = doubted(folder)

@@ -157,6 +157,8 @@ DOUBTED = {
         "name-prefixes",
         [f"{n:04}_{('cat', 'dog')[n % 2]}.jpg" for n in range(8)],
     ),
+    "copied-folder": ("copies", files("cat", "dog", "cat (copy)", "dog - Copy")),
+    "downloaded-again": ("copies", files("cat", "dog", "cat (1)")),
     "domains-with-splits": (
         "same-folders",
         [*each(("amazon/train", "amazon/test", "webcam/train", "webcam/test"), CLASSES)],
@@ -247,6 +249,7 @@ def as_spec(options):
 
 
 PLAIN = {
+    "numbered-classes": files("part (1)x", "bird (1)", "bird (2)"),
     "a-label-for-each": [f"img_label_{n}.jpg" for n in range(12)],
     "classic-names": [f"classic_{n % 3}_{n}.jpg" for n in range(12)],
     "classes": files("cat", "dog"),
@@ -371,6 +374,7 @@ def test_an_explicit_rule_is_never_doubted_for_the_tree(tmp_path):
         ("numbers-first", ("cat", "dog")),
         ("labels-in-names", ("0", "1", "2")),
         ("domains-with-splits", CLASSES),
+        ("copied-folder", ("cat", "dog")),
         ("classes-in-names", ("a", "b")),
         ("class-and-split", ("cat", "dog")),
         ("split-and-class", ("A", "B")),

@@ -5,6 +5,7 @@ As for trees, detectors are a table; a class that the user names in `class_map` 
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -75,6 +76,25 @@ def _alike(labels: LabelCounts, spec: LabelSpec) -> Doubt | None:
     if not same:
         return None
     return _of_groups(labels, spec, same, "differ only by case, blanks or Unicode form")
+
+
+def _copies(labels: LabelCounts, spec: LabelSpec) -> Doubt | None:
+    """`cat (copy)`, `cat - Copy` or `cat (1)` next to `cat`, as file managers and downloads call
+    copies."""
+    if labels.pinned:
+        return None
+    groups: dict[str, list[str]] = {}
+    for name in labels.names:
+        groups.setdefault(_COPY.sub("", name), []).append(name)
+    same = [
+        names
+        for base, names in groups.items()
+        if len(names) > 1 and base in names and not labels.settled >= set(names)
+    ]
+    return _of_groups(labels, spec, same, "look like copies of one folder") if same else None
+
+
+_COPY = re.compile(r"( - copy| copy| \(copy\)| ?\([0-9]\))+$", re.IGNORECASE)
 
 
 def _key(name: str) -> str:
@@ -174,6 +194,7 @@ def dropped_splits(spec: LabelSpec, splits: list[str]) -> Remedy:
 
 LABEL_DETECTORS: dict[str, Detector] = {
     "alike": _alike,
+    "copies": _copies,
     "same-number": _same_number,
     MISSING_IN_TRAIN: _missing_in_train,
     "no-image": _vanished,

@@ -335,6 +335,11 @@ def _remedy(ignored: Mapping[str, int]) -> str:
     """What to change where all is ignored."""
     if any(ignored.get(reason) for reason in _ARCHIVES):
         return "Give one archive as the source, or the folder that directly contains them."
+    if any(ignored.get(f".{each} file") for each in ("npy", "npz")):
+        return (
+            "Arrays of many images (N, H, W) are read from one folder: give the folders that hold "
+            "them as several SOURCEs; images that are a file each have to be stacked first."
+        )
     options = [
         name for reason in _BY_OPTION if ignored.get(reason) for name in _BY_OPTION[reason][1]
     ]

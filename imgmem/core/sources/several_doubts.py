@@ -15,6 +15,8 @@ from imgmem.core.specs import LabelSpec
 
 _SUB_FOLDERS, _MERGED = "sub-folders", "they are merged"
 _EACH_A_CLASS = Remedy({"labels": "path:^([^/]+)/"}, "each SOURCE is a class")
+_OF_FILES = ("array", "parquet", "pairs")
+"""Rules of folders that hold files of many images."""
 _UNLABELED = Remedy({"labels": "none"}, "images without labels")
 _DEEPEST = 4
 """Levels of folders in which splits are looked for."""
@@ -72,7 +74,8 @@ def _sub_folders(sources: Sequence[Given], spec: LabelSpec) -> Doubt | None:
     parents = {os.path.dirname(os.path.abspath(source.path)) for source in sources}
     if len(parents) > 1 or not all(os.path.isdir(source.path) for source in sources):
         return None
-    if any(is_dataset(source.path) for source in sources) or _are_splits(sources):
+    files = any(source.rule in _OF_FILES or is_dataset(source.path) for source in sources)
+    if files or _are_splits(sources):  # the folder of files of many images would not be a source
         return None
     flat = any(not source.labeled for source in sources)
     splits = splits_by_name(sources, spec)

@@ -121,7 +121,7 @@ def _require_one_set(images: list[FoundArray], arrays: Arrays) -> None:
         sets.setdefault(_set_of(array.name), []).append(array)
     divided = all({split_of(each.name) for each in found} >= {"train", "test"}
                   for found in sets.values())  # fmt: skip
-    if len(sets) < 2 or not divided:
+    if len(sets) < 2 or not divided or not any(_is_label_name(name) for name in arrays):
         return
     remedies = []
     for name, found in sets.items():

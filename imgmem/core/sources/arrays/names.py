@@ -9,7 +9,7 @@ from imgmem.core.sources.grammar import as_texts
 from imgmem.core.sources.labeling import Doubt, Remedy
 from imgmem.core.sources.resolve import listed
 from imgmem.core.sources.tables.names import folded
-from imgmem.core.sources.words import is_masks, is_series, is_view
+from imgmem.core.sources.words import is_images, is_masks, is_series, is_view, split_meant
 
 _CLASS_NAMES = frozenset(
     "classnames classname labelnames labelname classlabels classes categories targetnames".split()  # noqa: SIM905
@@ -33,8 +33,10 @@ def file_doubt(parts: Sequence[Part]) -> Doubt | None:
     """A doubt about files of images without labels, called neither like splits nor like parts of a
     set: they are classes (`cat.npy`, `dog.npy`), or one has the masks."""
     names = [part.images.name for part in parts]
-    if len(parts) < 2 or any(part.labels or part.split for part in parts):
+    if len(parts) < 2 or any(part.labels for part in parts):
         return None
+    if any(part.split for part in parts):
+        return _in_splits(names)
     if all(map(is_series, names)) or all(name.isdigit() for name in names):
         return None
     evidence = f"the arrays {listed(names)} have images and no labels"
@@ -48,6 +50,21 @@ def file_doubt(parts: Sequence[Part]) -> Doubt | None:
         return Doubt("arrays", f"{evidence}, and not all may be images", (*remedies, _UNLABELED))
     each = Remedy({"labels": _rule(names)}, "each is a class")
     return Doubt("array-per-class", f"{evidence}: are they the classes?", (each, _UNLABELED))
+
+
+def _in_splits(names: Sequence[str]) -> Doubt | None:
+    """A doubt about `train_cat.npy`, `train_dog.npy`, `test_cat.npy` …"""
+    found = [re.match(r"([A-Za-z]+)[ ._-]+(.+)", name) for name in names]
+    pairs = [(match[1], match[2]) for match in found if match and split_meant(match[1])]
+    classes = {name for _, name in pairs}
+    if len(pairs) < len(names) or len(classes) < 2 or all(map(is_series, classes)):
+        return None
+    if all(name.isdigit() or is_images(name) for name in classes):
+        return None
+    words = "|".join(sorted({word for word, _ in pairs}))
+    each = Remedy({"labels": f"path:^(?:{words})[ ._-]+([^/]+)/"}, f"they are {listed(classes)}")
+    evidence = f"the arrays {listed(names)} have images and no labels: are they the classes?"
+    return Doubt("array-per-class", evidence, (each, _UNLABELED))
 
 
 def _rule(names: Sequence[str]) -> str:

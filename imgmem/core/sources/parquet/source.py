@@ -105,6 +105,7 @@ class ParquetSource:
             if not self._selection.leaves_out(name)
         }
         self._columns = self._find_columns()
+        self._split_given = any(role == "split" for role, _ in roles(spec.columns, "columns"))
         self._file: BinaryIO = scratch_file(spool)
         self._spool = spool
         self._offset = self._left_out = 0
@@ -215,11 +216,6 @@ class ParquetSource:
                 locator=locator,
                 extra=tuple(as_text(cells[column]) for column in columns.extra),
             )
-
-    @property
-    def _split_given(self) -> bool:
-        """Whether the user named the column of splits."""
-        return any(role == "split" for role, _ in roles(self._spec.columns, "columns"))
 
     def _label(self, columns: ImageColumns, cells: dict[str, Any]) -> str | None:
         """The class of a row: by its name where its number has one."""

@@ -5,7 +5,7 @@ import csv
 import numpy as np
 import pytest
 from support.images import photo, write
-from support.trees import snapshot
+from support.trees import class_folders, snapshot
 
 import imgmem
 from imgmem.core.errors import DatasetError, InputError
@@ -68,7 +68,7 @@ def test_a_column_for_each_class_gives_the_class(tmp_path, photos, table):
 
 def test_lines_without_an_image_end_the_build_before_it_begins(tmp_path, photos, table):
     file = table("id,breed\np0,cat\np1,dog\nx1,cat\nx2,dog\nx3,cat\nx4,cat\np2,cat\n")
-    with pytest.raises(InputError, match=r"4 \(x1, x2, x3, …\)") as caught:
+    with pytest.raises(InputError, match="4 lines of the label table: x1, x2, x3, …") as caught:
         imgmem.build(photos, tmp_path / "out", labels=file, **SMALL)
     assert caught.value.facts["missing"] == 4
     assert sorted(path.name for path in tmp_path.iterdir()) == ["photos"]
@@ -97,6 +97,14 @@ def test_a_class_that_vanishes_with_its_images_is_a_doubt_that_its_remedies_sett
     b = imgmem.build(photos, tmp_path / "b", spec=BuildSpec(**kept), **options)
     assert a.class_counts == {"cat": 2, "dog": 1}
     assert b.class_counts == {"cat": 2, "dog": 1, "owl": 0}
+
+
+def test_the_rows_of_a_dataset_without_splits_are_a_label_table(tmp_path):
+    images = class_folders(tmp_path / "images", {"cat": 2, "dog": 2})
+    imgmem.build(images, tmp_path / "first", **SMALL)
+    again = imgmem.build(images, tmp_path / "again", labels=tmp_path / "first/rows.csv", **SMALL)
+    assert again.splits == {}
+    assert again.class_counts == {"cat": 2, "dog": 2}
 
 
 def test_the_rows_of_a_dataset_are_a_label_table(tmp_path, photos, table):

@@ -137,9 +137,14 @@ def find_columns(
 def _own_columns(names: Sequence[str]) -> tuple[str, ...]:
     """The columns that `rows.csv` has by itself; in another dataset's, that of notes is one too."""
     rest = names[len(ROW_COLUMNS) :]
-    if tuple(names[: len(ROW_COLUMNS)]) == ROW_COLUMNS and rest and is_notes_column(rest[0]):
+    if _is_rows_csv(names) and rest and is_notes_column(rest[0]):
         return (*ROW_COLUMNS, rest[0])
     return ROW_COLUMNS
+
+
+def _is_rows_csv(names: Sequence[str]) -> bool:
+    """Whether a table is that of the rows of a dataset."""
+    return tuple(names[: len(ROW_COLUMNS)]) == ROW_COLUMNS
 
 
 def _require_distinct(table: Table) -> None:
@@ -269,6 +274,8 @@ def _have_digits(cells: Sequence[str]) -> bool:
 def _split(search: _Search, taken: set[int]) -> int | None:
     free = [index for index in range(len(search.keys)) if index not in taken]
     found = search.called(known.SPLIT_NAMES, free)
+    if _is_rows_csv(search.table.names):  # all of its rows are in splits, or none
+        found = [i for i in found if any(search.cells[i])]
     if not found:
         likely = search.called(known.LIKELY_SPLIT_NAMES, free)
         found = [i for i in likely if any(split_name(cell.strip()) for cell in search.cells[i])]

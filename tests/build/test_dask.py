@@ -264,10 +264,10 @@ def test_a_worker_with_other_decoders_is_named(photos, tmp_path, cluster):
 
 @pytest.mark.full
 def test_a_worker_that_comes_late_takes_part(photos, tmp_path, cluster):
-    first, *_ = cluster.workers(1, SLOW="0.3")
+    first, *_ = cluster.workers(1, SLOW="1")  # alone, it would take longer than the other starts
     going = begin(photos, tmp_path / "out", f"dask:{cluster.file}")
     cluster.wait_until_busy(first)
-    [late] = cluster.workers(1, SLOW="0.3")
+    [late] = cluster.workers(1, SLOW="0.1")
     cluster.wait_until_busy(late)
     said, _ = going.communicate(timeout=PATIENCE)
     assert going.returncode == 0, said

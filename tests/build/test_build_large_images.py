@@ -50,11 +50,11 @@ def test_an_image_that_needs_most_of_the_budget_is_decoded_alone(tmp_path):
 def test_an_update_decodes_it_alone_too_and_names_what_the_budget_is_too_small_for(tmp_path):
     source = plant(tmp_path / "src")
     build(source, tmp_path / "out")
-    plant(source, (2600, 2800), (100, 100))
+    plant(source, (2400, 2600), (100, 100))
     assert build(source, tmp_path / "out", update=True).kept == 10
     build(source, tmp_path / "ample", memory=1024 * MIB)
     assert same(tmp_path / "out", tmp_path / "ample")
-    plant(source, (2600, 2800), (100, 100), (5000, 5000))
+    plant(source, (2400, 2600), (100, 100), (5000, 5000))
     error = refused(source, tmp_path / "out", update=True)
     assert error.facts["images"] == ["a/6_large.png"]
     assert build(source, tmp_path / "out", update=True, memory=error.facts["memory"]).kept == 12

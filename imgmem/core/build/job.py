@@ -11,7 +11,7 @@ from imgmem.core.build.downloads import download_digest
 from imgmem.core.build.manifest import BuildInputs, BuildManifest
 from imgmem.core.build.plan import Plan
 from imgmem.core.build.unfinished import UnfinishedBuild
-from imgmem.core.forecast import COPY_BYTES, BuildDemand
+from imgmem.core.forecast import COPY_BYTES, UPDATE_BYTES, BuildDemand
 from imgmem.core.machine import memory
 from imgmem.core.progress import ProgressCallback
 from imgmem.core.rows.notes import notes_column
@@ -88,4 +88,4 @@ def demand_of(manifest: BuildManifest, job: Job) -> BuildDemand:
     )
     if manifest.copied_from is None:
         return demand
-    return replace(demand, client_bytes=max(COPY_BYTES, manifest.copied_row_bytes))
+    return replace(demand, client_bytes=UPDATE_BYTES + max(COPY_BYTES, manifest.copied_row_bytes))

@@ -96,14 +96,21 @@ def find_known(
     database.executemany("INSERT INTO copies VALUES (?, ?)", known.copies(images))
     query = "SELECT COUNT(DISTINCT path) FROM missing WHERE NOT found"
     known.counts.removed = database.execute(query).fetchone()[0]
+    _forget_earlier(database)
     return known.counts
+
+
+def _forget_earlier(database: sqlite3.Connection) -> None:
+    """Drop what is not needed any more, and return the memory that the database holds: the build
+    needs it."""
+    database.execute("DROP TABLE IF EXISTS temp.earlier")
+    database.execute("DROP TABLE IF EXISTS temp.missing")
+    database.execute("PRAGMA shrink_memory")
 
 
 def _read_earlier(database: sqlite3.Connection, out: str, record: Record) -> None:
     """Make the tables `earlier`, of all that was there, and `missing`, of what is gone."""
     database.create_function("in_rows", 1, lambda name: as_in_rows(os.fsdecode(name)))
-    database.execute("DROP TABLE IF EXISTS temp.earlier")
-    database.execute("DROP TABLE IF EXISTS temp.missing")
     database.execute(
         "CREATE TEMP TABLE earlier (path TEXT, digest TEXT, row INTEGER, label TEXT, notes TEXT)"
     )

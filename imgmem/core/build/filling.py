@@ -9,7 +9,7 @@ from imgmem.core.build.copying import Copying
 from imgmem.core.build.decoding import Chunk
 from imgmem.core.build.execution import Execution
 from imgmem.core.build.executions import executions, stand_in_notes, starting
-from imgmem.core.build.job import Job, decode_spec, demand_of
+from imgmem.core.build.job import BuildJob, decode_spec, demand_of
 from imgmem.core.build.manifest import BuildManifest
 from imgmem.core.build.mixed import Mixed
 from imgmem.core.build.planned import to_decode
@@ -32,7 +32,7 @@ TASK_BYTES = 4 * 2**20
 
 
 def starting_workers(
-    manifest: BuildManifest, job: Job
+    manifest: BuildManifest, job: BuildJob
 ) -> AbstractContextManager[ProcessExecutor | None]:
     """Within, the worker processes of `fill` load their libraries, where there are to be any."""
     copied = job.spec.copies or manifest.copied_from is not None  # most of its rows, at least
@@ -45,7 +45,7 @@ def starting_workers(
     )
 
 
-def executor_notes(manifest: BuildManifest, job: Job) -> list[str]:
+def executor_notes(manifest: BuildManifest, job: BuildJob) -> list[str]:
     """What the user should know of who decoded the images."""
     if job.spec.copies:
         return []
@@ -53,7 +53,7 @@ def executor_notes(manifest: BuildManifest, job: Job) -> list[str]:
     return stand_in_notes(job.source, demand, budget=job.budget, executor=job.run.executor)
 
 
-def fill(building: UnfinishedBuild, job: Job, workers: ProcessExecutor | None = None) -> None:
+def fill(building: UnfinishedBuild, job: BuildJob, workers: ProcessExecutor | None = None) -> None:
     """Decode what is left: many images at once, and alone those that need more memory.
 
     workers: of `starting_workers`.
@@ -78,7 +78,7 @@ def fill(building: UnfinishedBuild, job: Job, workers: ProcessExecutor | None = 
 
 def _fill_by_many(
     building: UnfinishedBuild,
-    job: Job,
+    job: BuildJob,
     executor: str | ExecutorLike,
     copying: Copying | None,
     workers: ProcessExecutor | None,
@@ -100,7 +100,7 @@ def _fill_by_many(
     return False
 
 
-def _fill_alone(building: UnfinishedBuild, job: Job) -> None:
+def _fill_alone(building: UnfinishedBuild, job: BuildJob) -> None:
     """Decode the next image with the whole memory budget.
 
     Raises ResourceError, which names all images like it that are left, if that is too small.
@@ -120,7 +120,7 @@ def _fill_alone(building: UnfinishedBuild, job: Job) -> None:
     process.return_freed_memory()
 
 
-def _filled(building: UnfinishedBuild, job: Job, execution: Execution) -> bool:
+def _filled(building: UnfinishedBuild, job: BuildJob, execution: Execution) -> bool:
     """Append all chunks in order, and make them durable every few chunks' worth of rows.
 
     False where another execution has to take over.
@@ -140,11 +140,11 @@ def _filled(building: UnfinishedBuild, job: Job, execution: Execution) -> bool:
     return True
 
 
-def _tell(building: UnfinishedBuild, job: Job) -> None:
+def _tell(building: UnfinishedBuild, job: BuildJob) -> None:
     job.progress(Progress("build", building.state.sources, building.manifest.sources, "images"))
 
 
-def _take(building: UnfinishedBuild, chunk: Chunk, job: Job, run: UnreachableRun) -> bool:
+def _take(building: UnfinishedBuild, chunk: Chunk, job: BuildJob, run: UnreachableRun) -> bool:
     """Append a chunk; where it ends the build, keep what was done before saying why.
 
     False where it ends for want of memory.
@@ -166,7 +166,7 @@ def _take(building: UnfinishedBuild, chunk: Chunk, job: Job, run: UnreachableRun
 
 def _executions(
     building: UnfinishedBuild,
-    job: Job,
+    job: BuildJob,
     executor: str | ExecutorLike,
     copying: Copying | None,
     workers: ProcessExecutor | None,
@@ -195,7 +195,7 @@ def _chosen(
     return "threads" if copying is not None and executor == "auto" else executor
 
 
-def _copying(stack: ExitStack, building: UnfinishedBuild, job: Job) -> Copying | None:
+def _copying(stack: ExitStack, building: UnfinishedBuild, job: BuildJob) -> Copying | None:
     """What copies rows, of SOURCE or of the dataset that is updated; None where there are none."""
     spec, manifest = decode_spec(building, job), building.manifest
     if job.spec.copies:

@@ -20,7 +20,7 @@ from imgmem.core.specs import BuildSpec, RejectPolicy, RunSpec
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
+class BuildJob:
     """One call of `build`, its parts at hand. out: the dataset that it makes."""
 
     source: Source
@@ -37,7 +37,7 @@ class Job:
 
 
 def manifest_of(
-    job: Job, size: tuple[int, int], window: tuple[float, float] | None
+    job: BuildJob, size: tuple[int, int], window: tuple[float, float] | None
 ) -> BuildManifest:
     """What is built. window: the values that look black and white, None for the usual ones."""
     image = job.spec.image
@@ -65,7 +65,7 @@ def manifest_of(
     )
 
 
-def decode_spec(building: UnfinishedBuild, job: Job) -> DecodeSpec:
+def decode_spec(building: UnfinishedBuild, job: BuildJob) -> DecodeSpec:
     """What all tasks of the build have in common."""
     return DecodeSpec(
         image=job.spec.image,
@@ -76,7 +76,7 @@ def decode_spec(building: UnfinishedBuild, job: Job) -> DecodeSpec:
     )
 
 
-def demand_of(manifest: BuildManifest, job: Job) -> BuildDemand:
+def demand_of(manifest: BuildManifest, job: BuildJob) -> BuildDemand:
     """What the build is to do, as far as its memory goes."""
     demand = BuildDemand.of(
         rows=manifest.sources,

@@ -14,7 +14,7 @@ from imgmem.core.build.depth import survey_depth
 from imgmem.core.build.downloads import same_download
 from imgmem.core.build.filling import executor_notes, fill, interrupted, starting_workers
 from imgmem.core.build.freshness import note_unchanged, require_unchanged
-from imgmem.core.build.job import Job, demand_of, manifest_of
+from imgmem.core.build.job import BuildJob, demand_of, manifest_of
 from imgmem.core.build.known import UpdateCounts
 from imgmem.core.build.manifest import BuildManifest
 from imgmem.core.build.native_size import common_size
@@ -137,7 +137,7 @@ def build(
 def _job(
     stack: ExitStack, peak: memory.PeakMemory, sources: tuple[str, ...], destination: Destination,
     spec: BuildSpec, policy: RejectPolicy, run: RunSpec, progress: ProgressCallback,
-) -> Job:  # fmt: skip
+) -> BuildJob:  # fmt: skip
     """List the source and settle what is to be done; nothing is written yet."""
     listed_at = now_ns()
     budget = memory.budget(run.memory)
@@ -151,14 +151,14 @@ def _job(
     require_all_there(plan, policy)
     require_readable(plan, policy)
     require_labels(plan, policy)
-    return Job(
+    return BuildJob(
         source=images, out=os.path.normpath(destination.out), plan=plan,
         inputs=build_inputs(plan), spec=spec, policy=policy, run=run,
         budget=budget, listed_at=listed_at, peak=peak, progress=progress,
     )  # fmt: skip
 
 
-def _compared(record: Record, job: Job, existing: OutPolicy) -> tuple[bool, dict[str, Any]]:
+def _compared(record: Record, job: BuildJob, existing: OutPolicy) -> tuple[bool, dict[str, Any]]:
     """Whether OUT is this very build, and what an update of it does, counted.
 
     DatasetError where it is another build and may not go.
@@ -179,7 +179,7 @@ def _compared(record: Record, job: Job, existing: OutPolicy) -> tuple[bool, dict
     return True, {}
 
 
-def _manifest(job: Job, updated: Record | None) -> tuple[BuildManifest, list[str]]:
+def _manifest(job: BuildJob, updated: Record | None) -> tuple[BuildManifest, list[str]]:
     """What is built, and a note where rows of the dataset that is `updated` cannot be copied."""
     depth = survey_depth(job.plan, job.source, job.spec, job.budget)
     require_certain(depth.doubts)
@@ -193,7 +193,7 @@ def _manifest(job: Job, updated: Record | None) -> tuple[BuildManifest, list[str
 
 
 def _work(
-    destination: Destination, job: Job, manifest: BuildManifest, on_read: Normalization | None,
+    destination: Destination, job: BuildJob, manifest: BuildManifest, on_read: Normalization | None,
     *, restart: bool,
 ) -> int:  # fmt: skip
     """Build in the working directory and publish; how many images earlier runs had done.

@@ -28,7 +28,7 @@ class Page(NamedTuple):
     distinct: int = 0
 
 
-class Chunk(NamedTuple):
+class ColumnChunk(NamedTuple):
     """What reading a column chunk takes. memory: in bytes, at most. value: bytes of a value, on
     average."""
 
@@ -36,7 +36,7 @@ class Chunk(NamedTuple):
     value: int
 
 
-def measured(file: BinaryIO, chunk: Any, *, kept: bool) -> Chunk:
+def measured(file: BinaryIO, chunk: Any, *, kept: bool) -> ColumnChunk:
     """What reading a column chunk takes.
 
     A page is read and decompressed as a whole; values of a dictionary are copied; and all bytes
@@ -58,7 +58,7 @@ def measured(file: BinaryIO, chunk: Any, *, kept: bool) -> Chunk:
     copied = sum(page.unpacked for page in dictionaries)
     mean = unpacked // max(chunk.num_values, 1)
     distinct = max((page.unpacked // page.distinct for page in dictionaries), default=0)
-    return Chunk(copied + largest, max(mean, distinct))
+    return ColumnChunk(copied + largest, max(mean, distinct))
 
 
 def _taken(page: Page, *, packs: bool, kept: bool) -> int:

@@ -14,9 +14,10 @@ from concurrent.futures import BrokenExecutor, CancelledError
 from contextlib import suppress
 from typing import Any, cast
 
-from imgmem.core.build.decoding import Chunk, DecodeJob, hung
+from imgmem.core.build.decoding import Chunk, hung
 from imgmem.core.build.execution import InForeign, Lines, names
 from imgmem.core.build.remote import RemoteJob
+from imgmem.core.build.task import DecodeJob
 from imgmem.core.errors import ImgmemError, ResourceError, UsageError
 from imgmem.core.messages import option
 

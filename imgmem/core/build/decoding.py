@@ -1,18 +1,13 @@
-"""The task of a build's workers: some lines of the plan in, rows of pixels and facts out.
+"""What a build's workers do: some lines of the plan in, rows of pixels and facts out.
 
-`decode_task` is a pure, picklable function, so anything can run it: threads of this process
-(`LineDecoder`, with shared buffers and memory), worker processes, any executor.
+`LineDecoder` is for threads of one process, with shared memory; `task.decode_task` is for others.
 """
 
 import hashlib
 import threading
 import time
-import weakref
 from collections import Counter
-from concurrent import futures
-from concurrent.futures import Future
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -20,7 +15,7 @@ import numpy.typing as npt
 
 from imgmem.core.build.csv_text import csv_cells, csv_lines
 from imgmem.core.build.planned import PlannedImage, planned_images
-from imgmem.core.build.reading import ReadAhead, read_ahead
+from imgmem.core.build.reading import ReadAhead
 from imgmem.core.decode.foreign import named
 from imgmem.core.decode.format import Header
 from imgmem.core.decode.headers import read_header
@@ -28,14 +23,12 @@ from imgmem.core.decode.images import Decoded, check_size, decode_into
 from imgmem.core.decode.memory_cost import decode_cost
 from imgmem.core.decode.tiff import NO_RANGE
 from imgmem.core.errors import ImgmemError, InputError, RejectedImage, ResourceError
-from imgmem.core.forecast import BuildDemand
 from imgmem.core.levels.split_sums import SplitSums, sums_by_split
-from imgmem.core.machine import process, worker
 from imgmem.core.machine.pipeline import MemoryGate
 from imgmem.core.messages import option
 from imgmem.core.rows.measures import measure
 from imgmem.core.rows.notes import NOTHING, Noted, note_counts
-from imgmem.core.sources import Address, Source, open_address
+from imgmem.core.sources import Source
 from imgmem.core.sources.files import Unreachable
 from imgmem.core.sources.share import ShareWatch
 from imgmem.core.sources.source_headers import read_source_header
@@ -306,102 +299,16 @@ class LineDecoder:
             return read_source_header(self._source, image.name, image.size, image.locator)
 
 
-@dataclass(frozen=True, kw_only=True)
-class DecodeJob:
-    """What `decode_task` needs to know besides the lines; small, picklable, the same for all.
-
-    decode_bytes: memory for decoding that one process has. demand: says how much more would do.
-    patience: seconds that an image may take, unless the machine is stuck. processes: how many
-    share what there is for reading ahead.
-    """
-
-    address: Address
-    spec: DecodeSpec
-    demand: BuildDemand
-    decode_bytes: int
-    patience: float
-    processes: int = 1
-
-
-def decode_task(job: DecodeJob, lines: list[bytes]) -> Chunk:
-    """Decode `lines` in any process that can reach the source.
-
-    Raises ResourceError for an image that takes too long, except in a worker process of our own,
-    which ends by itself then.
-    """
-    decoder = _decoder(job)
-    if worker.serving():
-        return _decoded(decoder, job, lines)
-    return _watched(decoder, job, lines)
-
-
-def _decoded(decoder: LineDecoder, job: DecodeJob, lines: list[bytes]) -> Chunk:
-    with process.settings():
-        return decoder.decode(decoder.expect(lines), job.spec.buffer(len(lines)))
-
-
-def _watched(decoder: LineDecoder, job: DecodeJob, lines: list[bytes]) -> Chunk:
-    """The chunk, decoded by a thread that is left alone if it is stuck."""
-    future: Future[Chunk] = Future()
-
-    def work() -> None:
-        try:
-            future.set_result(_decoded(decoder, job, lines))
-        except BaseException as error:
-            future.set_exception(error)
-
-    threading.Thread(target=work, name="imgmem-task", daemon=True).start()
-    while not futures.wait([future], timeout=_look_seconds(job)).done:
-        if name := decoder.watch.overdue(job.patience):
-            raise hung(f"{name} is")
-    return future.result()
-
-
-@lru_cache(maxsize=1)
-def _decoder(job: DecodeJob) -> LineDecoder:
-    """This process's decoder for a job; the one before is let go."""
-    gate = MemoryGate(job.decode_bytes, job.demand.budget_for)
-    source = open_address(job.address)
-    ahead = read_ahead(source, processes=job.processes)
-    decoder = LineDecoder(source, job.spec, gate, ahead)
-    weakref.finalize(decoder, _close, source, ahead).atexit = False
-    if worker.serving():
-        threading.Thread(target=_guard, args=(decoder.watch, job), daemon=True).start()
-    return decoder
-
-
-def _close(source: Source, ahead: ReadAhead | None) -> None:
-    if ahead:
-        ahead.close()
-    source.close()
-
-
-def forget_decoder() -> None:
-    """Let go of what `decode_task` keeps in this process."""
-    _decoder.cache_clear()
-
-
-def _guard(watch: Watch, job: DecodeJob) -> None:
-    """Give up where an image takes too long; its decoding cannot be ended otherwise."""
-    while (name := watch.overdue(job.patience)) is None:
-        time.sleep(_look_seconds(job))
-    worker.give_up(hung(f"{name} is"))
-
-
-def _look_seconds(job: DecodeJob) -> float:
-    return min(1.0, job.patience / 4)
-
-
-def crashed(job: DecodeJob, line: bytes, how: str) -> Chunk:
+def crashed(spec: DecodeSpec, line: bytes, how: str) -> Chunk:
     """The chunk of one image that ends whatever process decodes it."""
     rows, image = _Rows(), PlannedImage.from_line(line)
     reject = RejectedImage("crashes-decoder", f"its decoder ends by {how}")
-    if job.spec.stop_at_reject:
+    if spec.stop_at_reject:
         rows.failure = _stopped_at(image, reject)
     else:
         rows.rejects.append((image.name, reject.reason, reject.detail))
         rows.done_bytes = len(line)
-    return rows.chunk(job.spec.buffer(0), job.spec)
+    return rows.chunk(spec.buffer(0), spec)
 
 
 def joined(chunks: list[Chunk]) -> Chunk:

@@ -12,20 +12,11 @@ from typing import Any, Protocol
 
 import numpy.typing as npt
 
-from imgmem.core.build.decoding import (
-    Chunk,
-    DecodeJob,
-    DecodeSpec,
-    LineDecoder,
-    crashed,
-    decode_task,
-    forget_decoder,
-    hung,
-    joined,
-)
+from imgmem.core.build.decoding import Chunk, DecodeSpec, LineDecoder, crashed, hung, joined
 from imgmem.core.build.planned import PlannedImage
 from imgmem.core.build.reading import read_ahead
 from imgmem.core.build.remote import RemoteJob, decode_remotely
+from imgmem.core.build.task import DecodeJob, decode_task, forget_decoder
 from imgmem.core.errors import InputError, ResourceError
 from imgmem.core.forecast import BuildDemand, BuildMemory
 from imgmem.core.machine.pipeline import MemoryGate, in_order
@@ -164,7 +155,7 @@ class InExecutor:
             return alone.submit(decode_task, self._job, [line]).result()  # type: ignore[no-any-return]
         except WorkerDied as died:
             if died.crashed:
-                return crashed(self._job, line, str(died))
+                return crashed(self._job.spec, line, str(died))
             raise lost(died, [line]) from None
 
     def close(self, *, wait: bool = False) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from imgmem.core.build import decoding
+from imgmem.core.build import task
 from imgmem.core.build.dask_cluster import SCHEME, InDask, client_of, connected
 from imgmem.core.build.decoding import DecodeSpec
 from imgmem.core.build.execution import (
@@ -39,7 +39,7 @@ def starting(
         yield None
         return
     workers = ProcessExecutor(by_processes.divide(budget).workers)
-    workers.start(decoding.__name__)
+    workers.start(task.__name__)
     try:
         yield workers
     finally:

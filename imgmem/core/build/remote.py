@@ -13,8 +13,9 @@ from itertools import islice
 from typing import NamedTuple
 
 from imgmem._version import __version__
-from imgmem.core.build.decoding import Chunk, DecodeJob, decode_task
+from imgmem.core.build.decoding import Chunk
 from imgmem.core.build.planned import PlannedImage
+from imgmem.core.build.task import DecodeJob, decode_task
 from imgmem.core.decode.images import decoder_versions
 from imgmem.core.errors import InputError, RejectedImage, ResourceError, UsageError
 from imgmem.core.sources import Locator, Source, open_address

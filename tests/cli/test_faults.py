@@ -37,7 +37,8 @@ BUILD = ["build", "src", "out", "--size", "6", *LIMITS]
 
 @dataclass(frozen=True)
 class Case:
-    """A command, and the commands before it that make what it starts from."""
+    """A command, and the commands (and functions of the root) before it that make what it starts
+    from."""
 
     command: list
     before: tuple = ()
@@ -58,11 +59,24 @@ BUILT = (BUILD,)
 SPLIT = ([*BUILD, "--split", "val=0.5"],)
 OTHER = ["build", "more", "other", "--size", "6", *LIMITS]
 NORMALIZE = ["normalize", "out", *LIMITS]
+
+
+def change_sources(root):
+    """One image is new, one is another, one is gone."""
+    shutil.copy(root / "more" / "b" / "01.png", root / "src" / "b" / "new.png")
+    shutil.copy(root / "more" / "b" / "00.png", root / "src" / "a" / "01.png")
+    (root / "src" / "a" / "00.png").unlink()
+
+
 CASES = {
     "build": Case(BUILD),
     "build --on-error skip": Case([*BUILD, "--on-error", "skip", "--split", "val=0.5"]),
     "build --overwrite": Case([*BUILD, "--seed", "1", "--shuffle", "--overwrite"], BUILT),
     "build, up to date": Case(BUILD, BUILT),
+    "build --update": Case([*BUILD, "--update"], (BUILD, change_sources)),
+    "build --update of a normalized one": Case(
+        [*BUILD, "--update"], (BUILD, NORMALIZE, change_sources)
+    ),
     "build --dry-run": Case([*BUILD, "--dry-run"]),
     "build from a table": Case([*BUILD, "--labels", "labels.csv"]),
     "build from a dataset": Case(["build", "out", "other", "--size", "4", *LIMITS], BUILT),
@@ -172,8 +186,8 @@ def datasets(tree):
 @pytest.mark.parametrize("name", CASES)
 def test_whatever_call_fails(root, by_tier, name):
     case = CASES[name]
-    for command in case.before:
-        assert run(command)[0] == 0
+    for step in case.before:
+        assert step(root) is None if callable(step) else run(step)[0] == 0
     start = read_tree(root)
     with injected(Faults(str(root))) as watched:
         assert run(case.command) == (0, mock.ANY)

@@ -7,6 +7,7 @@ splits that known images have (`split_like`): so the result has the bytes of one
 import hashlib
 import os
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from math import prod
 from typing import Any
@@ -189,15 +190,17 @@ def open_copied(out: str, expected: str, work: str) -> DatasetSource:
 
     expected: its fingerprint. work: of the build. Raises DatasetError where it is another by now.
     """
-    source = DatasetSource(out)
-    if fingerprint(out) == expected:
-        return source
-    source.close()
-    raise DatasetError(
-        f"{out} has changed since its update was begun in {work}",
-        hint=f"Start over with {option('restart', True)}.",
-        path=out,
-    )
+    with ExitStack() as failed:
+        source = DatasetSource(out)
+        failed.callback(source.close)
+        if fingerprint(out) != expected:
+            raise DatasetError(
+                f"{out} has changed since its update was begun in {work}",
+                hint=f"Start over with {option('restart', True)}.",
+                path=out,
+            )
+        failed.pop_all()
+    return source
 
 
 def _as_json(value: Any) -> Any:

@@ -206,10 +206,15 @@ def check_array(name: str, expected: ArrayHeader) -> None:
 def open_regular(name: str, flags: int) -> int:
     """Open a file, but never wait for the other end of a pipe that has taken its place."""
     fd = os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
-    if stat.S_ISREG(os.fstat(fd).st_mode):
-        return fd
-    os.close(fd)
-    raise damaged(name, "not a regular file")
+    try:
+        with naming(name):
+            is_regular = stat.S_ISREG(os.fstat(fd).st_mode)
+        if not is_regular:
+            raise damaged(name, "not a regular file")
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
 
 
 def damaged(name: str, what: str) -> DatasetError:

@@ -1,5 +1,6 @@
 """Label files and manifests: columns, what is refused, what is reported."""
 
+import gc
 import os
 import tarfile
 import tracemalloc
@@ -386,14 +387,18 @@ def test_memory_does_not_grow_with_the_number_of_lines(tmp_path, labels, monkeyp
     def peak(count):
         text = "".join(f"{number:06}.jpg,cat,some more\n" for number in range(count))
         file = labels("path,label,note\n" + text)
+        gc.collect()
         tracemalloc.start()
         exhausted(images, labels=file)
         found = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return found
 
+    def least(count):  # what other threads allocate meanwhile counts too
+        return min(peak(count), peak(count))
+
     peak(10)
-    assert peak(6_000) < peak(1_500) + 100_000
+    assert least(6_000) < least(1_500) + 100_000
 
 
 AMBIGUOUS = {

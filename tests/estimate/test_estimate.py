@@ -185,6 +185,7 @@ class Listed:
     address = None
     labeled = False
     spool_bytes = 0
+    remote = False
 
     def __init__(self, facts):
         self.facts = facts

@@ -62,6 +62,14 @@ def test_a_power_cut_after_a_kill_and_a_second_run_costs_nothing(cases, scratch,
     check(cases, family, lambda case: power_cuts_after_kills(scratch, case, **size), 30)
 
 
+@pytest.mark.parametrize(("family", "name"), [("build", "overwrite"), ("update", "plain")])
+def test_what_a_killed_build_completed_is_durable_before_it_replaces(cases, scratch, family, name):
+    """(b) Killed before the name of `dataset.json` was, and the next run only publishes it."""
+    (case,) = (case for case in cases[family] if case.name == name)
+    count, wrong = problems(power_cuts_after_kills(scratch, case, at="write_record"))
+    assert count > 20 and not wrong
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_whatever_call_fails_nothing_is_lost(cases, scratch, by_tier, family):
     """(c) ENOSPC, EDQUOT, EIO, short writes, once and for good; failed syncs are not trusted."""

@@ -122,6 +122,7 @@ class WorkDir:
         if self._has(store.RECORD):
             _require_identity(self.path, inputs)
             require_whole(self.path)
+            durable.sync_directory(self.path)  # an ended process may only have renamed it
             return None
         if self._has(files.PLAN):
             self._opened = UnfinishedBuild(self.path)

@@ -138,12 +138,12 @@ def power_cuts(scratch, case, *, limit=None, seeds=8):
         yield Trial(what, problem_with(scratch, case, _thawed(tree)))
 
 
-def power_cuts_after_kills(scratch, case, *, limit=None, kills=None, without=None):
+def power_cuts_after_kills(scratch, case, *, limit=None, kills=None, without=None, at=None):
     """(b) Killed, run again, and the power fails then: what the first run wrote and had not
     synced may be lost only now. Looked at with all the policies that are not random.
 
     kills: at so many of the calls that sync, where most is at stake; limit: so many states
-    after each. without: a sync to leave out.
+    after each. without: a sync to leave out. at: the function whose syncs are looked at only.
     """
     disks = {}
     plan = Plan(without=without)
@@ -151,7 +151,11 @@ def power_cuts_after_kills(scratch, case, *, limit=None, kills=None, without=Non
         scratch, case.start, case.operation, plan=plan,
         watch=lambda disk, number: disks.update({number: disk.copy()}),
     )[0]  # fmt: skip
-    syncs = [number for number, (name, _) in enumerate(first.calls) if name == "sync"]
+    syncs = [
+        number
+        for number, (name, site) in enumerate(first.calls)
+        if name == "sync" and at in (None, *(function for _, function, _ in site))
+    ]
     for number in some(syncs, kills):
         trees = {}
 

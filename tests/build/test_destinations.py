@@ -9,7 +9,7 @@ from support.mounts import run_with_mounts
 from support.trees import class_folders, snapshot
 
 import imgmem
-from imgmem.core.errors import DatasetError, UsageError
+from imgmem.core.errors import DatasetError, InputError, UsageError
 from imgmem.core.specs import BuildSpec, ImageSpec
 from imgmem.core.stats.report import check_report
 from imgmem.core.storage import durable
@@ -316,3 +316,17 @@ def test_real_mounts(tmp_path, source, trial):
     if "overlay" in done.stderr and "CalledProcessError" in done.stderr:
         pytest.skip("no overlays here")
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.ENAMETOOLONG])
+def test_an_out_that_may_not_be_looked_at_is_a_wrong_path(tmp_path, source, monkeypatch, code):
+    stat = os.stat
+
+    def refuse(path, *arguments, **options):
+        if str(path).endswith("out"):
+            raise OSError(code, os.strerror(code), path)
+        return stat(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "stat", refuse)
+    with pytest.raises(InputError, match="out cannot be looked at"):
+        build(source, tmp_path / "out")

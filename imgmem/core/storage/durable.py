@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, Self
 
-from imgmem.core.errors import ResourceError
+from imgmem.core.errors import InputError, ResourceError
 from imgmem.core.storage import system
 from imgmem.core.storage.system import System
 from imgmem.core.units import format_bytes
@@ -24,6 +24,7 @@ _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FIXED = {errno.EXDEV, errno.EBUSY}
 """What a directory answers that cannot be renamed: of a lower layer, or mounted."""
 _LEADS_NOWHERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
+_WRONG_PATH = {errno.EACCES, errno.EPERM, errno.ENAMETOOLONG}
 _SWAP = ".swap"
 NEW = ".new"
 """Ends the name of a file that is being written, until it is renamed to its own."""
@@ -222,7 +223,7 @@ def _rename_away(source: str, target: str) -> None:
 
 def exists(path: str) -> bool:
     """Whether anything is at a path; ResourceError where that cannot be found out, which does
-    not mean that nothing is there."""
+    not mean that nothing is there, and InputError where it may not be looked at."""
     return _facts(os.lstat, path) is not None
 
 
@@ -245,6 +246,12 @@ def _facts(look: Callable[[str], os.stat_result], path: str) -> os.stat_result |
         except OSError as error:
             if error.errno in _LEADS_NOWHERE:
                 return None
+            if error.errno in _WRONG_PATH:
+                raise InputError(
+                    f"{path} cannot be looked at: {error.strerror}",
+                    hint="Check the path and its permissions.",
+                    path=path,
+                ) from None
             raise
 
 

@@ -30,6 +30,7 @@ from imgmem.core.sources.datasets import DatasetSource
 from imgmem.core.specs import BuildSpec, OutPolicy
 from imgmem.core.storage import store
 from imgmem.core.storage.record import Record
+from imgmem.core.storage.system import naming
 from imgmem.core.text import differences
 
 _DRAWN = ("splits", "folds", "seed")
@@ -138,7 +139,8 @@ def _require_same_options(
 
 def fingerprint(out: str) -> str:
     """sha256 of `dataset.json`, which vouches for the rows of the dataset at `out`."""
-    with open(os.path.join(out, store.RECORD), "rb", opener=store.open_regular) as file:
+    name = os.path.join(out, store.RECORD)
+    with naming(name), open(name, "rb", opener=store.open_regular) as file:
         return hashlib.sha256(file.read()).hexdigest()
 
 

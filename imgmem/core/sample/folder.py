@@ -246,7 +246,11 @@ def _label_columns(dataset: Dataset) -> list[str]:
 def _label_cells(dataset: Dataset, origin: RowOrigin) -> list[Any]:
     """The labels of a row in the columns of the table."""
     if dataset.target == MULTILABEL:
-        present = set(indices_in(origin.label or ""))
+        try:
+            present = set(indices_in(origin.label or ""))
+        except ValueError:
+            name = os.path.join(dataset.path, store.ROWS)
+            raise store.damaged(name, f"row {origin.row} has no list of classes") from None
         return [int(index in present) for index in range(len(dataset.classes or ()))]
     if dataset.target == NUMBER:
         return (origin.label or "").split(SEPARATOR)

@@ -47,8 +47,6 @@ CHANNEL_NAMES = {1: ("gray",), 3: ("red", "green", "blue")}
 """Channels by how many there are, in their order."""
 
 METHODS: tuple[str, ...] = ("standardize", "rescale", "minmax")
-RESIZES: tuple[str, ...] = get_args(Resize)
-ON_ERROR: tuple[str, ...] = get_args(OnError)
 NAIVE_DTYPES: tuple[NaiveDtype, ...] = get_args(NaiveDtype)
 TARGETS: tuple[str, ...] = get_args(Target)
 
@@ -401,7 +399,6 @@ class NumberLimit(NamedTuple):
 
 
 SampleGroup = Literal["class", "split", "duplicates"]
-SAMPLE_GROUPS: tuple[str, ...] = get_args(SampleGroup)
 SAMPLE_COUNT = 16
 
 

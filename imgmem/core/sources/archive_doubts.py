@@ -6,14 +6,13 @@ from collections.abc import Collection, Sequence
 
 from imgmem.core.sources.base import Listing
 from imgmem.core.sources.grammar import as_glob, as_texts
-from imgmem.core.sources.labeling import Doubt, Remedy
+from imgmem.core.sources.labeling import UNLABELED, Doubt, Remedy
 from imgmem.core.sources.names import ARCHIVE_EXTENSIONS
 from imgmem.core.sources.resolve import listed
 from imgmem.core.sources.words import is_part, is_series, split_meant
 from imgmem.core.specs import LabelSpec
 from imgmem.core.text import counted
 
-_UNLABELED = Remedy({"labels": "none"}, "images without labels")
 _ARCHIVE = r"([^/]+?)(?:\.tar)?\.[A-Za-z0-9]+/"
 """In a label rule, the name of an archive, for one per class."""
 
@@ -40,7 +39,7 @@ def pairs_doubt(listing: Listing) -> Doubt | None:
         f"{counted(count, '.cls file')} with classes are not next to their images in the archive "
         "(x.jpg, then x.cls), so that they cannot be paired"
     )
-    return Doubt("cls-apart", evidence, (_UNLABELED,))
+    return Doubt("cls-apart", evidence, (UNLABELED,))
 
 
 def _some_are_splits(archives: Sequence[str], spec: LabelSpec) -> Doubt | None:
@@ -93,7 +92,7 @@ def _are_they_classes(name: str, evidence: str, what: str, above: int, pattern: 
     """above: how many folders are above what may be the class."""
     skipped = f"(?:[^/]+/){{{above}}}" if above else ""
     classes = Remedy({"labels": f"path:^{skipped}{pattern}"}, f"every {what} is a class")
-    return Doubt(name, evidence, (classes, _UNLABELED))
+    return Doubt(name, evidence, (classes, UNLABELED))
 
 
 def _inside(kinds: Sequence[str], listing: Listing, spec: LabelSpec) -> Doubt:

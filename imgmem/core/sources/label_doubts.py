@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 
 from imgmem.core.sources.grammar import as_pair, as_texts
-from imgmem.core.sources.labeling import Doubt, Remedy
+from imgmem.core.sources.labeling import UNLABELED, Doubt, Remedy
 from imgmem.core.sources.resolve import listed
 from imgmem.core.specs import TRAIN, LabelSpec
 from imgmem.core.text import is_whole_number
@@ -156,8 +156,11 @@ def _remedies_for_new(
     kept = _mapped(spec, {name: name for name in sorted(new)}, "they are classes")
     foreign = [split for split in where if not any(labels.counts[n].get(split) for n in train)]
     if foreign == where:
-        plain = Remedy({"labels": "none"}, "images without labels")
-        return dropped_splits(spec, foreign), kept, *([plain] if spec.labels == "folder" else [])
+        return (
+            dropped_splits(spec, foreign),
+            kept,
+            *([UNLABELED] if spec.labels == "folder" else []),
+        )
     close = {name: get_close_matches(name, sorted(train), 1) for name in sorted(new)}
     if all(close.values()):
         return _mapped(spec, {n: c[0] for n, c in close.items()}, "they are misspelled"), kept

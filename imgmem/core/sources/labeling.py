@@ -27,6 +27,9 @@ class Remedy:
     meaning: str
 
 
+UNLABELED = Remedy({"labels": "none"}, "images without labels")
+
+
 @dataclass(frozen=True)
 class Doubt:
     """A source that can mean two things, one of which would be silently wrong.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from imgmem.core.sources.archive_doubts import looks_like_classes, one_per_class
 from imgmem.core.sources.datasets import is_dataset
 from imgmem.core.sources.grammar import as_glob, label_rule
-from imgmem.core.sources.labeling import Doubt, Remedy, Value
+from imgmem.core.sources.labeling import UNLABELED, Doubt, Remedy, Value
 from imgmem.core.sources.layout import split_name
 from imgmem.core.sources.resolve import listed
 from imgmem.core.sources.words import is_series, splits_meant
@@ -17,7 +17,6 @@ _SUB_FOLDERS, _MERGED = "sub-folders", "they are merged"
 _EACH_A_CLASS = Remedy({"labels": "path:^([^/]+)/"}, "each SOURCE is a class")
 _OF_FILES = ("array", "parquet", "pairs")
 """Rules of folders that hold files of many images."""
-_UNLABELED = Remedy({"labels": "none"}, "images without labels")
 _DEEPEST = 4
 """Levels of folders in which splits are looked for."""
 
@@ -92,7 +91,7 @@ def _sub_folders(sources: Sequence[Given], spec: LabelSpec) -> Doubt | None:
     if splits:
         return Doubt(_SUB_FOLDERS, evidence, (folder, Remedy({"auto_split": False}, _MERGED)))
     each = replace(_EACH_A_CLASS, meaning=folder.meaning)
-    return Doubt(_SUB_FOLDERS, evidence, (folder, each, _UNLABELED))
+    return Doubt(_SUB_FOLDERS, evidence, (folder, each, UNLABELED))
 
 
 def _are_splits(sources: Sequence[Given]) -> bool:

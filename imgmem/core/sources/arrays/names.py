@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from imgmem.core.sources.arrays.choose import Part
 from imgmem.core.sources.arrays.found import FoundArray
 from imgmem.core.sources.grammar import as_texts
-from imgmem.core.sources.labeling import Doubt, Remedy
+from imgmem.core.sources.labeling import UNLABELED, Doubt, Remedy
 from imgmem.core.sources.resolve import listed
 from imgmem.core.sources.tables.names import folded
 from imgmem.core.sources.words import is_images, is_masks, is_series, is_view, split_meant
@@ -14,7 +14,6 @@ from imgmem.core.sources.words import is_images, is_masks, is_series, is_view, s
 _CLASS_NAMES = frozenset(
     "classnames classname labelnames labelname classlabels classes categories targetnames".split()  # noqa: SIM905
 )
-_UNLABELED = Remedy({"labels": "none"}, "images without labels")
 
 
 def class_names_in(arrays: Mapping[str, FoundArray]) -> FoundArray | None:
@@ -47,9 +46,9 @@ def file_doubt(parts: Sequence[Part]) -> Doubt | None:
             Remedy({"columns": ",".join(as_texts({"image": name}))}, f"only {name}")
             for name in kept
         )
-        return Doubt("arrays", f"{evidence}, and not all may be images", (*remedies, _UNLABELED))
+        return Doubt("arrays", f"{evidence}, and not all may be images", (*remedies, UNLABELED))
     each = Remedy({"labels": _rule(names)}, "each is a class")
-    return Doubt("array-per-class", f"{evidence}: are they the classes?", (each, _UNLABELED))
+    return Doubt("array-per-class", f"{evidence}: are they the classes?", (each, UNLABELED))
 
 
 def _in_splits(names: Sequence[str]) -> Doubt | None:
@@ -64,7 +63,7 @@ def _in_splits(names: Sequence[str]) -> Doubt | None:
     words = "|".join(sorted({word for word, _ in pairs}))
     each = Remedy({"labels": f"path:^(?:{words})[ ._-]+([^/]+)/"}, f"they are {listed(classes)}")
     evidence = f"the arrays {listed(names)} have images and no labels: are they the classes?"
-    return Doubt("array-per-class", evidence, (each, _UNLABELED))
+    return Doubt("array-per-class", evidence, (each, UNLABELED))
 
 
 def _rule(names: Sequence[str]) -> str:

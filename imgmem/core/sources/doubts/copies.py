@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 
-from imgmem.core.sources.doubts.evidence import Evidence, by_level, doubt, looking, unlabeled
+from imgmem.core.sources.doubts.evidence import Evidence, by_level, doubt, looking
 from imgmem.core.sources.grammar import as_glob
-from imgmem.core.sources.labeling import Doubt
+from imgmem.core.sources.labeling import UNLABELED, Doubt
 from imgmem.core.sources.resolve import listed
 from imgmem.core.sources.tree import Folder
 from imgmem.core.sources.words import is_thumbnails
@@ -50,7 +50,7 @@ def thumbnails(evidence: Evidence) -> Doubt | None:
     return doubt(
         f"{looking(found)} like small copies: the files are called like those of other folders",
         evidence.excluding(*sorted(found)),
-        other if reading.kids else unlabeled(),
+        other if reading.kids else UNLABELED,
     )
 
 

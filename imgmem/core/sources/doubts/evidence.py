@@ -60,8 +60,3 @@ def doubt(evidence: str, *remedies: Remedy) -> Doubt:
 def by_level(number: int, meaning: str) -> Remedy:
     """The remedy that takes the folder of this number for the class."""
     return Remedy({"labels": f"folder:{number}"}, meaning)
-
-
-def unlabeled() -> Remedy:
-    """The remedy that takes no labels."""
-    return Remedy({"labels": "none"}, "images without labels")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from imgmem.core.sources.doubts.evidence import Evidence, doubt, unlabeled
+from imgmem.core.sources.doubts.evidence import Evidence, doubt
 from imgmem.core.sources.grammar import as_name_glob
-from imgmem.core.sources.labeling import Doubt, Remedy, Value
+from imgmem.core.sources.labeling import UNLABELED, Doubt, Remedy, Value
 from imgmem.core.sources.resolve import listed
 from imgmem.core.sources.words import NamePattern, pattern_of_names
 
@@ -19,7 +19,7 @@ def prefixes(evidence: Evidence) -> Doubt | None:
         "there are no class folders, but the names of images share a few words "
         f"({listed(found.words)})",
         Remedy(options, f"the classes are {listed(found.words)}"),
-        unlabeled(),
+        UNLABELED,
     )
 
 

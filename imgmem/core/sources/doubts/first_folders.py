@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-from imgmem.core.sources.doubts.evidence import Evidence, by_level, doubt, unlabeled
+from imgmem.core.sources.doubts.evidence import Evidence, by_level, doubt
 from imgmem.core.sources.grammar import as_glob, as_pair
-from imgmem.core.sources.labeling import Doubt, Remedy
+from imgmem.core.sources.labeling import UNLABELED, Doubt, Remedy
 from imgmem.core.sources.layout import split_name
 from imgmem.core.sources.resolve import Reading, listed
 from imgmem.core.sources.tree import Folder
@@ -82,7 +82,7 @@ def _first_folders(evidence: Evidence, what: str) -> Doubt:
     reading = evidence.reading
     rule, below = _shared_below(reading)
     inner = Remedy({"labels": rule}, f"the classes are {listed(below)}")
-    deeper = inner if below else unlabeled()
+    deeper = inner if below else UNLABELED
     return doubt(
         f"the folders {listed(reading.kids)} {what}",
         deeper,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from heapq import nsmallest
 
-from imgmem.core.sources.doubts.evidence import Evidence, by_level, doubt, unlabeled
+from imgmem.core.sources.doubts.evidence import Evidence, by_level, doubt
 from imgmem.core.sources.grammar import as_glob
-from imgmem.core.sources.labeling import Doubt, Remedy
+from imgmem.core.sources.labeling import UNLABELED, Doubt, Remedy
 from imgmem.core.sources.resolve import listed
 
 
@@ -50,7 +50,7 @@ def _loose(evidence: Evidence, path: tuple[str, ...], beside: str, *, wraps: boo
     else:
         include = Remedy({"include": (inside,)}, "only what is in folders")
         without = include
-    other = by_level(reading.class_level, f"{path[0]} is the class") if wraps else unlabeled()
+    other = by_level(reading.class_level, f"{path[0]} is the class") if wraps else UNLABELED
     return doubt(
         f"images lie loose in {where or 'the source'}{'/' if where else ''} "
         f"({', '.join(names)}{', …' if not few else ''}) next to {beside}",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from imgmem.core.sources.doubts.evidence import Evidence, by_level, doubt, looking, unlabeled
+from imgmem.core.sources.doubts.evidence import Evidence, by_level, doubt, looking
 from imgmem.core.sources.grammar import as_glob
-from imgmem.core.sources.labeling import Doubt, Remedy
+from imgmem.core.sources.labeling import UNLABELED, Doubt, Remedy
 from imgmem.core.sources.resolve import Reading, listed
 from imgmem.core.sources.tree import MASK_SUFFIXES
 from imgmem.core.sources.words import (
@@ -83,7 +83,7 @@ def masks_by_name(evidence: Evidence) -> Doubt | None:
         evidence.excluding(f"*{suffix}.*"),
         by_level(reading.class_level, "masks are images of the class")
         if reading.kids
-        else unlabeled(),
+        else UNLABELED,
     )
 
 
@@ -110,7 +110,7 @@ def annotation_folders(evidence: Evidence) -> Doubt | None:
         if not child.total and child.others
     }
     what = f", next to {listed(beside)}/ without images" if beside else ""
-    likely = [*_folders_inside(evidence), unlabeled()]
+    likely = [*_folders_inside(evidence), UNLABELED]
     return doubt(
         f"the only folder in the splits is {listed(reading.kids)}/{what}",
         *(reversed(likely) if beside else likely),

@@ -1,7 +1,7 @@
 """Which arrays of a set are images, which are their labels, and which split each is."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from imgmem.core.errors import InputError, UsageError
@@ -119,19 +119,25 @@ def _require_one_set(images: list[FoundArray], arrays: Arrays) -> None:
     sets: dict[str, list[FoundArray]] = {}
     for array in images:
         sets.setdefault(_set_of(array.name), []).append(array)
+    labels = [array.name for array in arrays.values() if _is_label_name(array.name)]
     divided = all({split_of(each.name) for each in found} >= {"train", "test"}
                   for found in sets.values())  # fmt: skip
-    if len(sets) < 2 or not divided or not any(_is_label_name(name) for name in arrays):
+    if len(sets) < 2 or not divided or not labels:
         return
-    remedies = []
-    for name, found in sets.items():
-        pairs = [(role, each.name) for image in found for role, each in (
-            ("image", image), *(("label", label) for label in arrays.values()
-                if _is_label_name(label.name) and _set_of(label.name) == name
-                and split_of(label.name) == split_of(image.name)))]  # fmt: skip
-        given = ",".join(as_pair(role, each) for role, each in pairs)
-        remedies.append(Remedy({"columns": given}, f"the set {name}"))
-    _raise("sets", f"{listed(sets)} look like several sets of images", tuple(remedies))
+    remedies = tuple(
+        Remedy({"columns": ",".join(_columns_of(name, found, labels))}, f"the set {name}")
+        for name, found in sets.items()
+    )
+    _raise("sets", f"{listed(sets)} look like several sets of images", remedies)
+
+
+def _columns_of(name: str, images: list[FoundArray], labels: list[str]) -> Iterator[str]:
+    """The arrays of the set of that name, each of images before the labels of its split."""
+    for image in images:
+        yield as_pair("image", image.name)
+        for label in labels:
+            if _set_of(label) == name and split_of(label) == split_of(image.name):
+                yield as_pair("label", label)
 
 
 def _set_of(name: str) -> str:

@@ -61,7 +61,7 @@ def settled_spec(
     if existing.resplit:
         return spec if asked else _with_rule(spec, theirs)
     if asked and (spec.splits, spec.folds) != theirs[:2]:
-        return spec  # `require_same_options` says what differs
+        return spec  # `_require_same_options` says what differs
     return with_split_of(replace(spec, split_like=out))
 
 

@@ -154,10 +154,11 @@ class Plan:
         """Up to `count` sources in hash order, none with one of these extensions (".jpg")."""
         kept = " AND ".join(f"CAST(name AS TEXT) NOT LIKE '%{extension}'" for extension in without)
         found = self._database.execute(f"SELECT name, rowid FROM files WHERE {kept}")
-        chosen = heapq.nsmallest(count, found, key=lambda row: hashlib.sha256(row[0]).digest())
-        rows = ",".join(str(row) for _, row in chosen)
-        images = (image for *_, image in self._planned(f"WHERE files.rowid IN ({rows})"))
-        return sorted(images, key=lambda image: hashlib.sha256(os.fsencode(image.name)).digest())
+        drawn = heapq.nsmallest(count, found, key=lambda file: hashlib.sha256(file[0]).digest())
+        numbers = [number for _, number in drawn]
+        which = f"WHERE files.rowid IN ({','.join(map(str, numbers))})"
+        images = {number: image for number, _, image in self._planned(which)}
+        return [images[number] for number in numbers]
 
     def digests(self) -> tuple[str, str]:
         """sha256 of the listing: what it is, and as it is now, with times and splits drawn."""

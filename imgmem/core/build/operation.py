@@ -96,7 +96,7 @@ def build(
     workdir.clean_up(destination)
     record = workdir.finished_record(destination)
     updated = record if existing.update else None
-    asked = spec.split_like
+    like = spec.split_like
     spec = settled_spec(sources, spec, options, out=out, updated=updated, existing=existing)
     with ExitStack() as stack:
         stack.enter_context(process.settings())
@@ -116,22 +116,8 @@ def build(
             if is_done:
                 require_allowed_in(record, policy, total=job.plan.total, out=out)
                 return replace(result_of(out, job.plan), already_done=True, **counts)
-        workdir.require_replaceable(destination)
-        moved = moved_by_drawing(record, out, job.plan)
-        manifest, notes = _manifest(job, updated)
-        on_read = on_read_of(updated)
-        resumed_at = _work(destination, job, manifest, on_read, restart=existing.restart)
-        result = result_of(out, job.plan)
-        notes += normalization_notes(updated, store.read_record(out), out)
-        notes += (*executor_notes(manifest, job), *like_notes(asked, spec, out))
-        return replace(
-            result,
-            **counts,
-            notes=[*result.notes, *moved, *notes],
-            resumed_at=resumed_at,
-            peak_memory=peak.peak,
-            memory=job.budget,
-        )
+        result = _built(destination, job, record, existing)
+        return replace(result, **counts, notes=[*result.notes, *like_notes(like, spec, out)])
 
 
 def _job(
@@ -177,6 +163,32 @@ def _compared(record: Record, job: BuildJob, existing: OutPolicy) -> tuple[bool,
             raise
         return False, {}
     return True, {}
+
+
+def _built(
+    destination: Destination, job: BuildJob, record: Record | None, existing: OutPolicy
+) -> BuildResult:
+    """Build and publish, and say what became of it. record: of the dataset that is there."""
+    workdir.require_replaceable(destination)
+    updated = record if existing.update else None
+    moved = moved_by_drawing(record, job.out, job.plan)
+    manifest, notes = _manifest(job, updated)
+    on_read = on_read_of(updated)
+    resumed_at = _work(destination, job, manifest, on_read, restart=existing.restart)
+    result = result_of(job.out, job.plan)
+    return replace(
+        result,
+        notes=[
+            *result.notes,
+            *moved,
+            *notes,
+            *normalization_notes(updated, store.read_record(job.out), job.out),
+            *executor_notes(manifest, job),
+        ],
+        resumed_at=resumed_at,
+        peak_memory=job.peak.peak,
+        memory=job.budget,
+    )
 
 
 def _manifest(job: BuildJob, updated: Record | None) -> tuple[BuildManifest, list[str]]:

@@ -5,6 +5,8 @@ import struct
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 from support import heif
 from support.images import encode, photo
@@ -50,6 +52,48 @@ def test_the_first_is_read_and_the_others_are_counted(name):
     assert {"animation", "pages"} & set(decoded.notes) == (
         {"pages"} if "TIFF" in name else {"animation"}
     )
+
+
+def mpo(*kinds):
+    """A JPEG of several images of these kinds (CIPA DC-007, table 4), as cameras write them."""
+    data = bytearray(several("MPO", (ONE, *[OTHER] * (len(kinds) - 1))))
+    index = data.index(b"MPF\0") + 4
+    order = {b"II": "<", b"MM": ">"}[bytes(data[index : index + 2])]
+    (at,) = struct.unpack_from(order + "I", data, index + 4)
+    (tags,) = struct.unpack_from(order + "H", data, index + at)
+    entries = [index + at + 2 + 12 * tag for tag in range(tags)]
+    (entry,) = [e for e in entries if struct.unpack_from(order + "H", data, e) == (0xB002,)]
+    (where,) = struct.unpack_from(order + "I", data, entry + 8)
+    for number, kind in enumerate(kinds):
+        struct.pack_into(order + "I", data, index + where + 16 * number, kind)
+    return bytes(data)
+
+
+PRIMARY, STEREO, ANGLE, THUMBNAIL, GAIN_MAP = 0x030000, 0x020002, 0x020003, 0x010001, 0
+
+
+@pytest.mark.parametrize(
+    ("kinds", "left"),
+    [
+        ((PRIMARY, STEREO), 1),
+        ((STEREO, STEREO, ANGLE), 2),
+        ((PRIMARY, THUMBNAIL, GAIN_MAP), 0),
+        ((PRIMARY, THUMBNAIL, STEREO), 1),
+    ],
+)
+def test_other_views_of_a_jpeg_are_pages_but_not_thumbnails_and_gain_maps(kinds, left):
+    row, decoded = decode(mpo(*kinds))
+    assert np.abs(row.astype(int) - np.asarray(ONE)).mean() < 12
+    assert (decoded.left, decoded.notes) == (left, ("pages",) if left else ())
+
+
+@given(st.data())
+def test_a_damaged_index_of_views_costs_no_image(draw):
+    data = bytearray(mpo(PRIMARY, STEREO))
+    start = data.index(b"MPF\0") + 4
+    at = draw.draw(st.integers(start, start + 60))
+    data[at] = draw.draw(st.integers(0, 255))
+    assert (decode(bytes(data))[0] == decode(mpo(PRIMARY, STEREO))[0]).all()
 
 
 def test_other_images_of_an_avif_are_pages_but_not_thumbnails_and_hidden_ones():

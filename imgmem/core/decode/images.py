@@ -145,7 +145,7 @@ def _decode_jpeg(data: bytes, spec: ImageSpec, row: Pixels, header: Header) -> D
     colors = COLORS[header.mode]
     if jpeg_fills(header, spec, target):
         _, notes = read_jpeg(data, colors, target, row)
-        return Decoded(header.height, header.width, JPEG, tuple(sorted(notes)))
+        return _decoded_jpeg(header, notes)
     eighths = jpeg_eighths(header.size, spec, target)
     pixels, notes = read_jpeg(data, colors, jpeg_scaled(header.stored_size, eighths))
     if header.mode == "CMYK":
@@ -153,7 +153,12 @@ def _decode_jpeg(data: bytes, spec: ImageSpec, row: Pixels, header: Header) -> D
         notes.add("cmyk")
     pixels = apply_orientation(_leveled(plane(pixels), spec, notes), header.orientation)
     fit_into(pixels, spec, row, header.size)
-    return Decoded(header.height, header.width, JPEG, tuple(sorted(notes)))
+    return _decoded_jpeg(header, notes)
+
+
+def _decoded_jpeg(header: Header, notes: set[str]) -> Decoded:
+    several = {"pages"} if header.left else set()
+    return Decoded(header.height, header.width, JPEG, tuple(sorted(notes | several)), header.left)
 
 
 def _decode_other(data: bytes, spec: ImageSpec, row: Pixels, kind: Format) -> Decoded:

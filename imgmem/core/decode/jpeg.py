@@ -13,6 +13,8 @@ from imgmem.core.decode.failures import reject
 from imgmem.core.decode.format import Header, Pixels
 from imgmem.core.decode.geometry import Size
 from imgmem.core.decode.jpeg_repair import repaired
+from imgmem.core.decode.mpo import PREFIX as INDEX_PREFIX
+from imgmem.core.decode.mpo import images_left
 from imgmem.core.errors import RejectedImage
 
 _FIRST_SEGMENT = re.compile(rb"\xff(?:\xdb|\xe0..JFIF\0|\xe1..Exif\0)", re.DOTALL)
@@ -58,7 +60,7 @@ def _plain_header(frame: bytes, scan: bytes) -> Header:
 
 def _read_segments(data: bytes) -> Header:
     """The header of any JPEG, segment by segment."""
-    orientation, frame, at = 1, 0, 2
+    orientation, left, frame, at = 1, 0, 0, 2
     try:
         while True:
             if data[at] != 0xFF:  # bytes between segments: decoding tells whether they matter
@@ -70,16 +72,23 @@ def _read_segments(data: bytes) -> Header:
             if marker == 0xDA:
                 if not frame:
                     raise RejectedImage("corrupt", "a JPEG without a frame header")
-                return _jpeg_header(data, frame, at, orientation)
+                return _jpeg_header(data, frame, at, orientation)._replace(left=left)
             if marker in _FRAMES:
                 frame = frame or at
             elif marker == 0xE1 and orientation == 1:
-                length = data[at + 2] << 8 | data[at + 3]
-                if data.startswith(EXIF_PREFIX, at + 4):
-                    orientation = exif_orientation(data[at + 4 : at + 2 + length])
+                orientation = exif_orientation(_content(data, at, EXIF_PREFIX))
+            elif marker == 0xE2:
+                left = left or images_left(_content(data, at, INDEX_PREFIX))
             at += _segment_bytes(data, at)
     except (IndexError, ValueError):
         raise RejectedImage("truncated", "ends inside the JPEG's header") from None
+
+
+def _content(data: bytes, at: int, prefix: bytes) -> bytes:
+    """The content of the segment at `at`, b"" where it does not begin with `prefix`."""
+    if not data.startswith(prefix, at + 4):
+        return b""
+    return data[at + 4 : at + _segment_bytes(data, at)]
 
 
 def _segment_bytes(data: bytes, at: int) -> int:

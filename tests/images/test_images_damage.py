@@ -238,7 +238,7 @@ NO_IMAGES = {
     "pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n", "not-an-image"),
     "zeros": (bytes(20_000), "corrupt"),
     "noise": (np.random.default_rng(0).bytes(5000), "not-an-image"),
-    "zip": (b"PK\x03\x04" + bytes(100), "not-an-image"),
+    "zip": (b"PK\x03\x04" + bytes(100), "unsupported"),
     "video": (b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + bytes(500), "unsupported"),
     "jpeg xl": (b"\xff\x0a" + bytes(100), "unsupported"),
     "psd": (b"8BPS\0\1" + bytes(100), "unsupported"),

@@ -9,10 +9,9 @@ may have files that are older: so the last digits are a check of the build and i
 import os
 import zlib
 from collections.abc import Iterable
-from contextlib import suppress
 
 from imgmem.core.paths import is_address
-from imgmem.core.storage import store
+from imgmem.core.storage import durable, store
 from imgmem.core.storage.record import Record
 
 NEVER = 0
@@ -31,9 +30,7 @@ def note_seen(path: str, record: Record, origin: str, now: int) -> None:
 
     path: of `rows.npy`. origin: see `origin_of`.
     """
-    time = _checked(record, origin, now)
-    with suppress(OSError):
-        os.utime(path, ns=(time, time))
+    durable.set_time(path, _checked(record, origin, now))
 
 
 def seen_at(out: str, origin: str) -> int:

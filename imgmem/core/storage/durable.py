@@ -158,11 +158,6 @@ class File:
         with _explained("truncating", self.path):
             _system.truncate(self._fd, size)
 
-    def set_time(self, ns: int) -> None:
-        """Give the file another modification time, where that can be set."""
-        with suppress(OSError):
-            os.utime(self.path, ns=(ns, ns))
-
     def sync(self) -> None:
         with _explained("syncing", self.path):
             if not _relaxed.get():
@@ -219,6 +214,12 @@ def _rename_away(source: str, target: str) -> None:
         if error.errno in _FIXED:
             raise CannotRename from error
         raise
+
+
+def set_time(path: str, ns: int) -> None:
+    """Give a file another modification time, where that can be set."""
+    with suppress(OSError):
+        os.utime(path, ns=(ns, ns))
 
 
 def exists(path: str) -> bool:

@@ -133,7 +133,7 @@ def test_it_is_read(server, tmp_path, kind):
     [
         ("without_length", InputError, 3, "does not say how large"),
         ("gone", InputError, 3, "there is nothing at"),
-        ("login", ResourceError, 5, "Where it needs a login, download it by hand"),
+        ("login", ResourceError, 5, "If it needs a login, download it by hand"),
         ("failing", ResourceError, 5, "500"),
         ("moved_and_failing", ResourceError, 5, "500"),
         ("in_circles", ResourceError, 5, "Check the network and the server"),

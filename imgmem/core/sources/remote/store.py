@@ -249,9 +249,12 @@ class Store:
         """What to do before the next try."""
         text = str(error)
         if self._root.startswith("http"):
-            denied = any(each in text for each in ("401 ", "403 "))
-            login = "Where it needs a login, download it by hand and build from the file; else c"
-            return f"{login if denied else 'C'}heck the network and the server"
+            if any(each in text for each in ("401 ", "403 ")):
+                return (
+                    "If it needs a login, download it by hand and build from the file; otherwise "
+                    "check the network and the server"
+                )
+            return "Check the network and the server"
         return next(
             (what for signs, what in _ADVICE if any(sign in text for sign in signs)),
             "Check the network and the store",

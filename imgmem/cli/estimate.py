@@ -89,7 +89,10 @@ def _facts(result: "Estimate") -> Iterator[tuple[str, str]]:
     yield "rejected", format_counts(images.rejected)
     yield "ignored", format_counts(images.ignored)
     if images.requests:
-        yield "requests", f"{images.requests} to the store, and a second for a longer header"
+        yield (
+            "requests",
+            f"{images.requests} to the store, plus one for each image with a long header",
+        )
     yield from (("note", printable(note)) for note in images.notes)
     available = result.available
     yield (

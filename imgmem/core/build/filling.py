@@ -60,7 +60,7 @@ def fill(building: UnfinishedBuild, job: BuildJob, workers: ProcessExecutor | No
     Raises Interrupted, InputError or ResourceError; what is done is kept.
     """
     _check_rejects(building, job.policy)
-    _tell(building, job)
+    _report(building, job)
     executor = job.run.executor
     try:
         with ExitStack() as stack:
@@ -140,7 +140,7 @@ def _filled(building: UnfinishedBuild, job: BuildJob, execution: Execution) -> b
     return True
 
 
-def _tell(building: UnfinishedBuild, job: BuildJob) -> None:
+def _report(building: UnfinishedBuild, job: BuildJob) -> None:
     job.progress(Progress("build", building.state.sources, building.manifest.sources, "images"))
 
 
@@ -152,7 +152,7 @@ def _take(building: UnfinishedBuild, chunk: Chunk, job: BuildJob, run: Unreachab
     if not chunk.copied:
         run.follow(building.state, done=chunk.done, unreachable=chunk.unreachable)
     building.append(chunk)
-    _tell(building, job)
+    _report(building, job)
     if chunk.failure:
         if "source_gone" in chunk.failure.facts:
             building.state = run.start or building.state

@@ -200,7 +200,7 @@ def _manifest(job: BuildJob, updated: Record | None) -> tuple[BuildManifest, lis
     if updated is None or job.spec.copies:
         return manifest, []
     if why := why_not_copied(updated, job.inputs, manifest):
-        return manifest, [f"all images were decoded, for no row could be copied: {why}"]
+        return manifest, [f"all images were decoded, because no row could be copied: {why}"]
     return with_copies(manifest, updated, job.out), []
 
 

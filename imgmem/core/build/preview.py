@@ -299,7 +299,7 @@ def _update(
     why = None if plan.spec.copies else why_not_copied(record, inputs)
     if why is None:
         return fields
-    note = f"all images will be decoded, for no row can be copied: {why}"
+    note = f"all images will be decoded, because no row can be copied: {why}"
     return fields | {"notes": (*plan.notes, note)}
 
 

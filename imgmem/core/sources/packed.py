@@ -1,4 +1,4 @@
-"""Files that hold many images next to some image files, which would be taken alone: the pictures of
+"""Files that hold many images next to some image files, which would be taken alone: the images of
 a readme next to Parquet files or shards."""
 
 import os
@@ -30,8 +30,8 @@ def packed_doubt(path: str, spec: LabelSpec, listing: Listing, images: int) -> D
     if any(listing.ignored.get(f".{extension} file") for extension in ARCHIVE_EXTENSIONS):
         found = _selected(path, ARCHIVES, spec)
         if len(found) >= max(images, 2):
-            endings = [each for each in ARCHIVES if any(n.lower().endswith(each) for n in found)]
-            return _doubt(found, endings, "archives", spec, images)
+            extensions = [each for each in ARCHIVES if any(n.lower().endswith(each) for n in found)]
+            return _doubt(found, extensions, "archives", spec, images)
     return None
 
 
@@ -49,9 +49,9 @@ def _hold_images(path: str) -> bool:
 
 
 def _doubt(
-    found: Sequence[str], endings: Sequence[str], what: str, spec: LabelSpec, images: int
+    found: Sequence[str], extensions: Sequence[str], what: str, spec: LabelSpec, images: int
 ) -> Doubt:
-    globs = tuple(f"**/*{ending}" for ending in endings)
+    globs = tuple(f"**/*{extension}" for extension in extensions)
     more = ", …" if len(found) > 1 else ""
     evidence = f"there are {what} ({found[0]}{more}) next to {counted(images, 'image file')}"
     packed = Remedy({"include": globs}, "those in them alone")

@@ -67,7 +67,7 @@ def _taken(page: Page, *, packs: bool, kept: bool) -> int:
 
 
 def pages(file: BinaryIO, chunk: Any) -> Iterator[Page]:
-    """The pages of a column chunk. Raises IndexError or ValueError where they cannot be told."""
+    """The pages of a column chunk. Raises IndexError or ValueError where they are unknown."""
     starts = (chunk.dictionary_page_offset, chunk.data_page_offset)
     at = min(start for start in starts if start)
     end = at + chunk.total_compressed_size

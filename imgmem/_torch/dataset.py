@@ -20,6 +20,7 @@ from imgmem.core.read.augment import Keys, Step
 from imgmem.core.read.batches import threads_to_fill, together
 from imgmem.core.read.buffers import Buffers
 from imgmem.core.read.convert import Normalize
+from imgmem.core.read.row_set import resolved
 from imgmem.core.read.specs import BatchDtype, Layout
 from imgmem.core.specs import SplitChoice
 
@@ -163,7 +164,7 @@ class ImageDataset(torch.utils.data.Dataset[Any]):
         return Samples(self._batch(rows))
 
     def _batch(self, rows: list[int]) -> Batch:
-        indices = core.resolve(self.data, rows)
+        indices = resolved(rows, len(self.data))
         images = self._images(indices, _keys(rows) if self._here.augments else None)
         if self.transform is not None:
             images = self.transform(images)

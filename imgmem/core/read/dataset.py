@@ -19,7 +19,7 @@ from imgmem.core.read.batch_reader import BatchReader
 from imgmem.core.read.batches import Batches, threads_to_fill
 from imgmem.core.read.convert import Normalize, plan_conversion
 from imgmem.core.read.row_reader import RowReader
-from imgmem.core.read.row_set import RowSet, joined
+from imgmem.core.read.row_set import RowSet, joined, resolved
 from imgmem.core.read.selection import choice_text, ranges_of
 from imgmem.core.read.specs import (
     Balance,
@@ -203,7 +203,7 @@ class Dataset:
             )
         if rows is None and self._ranges == ((0, self.record.shape[0]),):
             return self._table.column(name)
-        indices = resolve(self, slice(None) if rows is None else rows)
+        indices = resolved(slice(None) if rows is None else rows, len(self))
         return self._table.column(name, row_set(self).file_rows(indices))
 
     @cached_property
@@ -250,9 +250,9 @@ class Dataset:
             IndexError: As a NumPy array of as many rows does.
         """
         if hasattr(index, "__index__") and np.ndim(index) == 0:
-            images = self._read(resolve(self, [operator.index(index)]))
+            images = self._read(resolved([operator.index(index)], len(self)))
             return images[0] if self.labels is None else (images[0], self._label(index))
-        indices = resolve(self, index)
+        indices = resolved(index, len(self))
         images = self._read(indices)
         return images if self.labels is None else (images, self.labels[indices])
 
@@ -362,22 +362,6 @@ def row_set(dataset: Dataset) -> RowSet:
     """The rows that orders are made of."""
     pixels = int(np.prod(dataset.record.shape[1:]))
     return RowSet(dataset._ranges, dataset.labels, pixels)
-
-
-def resolve(dataset: Dataset, index: Any) -> Indices:
-    """The indices that a slice, integers or booleans select, counted from 0; else IndexError."""
-    count = len(dataset)
-    if isinstance(index, slice):
-        return np.arange(*index.indices(count), dtype=np.int64)
-    indices = np.asarray(index)
-    if indices.dtype == np.bool_ and indices.shape == (count,):
-        return np.flatnonzero(indices)
-    if indices.ndim != 1 or (indices.size and indices.dtype.kind not in "iu"):
-        raise IndexError("rows are selected by an integer, a slice, integers, or a mask")
-    indices = indices.astype(np.int64)
-    if indices.size and not -count <= indices.min() <= indices.max() < count:
-        raise IndexError(f"index out of range for dataset with {count} rows")
-    return np.where(indices < 0, indices + count, indices)
 
 
 def reader_for(

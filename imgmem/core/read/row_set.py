@@ -89,3 +89,18 @@ def _starts(ranges: Ranges) -> tuple[Indices, Indices]:
     starts = np.array([start for start, _ in ranges], np.int64)
     ends = np.cumsum([stop - start for start, stop in ranges], dtype=np.int64)
     return starts, np.concatenate([np.zeros(1, np.int64), ends])[:-1]
+
+
+def resolved(index: Any, count: int) -> Indices:
+    """Which of `count` rows a slice, integers or booleans select, from 0; else IndexError."""
+    if isinstance(index, slice):
+        return np.arange(*index.indices(count), dtype=np.int64)
+    indices = np.asarray(index)
+    if indices.dtype == np.bool_ and indices.shape == (count,):
+        return np.flatnonzero(indices)
+    if indices.ndim != 1 or (indices.size and indices.dtype.kind not in "iu"):
+        raise IndexError("rows are selected by an integer, a slice, integers, or a mask")
+    indices = indices.astype(np.int64)
+    if indices.size and not -count <= indices.min() <= indices.max() < count:
+        raise IndexError(f"index out of range for dataset with {count} rows")
+    return np.where(indices < 0, indices + count, indices)

@@ -82,7 +82,7 @@ class BuildMemory:
     slots: chunk buffers of `rows_per_chunk` rows: one a thread and one for the writer, or
     SLOTS_OF_PROCESS a worker process. worker_bytes: of a worker process at rest.
     decode_bytes: the pool for decoding, which threads share and processes divide.
-    image_bytes: what one image may cost beside others; one that costs more is decoded alone.
+    image_bytes: what one image may cost next to others; one that costs more is decoded alone.
     """
 
     workers: int

@@ -1,4 +1,4 @@
-"""Images that need more memory than is left beside others: decoded one at a time."""
+"""Images that need more memory than is left next to others: decoded one at a time."""
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple

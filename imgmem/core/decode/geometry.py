@@ -10,7 +10,7 @@ Size = tuple[int, int]
 
 
 BAND_PIXELS = 2**18
-"""Converted at a time: the temporaries stay in the cache, and small beside a large image."""
+"""Converted at a time: the temporaries stay in the cache, and small next to a large image."""
 
 AREA_FROM = 4
 """Shrinking by more than this, interpolation leaves out pixels; the area mean does not."""

@@ -63,7 +63,7 @@ def _read_segments(data: bytes) -> Header:
     orientation, left, frame, at = 1, 0, 0, 2
     try:
         while True:
-            if data[at] != 0xFF:  # bytes between segments: decoding tells whether they matter
+            if data[at] != 0xFF:  # bytes between segments: decoding shows whether they matter
                 at = data.index(0xFF, at)
             marker = data[at + 1]
             if marker == 0xFF:  # fill byte

@@ -1,4 +1,4 @@
-"""`estimate`: what the naive conversion would take, beside what imgmem takes; headers only.
+"""`estimate`: what the naive conversion would take, next to what imgmem takes; headers only.
 
 Nothing here needs OpenCV: it works even where OpenCV cannot be loaded.
 """

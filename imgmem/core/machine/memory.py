@@ -200,7 +200,7 @@ def _host_limit(root: str) -> MemoryLimit:
 
 
 def _rlimit_limits(root: str) -> Iterator[MemoryLimit]:
-    """The soft limits on address space and on data; use as /proc/self/status tells."""
+    """The soft limits on address space and on data; use as /proc/self/status reports."""
     used = _table(os.path.join(root, "proc/self/status"))
     for kind, field in (("RLIMIT_AS", "VmSize"), ("RLIMIT_DATA", "VmData")):
         number = getattr(resource, kind, None)

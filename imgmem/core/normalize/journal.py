@@ -5,7 +5,7 @@
     tables    CRC-32 of every chunk in its original and in its normalized form
     chunks    room for the sources of chunks that are written over themselves
 
-Nothing in here is trusted without its checksum. PROTOCOL.md tells how it is used.
+Nothing in here is trusted without its checksum. PROTOCOL.md says how it is used.
 """
 
 import os

@@ -15,7 +15,7 @@ Specs = TypeVarTuple("Specs")
 
 @dataclass(frozen=True)
 class Option:
-    """What is known of an option beside its type.
+    """What is known of an option besides its type.
 
     Attributes:
         help: A line for the help page and the guide.

@@ -267,3 +267,22 @@ def test_a_source_that_was_moved_is_read_once(source, built, monkeypatch):
     assert imgmem.build(source, built, **SMALL).already_done
     monkeypatch.setattr("imgmem.core.sources.folder.FolderSource.read", None)
     assert imgmem.build(source, built, **SMALL).already_done
+
+
+@pytest.mark.parametrize(
+    ("target", "before", "after"),
+    [("class", "path,label,camera", "path,label,site"), ("number", "path,price", "path,cost")],
+)
+def test_a_column_with_another_name_is_a_change(source, tmp_path, target, before, after):
+    table, cells = tmp_path / "labels.csv", ["1"] * before.count(",")
+    rows = [",".join([f"{folder}/0{i}.bmp", *cells]) for folder in "ab" for i in range(3)]
+    options = {"labels": table, "target": target}
+    table.write_text("\n".join([before, *rows]))
+    imgmem.build(source, tmp_path / "out", **SMALL, **options)
+    table.write_text("\n".join([after, *rows]))
+    require_noticed(source, tmp_path / "out", "labels, splits", **options)
+    imgmem.build(source, tmp_path / "out", update=True, **SMALL, **options)
+    imgmem.build(source, tmp_path / "new", **SMALL, **options)
+    for name in ("rows.csv", "dataset.json"):
+        now, full = ((tmp_path / out / name).read_text() for out in ("out", "new"))
+        assert now.partition(',\n "split_table"')[0] == full.partition(',\n "split_table"')[0]

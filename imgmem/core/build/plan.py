@@ -166,12 +166,17 @@ class Plan:
             SELECT name, size, label, author, {_LASTING}, extra, {_PASSING}, split FROM files
             ORDER BY {self._order}"""
         rows = self._database.execute(query)
-        lasting, times = hashlib.sha256(), hashlib.sha256()
+        lasting, times = hashlib.sha256(self._column_names()), hashlib.sha256()
         while batch := rows.fetchmany(_BATCH):
             lasting.update(repr([row[:-2] for row in batch]).encode())
             times.update(repr([row[-2:] for row in batch]).encode())
         times.update(lasting.digest())
         return lasting.hexdigest(), times.hexdigest()
+
+    def _column_names(self) -> bytes:
+        """Names of a label table that the dataset records; nothing where there are none."""
+        names = (self.listing.extra_columns, self.labeling.target_names)
+        return repr(names).encode() if any(names) else b""
 
     def counts(self) -> dict[str | None, dict[str | None, int]]:
         """Images by class and by split; None for no class, no split. One of several classes

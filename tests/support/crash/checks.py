@@ -10,7 +10,7 @@ import traceback
 import warnings
 from dataclasses import dataclass
 
-from imgmem.core.errors import DatasetError, ImgmemError, ResourceError
+from imgmem.core.errors import DatasetError, ImgmemError, InputError, ResourceError
 from support.crash.harness import (
     POLICIES,
     Disk,
@@ -173,8 +173,8 @@ def power_cuts_after_kills(scratch, case, *, limit=None, kills=None, without=Non
 
 def failures(scratch, case, *, limit=None):
     """(c) Every call fails once, or from there on; or writes only a part. The command must say
-    so by exit code 4 or 5, or cope; run again without failures, it must come to its end, and
-    what a failed sync has lost must not be relied on."""
+    so by exit code 4 or 5, or 3 for a path that it may not open, or cope; run again without
+    failures, it must come to its end, and what a failed sync has lost must not be relied on."""
     calls = states(scratch, case, lambda *_: None).calls
     trials = [
         Plan(fail=number, error=error, sticky=sticky)
@@ -191,8 +191,9 @@ def failures(scratch, case, *, limit=None):
 
 def _problem_with_failure(scratch, case, plan):
     failed, failure = run(scratch, case.start, case.operation, plan=plan)
-    if failure is not None and not isinstance(failure, DatasetError | ResourceError):
-        return f"fails by {type(failure).__name__}, not by exit code 4 or 5"
+    denied = (InputError,) if plan.error == errno.EACCES else ()
+    if failure is not None and not isinstance(failure, (DatasetError, ResourceError, *denied)):
+        return f"fails by {type(failure).__name__}: {failure}"
     if failure is None and failed.tree != case.end:
         return "says that all went well, and it did not"
     if case.is_torn(failed.tree):

@@ -59,7 +59,7 @@ def test_json_is_one_object_with_the_documented_keys(document):
     assert set(document) == {
         "command", "schema", "path", "split", "shape", "dtype", "bytes", "classes", "balance",
         "target", "label_sets", "numbers",
-        "splits", "channels", "histogram_step", "standardize", "normalization", "sources",
+        "splits", "channels", "histogram_step", "standardize", "normalization", "line", "sources",
         "findings", "thresholds", "notes", "background", "build", "verified", "peak_memory",
         "memory", "window",
     }  # fmt: skip

@@ -9,7 +9,7 @@ from support.images import photo
 from support.program import imgmem as run
 
 import imgmem
-from imgmem.core.errors import CheckFailed, InputError, UsageError
+from imgmem.core.errors import CheckFailed, UsageError
 
 FLAGS = np.array([[1, 1, 0], [1, 0, 0], [0, 0, 0], [1, 1, 0], [0, 0, 1], [1, 0, 0]], np.uint8)
 AGES = np.array([10, 20, 30, 40, 50, 90], np.float32)
@@ -160,9 +160,9 @@ def test_a_malformed_query_is_refused(ages, query):
 
 
 def test_a_query_for_an_unknown_number_names_those_there_are(ages, several):
-    with pytest.raises(InputError, match="age"):
+    with pytest.raises(UsageError, match="age"):
         shown(ages, query="weight>3")
-    with pytest.raises(InputError, match="none"):
+    with pytest.raises(UsageError, match="none"):
         shown(several, query="weight>3")
 
 

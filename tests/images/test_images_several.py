@@ -5,6 +5,7 @@ import struct
 
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -201,6 +202,18 @@ def test_an_image_that_is_clear_nearly_everywhere_is_noted():
     row, decoded = decode(drawn(200, 255, 0.01), background="drop")
     assert (row == 200).all()
     assert decoded.notes == ("alpha-dropped",)
+
+
+@pytest.mark.parametrize(
+    ("meaning", "notes"), [("unspecified", ("band-dropped",)), ("unassalpha", ("alpha",))]
+)
+def test_a_fourth_band_that_is_not_transparency_is_left_out_with_a_note(meaning, notes):
+    file = io.BytesIO()
+    bands = np.dstack([photo(20, 30), np.full((20, 30), 90, np.uint8)])
+    tifffile.imwrite(file, bands, photometric="rgb", extrasamples=[meaning])
+    row, decoded = decode(file.getvalue())
+    assert decoded.notes == notes
+    assert (row == photo(20, 30)).all() == (meaning == "unspecified")
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])

@@ -43,6 +43,7 @@ NOTES = (
     "alpha-dropped",
     "alpha-empty",
     "animation",
+    "band-dropped",
     "clipped",
     "cmyk",
     "gif-repaired",

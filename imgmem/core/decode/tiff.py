@@ -148,15 +148,14 @@ def check_tiff_start(data: bytes) -> set[str]:
         if kind == 3 and values == 1:
             shorts[tag] = struct.unpack_from(order + "H", data, entry + 8)[0]
     _check_compression(shorts.get(_COMPRESSION, _RAW))
-    _check_bands(shorts)
-    return set()
+    return _check_bands(shorts)
 
 
-def _check_bands(shorts: dict[int, int]) -> None:
+def _check_bands(shorts: dict[int, int]) -> set[str]:
     """Refuse images of more bands than gray, RGB or CMYK with alpha, by their number.
 
-    A fourth band that the file does not call transparency is passed over; a second one is half of
-    the image.
+    A fourth band (a fifth of CMYK) that the file does not call transparency is passed over, with
+    a note; a second one is half of the image.
     """
     bands = shorts.get(_SAMPLES, 1)
     most = 2 if shorts.get(_PHOTOMETRIC, 0) in _GRAYS else 5 if shorts[_PHOTOMETRIC] == 5 else 4
@@ -164,6 +163,7 @@ def _check_bands(shorts: dict[int, int]) -> None:
     if bands > most or (bands == 2 and not transparency):
         detail = f"an image of {bands} bands; choose one or three of them and write these as PNG"
         raise RejectedImage("unsupported", detail)
+    return {"band-dropped"} if bands == most and shorts.get(EXTRA, 0) not in ALPHA else set()
 
 
 def _check_compression(code: int) -> None:

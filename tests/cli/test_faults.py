@@ -46,7 +46,8 @@ class Case:
 
 NO_REJECTS = b"path,reason,detail\n"
 NAMES = re.compile(
-    r"\b(src|out|all|empty|new|other|more|labels\.csv|more\.csv|arrays\.npz|train\.txt|list\.txt|page\.html|sheet\.png|batch\.npz|images|root|\w+\.png)\b"
+    r"\b(src|out|all|empty|new|other|more|labels\.csv|more\.csv|arrays\.npz|train\.txt|list\.txt|page\.html|sheet\.png|batch\.npz|images|root|\w+\.png|"
+    r"dataset\.json|X\.[\w-]+)\b"
 )
 DENIED = re.compile(r"rejected +unreadable")
 """A file that may not be read is a reject by name: nobody knows that it was for a moment."""

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgmem.core.chunks import row_ranges, rows_per_chunk
-from imgmem.core.errors import UsageError
+from imgmem.core.errors import ImgmemError, UsageError
 from imgmem.core.levels.to_uint8 import to_uint8, to_whole
 from imgmem.core.messages import option
 from imgmem.core.paths import folded
@@ -26,6 +26,7 @@ from imgmem.core.rows.origins import RowOrigin, origins_of
 from imgmem.core.sample.encode import encode
 from imgmem.core.storage import durable, store
 from imgmem.core.storage.record import Record
+from imgmem.core.storage.system import naming
 from imgmem.core.storage.targets import MULTILABEL, NUMBER, SEPARATOR, indices_in
 from imgmem.core.text import composed
 
@@ -73,7 +74,9 @@ def write_folder(dataset: Dataset, rows: Rows, folder: str, *, classes: Sequence
             durable.sync_directory(os.path.join(temporary, name))
         _publish(temporary, folder, is_there=is_there)
     except BaseException:
-        _discard(temporary)
+        with suppress(OSError, ImgmemError):  # what cannot be removed now, the next run removes
+            if not half_moved(folder):  # its list is what knows which files are to go back
+                _discard(temporary)
         raise
 
 
@@ -85,6 +88,7 @@ def half_moved(folder: str) -> list[str]:
     names = {LABELS}
     with (
         suppress(csv.Error, ValueError),  # damaged: then nothing is known to be ours
+        naming(os.path.join(inside, store.ROWS)),
         open(os.path.join(inside, store.ROWS), encoding="utf-8", newline="") as file,
     ):
         names |= {line[0].partition("/")[0] for line in islice(csv.reader(file), 1, None) if line}

@@ -27,7 +27,8 @@ def stored(server, proxy, request):
     """Stores a folder under a prefix of its own; returns the address."""
 
     def store(folder, **more):
-        prefix = f"{request.node.name}/set".replace("[", "-").replace("]", "")
+        test = f"{request.node.path.stem}/{request.node.name}"
+        prefix = f"{test}/set".replace("[", "-").replace("]", "")
         for path in sorted(folder.rglob("*")):
             if path.is_file():
                 put(server, f"{prefix}/{path.relative_to(folder).as_posix()}", path.read_bytes())

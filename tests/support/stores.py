@@ -1,11 +1,13 @@
 """A real S3 server on loopback, and a proxy in front of it that can do what networks do."""
 
 import http.client
+import json
 import socket
 import struct
 import subprocess
 import sys
 import threading
+import time
 import urllib.request
 from collections import Counter
 from contextlib import contextmanager
@@ -140,3 +142,25 @@ class Proxy:
     def close(self):
         self._server.shutdown()
         self._server.server_close()
+
+
+def content(out):
+    """The files of a dataset by name, without what it knows of the download."""
+    record = json.loads((out / "dataset.json").read_text())
+    record["build"]["source"].pop("download", None)
+    files = {path.name: path.read_bytes() for path in out.iterdir()}
+    return files | {"dataset.json": record}
+
+
+def counted_together(proxy):
+    """Lets each request wait for a moment; the list of how many waited at once grows with them."""
+    waiting, together = [], []
+
+    def wait(path):
+        waiting.append(path)
+        together.append(len(waiting))
+        time.sleep(0.2)
+        waiting.remove(path)
+
+    proxy.before = wait
+    return together

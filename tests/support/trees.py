@@ -2,6 +2,8 @@
 
 import os
 import stat
+import tarfile
+import zipfile
 
 from support.images import photo, write
 
@@ -68,3 +70,16 @@ def _content(path):
         return None
     with open(path, "rb") as file:
         return file.read()
+
+
+def pack(path, folder, files, compression=zipfile.ZIP_STORED):
+    """An archive, by its extension, of files with their paths below `folder`."""
+    if path.name.endswith(".zip"):
+        with zipfile.ZipFile(path, "w", compression) as archive:
+            for each in files:
+                archive.write(each, each.relative_to(folder))
+    else:
+        with tarfile.open(path, "w:gz" if path.name.endswith("gz") else "w") as archive:
+            for each in files:
+                archive.add(each, each.relative_to(folder))
+    return path

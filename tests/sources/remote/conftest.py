@@ -1,6 +1,8 @@
 import pytest
 from support.stores import BUCKET, SECRET, Proxy, put, s3_server
 
+from imgmem.core.sources.remote import download, store
+
 
 @pytest.fixture(scope="session")
 def server():
@@ -37,3 +39,11 @@ def stored(server, proxy, request):
         return f"s3://{BUCKET}/{prefix}"
 
     return store
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Downloads in small pieces, which are not asked for again."""
+    monkeypatch.setitem(store.RETRY, "max_retries", 0)
+    monkeypatch.setattr(store, "CHUNK", 1000)
+    monkeypatch.setattr(download.time, "sleep", lambda _: None)

@@ -2,11 +2,11 @@
 
 import json
 import os
-import time
 from pathlib import Path
 
 import pytest
 from support.program import imgmem
+from support.stores import counted_together
 from support.trees import class_folders
 
 import imgmem as api
@@ -62,20 +62,14 @@ def test_a_sample_makes_fewer(folder, stored, proxy):
 
 @pytest.mark.parametrize("what", ["estimate", "native"])
 def test_many_requests_are_under_way_at_once(folder, stored, proxy, tmp_path, what):
-    address, waiting, most = stored(folder), [], []
+    address = stored(folder)
 
-    def wait(path):
-        waiting.append(path)
-        most.append(len(waiting))
-        time.sleep(0.2)
-        waiting.remove(path)
-
-    proxy.before = wait
+    together = counted_together(proxy)
     if what == "estimate":
         api.estimate(address)
     else:
         api.preview_build(address, tmp_path / "out", size="native")
-    assert max(most) > 8
+    assert max(together) > 8
 
 
 def test_trouble_is_not_counted_as_rejects(folder, stored, proxy, monkeypatch):

@@ -6,7 +6,7 @@ import time
 
 import pytest
 from support.images import encode, photo, write
-from support.stores import put, replace
+from support.stores import counted_together, put, replace
 from support.trees import snapshot
 
 import imgmem as api
@@ -63,20 +63,14 @@ def test_what_may_be_as_new_as_the_dataset_is_read_many_at_once(
     folder, stored, server, proxy, tmp_path
 ):
     """Within the quarter of an hour that clocks may be off."""
-    address, waiting, most = stored(folder), [], []
+    address = stored(folder)
     api.build(address, tmp_path / "out", **SMALL)
     change(server, address)
 
-    def wait(path):
-        waiting.append(path)
-        most.append(len(waiting))
-        time.sleep(0.2)
-        waiting.remove(path)
-
-    proxy.before = wait
+    together = counted_together(proxy)
     result = api.build(address, tmp_path / "out", update=True, **SMALL)
     assert (result.added, result.changed, result.kept) == (1, 1, 39)
-    assert max(most) > 8
+    assert max(together) > 8
 
 
 def test_images_as_large_as_memory_are_not_held_many_at_once(folder, stored, tmp_path, monkeypatch):

@@ -1,18 +1,17 @@
 """One archive at an address gives what a local copy of it gives."""
 
-import json
 import shutil
-import tarfile
 import zipfile
 from pathlib import Path
 
 import pytest
-from support.stores import SECRET, replace
+from support import trees
+from support.stores import SECRET, content, replace
 from support.trees import class_folders, snapshot
 
 import imgmem as api
 from imgmem.core.errors import DatasetError, InputError, ResourceError, UsageError
-from imgmem.core.sources.remote import download, store
+from imgmem.core.sources.remote import download
 
 KINDS = ["photos.zip", "photos.tar", "photos.tar.gz"]
 
@@ -25,33 +24,9 @@ def packed(tmp_path):
     def pack(name, keep=17):
         (tmp_path / "archive").mkdir(exist_ok=True)
         path = tmp_path / "archive" / name
-        files = sorted(folder.rglob("*.png"))[:keep]
-        if name.endswith(".zip"):
-            with zipfile.ZipFile(path, "w") as archive:
-                for each in files:
-                    archive.write(each, each.relative_to(folder))
-        else:
-            with tarfile.open(path, "w:gz" if name.endswith("gz") else "w") as archive:
-                for each in files:
-                    archive.add(each, each.relative_to(folder))
-        return path
+        return trees.pack(path, folder, sorted(folder.rglob("*.png"))[:keep])
 
     return pack
-
-
-@pytest.fixture
-def impatient(monkeypatch):
-    monkeypatch.setitem(store.RETRY, "max_retries", 0)
-    monkeypatch.setattr(store, "CHUNK", 1000)
-    monkeypatch.setattr(download.time, "sleep", lambda _: None)
-
-
-def content(out):
-    """The files of a dataset, without what it knows of the download."""
-    record = json.loads((out / "dataset.json").read_text())
-    record["build"]["source"].pop("download", None)
-    rest = {path.name: path.read_bytes() for path in out.iterdir() if path.name != "dataset.json"}
-    return rest, record
 
 
 def by_http(proxy, address):

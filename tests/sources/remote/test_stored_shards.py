@@ -1,6 +1,5 @@
 """Archives under an address are read like those in a local folder, each by one request."""
 
-import json
 import shutil
 import tarfile
 import time
@@ -8,12 +7,13 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from support.stores import replace
+from support import trees
+from support.stores import content, replace
 from support.trees import class_folders
 
 import imgmem as api
 from imgmem.core.errors import DatasetError, InputError, ResourceError
-from imgmem.core.sources.remote import download, store
+from imgmem.core.sources.remote import download
 
 
 @pytest.fixture
@@ -32,35 +32,11 @@ def packed(files, tmp_path):
         there = tmp_path / "shards"
         there.mkdir(exist_ok=True)
         for number, name in enumerate(names):
-            pack_one(there / name, images[number :: len(names)])
+            mine = images[number :: len(names)]
+            trees.pack(there / name, folder, mine, zipfile.ZIP_DEFLATED)
         return there
 
-    def pack_one(path, images):
-        if path.name.endswith(".zip"):
-            with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-                for each in images:
-                    archive.write(each, each.relative_to(folder))
-        else:
-            with tarfile.open(path, "w:gz" if path.name.endswith("gz") else "w") as archive:
-                for each in images:
-                    archive.add(each, each.relative_to(folder))
-
     return pack
-
-
-@pytest.fixture
-def impatient(monkeypatch):
-    monkeypatch.setitem(store.RETRY, "max_retries", 0)
-    monkeypatch.setattr(store, "CHUNK", 1000)
-    monkeypatch.setattr(download.time, "sleep", lambda _: None)
-
-
-def content(out):
-    """The files of a dataset, without what it knows of the download."""
-    record = json.loads((out / "dataset.json").read_text())
-    record["build"]["source"].pop("download", None)
-    rest = {path.name: path.read_bytes() for path in out.iterdir() if path.name != "dataset.json"}
-    return rest | {"dataset.json": record}
 
 
 SHARDS = {

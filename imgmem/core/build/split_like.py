@@ -43,6 +43,21 @@ _SHOWN = 1000
 """Moved images that are named."""
 
 
+class SplitRule(NamedTuple):
+    """What splits are drawn by, as the fields of a `BuildSpec`."""
+
+    splits: tuple[tuple[str, float], ...]
+    folds: int | None
+    seed: int
+
+
+def split_rule(record: Record) -> SplitRule:
+    """What the splits of a dataset were drawn by."""
+    options = record.build.get("options", {})
+    splits = tuple((name, float(share)) for name, share in options.get("splits", {}).items())
+    return SplitRule(splits, options.get("folds"), int(options.get("seed", 0)))
+
+
 def with_split_of(spec: BuildSpec) -> BuildSpec:
     """`spec` with the rule and the seed of the dataset whose splits it takes.
 
@@ -52,20 +67,18 @@ def with_split_of(spec: BuildSpec) -> BuildSpec:
     if spec.split_like is None:
         return spec
     record = store.read_record(spec.split_like)
-    options = record.build.get("options", {})
     if not record.splits:
         raise UsageError(
             f"{option('split', f'like:{spec.split_like}')}: it has no splits",
             hint=f"Draw some: {option('split', 'val=0.2')}.",
         )
-    seed = int(options.get("seed", 0))
-    if spec.seed not in (BuildSpec.seed, seed):
+    rule = split_rule(record)
+    if spec.seed not in (BuildSpec.seed, rule.seed):
         raise UsageError(
-            f"{spec.split_like} was split with {option('seed', seed)}, not {spec.seed}",
+            f"{spec.split_like} was split with {option('seed', rule.seed)}, not {spec.seed}",
             hint=f"Leave out {option('seed')}: it comes with the splits.",
         )
-    drawn = tuple((name, float(share)) for name, share in options.get("splits", {}).items())
-    return replace(spec, splits=drawn, folds=options.get("folds"), seed=seed)
+    return replace(spec, splits=rule.splits, folds=rule.folds, seed=rule.seed)
 
 
 class Moved(NamedTuple):

@@ -21,7 +21,7 @@ from imgmem.core.build.freshness import may_be_newer
 from imgmem.core.build.known import UpdateCounts
 from imgmem.core.build.manifest import BuildInputs, BuildManifest
 from imgmem.core.build.plan import Plan
-from imgmem.core.build.split_like import with_split_of
+from imgmem.core.build.split_like import split_rule, with_split_of
 from imgmem.core.build.sticky import require_sticky, with_known_classes, without_new_pin
 from imgmem.core.errors import DatasetError
 from imgmem.core.forecast import copied_row_bytes
@@ -57,9 +57,10 @@ def settled_spec(
     if updated is None or not _has_drawn(updated):
         return spec
     asked = bool(spec.splits or spec.folds or spec.split_like)
-    theirs = _rule_of(updated)
+    theirs = split_rule(updated)
     if existing.resplit:
-        return spec if asked else _with_rule(spec, theirs)
+        seed = spec.seed or theirs.seed
+        return spec if asked else replace(spec, splits=theirs.splits, folds=theirs.folds, seed=seed)
     if asked and (spec.splits, spec.folds) != theirs[:2]:
         return spec  # `_require_same_options` says what differs
     return with_split_of(replace(spec, split_like=out))
@@ -75,22 +76,8 @@ def like_notes(asked: str | None, spec: BuildSpec, out: str) -> list[str]:
 
 def _has_drawn(record: Record) -> bool:
     """Whether images of a dataset are in splits that its source does not say."""
-    splits, folds, _ = _rule_of(record)
-    return bool(record.splits) and bool(splits or folds or record.split_table)
-
-
-def _rule_of(record: Record) -> tuple[tuple[tuple[str, float], ...], int | None, int]:
-    """Shares, folds and seed that the splits of a dataset were drawn by."""
-    options = record.build.get("options", {})
-    splits = tuple((name, float(share)) for name, share in options.get("splits", {}).items())
-    return splits, options.get("folds"), int(options.get("seed", 0))
-
-
-def _with_rule(
-    spec: BuildSpec, rule: tuple[tuple[tuple[str, float], ...], int | None, int]
-) -> BuildSpec:
-    splits, folds, seed = rule
-    return replace(spec, splits=splits, folds=folds, seed=spec.seed or seed)
+    rule = split_rule(record)
+    return bool(record.splits) and bool(rule.splits or rule.folds or record.split_table)
 
 
 def compare(

@@ -75,6 +75,7 @@ def compare_with_full_build(source, out, options):
     old, new = out.with_name("old"), out.with_name("new")
     shutil.copytree(out, old)
     source.change()
+    time.sleep(0.02)  # the clock ticks: the bytes of the image that is rejected are not known
     result = imgmem.build(source.root, out, update=True, **options)
     if "@" not in options.get("split", "@"):
         options = {name: value for name, value in options.items() if name != "seed"}

@@ -14,6 +14,7 @@ from imgmem.core.build.seen import file_time, note_seen, seen_at
 from imgmem.core.errors import DatasetError, RejectedImage
 from imgmem.core.messages import option
 from imgmem.core.rows.origins import all_origins
+from imgmem.core.sources.base import CLOCK_SKEW_NS, OBJECT
 from imgmem.core.sources.changed import forget
 from imgmem.core.sources.concurrently import concurrently
 from imgmem.core.sources.files import COPIED, DROPPED
@@ -74,6 +75,16 @@ def may_differ(plan: "Plan", image: PlannedImage, since: int, *, folders: bool) 
     return plan.source.changed_ns(image.name, image.locator, folders=folders) > since
 
 
+def reject_may_differ(plan: "Plan", image: PlannedImage, since: int, *, folders: bool) -> bool:
+    """As `may_differ`, of an image that was rejected, whose bytes are not known.
+
+    In a store it is taken for the same where only the clocks leave that open: reading it could
+    not settle it, and one of another size is another listing.
+    """
+    slack = CLOCK_SKEW_NS if image.locator[:1] == (OBJECT,) else 0
+    return may_differ(plan, image, since + slack, folders=folders)
+
+
 def _changes(out: str, plan: "Plan", *, folders: bool) -> str:
     """How many images are new, gone, or have other bytes than then; "" for none.
 
@@ -83,11 +94,11 @@ def _changes(out: str, plan: "Plan", *, folders: bool) -> str:
     forget()
 
     def differs(now: PlannedImage, before: Earlier) -> bool:
-        is_row = bool(before.digest)  # of a rejected one the bytes are not known
-        since = seen if is_row else rejected
-        if not may_differ(plan, now, since, folders=folders and is_row):
-            return False
-        return digest_of(plan, now) != before.digest
+        if before.digest:
+            may = may_differ(plan, now, seen, folders=folders)
+        else:
+            may = reject_may_differ(plan, now, rejected, folders=False)
+        return may and digest_of(plan, now) != before.digest
 
     each: Each = partial(concurrently, plan.source, size=lambda pair: pair[0].size)
     return changes_text(_earlier(out), plan.images(), differs, each)

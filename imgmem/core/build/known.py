@@ -168,7 +168,7 @@ class _Known:
         rows = [each for each in earlier if each.row is not None]
         if not rows or _is_rejected(image):
             return _Asked(*asked, None)
-        if len(earlier) == 1 and not is_copied(image) and not self._may_differ(image, self._since):
+        if len(earlier) == 1 and not is_copied(image) and not self._may_differ(image):
             return _Asked(*asked, rows[0].digest)
         return _Asked(*asked, freshness.digest_of(self._plan, image))
 
@@ -187,10 +187,13 @@ class _Known:
         """Whether an image that is decoded again is another; one that was rejected, and is the
         same, is not."""
         was_row = any(each.row is not None for each in earlier)
-        return was_row or (not is_copied(image) and self._may_differ(image, self._rejected_at))
+        return was_row or (
+            not is_copied(image)
+            and freshness.reject_may_differ(self._plan, image, self._rejected_at, folders=True)
+        )
 
-    def _may_differ(self, image: PlannedImage, since: int) -> bool:
-        return freshness.may_differ(self._plan, image, since, folders=True)
+    def _may_differ(self, image: PlannedImage) -> bool:
+        return freshness.may_differ(self._plan, image, self._since, folders=True)
 
     def _label(self, image: PlannedImage) -> str:
         """The label as people see it, see `RowOrigin.shown_label`."""

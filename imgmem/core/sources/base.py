@@ -18,6 +18,8 @@ STORE = "store"
 OBJECT = "object"
 """How a locator begins that says which version of an object, or of a shard, holds the bytes: its
 ETag or time, and its size. These are not part of a dataset, for a copy has others."""
+CLOCK_SKEW_NS = 15 * 60 * 10**9
+"""How far the clock of a store may be off: with more, it refuses signed requests."""
 
 
 class Entry(NamedTuple):

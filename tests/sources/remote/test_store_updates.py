@@ -118,3 +118,19 @@ def test_a_shard_that_changed_is_compared_image_by_image(folder, stored, server,
     replace(server, f"{address}/shard-0.tar", other.read_bytes())
     result = api.build(address, tmp_path / "out", update=True, **SMALL)
     assert (result.added, result.changed, result.kept) == (0, 1, 39)
+
+
+def test_a_rejected_object_that_is_as_new_as_the_dataset_is_not_a_change(
+    folder, stored, server, tmp_path
+):
+    """Its bytes are not known, so nothing that is read could tell it from another."""
+    (folder / "ant/bad.png").write_bytes(b"\x89PNG\r\n\x1a\nxxxx")
+    address, skip = stored(folder), SMALL | {"on_error": "skip"}
+    time.sleep(1.1)  # a store lists whole seconds
+    api.build(address, tmp_path / "out", **skip)
+    assert api.build(address, tmp_path / "out", **skip).already_done
+    assert api.build(address, tmp_path / "out", update=True, **skip).already_done
+    time.sleep(1.1)
+    replace(server, f"{address}/ant/bad.png", encode(photo(8, 8)))
+    result = api.build(address, tmp_path / "out", update=True, **skip)
+    assert (result.changed, result.kept) == (1, 40)

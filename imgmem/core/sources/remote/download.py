@@ -8,8 +8,9 @@ from typing import BinaryIO
 
 from imgmem.core.errors import InputError, ResourceError
 from imgmem.core.progress import Progress, ProgressCallback
+from imgmem.core.sources.base import CLOCK_SKEW_NS
 from imgmem.core.sources.blob import Blob
-from imgmem.core.sources.remote.store import CLOCK_SKEW_NS, Store, StoredObject
+from imgmem.core.sources.remote.store import Store, StoredObject
 from imgmem.core.sources.scratch import explained, scratch_file
 from imgmem.core.units import format_bytes
 

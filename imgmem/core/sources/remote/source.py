@@ -7,7 +7,7 @@ from imgmem.core.errors import InputError, RejectedImage, ResourceError
 from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.sources import files
 from imgmem.core.sources.arrange import arranged
-from imgmem.core.sources.base import OBJECT, STORE, Address, Listing, Locator
+from imgmem.core.sources.base import CLOCK_SKEW_NS, OBJECT, STORE, Address, Listing, Locator
 from imgmem.core.sources.catalog import Catalogs
 from imgmem.core.sources.concurrently import concurrently
 from imgmem.core.sources.gather import gathered
@@ -18,7 +18,7 @@ from imgmem.core.sources.names import (
     ignored_file,
     ignored_folder,
 )
-from imgmem.core.sources.remote.store import CLOCK_SKEW_NS, Store, StoredObject, StorePlace
+from imgmem.core.sources.remote.store import Store, StoredObject, StorePlace
 from imgmem.core.sources.selection import FOLDER_NOT_SELECTED, NOT_SELECTED, Selection
 from imgmem.core.sources.spool import ARCHIVES
 from imgmem.core.sources.tree import Tree

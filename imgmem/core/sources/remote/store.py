@@ -20,8 +20,6 @@ from imgmem.core.sources.remote.waiting import each_waited, waited
 SCHEMES = ("s3", "s3a", "gs", "az", "abfs", "abfss", "https", "http")
 PAGE = 1000
 """Objects that one request lists."""
-CLOCK_SKEW_NS = 15 * 60 * 10**9
-"""How far the clock of a store may be off: with more, it refuses signed requests."""
 RETRY: dict[str, Any] = {
     "max_retries": 10,
     "retry_timeout": timedelta(minutes=3),

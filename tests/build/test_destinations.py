@@ -328,5 +328,5 @@ def test_an_out_that_may_not_be_looked_at_is_a_wrong_path(tmp_path, source, monk
         return stat(path, *arguments, **options)
 
     monkeypatch.setattr(os, "stat", refuse)
-    with pytest.raises(InputError, match="out cannot be looked at"):
+    with pytest.raises(InputError, match="out cannot be accessed"):
         build(source, tmp_path / "out")

@@ -426,7 +426,7 @@ except InputError as error:
 """
     said = without_root(script, shut)
     shut.chmod(0o755)
-    assert said.endswith("shut/dataset.json cannot be looked at: Permission denied")
+    assert said.endswith("shut/dataset.json cannot be accessed: Permission denied")
 
 
 def test_too_many_open_files_is_no_fault_of_an_image(open_path):

@@ -99,7 +99,7 @@ class File:
         return self._fd
 
     def size(self) -> int:
-        with _explained("looking at", self.path):
+        with _explained("accessing", self.path):
             return os.fstat(self._fd).st_size
 
     def pread(self, length: int, offset: int) -> bytes:
@@ -224,7 +224,7 @@ def set_time(path: str, ns: int) -> None:
 
 def exists(path: str) -> bool:
     """Whether anything is at a path; ResourceError where that cannot be found out, which does
-    not mean that nothing is there, and InputError where it may not be looked at."""
+    not mean that nothing is there, and InputError where it may not be accessed."""
     return _facts(os.lstat, path) is not None
 
 
@@ -241,7 +241,7 @@ def is_directory(path: str) -> bool:
 
 
 def _facts(look: Callable[[str], os.stat_result], path: str) -> os.stat_result | None:
-    with _explained("looking at", path):
+    with _explained("accessing", path):
         try:
             return look(path)
         except OSError as error:
@@ -249,7 +249,7 @@ def _facts(look: Callable[[str], os.stat_result], path: str) -> os.stat_result |
                 return None
             if error.errno in _WRONG_PATH:
                 raise InputError(
-                    f"{path} cannot be looked at: {error.strerror}",
+                    f"{path} cannot be accessed: {error.strerror}",
                     hint="Check the path and its permissions.",
                     path=path,
                 ) from None

@@ -25,7 +25,7 @@ from imgmem.core.sources.files import MISSING, NO_LABEL, UNREADABLE
 from imgmem.core.sources.grammar import label_rule, mapping, paths, roles
 from imgmem.core.sources.groups import grouped
 from imgmem.core.sources.label_doubts import dropped_splits
-from imgmem.core.sources.labeling import Doubt, Labeling, Remedy, require_certain
+from imgmem.core.sources.labeling import UNLABELED, Doubt, Labeling, Remedy, require_certain
 from imgmem.core.sources.remote.fetched import forget_fetched
 from imgmem.core.sources.scratch import scratch_near
 from imgmem.core.sources.settle import require_images, settle
@@ -172,7 +172,7 @@ def _unlabeled(plan: Plan, count: int) -> Iterator[Doubt]:
     if count == plan.total:
         if plan.listing.rule in _BY_COLUMN:
             evidence = f"none of the {count} images has a label"
-            yield Doubt("unlabeled", evidence, (Remedy({"labels": "none"}, "without labels"),))
+            yield Doubt("unlabeled", evidence, (UNLABELED,))
         return
     whole = {
         split: unlabeled

@@ -12,8 +12,8 @@ from imgmem.core.errors import InputError
 from imgmem.core.sources.arrays.found import FoundArray
 from imgmem.core.sources.arrays.refusals import refused_labels
 from imgmem.core.sources.blob import Blob
-from imgmem.core.sources.labeling import Doubt, require_certain
-from imgmem.core.sources.tables.labels import CLASS, NUMBER, SEVERAL, UNLABELED, doubt_of
+from imgmem.core.sources.labeling import UNLABELED, Doubt, require_certain
+from imgmem.core.sources.tables.labels import CLASS, NUMBER, SEVERAL, doubt_of
 from imgmem.core.sources.targets import label_set, number_row
 from imgmem.core.storage.targets import MULTILABEL
 from imgmem.core.storage.targets import NUMBER as TARGET_NUMBER

@@ -9,7 +9,7 @@ from imgmem.core.errors import UsageError
 from imgmem.core.messages import option
 from imgmem.core.rows.origins import ROW_COLUMNS
 from imgmem.core.sources.grammar import as_texts
-from imgmem.core.sources.labeling import Doubt, Remedy, require_certain
+from imgmem.core.sources.labeling import UNLABELED, Doubt, Remedy, require_certain
 from imgmem.core.sources.resolve import listed
 from imgmem.core.sources.tables import names as known
 
@@ -152,8 +152,7 @@ def _require_no_lists(path: str, schema: Any, label: str | None) -> None:
         is_label = name == label if label else known.folded(name) in known.LABEL_NAMES
         if is_label and (types.is_list(column.type) or types.is_large_list(column.type)):
             evidence = f"the column {name} of {path} holds lists, which are not read as labels"
-            remedy = Remedy({"labels": "none"}, "the images have no labels")
-            require_certain([Doubt("label-lists", evidence, (remedy,))])
+            require_certain([Doubt("label-lists", evidence, (UNLABELED,))])
 
 
 def _class_names(schema: Any, label: str | None) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from itertools import islice
 
 from imgmem.core.errors import InputError
 from imgmem.core.messages import option
-from imgmem.core.sources.labeling import Doubt, Remedy
+from imgmem.core.sources.labeling import UNLABELED, Doubt, Remedy
 from imgmem.core.sources.layout import split_name
 from imgmem.core.sources.numbering import ClassNumbers
 from imgmem.core.sources.tables import names as known
@@ -31,8 +31,6 @@ CLASS = Remedy({"target": "class"}, "every distinct value is a class")
 SEVERAL = Remedy({"target": "multilabel"}, "an image may have several labels")
 
 NUMBER = Remedy({"target": "number"}, "a number to predict")
-
-UNLABELED = Remedy({"labels": "none"}, "the images have no labels")
 
 _MOST_CHECKED = 100_000
 """Pairs of a label and its twin that are remembered."""

@@ -12,14 +12,14 @@ from itertools import groupby, islice
 from typing import Any, NamedTuple
 
 from imgmem.core.errors import InputError
-from imgmem.core.sources.labeling import Doubt
+from imgmem.core.sources.labeling import UNLABELED, Doubt
 from imgmem.core.sources.layout import SHOWN
 from imgmem.core.sources.names import inner_path
 from imgmem.core.sources.scratch import scratch_database
 from imgmem.core.sources.tables import keys
 from imgmem.core.sources.tables.columns import Columns
 from imgmem.core.sources.tables.joined_lines import settle_sets
-from imgmem.core.sources.tables.labels import SEVERAL, UNLABELED, Labels, split_of
+from imgmem.core.sources.tables.labels import SEVERAL, Labels, split_of
 from imgmem.core.sources.tables.reader import Table, doubtful
 from imgmem.core.sources.tables.targets import SetLabels
 

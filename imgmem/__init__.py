@@ -44,13 +44,13 @@ if TYPE_CHECKING:
     from imgmem.core.specs import RunSpec as RunSpec
     from imgmem.core.specs import SampleSpec as SampleSpec
     from imgmem.core.specs import StatsSpec as StatsSpec
-    from imgmem.core.specs import Thresholds as Thresholds
     from imgmem.core.stats.compare import Comparison as Comparison
     from imgmem.core.stats.compare import compare as compare
     from imgmem.core.stats.describe import DatasetStats as DatasetStats
     from imgmem.core.stats.operation import stats as stats
     from imgmem.core.stats.report import write_report as write_report
     from imgmem.core.stats.verify import verify as verify
+    from imgmem.core.thresholds import Thresholds as Thresholds
     from imgmem.progress_bar import ProgressBar as ProgressBar
 
 _HOMES = {
@@ -87,7 +87,7 @@ _HOMES = {
     "RunSpec": "core.specs",
     "SampleSpec": "core.specs",
     "StatsSpec": "core.specs",
-    "Thresholds": "core.specs",
+    "Thresholds": "core.thresholds",
     "ImgmemError": "core.errors",
     "CheckFailed": "core.errors",
     "DatasetError": "core.errors",

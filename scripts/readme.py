@@ -18,8 +18,9 @@ from click import Context
 from json_reference import reference
 
 from imgmem.cli import main
-from imgmem.core import errors, specs
+from imgmem.core import errors
 from imgmem.core.stats import kinds
+from imgmem.core.thresholds import Thresholds
 
 WIDTH = 80
 """Columns of a help page; Click uses no more on any terminal."""
@@ -60,7 +61,7 @@ def exit_codes() -> None:
 
 def findings() -> None:
     """The table of findings, with the default of each threshold."""
-    defaults = specs.Thresholds()
+    defaults = Thresholds()
     cog.outl("| finding | what it is | threshold |\n|---|---|---|")
     for kind in kinds.FINDINGS:
         name = kind.threshold

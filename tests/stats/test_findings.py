@@ -8,8 +8,9 @@ from support.images import photo, write
 
 import imgmem
 from imgmem.core.build.operation import build
-from imgmem.core.specs import BuildSpec, ImageSpec, Thresholds
+from imgmem.core.specs import BuildSpec, ImageSpec
 from imgmem.core.stats.findings import Finding
+from imgmem.core.thresholds import Thresholds
 
 SIDE = 96
 

@@ -17,16 +17,9 @@ from typing import Any
 from imgmem.core.errors import UsageError
 from imgmem.core.options.option import Fields
 from imgmem.core.paths import local_path
-from imgmem.core.specs import (
-    EXECUTORS,
-    FOLDS,
-    MAX_NEAR,
-    ExecutorLike,
-    NumberLimit,
-    SplitChoice,
-    Thresholds,
-)
+from imgmem.core.specs import EXECUTORS, FOLDS, ExecutorLike, NumberLimit, SplitChoice
 from imgmem.core.text import counted
+from imgmem.core.thresholds import MAX_NEAR, Thresholds
 from imgmem.core.units import parse_bytes
 
 _LIKE = "like:"

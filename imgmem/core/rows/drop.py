@@ -12,7 +12,8 @@ from imgmem.core.read.dataset import open as open_dataset
 from imgmem.core.rows.duplicates import DuplicateGroup, duplicate_groups, in_force
 from imgmem.core.rows.facts import read_facts
 from imgmem.core.rows.origins import sources_of
-from imgmem.core.specs import DROP_REASON, Thresholds
+from imgmem.core.specs import DROP_REASON
+from imgmem.core.thresholds import Thresholds
 
 
 class _Row(NamedTuple):

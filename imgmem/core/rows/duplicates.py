@@ -17,7 +17,7 @@ from imgmem.core.rows.similar import (
     telling_distance,
     unchained,
 )
-from imgmem.core.specs import Thresholds
+from imgmem.core.thresholds import Thresholds
 
 Indices = NDArray[np.int64]
 

@@ -5,7 +5,7 @@ from imgmem.core.read.dataset import open as open_dataset
 from imgmem.core.rows.duplicates import duplicate_groups, in_force, near_notes
 from imgmem.core.rows.facts import read_facts
 from imgmem.core.rows.origins import sources_of
-from imgmem.core.specs import Thresholds
+from imgmem.core.thresholds import Thresholds
 
 
 def look_groups(path: str) -> dict[str, str]:

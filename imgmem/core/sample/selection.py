@@ -13,7 +13,8 @@ from imgmem.core.messages import option
 from imgmem.core.read.dataset import Dataset, row_set
 from imgmem.core.read.orders import permutation
 from imgmem.core.rows.duplicates import duplicate_groups, in_force, load_facts
-from imgmem.core.specs import SAMPLE_COUNT, SampleSpec, Thresholds
+from imgmem.core.specs import SAMPLE_COUNT, SampleSpec
+from imgmem.core.thresholds import Thresholds
 
 Rows = NDArray[np.int64]
 

@@ -6,12 +6,13 @@ from imgmem.core.errors import CheckFailed, UsageError
 from imgmem.core.messages import option
 from imgmem.core.read.row_set import joined
 from imgmem.core.read.selection import ranges_of
-from imgmem.core.specs import DROP_REASON, MAX_IMBALANCE, Check, StatsSpec
+from imgmem.core.specs import DROP_REASON, StatsSpec
 from imgmem.core.stats.describe import DatasetStats
 from imgmem.core.stats.kinds import FINDINGS, IMBALANCE, REJECTED
 from imgmem.core.storage import store
 from imgmem.core.storage.record import Record
 from imgmem.core.storage.targets import NUMBER
+from imgmem.core.thresholds import MAX_IMBALANCE, Check
 
 _NEEDS = {kind.name: kind.needs for kind in FINDINGS} | {IMBALANCE: "classes", REJECTED: "build"}
 

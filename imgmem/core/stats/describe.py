@@ -21,7 +21,7 @@ from imgmem.core.rows.duplicates import in_force, load_facts, near_notes
 from imgmem.core.rows.facts import Facts
 from imgmem.core.rows.leak_hints import leak_hints
 from imgmem.core.rows.origins import further_columns, named_rows
-from imgmem.core.specs import ALL, FOLD, NOT, TRAIN, RunSpec, StatsSpec, Thresholds
+from imgmem.core.specs import ALL, FOLD, NOT, TRAIN, RunSpec, StatsSpec
 from imgmem.core.stats.findings import Figures, Finding, find
 from imgmem.core.stats.scan import ScanResult, histogram_step, plan_scan, scan, split_parts
 from imgmem.core.stats.targets import LabelSets, NumberTarget, label_sets, number_targets
@@ -29,6 +29,7 @@ from imgmem.core.storage.labels import class_counts
 from imgmem.core.storage.record import Normalization, Record
 from imgmem.core.storage.verify import require_whole
 from imgmem.core.text import array_text, counts_text, summary
+from imgmem.core.thresholds import Thresholds
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,9 @@ from imgmem.core.read.dataset import Dataset, row_set
 from imgmem.core.rows.duplicates import load_facts
 from imgmem.core.rows.origins import RowOrigin, paths_of, sources_of
 from imgmem.core.rows.similar import equal_groups
-from imgmem.core.specs import LISTED
 from imgmem.core.storage.labels import row_classes
 from imgmem.core.storage.targets import CLASS
+from imgmem.core.thresholds import LISTED
 
 KINDS = {
     "added": "rows of B that A does not have",

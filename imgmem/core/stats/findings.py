@@ -17,10 +17,10 @@ from imgmem.core.rows.duplicates import DuplicateGroup, duplicate_groups
 from imgmem.core.rows.facts import Facts
 from imgmem.core.rows.origins import RowOrigin, group_keys, sources_of
 from imgmem.core.rows.similar import equal_groups
-from imgmem.core.specs import LISTED, Thresholds
 from imgmem.core.stats.kinds import FINDINGS, FindingKind
 from imgmem.core.storage.labels import label_words
 from imgmem.core.storage.targets import CLASS
+from imgmem.core.thresholds import LISTED, Thresholds
 
 Figures = NDArray[np.float64]
 Selected = NDArray[np.bool_]

@@ -4,15 +4,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import inf, nan
 from typing import Annotated, Any
 
-from imgmem.core import specs
 from imgmem.core.messages import option
 from imgmem.core.options import values
 from imgmem.core.options.option import Option
 from imgmem.core.options.tables import CHECKS, OUTPUT, ROWS, Path, ResourceOptions
 from imgmem.core.stats import kinds
+from imgmem.core.thresholds import MAX_IMBALANCE, Check, Thresholds
 
 
-def _checks(value: Any) -> tuple[specs.Check, ...]:
+def _checks(value: Any) -> tuple[Check, ...]:
     """ "leaks,blank>5,rejected>1%" or {"leaks": None, "blank": 5, "rejected": "1%"} as checks."""
     if isinstance(value, Mapping):
         return tuple(_check(kind, most) for kind, most in value.items())
@@ -20,18 +20,18 @@ def _checks(value: Any) -> tuple[specs.Check, ...]:
     return tuple(_check_of(part) for part in parts if part)
 
 
-def _check_of(part: Any) -> specs.Check:
+def _check_of(part: Any) -> Check:
     if not isinstance(part, str):
-        return specs.Check(*part)
+        return Check(*part)
     kind, sign, most = part.partition(">")
     return _check(kind.strip(), most.strip() if sign else None)
 
 
-def _check(kind: str, most: str | float | None) -> specs.Check:
+def _check(kind: str, most: str | float | None) -> Check:
     if kind not in kinds.CHECKS:
         raise ValueError(f"invalid check {kind!r}; choose from {', '.join(kinds.CHECKS)}")
     if most is None:
-        return specs.Check(kind)
+        return Check(kind)
     text = str(most)
     percent = text.endswith("%") and kind != kinds.IMBALANCE
     try:
@@ -40,7 +40,7 @@ def _check(kind: str, most: str | float | None) -> specs.Check:
         limit = nan
     if not 0 <= limit < inf:
         raise ValueError(f"invalid limit {text!r} of {kind}; use e.g. {kind}>10")
-    return specs.Check(kind, limit, percent)
+    return Check(kind, limit, percent)
 
 
 class CompareOptions(ResourceOptions, total=False):
@@ -69,12 +69,12 @@ class StatsOptions(CompareOptions, total=False):
     fail_on: Annotated[
         str | Iterable[str] | Mapping[str, float | str | None],
         Option(
-            f"Exit 1 if there are more than N (default 0, imbalance {specs.MAX_IMBALANCE:g}): "
+            f"Exit 1 if there are more than N (default 0, imbalance {MAX_IMBALANCE:g}): "
             f"{', '.join(kinds.CHECKS)}.", CHECKS, parse=_checks, metavar="KIND[>N|>N%],…",
         ),
     ]  # fmt: skip
     threshold: Annotated[
-        str | Mapping[str, float | None] | specs.Thresholds,
+        str | Mapping[str, float | None] | Thresholds,
         Option(
             "Override finding thresholds.", CHECKS, parse=values.thresholds,
             show=values.thresholds_text, metavar="NAME=VALUE,…", field="thresholds",

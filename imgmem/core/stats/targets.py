@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from imgmem.core.arrays import Labels
 from imgmem.core.chunks import row_ranges
 from imgmem.core.read.dataset import Dataset, row_set
-from imgmem.core.specs import ALL, LISTED
+from imgmem.core.specs import ALL
 from imgmem.core.stats.scan import split_parts
 from imgmem.core.storage.labels import class_counts
 from imgmem.core.storage.targets import MULTILABEL, NUMBER
+from imgmem.core.thresholds import LISTED
 
 PAIRED = 200
 """Classes whose pairs are counted, the largest ones."""

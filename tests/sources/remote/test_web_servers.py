@@ -4,6 +4,7 @@ import io
 import threading
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
 
 import pytest
 from support.images import encode, photo
@@ -11,7 +12,7 @@ from support.stores import SECRET
 
 import imgmem as api
 from imgmem.core.errors import InputError, ResourceError
-from imgmem.core.sources.remote import download, store
+from imgmem.core.sources.remote import download, host, store
 
 pytest.importorskip("obstore")
 
@@ -38,7 +39,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.server.requests.append((self.command, self.path))
-        getattr(self, self.path.split("/")[1].partition("?")[0])()
+        getattr(self, urlsplit(self.path).path.split("/")[1])()
 
     do_HEAD = do_GET  # noqa: N815
 
@@ -126,6 +127,53 @@ def test_it_is_read(server, tmp_path, kind):
     assert result.class_counts == {"ant": 4, "bee": 4}
     for path in (tmp_path / "out").iterdir():
         assert SECRET.encode() not in path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("source", "endpoint"),
+    [
+        ("https://nowhere.invalid/x.zip", ""),
+        ("s3://bucket/images", "http://nowhere.invalid:9000"),
+    ],
+)
+def test_a_server_that_nobody_knows_is_looked_up_three_times(
+    tmp_path, monkeypatch, source, endpoint
+):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    monkeypatch.setattr(host.time, "sleep", lambda _: None)
+    look_up, asked = host.socket.getaddrinfo, []
+
+    def counted(name, port):
+        asked.append(name)
+        return look_up(name, port)
+
+    monkeypatch.setattr(host.socket, "getaddrinfo", counted)
+    with pytest.raises(ResourceError, match="there is no server nowhere"):
+        api.build(source, tmp_path / "out", size=8)
+    assert asked == ["nowhere.invalid"] * host.TRIES
+
+
+def test_a_resolver_that_fails_once_is_asked_again(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(host, "PAUSE", 0)
+    look_up, failures = host.socket.getaddrinfo, [host.socket.gaierror(-3, "try again")]
+
+    def fail_once(*arguments):
+        if failures:
+            raise failures.pop()
+        return look_up(*arguments)
+
+    monkeypatch.setattr(host.socket, "getaddrinfo", fail_once)
+    assert api.build(f"{server.address}/plain/x.zip", tmp_path / "out", size=8).class_counts == {
+        "ant": 4,
+        "bee": 4,
+    }
+    assert not failures
+
+
+def test_names_that_a_proxy_knows_are_not_looked_up(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("http_proxy", server.address)
+    result = api.build("http://nowhere.invalid/plain/x.zip", tmp_path / "out", size=8)
+    assert result.class_counts == {"ant": 4, "bee": 4}
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from urllib.parse import unquote
 from imgmem.core.errors import ImgmemError, InputError, RejectedImage, ResourceError, UsageError
 from imgmem.core.sources.files import UNREADABLE
 from imgmem.core.sources.remote.aws import aws_options, endpoint_in_environment
+from imgmem.core.sources.remote.host import require_known
 from imgmem.core.sources.remote.waiting import each_waited, waited
 
 SCHEMES = ("s3", "s3a", "gs", "az", "abfs", "abfss", "https", "http")
@@ -87,15 +88,18 @@ class Store:
     """One bucket, or one server. May be used from several threads."""
 
     def __init__(self, root: str) -> None:
-        """Raises UsageError without the extra, or for a configuration that cannot be used."""
+        """Raises UsageError without the extra, or for a configuration that cannot be used, and
+        ResourceError for a server that nobody knows."""
         self._obstore = _obstore(root)
         self._root = root
-        self._store = self._open()
+        options = aws_options() if root.startswith("s3") else {}
+        self._store = self._open(options)
+        if server := self._server(options):
+            require_known(server)
 
-    def _open(self) -> Any:
+    def _open(self, options: dict[str, Any]) -> Any:
         from obstore.store import from_url
 
-        options = aws_options() if self._root.startswith("s3") else {}
         options["client_options"] = _CLIENT | {"allow_http": self._is_plain(options)}
         options["retry_config"] = RETRY
         try:
@@ -108,10 +112,15 @@ class Store:
 
     def _is_plain(self, options: Mapping[str, Any]) -> bool:
         """Whether the user wants a server without TLS."""
+        return self._server(options).startswith("http://")
+
+    def _server(self, options: Mapping[str, Any]) -> str:
+        """The web address of the server, "" where it is that of the cloud."""
+        if self._root.startswith("http"):
+            return self._root
         if not self._root.startswith("s3"):
-            return self._root.startswith("http://")
-        endpoint: str = options.get("endpoint") or endpoint_in_environment()
-        return endpoint.startswith("http://")
+            return ""
+        return options.get("endpoint") or endpoint_in_environment()
 
     def pages(self, prefix: str) -> Iterator[list[StoredObject]]:
         """All objects under a prefix, one request after the other, sorted by key.

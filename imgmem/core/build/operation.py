@@ -22,27 +22,22 @@ from imgmem.core.build.plan import Plan
 from imgmem.core.build.prepare import (
     build_inputs,
     open_and_list,
-    require_all_there,
-    require_consistent,
-    require_filled_classes,
-    require_labels,
-    require_readable,
+    require_usable,
 )
 from imgmem.core.build.rejects import reasons_text, require_allowed_in
 from imgmem.core.build.renormalize import normalization_notes, on_read_of
 from imgmem.core.build.replaced import moved_by_drawing
+from imgmem.core.build.request import BuildRequest
 from imgmem.core.build.result import BuildResult, result_of
 from imgmem.core.build.unfinished import UnfinishedBuild
-from imgmem.core.build.update import compare, like_notes, settled_spec, why_not_copied, with_copies
+from imgmem.core.build.update import compare, like_notes, why_not_copied, with_copies
 from imgmem.core.errors import DatasetError, InputError
 from imgmem.core.machine import memory, process
-from imgmem.core.options.option import applied
 from imgmem.core.options.tables import BuildOptions
-from imgmem.core.paths import SourcePaths, local_path
+from imgmem.core.paths import SourcePaths
 from imgmem.core.progress import ProgressCallback, no_progress, require_callback
 from imgmem.core.sources.changed import now_ns
 from imgmem.core.sources.labeling import require_certain
-from imgmem.core.sources.prefixes import require_no_images, source_paths
 from imgmem.core.specs import BuildSpec, OutPolicy, RejectPolicy, RunSpec
 from imgmem.core.storage import durable, store
 from imgmem.core.storage.destination import Destination
@@ -86,62 +81,64 @@ def build(
         Interrupted: KeyboardInterrupt; run it again to resume.
     """
     require_callback(progress)
-    spec, policy, existing, run = applied(BuildOptions, options, spec, policy, existing, run)
-    sources = source_paths(source)
-    destination = Destination.of(local_path(out, "OUT"), workdir.SUFFIX)
-    out = os.path.normpath(destination.out)
-    require_consistent(policy, existing)
-    require_no_images(sources, "build", out)
-    workdir.require_not_nested(sources, out)
-    workdir.clean_up(destination)
-    record = workdir.finished_record(destination)
-    updated = record if existing.update else None
-    like = spec.split_like
-    spec = settled_spec(sources, spec, options, out=out, updated=updated, existing=existing)
+    request = BuildRequest.of(source, out, options, spec, policy, existing, run)
+    workdir.clean_up(request.destination)
+    record = workdir.finished_record(request.destination)
+    spec = request.settled(record)
     with ExitStack() as stack:
         stack.enter_context(process.settings())
         peak = stack.enter_context(memory.PeakMemory())
-        stack.enter_context(nullcontext() if run.fsync else durable.relaxed())
-        if (
-            record is not None
-            and not existing.resplit
-            and (done := same_download(record, out, sources, spec, policy))
-        ):
-            same = asdict(UpdateCounts(kept=record.shape[0])) if existing.update else {}
-            return replace(done, **same)
-        job = _job(stack, peak, sources, destination, spec, policy, run, progress)
-        counts: dict[str, Any] = {}
-        if record is not None:
-            is_done, counts = _compared(record, job, existing)
-            if is_done:
-                require_allowed_in(record, policy, total=job.plan.total, out=out)
-                return replace(result_of(out, job.plan), already_done=True, **counts)
-        result = _built(destination, job, record, existing)
-        return replace(result, **counts, notes=[*result.notes, *like_notes(like, spec, out)])
+        stack.enter_context(nullcontext() if request.run.fsync else durable.relaxed())
+        if record is not None and (done := _same_download(record, request, spec)):
+            return done
+        return _done_or_built(_job(stack, peak, request, spec, progress), request, record)
+
+
+def _same_download(record: Record, request: BuildRequest, spec: BuildSpec) -> BuildResult | None:
+    """The result where archives in a store are those that OUT was built from, unread."""
+    if request.existing.resplit:
+        return None
+    done = same_download(record, request.out, request.sources, spec, request.policy)
+    if done is None or not request.existing.update:
+        return done
+    return replace(done, **asdict(UpdateCounts(kept=record.shape[0])))
 
 
 def _job(
-    stack: ExitStack, peak: memory.PeakMemory, sources: tuple[str, ...], destination: Destination,
-    spec: BuildSpec, policy: RejectPolicy, run: RunSpec, progress: ProgressCallback,
-) -> BuildJob:  # fmt: skip
+    stack: ExitStack,
+    peak: memory.PeakMemory,
+    request: BuildRequest,
+    spec: BuildSpec,
+    progress: ProgressCallback,
+) -> BuildJob:
     """List the source and settle what is to be done; nothing is written yet."""
     listed_at = now_ns()
-    budget = memory.budget(run.memory)
+    policy, run, budget = request.policy, request.run, memory.budget(request.run.memory)
     images, listing, labeling = open_and_list(
-        stack, sources, destination.scratch, spec, budget, progress
+        stack, request.sources, request.destination.scratch, spec, budget, progress
     )
     require_certain(labeling.doubts)
     plan = Plan.make(images, listing, labeling, spec)
     stack.callback(plan.close)
-    require_filled_classes(plan, policy)
-    require_all_there(plan, policy)
-    require_readable(plan, policy)
-    require_labels(plan, policy)
+    require_usable(plan, policy)
     return BuildJob(
-        source=images, out=os.path.normpath(destination.out), plan=plan,
+        source=images, out=request.out, plan=plan,
         inputs=build_inputs(plan), spec=spec, policy=policy, run=run,
         budget=budget, listed_at=listed_at, peak=peak, progress=progress,
     )  # fmt: skip
+
+
+def _done_or_built(job: BuildJob, request: BuildRequest, record: Record | None) -> BuildResult:
+    """record: of the dataset that is there."""
+    counts: dict[str, Any] = {}
+    if record is not None:
+        is_done, counts = _compared(record, job, request.existing)
+        if is_done:
+            require_allowed_in(record, job.policy, total=job.plan.total, out=job.out)
+            return replace(result_of(job.out, job.plan), already_done=True, **counts)
+    result = _built(request.destination, job, record, request.existing)
+    kept = like_notes(request.spec.split_like, job.spec, job.out)
+    return replace(result, **counts, notes=[*result.notes, *kept])
 
 
 def _compared(record: Record, job: BuildJob, existing: OutPolicy) -> tuple[bool, dict[str, Any]]:

@@ -14,7 +14,7 @@ from imgmem.core.build.remedies import table_notes, with_tables, with_working, w
 from imgmem.core.build.seen import origin_of
 from imgmem.core.build.workdir import require_outside
 from imgmem.core.decode.images import decoder_versions
-from imgmem.core.errors import InputError, UsageError
+from imgmem.core.errors import InputError
 from imgmem.core.messages import option
 from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.rows.drop import dropped_rows
@@ -29,34 +29,13 @@ from imgmem.core.sources.labeling import UNLABELED, Doubt, Labeling, Remedy, req
 from imgmem.core.sources.remote.fetched import forget_fetched
 from imgmem.core.sources.scratch import scratch_near
 from imgmem.core.sources.settle import require_images, settle
-from imgmem.core.specs import NEAR_DUPLICATES, BuildSpec, OutPolicy, RejectPolicy
+from imgmem.core.specs import NEAR_DUPLICATES, BuildSpec, RejectPolicy
 from imgmem.core.text import counted
 
 _BY_COLUMN = ("array", "parquet", "table")
 """Rules of sources in which labels may be missing everywhere."""
 _BY_BYTES = ("duplicates", "blank")
 """The words of `drop` that no looks decide."""
-
-
-def require_consistent(policy: RejectPolicy, existing: OutPolicy) -> None:
-    """UsageError for options that contradict each other."""
-    if existing.update and existing.overwrite:
-        raise UsageError(
-            f"{option('update', True)} keeps what has not changed, and "
-            f"{option('overwrite', True)} builds all of it again",
-            hint="Leave out one of them.",
-        )
-    if existing.resplit and not existing.update:
-        raise UsageError(
-            f"{option('resplit', True)} is for {option('update', True)}",
-            hint=f"Add {option('update', True)}; other builds draw all splits anyway.",
-        )
-    if policy.on_error == "stop" and policy.max_rejects is not None:
-        raise UsageError(
-            f"{option('max_rejects')} allows rejects, and {option('on_error', 'stop')} ends at "
-            "the first",
-            hint=f"Add {option('on_error', 'skip')}.",
-        )
 
 
 def open_and_list(
@@ -147,7 +126,7 @@ def _require_splits(spec: BuildSpec, labeling: Labeling) -> None:
         )
 
 
-def require_labels(plan: Plan, policy: RejectPolicy) -> None:
+def _require_labels(plan: Plan, policy: RejectPolicy) -> None:
     """Raises InputError where the rule finds no label, in any image or in one that must have it."""
     count, first = plan.listed_as(NO_LABEL)
     if not count or (policy.on_error == "skip" and count < plan.total):
@@ -186,7 +165,15 @@ def _unlabeled(plan: Plan, count: int) -> Iterator[Doubt]:
         yield Doubt("unlabeled-split", evidence, (dropped_splits(plan.spec, names), rejected))
 
 
-def require_filled_classes(plan: Plan, policy: RejectPolicy) -> None:
+def require_usable(plan: Plan, policy: RejectPolicy) -> None:
+    """InputError where classes are empty, or images are missing, unreadable or without a label."""
+    _require_filled_classes(plan, policy)
+    _require_all_there(plan, policy)
+    _require_readable(plan, policy)
+    _require_labels(plan, policy)
+
+
+def _require_filled_classes(plan: Plan, policy: RejectPolicy) -> None:
     """Raises InputError for class folders without an image, unless they may be rejected."""
     if policy.on_error == "stop" and plan.empty_classes:
         raise InputError(
@@ -197,7 +184,7 @@ def require_filled_classes(plan: Plan, policy: RejectPolicy) -> None:
         )
 
 
-def require_all_there(plan: Plan, policy: RejectPolicy) -> None:
+def _require_all_there(plan: Plan, policy: RejectPolicy) -> None:
     """Raises InputError where a label table names images that are not there, and none may be."""
     count, first = plan.listed_as(MISSING)
     if count and policy.on_error == "stop":
@@ -209,7 +196,7 @@ def require_all_there(plan: Plan, policy: RejectPolicy) -> None:
         )
 
 
-def require_readable(plan: Plan, policy: RejectPolicy) -> None:
+def _require_readable(plan: Plan, policy: RejectPolicy) -> None:
     """Raises InputError where files could not even be listed with their sizes, and none may be
     rejected."""
     count, first = plan.listed_as(UNREADABLE)

@@ -16,23 +16,18 @@ from imgmem.core.build.plan import Plan
 from imgmem.core.build.prepare import (
     build_inputs,
     open_and_list,
-    require_all_there,
-    require_consistent,
-    require_filled_classes,
-    require_labels,
-    require_readable,
+    require_usable,
 )
 from imgmem.core.build.rejects import require_allowed_in
-from imgmem.core.build.update import compare, settled_spec, why_not_copied
+from imgmem.core.build.request import BuildRequest
+from imgmem.core.build.update import compare, why_not_copied
 from imgmem.core.errors import DatasetError, ImgmemError, ResourceError
 from imgmem.core.forecast import BuildDemand, build_disk
 from imgmem.core.machine import memory
-from imgmem.core.options.option import applied
 from imgmem.core.options.tables import BuildOptions
-from imgmem.core.paths import SourcePaths, local_path
+from imgmem.core.paths import SourcePaths
 from imgmem.core.progress import ProgressCallback, no_progress, require_callback
 from imgmem.core.sources.labeling import Doubt, require_certain
-from imgmem.core.sources.prefixes import require_no_images, source_paths
 from imgmem.core.specs import BuildSpec, OutPolicy, RejectPolicy, RunSpec
 from imgmem.core.storage import durable, store
 from imgmem.core.storage.destination import Destination
@@ -145,34 +140,25 @@ def preview_build(
         ResourceError: There is no scratch space.
     """
     require_callback(progress)
-    spec, policy, existing, run = applied(BuildOptions, options, spec, policy, existing, run)
-    sources = source_paths(source)
-    destination = Destination.of(local_path(out, "OUT"), workdir.SUFFIX)
-    out = os.path.normpath(destination.out)
-    require_consistent(policy, existing)
-    require_no_images(sources, "build", out)
-    workdir.require_not_nested(sources, out)
-    updated = _updated(destination) if existing.update else None
-    spec = settled_spec(sources, spec, options, out=out, updated=updated, existing=existing)
+    request = BuildRequest.of(source, out, options, spec, policy, existing, run)
+    spec = request.settled(_updated(request))
+    budget = memory.budget(request.run.memory)
     with ExitStack() as stack:
         images, listing, labeling = open_and_list(
-            stack, sources, destination.scratch, spec, memory.budget(run.memory), progress
+            stack, request.sources, request.destination.scratch, spec, budget, progress
         )
         plan = Plan.make(images, listing, labeling, spec)
         stack.callback(plan.close)
-        doubts = labeling.doubts
-        if not doubts:
-            doubts = survey_depth(plan, images, spec, memory.budget(run.memory)).doubts
-        preview = _preview(", ".join(sources), out, plan, doubts)
-        checks = _checks(plan, destination, policy, existing, run, doubts, preview.disk_bytes or 0)
-        return _checked(preview, checks)
+        doubts = labeling.doubts or survey_depth(plan, images, spec, budget).doubts
+        preview = _preview(request, plan, doubts)
+        return _checked(preview, _checks(plan, request, doubts, preview.disk_bytes or 0))
 
 
-def _preview(source: str, out: str, plan: Plan, doubts: tuple[Doubt, ...]) -> BuildPreview:
-    counts = plan.counts()
+def _preview(request: BuildRequest, plan: Plan, doubts: tuple[Doubt, ...]) -> BuildPreview:
+    counts, out = plan.counts(), request.out
     return BuildPreview(
         path=out,
-        source=source,
+        source=", ".join(request.sources),
         rule=plan.labeling.rule,
         images=plan.total,
         target=plan.target,
@@ -227,28 +213,19 @@ Check = Any
 
 
 def _checks(
-    plan: Plan,
-    destination: Destination,
-    policy: RejectPolicy,
-    existing: OutPolicy,
-    run: RunSpec,
-    doubts: tuple[Doubt, ...],
-    needed: int,
+    plan: Plan, request: BuildRequest, doubts: tuple[Doubt, ...], needed: int
 ) -> Iterator[Check]:
     """What `build` checks before the first image, in its order; each is called.
 
     needed: bytes of disk.
     """
     yield lambda: require_certain(plan.labeling.doubts)
-    yield lambda: require_filled_classes(plan, policy)
-    yield lambda: require_all_there(plan, policy)
-    yield lambda: require_readable(plan, policy)
-    yield lambda: require_labels(plan, policy)
-    yield lambda: _changes(plan, destination, existing, policy)
+    yield lambda: require_usable(plan, request.policy)
+    yield lambda: _changes(plan, request)
     yield lambda: require_certain(doubts)
     if plan.spec.image.size is not None:
-        yield lambda: _require_memory(plan, run)
-    yield lambda: _require_disk(destination, needed)
+        yield lambda: _require_memory(plan, request.run)
+    yield lambda: _require_disk(request.destination, needed)
 
 
 def _checked(preview: BuildPreview, checks: Iterator[Check]) -> BuildPreview:
@@ -265,10 +242,9 @@ def _checked(preview: BuildPreview, checks: Iterator[Check]) -> BuildPreview:
     return preview
 
 
-def _changes(
-    plan: Plan, destination: Destination, existing: OutPolicy, policy: RejectPolicy
-) -> dict[str, Any]:
+def _changes(plan: Plan, request: BuildRequest) -> dict[str, Any]:
     """What would change at the destination, as fields of the preview. Raises what `build` would."""
+    destination, existing = request.destination, request.existing
     record = workdir.finished_record(destination)
     if record is None:
         inputs = build_inputs(plan)
@@ -279,7 +255,7 @@ def _changes(
     else:
         fields = {"changes": _replaced(plan, destination, record, existing)}
     if fields["changes"] == "nothing":
-        require_allowed_in(record, policy, total=plan.total, out=destination.out)
+        require_allowed_in(record, request.policy, total=plan.total, out=destination.out)
         return fields
     workdir.require_replaceable(destination)
     inputs = build_inputs(plan)
@@ -314,10 +290,12 @@ def _replaced(plan: Plan, destination: Destination, record: Record, existing: Ou
     return "nothing"
 
 
-def _updated(destination: Destination) -> Record | None:
+def _updated(request: BuildRequest) -> Record | None:
     """The dataset that would be updated; one that cannot be is a problem of the preview."""
+    if not request.existing.update:
+        return None
     try:
-        return workdir.finished_record(destination)
+        return workdir.finished_record(request.destination)
     except ImgmemError:
         return None
 

@@ -201,22 +201,34 @@ def loader(
         target = torch.device(device)
         own["to_device"] = partial(on_device, device=target, normalize=normalization.to(target))
         own.setdefault("pin_memory", target.type == "cuda")
+    own["sampler"] = _sampler(dataset, own, order=order, seed=seed, balanced=balanced)
+    if own.get("num_workers"):
+        _check_workers(dataset, batch_size, own)
+    return Loader(dataset, batch_size, **{"collate_fn": hand_over} | own)
+
+
+def _sampler(
+    dataset: Any,
+    own: dict[str, Any],
+    *,
+    order: Order | None,
+    seed: int,
+    balanced: bool | Balance,
+) -> Any:
+    """The caller's own sampler, or one of the order; takes what decides the order out of `own`."""
     sharing = {name: own.pop(name, None) for name in ("rank", "world_size")}
     shuffle = own.pop("shuffle", None)
     if own.get("sampler") is not None:
         _check_sampler(own["sampler"], balanced, order=order, shuffle=shuffle, **sharing)
-    else:
-        own["sampler"] = RowSampler(
-            dataset,
-            order=_order(order, shuffle),
-            seed=seed,
-            balanced=balanced,
-            drop_last=own.get("drop_last", False),
-            **sharing,
-        )
-    if own.get("num_workers"):
-        _check_workers(dataset, batch_size, own)
-    return Loader(dataset, batch_size, **{"collate_fn": hand_over} | own)
+        return own["sampler"]
+    return RowSampler(
+        dataset,
+        order=_order(order, shuffle),
+        seed=seed,
+        balanced=balanced,
+        drop_last=own.get("drop_last", False),
+        **sharing,
+    )
 
 
 def _as_stored(dataset: Any) -> tuple[Any, Normalize]:

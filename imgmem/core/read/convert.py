@@ -253,45 +253,33 @@ class Converter:
         return compute if self._kernels is None else compute_at_once
 
     def _planar(self, block: Images) -> Fill:
-        count, height, width, depth = block.shape
-        pixels = _as_bits(block).reshape(count * height, width, depth)
-        planes = np.empty((depth, count, height, width), pixels.dtype)
-        into = list(planes.reshape(depth, count * height, width))
-        channels_second = planes.view(block.dtype).transpose(1, 0, 2, 3)
+        planes = _Planes(block)
+        if self._conversion.normalization is None:
+            return planes.copy
+        if self._planes is None:
+            return self._look_up_planes(planes)
+        return self._compute_planes(planes, *self._planes)
 
-        def split(count: int) -> Images:
-            cv2.split(pixels[: count * height], [plane[: count * height] for plane in into])
-            return channels_second[:count]
+    def _look_up_planes(self, planes: "_Planes") -> Fill:
+        def look_up(count: int, out: Images) -> None:
+            rows = planes.split(count)
+            for channel in range(rows.shape[1]):
+                self._fill(rows[:, channel], out[:, channel], channel)
 
-        def copy(count: int, out: Images) -> None:
-            if count == 1 and out.dtype == block.dtype:
-                cv2.split(pixels[:height], list(_as_bits(out[0])))
-            else:
-                np.copyto(out, split(count), casting="unsafe")
+        return look_up
 
+    def _compute_planes(self, planes: "_Planes", offset: Images, scale: Images) -> Fill:
         def compute_at_once(count: int, out: Images) -> None:
-            assert self._kernels is not None and self._planes is not None
-            split(count)
-            offset, scale = (each.reshape(-1) for each in self._planes)
-            target = out.reshape(count, depth, -1)
-            self._kernels.planes(planes.reshape(*planes.shape[:2], -1), offset, scale, target)
+            assert self._kernels is not None
+            planes.split(count)
+            target = out.reshape(*out.shape[:2], -1)
+            self._kernels.planes(planes.flat, offset.reshape(-1), scale.reshape(-1), target)
 
         def compute(count: int, out: Images) -> None:
-            assert self._planes is not None
-            offset, scale = self._planes
-            np.copyto(out, split(count), casting="unsafe")
+            np.copyto(out, planes.split(count), casting="unsafe")
             np.subtract(out, offset, out=out)
             np.multiply(out, scale, out=out)
 
-        def look_up(count: int, out: Images) -> None:
-            rows = split(count)
-            for channel in range(depth):
-                self._fill(rows[:, channel], out[:, channel], channel)
-
-        if self._conversion.normalization is None:
-            return copy
-        if self._planes is None:
-            return look_up
         return compute if self._kernels is None else compute_at_once
 
     def _fill(self, source: Images, out: Images, channel: int | None = None) -> None:
@@ -317,6 +305,34 @@ class Converter:
         for row, into in zip(source, out, strict=True):
             for number, line in enumerate(self._wide):
                 into[..., number] = line[row[..., number]]
+
+
+class _Planes:
+    """The first rows of a block, channel by channel."""
+
+    def __init__(self, block: Images) -> None:
+        """block: (k, H, W, C), a buffer for stored rows."""
+        count, self._height, width, depth = block.shape
+        self._dtype = block.dtype
+        self._pixels = _as_bits(block).reshape(-1, width, depth)
+        planes = np.empty((depth, count, self._height, width), self._pixels.dtype)
+        self._lines = list(planes.reshape(depth, -1, width))
+        self._channels_second = planes.view(block.dtype).transpose(1, 0, 2, 3)
+        self.flat = planes.reshape(depth, count, -1)
+        """(C, k, H x W), float16 as uint16; what `split` fills."""
+
+    def split(self, count: int) -> Images:
+        """(count, C, H, W): the first rows as they are in the block now."""
+        lines = count * self._height
+        cv2.split(self._pixels[:lines], [plane[:lines] for plane in self._lines])
+        return self._channels_second[:count]
+
+    def copy(self, count: int, out: Images) -> None:
+        """Fill `out`, (count, C, H, W), with values as they are stored."""
+        if count == 1 and out.dtype == self._dtype:
+            cv2.split(self._pixels[: self._height], list(_as_bits(out[0])))
+        else:
+            np.copyto(out, self.split(count), casting="unsafe")
 
 
 def _line_rows(height: int, width: int, pixels: int) -> int:

@@ -209,17 +209,7 @@ def _of_source(
 ) -> Estimate:
     listing, labeling = settle(source.listing(progress), spec)
     require_images(path, listing, labeling)
-    found = scan_headers(
-        source, listing, spec.image,
-        dtype=row_dtype(spec.dtype, spec.image), sample=spec.sample, progress=progress,
-    )  # fmt: skip
-    if not found.usable:
-        raise InputError(
-            f"no image in {path} can be used{_rejects(found)}",
-            hint=_no_images_hint(found),
-            rejected=dict(found.rejected),
-            ignored=dict(listing.ignored),
-        )
+    found = _usable_headers(path, source, listing, spec, progress)
     images = _images(found, listing, labeling, spec.image)
     images.notes.extend(replacing_note(spec.out))
     build = _build(found, images, source, listing, spec, run, here) if images.row_shape else None
@@ -236,6 +226,24 @@ def _of_source(
         naive={name: _judged(_converting(images, name), images, here) for name in NAIVE_DTYPES},
         build=build, normalize=normalize, fitting_size=fitting,
     )  # fmt: skip
+
+
+def _usable_headers(
+    path: str, source: Source, listing: Listing, spec: EstimateSpec, progress: ProgressCallback
+) -> HeaderStats:
+    """What the headers say. Raises InputError where no image can be used."""
+    found = scan_headers(
+        source, listing, spec.image,
+        dtype=row_dtype(spec.dtype, spec.image), sample=spec.sample, progress=progress,
+    )  # fmt: skip
+    if not found.usable:
+        raise InputError(
+            f"no image in {path} can be used{_rejects(found)}",
+            hint=_no_images_hint(found),
+            rejected=dict(found.rejected),
+            ignored=dict(listing.ignored),
+        )
+    return found
 
 
 def _images(found: HeaderStats, listing: Listing, labeling: Labeling, image: ImageSpec) -> Images:

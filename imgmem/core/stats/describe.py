@@ -161,6 +161,7 @@ def describe(
         bad_rows = sorted(row for part in parts.values() for row in part.bad_rows)
         limits = in_force(facts, spec.thresholds)
         found = find(dataset, facts, bad_rows, limits)
+        notes = [*_split_notes(dataset), *_finding_notes(dataset, found)]
         described = _described(dataset, parts)
         sources = _sources(facts)
         background = background_share(facts, dataset.record.image)
@@ -169,19 +170,22 @@ def describe(
         sources=sources,
         findings=found,
         thresholds=spec.thresholds,
-        notes=[
-            *background_note(background),
-            *near_notes(spec.thresholds, limits),
-            *_fold_notes(dataset),
-            *_leak_notes(dataset),
-            *_threshold_notes(found, len(facts)),
-            *_transparency_note(found, dataset.record.build),
-        ],
+        notes=[*background_note(background), *near_notes(spec.thresholds, limits), *notes],
         background=background,
         verified=spec.verify,
         peak_memory=peak.peak,
         memory=budget,
     )
+
+
+def _split_notes(dataset: Dataset) -> Iterator[str]:
+    yield from _fold_notes(dataset)
+    yield from _leak_notes(dataset)
+
+
+def _finding_notes(dataset: Dataset, found: list[Finding]) -> Iterator[str]:
+    yield from _threshold_notes(found, len(dataset))
+    yield from _transparency_note(found, dataset.record.build)
 
 
 def _threshold_notes(findings: list[Finding], rows: int) -> Iterator[str]:

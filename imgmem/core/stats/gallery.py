@@ -1,7 +1,7 @@
 """Small images for reports: thumbnails of rows, and the mean image of each class."""
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -59,30 +59,40 @@ def mean_images(
 
     Sums are of whole numbers, so they depend neither on windows nor on workers.
     """
-    at_once = rows_per_chunk(dataset.record.features_header.row_bytes, WINDOW_BYTES)
-    read, kinds = WindowReader(dataset, at_once), dataset.labels
-    if kinds is None or not labels:
+    if dataset.labels is None or not labels:
         return {}
-    wanted = frozenset(labels)
+    totals = _Sums()
+    for sums, last in _window_sums(dataset, frozenset(labels), workers):
+        for label, part in sums.items():
+            totals[label] = totals.get(label, 0.0) + part
+        progress(Progress("mean images", last, len(dataset), "rows"))
+    counts = class_counts(dataset.labels, 1 + max(totals, default=0))
+    return {
+        label: data_uri(np.rint(total / counts[label]).astype(np.uint8))
+        for label, total in totals.items()
+    }
 
-    def summed(window: tuple[int, int]) -> tuple[dict[int, NDArray[np.float64]], int]:
+
+_Sums = dict[int, NDArray[np.float64]]
+"""Class index → sum of the shrunk images of its rows."""
+
+
+def _window_sums(
+    dataset: Dataset, wanted: frozenset[int], workers: int
+) -> Iterator[tuple[_Sums, int]]:
+    """The sums of each window of rows, and where it ends."""
+    at_once = rows_per_chunk(dataset.record.features_header.row_bytes, WINDOW_BYTES)
+    read, kinds, rows = WindowReader(dataset, at_once), dataset.labels, row_set(dataset)
+    assert kinds is not None
+
+    def summed(window: tuple[int, int]) -> tuple[_Sums, int]:
         indices = rows.indices(np.arange(*window))
-        sums: dict[int, NDArray[np.float64]] = {}
+        sums = _Sums()
         images = to_uint8(read(*window), dataset.record)
         for classes, image in zip(row_classes(kinds[indices]), images, strict=True):
             for label in wanted.intersection(classes):
                 sums[label] = sums.get(label, 0.0) + shrunk(image).astype(np.float64)
         return sums, int(indices[-1]) + 1
 
-    rows = row_set(dataset)
     windows = (part for each in rows.ranges for part in ranges_between(*each, at_once))
-    totals: dict[int, NDArray[np.float64]] = {}
-    for sums, last in in_order(summed, windows, workers=workers, window=2 * workers):
-        for label, part in sums.items():
-            totals[label] = totals.get(label, 0.0) + part
-        progress(Progress("mean images", last, len(dataset), "rows"))
-    counts = class_counts(kinds, 1 + max(totals, default=0))
-    return {
-        label: data_uri(np.rint(total / counts[label]).astype(np.uint8))
-        for label, total in totals.items()
-    }
+    return in_order(summed, windows, workers=workers, window=2 * workers)

@@ -26,34 +26,45 @@ def with_options_of(
     spec = replace(spec, merge=_are_merged(sources, spec))
     if not spec.copies:
         return with_options_like(spec, given)
-    if spec.like is not None:
-        raise UsageError(
-            f"{option('like')} has no effect where the rows of datasets are copied as they are",
-            hint=f"Leave out {option('like')}.",
-        )
     asked = option("drop") if spec.drop else option("group", NEAR_DUPLICATES)
-    if not spec.merge and (len(sources) != 1 or not is_dataset(sources[0])):
-        raise UsageError(
-            f"{asked} is for a dataset as SOURCE, and {', '.join(sources)} is not one",
-            hint="Build the dataset first, then give it as SOURCE.",
-        )
+    _require_datasets(sources, spec, asked)
     record = store.read_record(sources[0])
     theirs = _options_of(record)
     for other in sources[1:]:
         _require_alike(sources[0], other)
-    for name, value in theirs.items():
-        ours = spec.dtype if name == "dtype" else getattr(spec.image, name)
-        if given.get(name) is not None and ours != value:
-            who = "a build of several datasets" if spec.merge else asked
-            raise UsageError(
-                f"{who} copies rows as they are, and {option(name)} differs from theirs",
-                hint=f"Leave out {option(name)}.",
-            )
+    _require_same(theirs, spec, given, "a build of several datasets" if spec.merge else asked)
     classes = spec.classes
     if classes is None and not spec.merge:
         classes = record.classes
     image = image_spec_of(sources[0], record)
     return replace(spec, image=image, dtype=theirs["dtype"], classes=classes)
+
+
+def _require_datasets(sources: tuple[str, ...], spec: BuildSpec, asked: str) -> None:
+    """UsageError unless the sources are what rows can be copied from, by the option `asked`."""
+    if spec.like is not None:
+        raise UsageError(
+            f"{option('like')} has no effect where the rows of datasets are copied as they are",
+            hint=f"Leave out {option('like')}.",
+        )
+    if not spec.merge and (len(sources) != 1 or not is_dataset(sources[0])):
+        raise UsageError(
+            f"{asked} is for a dataset as SOURCE, and {', '.join(sources)} is not one",
+            hint="Build the dataset first, then give it as SOURCE.",
+        )
+
+
+def _require_same(
+    theirs: Mapping[str, Any], spec: BuildSpec, given: Mapping[str, Any], who: str
+) -> None:
+    """UsageError for a given option that would make other rows than those that are copied."""
+    for name, value in theirs.items():
+        ours = spec.dtype if name == "dtype" else getattr(spec.image, name)
+        if given.get(name) is not None and ours != value:
+            raise UsageError(
+                f"{who} copies rows as they are, and {option(name)} differs from theirs",
+                hint=f"Leave out {option(name)}.",
+            )
 
 
 def _are_merged(sources: tuple[str, ...], spec: BuildSpec) -> bool:

@@ -201,11 +201,11 @@ def foreign(
 ) -> Constants:
     """Constants from another dataset: those it was normalized with, or its statistics.
 
-    target, ours: the dataset to normalize. Raises UsageError where it is the other one too, or has
-    other channels, and DatasetError where it has
-    other image options, unless that is allowed.
+    target, ours: the dataset to normalize. Raises UsageError where both are the same dataset or
+    differ in channels or range, and DatasetError where they differ in image options, unless that
+    is allowed.
     """
-    path, depth = str(spec.stats_from), ours.shape[3]
+    path = str(spec.stats_from)
     store.require_directory(path)
     if os.path.samefile(path, target):
         raise UsageError(
@@ -215,17 +215,7 @@ def foreign(
     with Lock(path, exclusive=False):
         record = store.read_record(path)
         store.check_arrays(path, record)
-        if record.shape[3] != depth:
-            raise UsageError(
-                f"{path} has {record.shape[3]} channels, this dataset has {depth}",
-                hint="Both must be rgb, or both gray.",
-            )
-        if record.highest != ours.highest:
-            raise UsageError(
-                f"{path} has values up to {record.highest}, this dataset up to {ours.highest}",
-                hint="Build both with the same dtype.",
-            )
-        require_whole_values(path, record)
+        _require_same_values(path, record, ours)
         if not spec.allow_mismatch:
             image_options.require_same(path, record.image, ours.image, "stats_from")
         if record.normalization is not None:
@@ -234,6 +224,21 @@ def foreign(
         rows = ranges_of(record, statistics_split(spec, path, record))
         sums = _sums_of(path, record, rows, run=run, progress=progress)
         return own(spec, sums, record.highest)
+
+
+def _require_same_values(path: str, record: Record, ours: Record) -> None:
+    """UsageError where the values of another dataset are not of the same kind as ours."""
+    if record.shape[3] != ours.shape[3]:
+        raise UsageError(
+            f"{path} has {record.shape[3]} channels, this dataset has {ours.shape[3]}",
+            hint="Both must be rgb, or both gray.",
+        )
+    if record.highest != ours.highest:
+        raise UsageError(
+            f"{path} has values up to {record.highest}, this dataset up to {ours.highest}",
+            hint="Build both with the same dtype.",
+        )
+    require_whole_values(path, record)
 
 
 def require_whole_values(path: str, record: Record) -> None:

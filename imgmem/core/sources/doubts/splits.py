@@ -111,17 +111,7 @@ def _as_splits(evidence: Evidence, meant: dict[str, str], others: list[str]) -> 
     options: dict[str, object] = {"labels": "none"}
     dropped = set[str]()
     if nested:
-        first = [name for name in nested if meant[name] == TRAIN] or nested
-        below = _folders_to_classes([kids[name] for name in first])
-        options["labels"] = f"folder:{number + below}"
-        dropped = {name for name in meant if not _reaches(kids[name], below)}
-        train = {name for each in first for name in _names_at(kids[each], below)}
-        rest = (kids[name] for name in meant if name not in dropped)
-        new = sorted({name for folder in rest for name in _names_at(folder, below)} - train)
-        if new and train and not _settled(evidence.spec, new):
-            options["class_map"] = (
-                *as_texts(evidence.spec.class_map), *(as_pair(n, n) for n in new),
-            )  # fmt: skip
+        options, dropped = _classes_inside(evidence, meant, nested)
     elif rules := _rules_in(evidence, meant):
         options["labels"] = next(iter(rules.values()))
         dropped = {name for name in meant if rules.get(name) != options["labels"]}
@@ -133,6 +123,24 @@ def _as_splits(evidence: Evidence, meant: dict[str, str], others: list[str]) -> 
         globs = (as_glob(reading.path(name)) for name in others)
         options["exclude"] = (*as_texts(evidence.spec.exclude), *globs)
     yield Remedy(options, "they are the splits")  # type: ignore[arg-type]
+
+
+def _classes_inside(
+    evidence: Evidence, meant: dict[str, str], nested: list[str]
+) -> tuple[dict[str, object], set[str]]:
+    """The options that take the folders inside those of splits for classes, with those that only
+    other splits than train have; and the folders of splits that do not reach so deep."""
+    kids = evidence.reading.root.kids
+    first = [name for name in nested if meant[name] == TRAIN] or nested
+    below = _folders_to_classes([kids[name] for name in first])
+    options: dict[str, object] = {"labels": f"folder:{evidence.reading.class_level + below}"}
+    dropped = {name for name in meant if not _reaches(kids[name], below)}
+    train = {name for each in first for name in _names_at(kids[each], below)}
+    rest = (kids[name] for name in meant if name not in dropped)
+    new = sorted({name for folder in rest for name in _names_at(folder, below)} - train)
+    if new and train and not _settled(evidence.spec, new):
+        options["class_map"] = (*as_texts(evidence.spec.class_map), *(as_pair(n, n) for n in new))
+    return options, dropped
 
 
 def _settled(spec: LabelSpec, names: Iterable[str]) -> bool:

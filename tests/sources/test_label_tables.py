@@ -64,6 +64,33 @@ TABLES = {
             "img_align_celeba/000003.jpg": "2880",
         },
     ),
+    "ISIC 2018, a column per class next to whom it is of": (
+        "truth.csv",
+        "image,MEL,NV,BCC,sex,age_approx,lesion_id\n"
+        "I_1,1,0,0,male,45.0,IL_1\nI_2,0,1,0,female,30.0,IL_2\n"
+        "I_3,0,0,1,male,45.0,IL_1\nI_4,0,1,0,female,30.0,IL_2\n",
+        {"I_1.jpg": "MEL", "I_2.jpg": "NV", "I_3.jpg": "BCC", "I_4.jpg": "NV"},
+    ),
+    "fashion products, used for something": (
+        "styles.csv",
+        "id,label,season,usage\n15970,Shirts,Fall,Casual\n39386,Jeans,Summer,Sports\n",
+        {"images/15970.jpg": "Shirts", "images/39386.jpg": "Jeans"},
+    ),
+    "a competition's leaderboards": (
+        "solution.csv",
+        "id_code,label,Usage\na1,cat,Public\na2,dog,Private\n",
+        {"test/a1.png": ("cat", "Public"), "test/a2.png": ("dog", "Private")},
+    ),
+    "radiographs, several of a patient": (
+        "train.csv",
+        "StudyInstanceUID,PatientID,label\n1.2.826.0.1,ec89415d1,a\n1.2.826.0.2,ec89415d1,b\n",
+        {"train/1.2.826.0.1.jpg": "a", "train/1.2.826.0.2.jpg": "b"},
+    ),
+    "one radiograph of each patient, called like the study": (
+        "train.csv",
+        "PatientID,StudyInstanceUID,label\np1,1.2.826.0.1,a\np2,1.2.826.0.2,b\n",
+        {"train/1.2.826.0.1.jpg": "a", "train/1.2.826.0.2.jpg": "b"},
+    ),
     "GTSRB": (
         "GT-final_test.csv",
         "Filename;Width;Height;Roi.X1;Roi.Y1;Roi.X2;Roi.Y2;ClassId\n"
@@ -267,6 +294,17 @@ DOUBTS = {
         "Id,Target\na,16 0\nb,7\nc,0\nd,16\n",
         ["a.png", "b.png", "c.png", "d.png"],
         "several-labels",
+    ),
+    "a column per class, next to a column of words": (
+        "file,night,rain,snow,scene\n1.jpg,1,0,0,city\n2.jpg,0,1,0,city\n"
+        "3.jpg,0,0,1,road\n4.jpg,1,0,0,road\n",
+        [f"{n}.jpg" for n in range(1, 5)],
+        "which-label",
+    ),
+    "a column per trait, next to a quantity": (
+        "Id,Eyes,Face,Near,Pawpularity\na,1,0,0,63\nb,0,1,0,42\n",
+        ["a.jpg", "b.jpg"],
+        "which-label",
     ),
     "ODIR": (
         "ID,Left-Fundus,Right-Fundus,N,D,labels,target,filename\n"

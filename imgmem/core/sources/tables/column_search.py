@@ -34,6 +34,13 @@ class ColumnSearch:
     def name(self, index: int) -> str:
         return self.table.names[index] or f"column {index + 1}"
 
+    def names(self, indices: Sequence[int]) -> str:
+        """`breed`, or `MEL … UNK (9 columns)`."""
+        first = self.name(indices[0])
+        if len(indices) == 1:
+            return first
+        return f"{first} … {self.name(indices[-1])} ({len(indices)} columns)"
+
     def remedy(self, meaning: str, **roles: Sequence[int]) -> Remedy:
         """`columns` with all roles that the user gave, and those of this remedy."""
         merged = self.given | {role: list(indices) for role, indices in roles.items()}
@@ -48,22 +55,36 @@ class ColumnSearch:
 
 
 def ambiguous(
-    search: ColumnSearch, role: str, candidates: Sequence[int], **others: int
+    search: ColumnSearch,
+    role: str,
+    candidates: Sequence[int],
+    together: Sequence[int] = (),
+    **others: int,
 ) -> InputError:
-    """The error where several columns could be one role."""
-    return doubtful(which_column(search, role, candidates, **others))
+    """The error where several columns could be one role.
+
+    together: columns that could be it too, all of them at once.
+    """
+    return doubtful(which_column(search, role, candidates, together, **others))
 
 
 def which_column(
-    search: ColumnSearch, role: str, candidates: Sequence[int], **others: int
+    search: ColumnSearch,
+    role: str,
+    candidates: Sequence[int],
+    together: Sequence[int] = (),
+    **others: int,
 ) -> Doubt:
     """The doubt where several columns could be one role, with a remedy for each."""
-    listed = ", ".join(search.name(index) for index in candidates[:_MAX_REMEDIES])
-    more = ", …" if len(candidates) > _MAX_REMEDIES else ""
+    choices = [[*together]] if together else []
+    choices += [[index] for index in candidates]
+    shown = choices[:_MAX_REMEDIES]
+    listed = ", ".join(search.names(indices) for indices in shown)
+    more = ", …" if len(choices) > len(shown) else ""
     context = {name: [index] for name, index in others.items()}
     remedies = tuple(
-        search.remedy(f"the {role} is in {search.name(index)}", **context | {role: [index]})
-        for index in candidates[:_MAX_REMEDIES]
+        search.remedy(f"the {role} is in {search.names(indices)}", **context | {role: indices})
+        for indices in shown
     )
     evidence = f"{search.table.path}: several columns could be the {role}: {listed}{more}"
     return Doubt(f"which-{role}", evidence, remedies)

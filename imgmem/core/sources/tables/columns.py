@@ -167,10 +167,15 @@ def _split(search: ColumnSearch, taken: set[int]) -> int | None:
         found = [i for i in found if any(search.cells[i])]
     if not found:
         likely = search.called(known.LIKELY_SPLIT_NAMES, free)
-        found = [i for i in likely if any(split_name(cell.strip()) for cell in search.cells[i])]
+        found = [i for i in likely if any(map(_is_split, search.cells[i]))]
     if len(found) > 1:
         raise ambiguous(search, "split", found)
     return found[0] if found else None
+
+
+def _is_split(cell: str) -> bool:
+    """Whether a cell is the word for a split, or for a part of a test set."""
+    return bool(split_name(cell.strip())) or known.folded(cell) in known.LEADERBOARDS
 
 
 def _said(
@@ -179,9 +184,7 @@ def _said(
     """Which columns were taken, as a note."""
     roles = [f"the path from {search.name(path)}"]
     if labels:
-        names = [search.name(index) for index in labels]
-        several = f"{names[0]} … {names[-1]} ({len(names)} columns)"
-        roles.append(f"the label from {names[0] if len(names) == 1 else several}")
+        roles.append(f"the label from {search.names(labels)}")
     if split is not None:
         roles.append(f"the split from {search.name(split)}")
     if group is not None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from imgmem.core.sources.names import IMAGE_EXTENSIONS
-from imgmem.core.sources.tables.names import PATH_NAMES, folded
+from imgmem.core.sources.tables.names import ANY_PATH_NAME, folded
 
 BLANKS = " "
 FIRST_BLANK = "first blank"
@@ -115,7 +115,7 @@ def _blanks(lines: Sequence[str]) -> str:
 def _names_paths(line: str, mark: str | None) -> bool:
     """Whether a line is a header with a column of paths, if `mark` separates."""
     cells = [folded(cell) for cell in line.split(mark)]
-    return len(cells) > 1 and any(cell in PATH_NAMES[0] | PATH_NAMES[1] for cell in cells)
+    return len(cells) > 1 and any(cell in ANY_PATH_NAME for cell in cells)
 
 
 def _one_path(line: str) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from imgmem.core.sources.tables.dialect import looks_like_image
 from imgmem.core.sources.tables.names import (
+    ANY_PATH_NAME,
     LABEL_NAMES,
     LIKELY_SPLIT_NAMES,
     PATH_NAMES,
@@ -35,7 +36,7 @@ def _lacks_first(first: Sequence[str], others: Sequence[Sequence[str]]) -> bool:
     """Whether a header leaves out the first column, which all other lines have."""
     if not others or any(len(cells) != len(first) + 1 for cells in others):
         return False
-    named = [at for at, cell in enumerate(first) if folded(cell) in PATH_NAMES[0] | PATH_NAMES[1]]
+    named = [at for at, cell in enumerate(first) if folded(cell) in ANY_PATH_NAME]
     return all(looks_like_image(cells[at + 1]) for cells in others for at in named)
 
 

@@ -33,6 +33,9 @@ def label_columns(
     flags = flags if search.table.has_header or target == MULTILABEL else []
     sure = target == MULTILABEL or len(flags) > 2 or set(flags) == set(free)
     if len(flags) > 1 and sure:
+        rivals = [] if target == MULTILABEL else _rivals(search, {*free} - {*flags, *splits})
+        if rivals:
+            raise ambiguous(search, "label", rivals, flags, path=path)
         return tuple(flags), ()
     words = [index for index in free if not are_numbers(search.cells[index])]
     if len(words) == 1 and len(free) > _BOX and not search.table.has_header:
@@ -40,6 +43,24 @@ def label_columns(
     if len(free) > 1:
         raise ambiguous(search, "label", free, path=path)
     return tuple(free), ()
+
+
+def _rivals(search: ColumnSearch, rest: set[int]) -> list[int]:
+    """The columns next to flags that look like labels too: few words that repeat, or what is
+    called a quantity."""
+    context = {*search.called(known.CONTEXT_NAMES), *search.called(known.ANY_PATH_NAME)}
+    return [
+        index
+        for index in sorted(rest - context)
+        if search.keys[index] in known.NUMBER_NAMES or _few_words(search, index)
+    ]
+
+
+def _few_words(search: ColumnSearch, index: int) -> bool:
+    """Whether a column holds several words, each of them about twice or more; ids do not count."""
+    cells = [cell for cell in search.cells[index] if cell.strip()]
+    words = not are_numbers(cells) and not search.keys[index].endswith("id")
+    return words and 2 <= len(set(cells)) <= len(cells) / 2
 
 
 def _numbers(search: ColumnSearch, path: int, free: Sequence[int]) -> tuple[int, ...]:

@@ -10,10 +10,12 @@ _PATHS = """
 """
 _IDS = """
     imageid imgid imgidx idcode id uuid guid name isicid photoid pictureid fileid sampleid
-    imagenumber imagekey key patientid caseid
+    imagenumber imagekey key sopinstanceuid studyinstanceuid imageuid
 """
-PATH_NAMES = (frozenset(_PATHS.split()), frozenset(_IDS.split()))
-"""Columns that say which file, the better ones first."""
+_WIDER = "patientid caseid"
+PATH_NAMES = tuple(frozenset(names.split()) for names in (_PATHS, _IDS, _WIDER))
+"""Columns that say which file, the better ones first; the last may be of several files."""
+ANY_PATH_NAME = frozenset().union(*PATH_NAMES)
 
 _PLURALS = "labels classes categories tags findings attributes attributeids"
 PLURALS = frozenset(_PLURALS.split())
@@ -28,10 +30,14 @@ _LABELS = f"""
 LABEL_NAMES = frozenset(_LABELS.split())
 """Columns that hold the class."""
 
-SPLIT_NAMES = frozenset(("split", "splits", "splitname", "usage", "subset", "datasplit"))
+SPLIT_NAMES = frozenset(("split", "splits", "splitname", "subset", "datasplit"))
 """Columns that hold the split, whatever their values."""
-LIKELY_SPLIT_NAMES = frozenset(("set", "dataset", "datasettype", "phase", "partition", "mode"))
+LIKELY_SPLIT_NAMES = frozenset(
+    ("usage", "set", "dataset", "datasettype", "phase", "partition", "mode")
+)
 """Columns that hold it where a value is the word for one."""
+LEADERBOARDS = frozenset(("public", "private", "publictest", "privatetest"))
+"""What competitions call the parts of their test set."""
 
 _OTHERS = """
     index row rownumber unnamed0 unnamed width height w h size filesize depth channels format
@@ -41,6 +47,12 @@ _OTHERS = """
 """
 OTHER_NAMES = frozenset(("", *_OTHERS.split()))
 """Columns that are never the class of an image."""
+
+_CONTEXT = """
+    sex gender patientsex patientgender age ageapprox patientage race ethnicity
+"""
+CONTEXT_NAMES = frozenset(_CONTEXT.split())
+"""Columns that say of whom an image is, next to columns of labels."""
 
 PRESENCE_NAMES = frozenset(("confidence", "ispresent", "present", "presence", "isverified"))
 """Columns that may say, by 0, that an image does not have the label of its line."""

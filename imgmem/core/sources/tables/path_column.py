@@ -16,10 +16,12 @@ def path_column(search: ColumnSearch) -> int:
     """Raises InputError where no column, or more than one, could be it."""
     if "path" in search.given:
         return search.given["path"][0]
-    named = [i for i in search.called(known.PATH_NAMES[0]) if i not in _given_others(search)]
-    images = [i for i in search.where(are_images) if i not in _given_others(search)]
-    ids = [i for i in search.called(known.PATH_NAMES[1]) if i not in _given_others(search)]
-    for candidates in (named, images, _better_ids(search, ids), _only_unique(search)):
+    free = [i for i in range(len(search.keys)) if i not in _given_others(search)]
+    named, ids, wider = (search.called(names, free) for names in known.PATH_NAMES)
+    images = [i for i in search.where(are_images) if i in free]
+    better = _better_ids(search, ids)
+    wider = [i for i in wider if _unique(search.cells[i])]
+    for candidates in (named, images, better, wider, _only_unique(search), ids):
         same = _same_files(search, candidates)
         if len(same) == 1:
             return same[0]
@@ -57,7 +59,7 @@ def _better_ids(search: ColumnSearch, ids: list[int]) -> list[int]:
     """Ids of images before other ids, and those that differ line by line before those not."""
     of_images = [i for i in ids if re.search(r"im|photo|picture|file", search.keys[i])]
     unique = [i for i in of_images or ids if _unique(search.cells[i])]
-    return unique or of_images or ids
+    return unique or of_images
 
 
 def _unique(cells: Sequence[str]) -> bool:
@@ -69,7 +71,7 @@ def _only_unique(search: ColumnSearch) -> list[int]:
     all differ."""
     if len(search.keys) == 1 and not search.table.has_header:
         return [0]
-    splits = set(search.called(known.SPLIT_NAMES))
+    splits = set(search.called(known.SPLIT_NAMES | {"usage"}))
     others = set(search.called(known.LABEL_NAMES)) | splits | _given_others(search)
     rest = [i for i in range(len(search.keys)) if i not in others and search.keys[i]]
     if len(search.keys) - len(splits) == 2 and len(rest) == 1:

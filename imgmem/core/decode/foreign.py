@@ -71,6 +71,7 @@ _KINDS = (
     _Kind("JPEG XL", _PNG, (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"), "jxl"),
     _Kind("JPEG XR", _PNG, (b"II\xbc",), "jxr wdp hdp"),
     _Kind("Photoshop", _PNG, (b"8BPS",), "psd psb"),
+    _Kind("MNG", _PNG, (b"\x8aMNG", b"\x8bJNG"), "mng jng"),
     _Kind("GIMP", _PNG, (b"gimp xcf",), "xcf"),
     _Kind("Windows icon", _PNG, (b"\0\0\1\0",), "ico cur"),
     _Kind("Mac icon", _PNG, (b"icns",), "icns"),

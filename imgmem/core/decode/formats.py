@@ -42,6 +42,7 @@ _ROWS = (
         read_header=png.read_png_header,
         check=png.check_png,
         check_image=png.check_png_image,
+        load=png.load_png,
         read_values=png.read_png_values,
         check_palette=True,
         decode_plain=read_plain_png,

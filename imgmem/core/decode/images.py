@@ -24,6 +24,7 @@ from imgmem.core.decode.geometry import (
 )
 from imgmem.core.decode.headers import check_container, describe, open_image, read_header
 from imgmem.core.decode.jpeg import COLORS, read_jpeg, read_jpeg_header
+from imgmem.core.decode.jpeg_repair import lacks_scans
 from imgmem.core.decode.pixels import check_palette, from_inverted_cmyk, read_pixels
 from imgmem.core.decode.resize import apply_orientation, convert_into, fit_into, plane
 from imgmem.core.decode.several import SEVERAL
@@ -143,6 +144,8 @@ def check_size(header: Header, spec: ImageSpec, target: Size) -> None:
 def _decode_jpeg(data: bytes, spec: ImageSpec, row: Pixels, header: Header) -> Decoded:
     target = row.shape[0], row.shape[1]
     check_size(header, spec, target)
+    if header.multiscan and lacks_scans(data):
+        raise RejectedImage("truncated", "a JPEG without all of its scans")
     colors = COLORS[header.mode]
     if jpeg_fills(header, spec, target):
         _, notes = read_jpeg(data, colors, target, row)

@@ -60,7 +60,7 @@ def _plain_header(frame: bytes, scan: bytes) -> Header:
 
 def _read_segments(data: bytes) -> Header:
     """The header of any JPEG, segment by segment."""
-    orientation, left, frame, at = 1, 0, 0, 2
+    exif, left, frame, at = b"", 0, 0, 2
     try:
         while True:
             if data[at] != 0xFF:  # bytes between segments: decoding shows whether they matter
@@ -72,11 +72,11 @@ def _read_segments(data: bytes) -> Header:
             if marker == 0xDA:
                 if not frame:
                     raise RejectedImage("corrupt", "a JPEG without a frame header")
-                return _jpeg_header(data, frame, at, orientation)._replace(left=left)
+                return _jpeg_header(data, frame, at, exif_orientation(exif))._replace(left=left)
             if marker in _FRAMES:
                 frame = frame or at
-            elif marker == 0xE1 and orientation == 1:
-                orientation = exif_orientation(_content(data, at, EXIF_PREFIX))
+            elif marker == 0xE1:
+                exif = exif or _content(data, at, EXIF_PREFIX)
             elif marker == 0xE2:
                 left = left or images_left(_content(data, at, INDEX_PREFIX))
             at += _segment_bytes(data, at)
@@ -110,7 +110,10 @@ def _jpeg_header(data: bytes, at: int, scan: int, orientation: int) -> Header:
     if bits != 8 or marker in _LOSSLESS or count not in _JPEG_MODES:
         detail = f"a JPEG of {bits} bits and {count} components"
         raise RejectedImage("unsupported", detail + (", lossless" * (marker in _LOSSLESS)))
-    if not height or not width:
+    if not height and width:
+        detail = "a JPEG whose height is not in its header (DNL) is not read; re-save it"
+        raise RejectedImage("unsupported", detail)
+    if not width:
         raise RejectedImage("corrupt", f"a JPEG of {height}×{width} pixels")
     if orientation >= 5:
         height, width = width, height

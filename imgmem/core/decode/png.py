@@ -22,12 +22,24 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_PIXEL_CHUNKS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}
+_CRITICAL = {b"IHDR", b"PLTE", b"IDAT", b"IEND"}
+_PIXEL_CHUNKS = {*_CRITICAL, b"tRNS"}
+_ONCE = {b"IHDR", b"PLTE"}
 _SHORT = 2**16
 """Files below are faster to search for a name than to walk chunk by chunk."""
 _READ_CHUNKS = {*_PIXEL_CHUNKS, b"eXIf"}
 _MODES = {0: "L", 2: "RGB", 3: "P", 4: "LA", 6: "RGBA"}
 """Pillow's name of each color type."""
+_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+"""Samples of a pixel, by color type."""
+_CLEAR_BYTES = {0: 2, 2: 6}
+"""Length of the chunk tRNS of images without a palette (11.3.1.1)."""
+_PASSES = (
+    *((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2)),
+    (0, 1, 1, 2),
+)
+"""First column and row, and the steps to the next, of each pass of an interlaced image (8.2)."""
+_BLOCK_BYTES = 65_536
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 
 
@@ -38,6 +50,11 @@ def read_png_header(data: bytes, *, complete: bool = True) -> Header:
     """
     if len(data) < 33:
         raise RejectedImage("truncated", "ends inside the PNG header")
+    if data[12:16] == b"CgBI":
+        detail = (
+            "Apple's own kind of PNG (CgBI) is not read; convert it with sips or pngcrush first"
+        )
+        raise RejectedImage("unsupported", detail)
     name, width, height, depth, color, methods = struct.unpack_from(">4sIIBB3s", data, 12)
     (checksum,) = struct.unpack_from(">I", data, 29)
     if name != b"IHDR" or zlib.crc32(data[12:29]) != checksum:
@@ -86,17 +103,33 @@ def check_png(data: bytes) -> set[str]:
     """Every chunk to IEND by its CRC (5.3); damage where no pixel depends on it is noted."""
     at, name = 8, b""
     notes: set[str] = set()
+    seen: set[bytes] = set()
     for name, content in png_chunks(data):
         length = len(content)
         checksum = data[at + 8 + length : at + 12 + length]
         if checksum != zlib.crc32(content, zlib.crc32(name)).to_bytes(4, "big"):
             notes.add(_wrong_checksum(name, at, cut=len(checksum) < 4))
-        if name == b"acTL":
-            notes.add("animation")
+        elif name not in seen or name in _ONCE:
+            notes |= _check_chunk(name, content, seen)
+        seen.add(name)
         at += 12 + length
     if name != b"IEND":
         raise IndexError
+    if b"tRNS" in seen and not _transparency(data):
+        notes.add("png-repaired")
     return notes
+
+
+def _check_chunk(name: bytes, content: memoryview, before: set[bytes]) -> set[str]:
+    """The note of a chunk behind those of `before`; refuses what no decoder may pass over (5.4)."""
+    if not name[:1].islower() and name not in _CRITICAL:
+        detail = f"a PNG whose pixels depend on a chunk that is not known, {name!r}; re-save it"
+        raise RejectedImage("unsupported", detail)
+    if name in _ONCE and name in before:
+        raise RejectedImage("corrupt", f"a second PNG chunk {name!r}")
+    if name == b"PLTE" and len(content) % 3:
+        raise RejectedImage("corrupt", f"a palette of {len(content)} bytes, not of 3 a color")
+    return {"animation"} if name == b"acTL" else set()
 
 
 def _wrong_checksum(name: bytes, at: int, *, cut: bool) -> str:
@@ -119,13 +152,30 @@ def open_png(data: bytes) -> ImageFile:
     return PngImageFile(io.BufferedReader(parts))
 
 
+def _transparency(data: bytes) -> memoryview | None:
+    """The content of tRNS, if it is as it has to be (11.3.1.1); libpng passes over any other."""
+    palette = 0
+    for name, content in png_chunks(data):
+        if name == b"PLTE":
+            palette = len(content) // 3
+        if name == b"tRNS":
+            needed = _CLEAR_BYTES.get(data[25])
+            fits = len(content) == needed if needed else 0 < len(content) <= palette
+            return content if fits else None
+        if name == b"IDAT":
+            break
+    return None
+
+
 def _pixel_pieces(data: bytes) -> list[tuple[int, int]]:
     """(start, end) in the file of the chunks up to the first run of IDAT, and of IEND."""
     pieces, at, previous, ended = [(0, 8)], 8, b"", False
+    dropped = set() if _transparency(data) else {b"tRNS"}
     for name, content in png_chunks(data):
         end = at + 12 + len(content)
         ended = ended or (previous == b"IDAT" and name != b"IDAT")
-        if name == b"IEND" or (name in _PIXEL_CHUNKS and not ended):
+        if name == b"IEND" or (name in _PIXEL_CHUNKS - dropped and not ended):
+            dropped |= {name} & {b"tRNS"}  # a second one
             adjacent = pieces[-1][1] == at
             pieces[-1:] = [(pieces[-1][0], end)] if adjacent else [pieces[-1], (at, end)]
         at, previous = end, name
@@ -141,7 +191,7 @@ def read_png_values(image: ImageFile, header: Header, data: bytes) -> Stored:
     import numpy as np
 
     check_png_image(image, header, data)
-    image.load()
+    load_png(image, header, data)
     stated = _stated(data)
     clean = b"".join(data[start:end] for start, end in _pixel_pieces(data))
     pixels = cv2.imdecode(np.frombuffer(clean, np.uint8), cv2.IMREAD_UNCHANGED)
@@ -201,14 +251,51 @@ class _Pieces(io.RawIOBase):
 
 
 def check_png_image(image: ImageFile, header: Header, data: bytes) -> None:
-    """Check an opened PNG, and scale its transparent gray value as Pillow scales its pixels.
+    """Check an opened PNG, and scale its transparent color as Pillow scales its pixels.
 
     Raises RejectedImage: "unsupported" or "corrupt".
     """
     check_samples(image, header)
     if image.mode == "P" and not image.palette:
         raise RejectedImage("corrupt", "a palette image without its palette")
-    depth, color = data[24], data[25]
-    level = image.info.get("transparency")
-    if color == 0 and depth in (2, 4) and isinstance(level, int):
-        image.info["transparency"] = level * 255 // (2**depth - 1)
+    color, highest = data[25], 2 ** data[24] - 1
+    clear = _transparency(data) if color in _CLEAR_BYTES else None
+    if clear and highest < 256:
+        values = struct.unpack(f">{len(clear) // 2}H", clear)
+        levels = tuple((value & highest) * 255 // highest for value in values)
+        image.info["transparency"] = levels[0] if color == 0 else levels
+
+
+def load_png(image: ImageFile, _: Header, data: bytes) -> ImageFile:
+    """The same image, loaded. Raises RejectedImage("truncated") where rows are missing.
+
+    Pillow leaves them black where the compressed data end behind a row.
+    """
+    image.load()
+    last = image.crop((0, image.height - 1, image.width, image.height))
+    if (data[28] or not any(last.tobytes())) and not _has_all_rows(data):
+        raise RejectedImage("truncated", "the PNG's compressed data end before its last row")
+    return image
+
+
+def _has_all_rows(data: bytes) -> bool:
+    """Whether as many bytes are compressed as the pixels need; unpacks them block by block."""
+    missing, unpacker = _scanline_bytes(data), zlib.decompressobj()
+    for name, content in png_chunks(data):
+        rest: bytes | memoryview = content if name == b"IDAT" else b""
+        while rest and missing > 0 and not unpacker.eof:
+            missing -= len(unpacker.decompress(rest, _BLOCK_BYTES))
+            rest = unpacker.unconsumed_tail
+    return missing <= len(unpacker.flush())
+
+
+def _scanline_bytes(data: bytes) -> int:
+    """Bytes of all rows, each with its filter type (7.2), before they are compressed."""
+    width, height, depth, color = struct.unpack_from(">IIBB", data, 16)
+    passes = _PASSES if data[28] else ((0, 0, 1, 1),)
+    total = 0
+    for left, top, across, down in passes:
+        columns, rows = -(-(width - left) // across), -(-(height - top) // down)
+        if columns > 0:
+            total += max(0, rows) * (1 + -(-columns * depth * _SAMPLES[color] // 8))
+    return total

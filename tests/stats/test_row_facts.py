@@ -27,7 +27,7 @@ def test_facts_of_a_row_do_not_depend_on_its_neighbors(monkeypatch, shape):
     images = np.random.default_rng(0).integers(0, 256, (9, *shape), np.uint8)
     images[::2] //= 3
     together = measure(images)
-    monkeypatch.setattr(measures, "_GROUP_BYTES", 1)
+    monkeypatch.setattr(measures, "_GROUP_PIXELS", 1)
     assert np.array_equal(together, measure(images))
     assert np.array_equal(together[4:7], measure(images[4:7]))
 
@@ -62,10 +62,20 @@ def test_the_hash_survives_encoding_resizing_and_brightening_and_tells_pictures_
 
 
 def test_hashes_do_not_depend_on_how_a_matrix_library_adds():
-    """All products are whole numbers below 2**53, so that float64 is exact."""
+    """All sums are whole numbers, those of the first product below 2**24 and of the second below
+    2**53, so that float32 and float64 are exact."""
     cosines = measures._cosines(63)
     assert np.array_equal(cosines, np.rint(cosines))
+    assert np.abs(cosines).sum(1).max() * 255 < 2**24
     assert (np.abs(cosines).sum(1).max() * 255) * np.abs(cosines).sum(1).max() < 2**53
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (28, 28), (63, 127), (127, 127)])
+@pytest.mark.parametrize("low", [0, 250])
+def test_brightness_and_contrast_have_the_bits_of_opencv(shape, low):
+    images = np.random.default_rng(0).integers(low, 256, (50, *shape), np.uint8)
+    expected = np.array([cv2.meanStdDev(image) for image in images]).reshape(-1, 2).T
+    assert np.array_equal(np.stack(measures._moments(images)), expected)
 
 
 def test_the_table_is_a_plain_npy_file(tmp_path):

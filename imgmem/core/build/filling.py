@@ -1,7 +1,7 @@
 """The images of a build in progress, decoded and appended in order."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from itertools import islice
 
 from imgmem.core.build.alone import decode_alone, too_costly
@@ -9,7 +9,7 @@ from imgmem.core.build.copying import Copying
 from imgmem.core.build.decoding import Chunk
 from imgmem.core.build.execution import Execution
 from imgmem.core.build.executions import executions, stand_in_notes, starting
-from imgmem.core.build.job import BuildJob, decode_spec, demand_of
+from imgmem.core.build.job import BuildJob, decode_spec, decoding_demand, demand_of
 from imgmem.core.build.manifest import BuildManifest
 from imgmem.core.build.mixed import Mixed
 from imgmem.core.build.planned import to_decode
@@ -23,7 +23,9 @@ from imgmem.core.forecast import COPY_BYTES
 from imgmem.core.machine import process
 from imgmem.core.machine.processes import ProcessExecutor
 from imgmem.core.progress import Progress
-from imgmem.core.specs import EXECUTORS, ExecutorLike, RejectPolicy
+from imgmem.core.sources import Source
+from imgmem.core.sources.labeling import Labeling
+from imgmem.core.specs import EXECUTORS, BuildSpec, ExecutorLike, RejectPolicy, RunSpec
 
 CHUNKS_PER_COMMIT = 8
 """A commit syncs some 64 MiB: an interruption costs at most as much work."""
@@ -32,16 +34,19 @@ TASK_BYTES = 4 * 2**20
 
 
 def starting_workers(
-    manifest: BuildManifest, job: BuildJob
+    source: Source, labeling: Labeling, spec: BuildSpec, run: RunSpec, budget: int
 ) -> AbstractContextManager[ProcessExecutor | None]:
-    """Within, the worker processes of `fill` load their libraries, where there are to be any."""
-    copied = job.spec.copies or manifest.copied_from is not None  # most of its rows, at least
+    """Within, the worker processes of `fill` load their libraries while the build is prepared,
+    where it is clear from the listing that they will decode it."""
+    image, rows = spec.image, sum(labeling.images.values())
+    if spec.copies or spec.limit is not None or image.size is None:
+        return nullcontext()
     return starting(
-        job.source,
-        demand_of(manifest, job),
-        budget=job.budget,
-        executor="threads" if copied else job.run.executor,
-        mean_bytes=job.plan.mean_bytes,
+        source,
+        decoding_demand(source, run, rows=rows, shape=(*image.size, image.depth), dtype=spec.dtype),
+        budget=budget,
+        executor=run.executor,
+        mean_bytes=max(1, labeling.total_bytes // max(1, rows)),
     )
 
 
@@ -53,15 +58,14 @@ def executor_notes(manifest: BuildManifest, job: BuildJob) -> list[str]:
     return stand_in_notes(job.source, demand, budget=job.budget, executor=job.run.executor)
 
 
-def fill(building: UnfinishedBuild, job: BuildJob, workers: ProcessExecutor | None = None) -> None:
+def fill(building: UnfinishedBuild, job: BuildJob) -> None:
     """Decode what is left: many images at once, and alone those that need more memory.
 
-    workers: of `starting_workers`.
     Raises Interrupted, InputError or ResourceError; what is done is kept.
     """
     _check_rejects(building, job.policy)
     _report(building, job)
-    executor = job.run.executor
+    executor, workers = job.run.executor, job.workers
     try:
         with ExitStack() as stack:
             copying = _copying(stack, building, job)

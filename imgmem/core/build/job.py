@@ -13,6 +13,7 @@ from imgmem.core.build.plan import Plan
 from imgmem.core.build.unfinished import UnfinishedBuild
 from imgmem.core.forecast import COPY_BYTES, UPDATE_BYTES, BuildDemand
 from imgmem.core.machine import memory
+from imgmem.core.machine.processes import ProcessExecutor
 from imgmem.core.progress import ProgressCallback
 from imgmem.core.rows.notes import notes_column
 from imgmem.core.sources import Source
@@ -21,12 +22,14 @@ from imgmem.core.specs import BuildSpec, RejectPolicy, RunSpec
 
 @dataclass(frozen=True, kw_only=True)
 class BuildJob:
-    """One call of `build`, its parts at hand. out: the dataset that it makes."""
+    """One call of `build`, its parts at hand. out: the dataset that it makes. workers: of
+    `starting_workers`."""
 
     source: Source
     out: str
     plan: Plan
     inputs: BuildInputs
+    workers: ProcessExecutor | None
     spec: BuildSpec
     policy: RejectPolicy
     run: RunSpec
@@ -78,14 +81,23 @@ def decode_spec(building: UnfinishedBuild, job: BuildJob) -> DecodeSpec:
 
 def demand_of(manifest: BuildManifest, job: BuildJob) -> BuildDemand:
     """What the build is to do, as far as its memory goes."""
-    demand = BuildDemand.of(
-        rows=manifest.sources,
-        values=prod(manifest.shape),
-        itemsize=np.dtype(manifest.dtype).itemsize,
-        workers=job.run.workers,
-        cpus=memory.allowed_cpus(),
-        remote=job.source.remote,
+    demand = decoding_demand(
+        job.source, job.run, rows=manifest.sources, shape=manifest.shape, dtype=manifest.dtype
     )
     if manifest.copied_from is None:
         return demand
     return replace(demand, client_bytes=UPDATE_BYTES + max(COPY_BYTES, manifest.copied_row_bytes))
+
+
+def decoding_demand(
+    source: Source, run: RunSpec, *, rows: int, shape: tuple[int, int, int], dtype: str
+) -> BuildDemand:
+    """What decoding all images takes. shape: (H, W, C) of a row."""
+    return BuildDemand.of(
+        rows=rows,
+        values=prod(shape),
+        itemsize=np.dtype(dtype).itemsize,
+        workers=run.workers,
+        cpus=memory.allowed_cpus(),
+        remote=source.remote,
+    )

@@ -91,7 +91,8 @@ def build(
         stack.enter_context(nullcontext() if request.run.fsync else durable.relaxed())
         if record is not None and (done := _same_download(record, request, spec)):
             return done
-        return _done_or_built(_job(stack, peak, request, spec, progress), request, record)
+        job = _job(stack, peak, request, spec, progress, record)
+        return _done_or_built(job, request, record)
 
 
 def _same_download(record: Record, request: BuildRequest, spec: BuildSpec) -> BuildResult | None:
@@ -110,20 +111,27 @@ def _job(
     request: BuildRequest,
     spec: BuildSpec,
     progress: ProgressCallback,
+    record: Record | None,
 ) -> BuildJob:
-    """List the source and settle what is to be done; nothing is written yet."""
+    """List the source and settle what is to be done; nothing is written yet.
+
+    record: of the dataset that is there; it may be this very one, and need no workers.
+    """
     listed_at = now_ns()
     policy, run, budget = request.policy, request.run, memory.budget(request.run.memory)
     images, listing, labeling = open_and_list(
         stack, request.sources, request.destination.scratch, spec, budget, progress
     )
     require_certain(labeling.doubts)
+    workers = None
+    if record is None:
+        workers = stack.enter_context(starting_workers(images, labeling, spec, run, budget))
     plan = Plan.make(images, listing, labeling, spec)
     stack.callback(plan.close)
     require_usable(plan, policy)
     return BuildJob(
         source=images, out=request.out, plan=plan,
-        inputs=build_inputs(plan), spec=spec, policy=policy, run=run,
+        inputs=build_inputs(plan), workers=workers, spec=spec, policy=policy, run=run,
         budget=budget, listed_at=listed_at, peak=peak, progress=progress,
     )  # fmt: skip
 
@@ -212,22 +220,21 @@ def _work(
     demand_of(manifest, job).divide(job.budget)  # before anything is written
     work = workdir.WorkDir(destination, restart=restart)
     try:
-        with starting_workers(manifest, job) as workers:
-            building = work.open(
-                job.inputs,
-                job.plan,
-                lambda path: files.create_files(
-                    path, manifest, job.plan.images(copied=manifest.copied_from is not None)
-                ),
-            )
-            resumed_at = building.state.sources if building else job.plan.total
-            if building:
-                fill(building, job, workers)
-                _require_rows(building, work, job.plan)
-                building.finish(on_read)
-            else:
-                complete = store.read_record(work.path)
-                require_allowed_in(complete, job.policy, total=job.plan.total, out=destination.out)
+        building = work.open(
+            job.inputs,
+            job.plan,
+            lambda path: files.create_files(
+                path, manifest, job.plan.images(copied=manifest.copied_from is not None)
+            ),
+        )
+        resumed_at = building.state.sources if building else job.plan.total
+        if building:
+            fill(building, job)
+            _require_rows(building, work, job.plan)
+            building.finish(on_read)
+        else:
+            complete = store.read_record(work.path)
+            require_allowed_in(complete, job.policy, total=job.plan.total, out=destination.out)
         work.publish()
         return resumed_at
     except KeyboardInterrupt:

@@ -53,6 +53,7 @@ class Labeling:
     counted in each of its classes, and in `images` (by split) once. target: what labels are, one
     of TARGETS; target_names: of the numbers, which have no classes and no counts.
     examples: the first paths of each class. splits: names that the source itself gives.
+    total_bytes: of all files together.
     """
 
     rule: str
@@ -63,6 +64,7 @@ class Labeling:
     counts: Mapping[str | None, Mapping[str | None, int]] = field(default_factory=dict)
     examples: Mapping[str | None, tuple[str, ...]] = field(default_factory=dict)
     splits: tuple[str, ...] = ()
+    total_bytes: int = 0
     doubts: tuple[Doubt, ...] = ()
     notes: tuple[str, ...] = ()
 

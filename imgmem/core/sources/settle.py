@@ -66,11 +66,12 @@ class Mapped:
 class _Tally:
     """found: labels, less those whose split is dropped. labels, splits: as they were found.
 
-    images: by split. none: images with an empty set of labels.
+    images: by split, total_bytes: of their files. none: images with an empty set of labels.
     """
 
     target: str = CLASS
     images: Counter[str | None] = field(default_factory=Counter)
+    total_bytes: int = 0
     none: int = 0
     found: set[str] = field(default_factory=set)
     labels: set[str] = field(default_factory=set)
@@ -88,6 +89,7 @@ class _Tally:
             self.ignored[CLASS_DROPPED if label == "" else SPLIT_DROPPED] += len(entries)
             return
         self.images[split] += len(entries)
+        self.total_bytes += sum(entry.size for entry in entries)
         names = [None] if label is None else names_in(label, self.target)
         if not names and self.target == MULTILABEL:
             self.none += len(entries)
@@ -207,6 +209,7 @@ def _labeling(
         target_names=listing.target_names,
         classes=names,
         images=dict(tally.images),
+        total_bytes=tally.total_bytes,
         counts={label: dict(by_split) for label, by_split in tally.counts.items()},
         examples={label: tuple(paths) for label, paths in tally.examples.items()},
         splits=tuple(sorted({s for c in tally.counts.values() for s in c if s is not None})),

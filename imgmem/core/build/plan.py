@@ -56,6 +56,15 @@ CREATE TABLE renamed (file INTEGER PRIMARY KEY, digest TEXT)"""
 them."""
 
 
+_INSERT = """
+    INSERT INTO files VALUES (
+        ?, ?, ?, NULLIF(?, ''), NULLIF(?, ''), ?, ?, ?, NULL, NULLIF(?, ''), NULL, NULLIF(?, '')
+    )"""
+"""For numbers, texts and bytearrays only: for bytes and None `sqlite3` looks for an adapter, which
+takes twice as long as everything else."""
+_NO_RANK = bytearray()
+
+
 class Plan:
     """The rows-to-be of one source under one BuildSpec.
 
@@ -219,27 +228,27 @@ class Plan:
         return count, [(os.fsdecode(name), json.loads(locator)[1]) for name, locator in found]
 
     def _insert(self, entries: Iterable[Entry]) -> None:
-        insert = "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, NULL, ?)"
-        self._database.executemany(insert, map(self._row, entries))
+        self._database.executemany(_INSERT, map(self._row, entries))
 
     def _row(self, entry: Entry) -> tuple[Any, ...]:
-        name = os.fsencode(entry.name)
-        label = None if entry.label is None else os.fsencode(entry.label)
+        """What `_INSERT` takes: "" for NULL."""
+        path, size, mtime_ns, label, split, locator, extra = entry
+        name = bytearray(os.fsencode(path))
         return (
-            name, entry.size, entry.mtime_ns, label, entry.split,
-            _json(entry.locator), _json(entry.extra), self._rank(name), self._group(entry),
-            entry.split,
+            name, size, mtime_ns, "" if label is None else bytearray(os.fsencode(label)),
+            split or "", _json(locator), _json(extra), self._rank(name), self._group(extra),
+            split or "",
         )  # fmt: skip
 
-    def _group(self, entry: Entry) -> str | None:
-        return None if self._group_at is None else entry.extra[self._group_at].strip() or None
+    def _group(self, extra: tuple[str, ...]) -> str:
+        return "" if self._group_at is None else extra[self._group_at].strip()
 
-    def _rank(self, name: bytes) -> bytes:
+    def _rank(self, name: bytearray) -> bytearray:
         """What random order sorts by; where nothing is random, not worth its time."""
         spec = self.spec
         if not (spec.splits or spec.folds or spec.shuffle or spec.limit):
-            return b""
-        return hashlib.sha256(b"%d\0%s" % (spec.seed, name)).digest()[:16]
+            return _NO_RANK
+        return bytearray(hashlib.sha256(b"%d\0%s" % (spec.seed, name)).digest()[:16])
 
     def _count(self) -> None:
         """Note how many sources there are, and their mean size in bytes, at least 1."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from imgmem.core.sources import files
-from imgmem.core.sources.base import Entry, Listing
+from imgmem.core.sources.base import Entry, Listing, as_entry
 from imgmem.core.sources.doubts import Evidence, first_doubt
 from imgmem.core.sources.grammar import LabelRule, label_rule
 from imgmem.core.sources.layout import TEST_LEFT_OUT, Layout, Place
@@ -96,7 +96,7 @@ class Placed:
     def __iter__(self) -> Iterator[Entry]:
         known: tuple[str, Place, bool] | None = None
         for entry in self.raw:
-            path = entry.name.split("/", self.skip)[-1]
+            path = entry.name.split("/", self.skip)[-1] if self.skip else entry.name
             folder = path.rpartition("/")[0]
             if known is None or known[0] != folder or not self.layout.by_folder:
                 known = folder, self.layout.place(path, entry.name), self._has_bare(folder)
@@ -113,4 +113,4 @@ def _placed(entry: Entry, place: Place) -> Entry:
     name, size, mtime_ns, label, _, locator, _ = entry
     if place.unlabeled and label is None:
         locator = files.without_label(locator, place.unlabeled)
-    return Entry(name, size, mtime_ns, label or place.label, place.split, locator)
+    return as_entry((name, size, mtime_ns, label or place.label, place.split, locator, ()))

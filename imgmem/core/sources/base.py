@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from functools import partial
+from typing import Any, NamedTuple, Protocol
 
 from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.sources.labeling import Doubt
@@ -42,6 +43,10 @@ class Entry(NamedTuple):
     split: str | None = None
     locator: Locator = ()
     extra: tuple[str, ...] = ()
+
+
+as_entry: Callable[[tuple[Any, ...]], Entry] = partial(tuple.__new__, Entry)
+"""An entry of all its fields, in half the time: there is one for each image, several times."""
 
 
 @dataclass(frozen=True, kw_only=True)

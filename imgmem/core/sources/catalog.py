@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from imgmem.core.progress import Progress, ProgressCallback
-from imgmem.core.sources.base import Entry
+from imgmem.core.sources.base import Entry, as_entry
 from imgmem.core.sources.scratch import scratch_database
 
 _BATCH = 256
@@ -42,7 +42,7 @@ class Catalog:
     def __iter__(self) -> Iterator[Entry]:
         self._write()
         for (batch,) in self._database.execute("SELECT entries FROM batches ORDER BY rowid"):
-            yield from map(Entry._make, marshal.loads(batch))
+            yield from map(as_entry, marshal.loads(batch))
 
     def first_repeated(self) -> str | None:
         """A name that was added more than once, or None."""

@@ -161,6 +161,8 @@ def _decode_jpeg(data: bytes, spec: ImageSpec, row: Pixels, header: Header) -> D
 
 
 def _decoded_jpeg(header: Header, notes: set[str]) -> Decoded:
+    if not notes and not header.left:
+        return Decoded(header.height, header.width, JPEG)
     several = {"pages"} if header.left else set()
     return Decoded(header.height, header.width, JPEG, tuple(sorted(notes | several)), header.left)
 

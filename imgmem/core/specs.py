@@ -338,6 +338,7 @@ class StatsSpec:
     fail_on: the checks to make.
     report: write an HTML page here.
     listed: write the paths of duplicates (all but the first), conflicts and blank images here.
+    overwrite: replace these files where they exist.
     """
 
     split: SplitChoice = None
@@ -347,6 +348,7 @@ class StatsSpec:
     fail_on: tuple[Check, ...] = ()
     report: str | None = None
     listed: str | None = None
+    overwrite: bool = False
 
 
 class NumberLimit(NamedTuple):
@@ -372,6 +374,7 @@ class SampleSpec:
     group: put rows of a class, of a split, or that look the same, side by side.
     seed: random order is a sort by a hash of seed and row.
     out: write the rows here; the extension says in which form.
+    overwrite: replace that file where it exists.
     """
 
     count: int | None = None
@@ -384,3 +387,4 @@ class SampleSpec:
     group: SampleGroup | None = None
     seed: int = 0
     out: str | None = None
+    overwrite: bool = False

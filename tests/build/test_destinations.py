@@ -10,8 +10,8 @@ from support.trees import class_folders, snapshot
 
 import imgmem
 from imgmem.core.errors import DatasetError, InputError, UsageError
+from imgmem.core.rows.out_file import check_out_files
 from imgmem.core.specs import BuildSpec, ImageSpec
-from imgmem.core.stats.report import check_report
 from imgmem.core.storage import durable
 from imgmem.core.storage.system import System
 
@@ -161,7 +161,7 @@ WRITERS = {
     "build": build,
     "normalize": lambda _, out: imgmem.normalize("data", to=out),
     "sample": lambda _, out: imgmem.sample("data", count=2, out=out),
-    "report": lambda _, out: check_report(out, "data"),
+    "report": lambda _, out: check_out_files([out], "data", overwrite=False),
 }
 
 

@@ -93,11 +93,6 @@ def test_gray_rows_are_written_gray(tmp_path, images):
     assert cv2.imread(str(saved(path, tmp_path / "sheet.png"))) is not None
 
 
-def test_a_file_is_replaced(dataset, tmp_path):
-    (tmp_path / "x.npy").write_bytes(b"old")
-    assert len(np.load(saved(dataset, tmp_path / "x.npy", count=2))) == 2
-
-
 @pytest.mark.parametrize("out", ["x.gif", "x.npy.txt", "x.csv"])
 def test_other_endings_are_refused(dataset, out):
     with pytest.raises(UsageError, match="cannot be written"):

@@ -397,3 +397,7 @@ class SampleOptions(TypedDict, total=False):
             parse=values.local, metavar="PATH",
         ),
     ]  # fmt: skip
+    overwrite: Annotated[
+        bool,
+        Option(f"Replace the file of {option('out')} if it exists.", OUTPUT, variable=False),
+    ]

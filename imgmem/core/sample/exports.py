@@ -10,65 +10,69 @@ from numpy.typing import NDArray
 
 from imgmem.core.errors import ResourceError, UsageError
 from imgmem.core.machine import process
-from imgmem.core.paths import is_inside, local_path, require_folder_of, require_writable
+from imgmem.core.messages import option
+from imgmem.core.paths import local_path, require_writable
 from imgmem.core.rows.origins import RowOrigin
+from imgmem.core.rows.out_file import check_out_files, check_outside, write_out_files
 from imgmem.core.sample.encode import encode
 from imgmem.core.sample.folder import INSIDE, half_moved
 from imgmem.core.sample.sheet import Section, Tile, draw, sheet_bytes
 from imgmem.core.sample.take import Sample
-from imgmem.core.storage import durable
 from imgmem.core.storage.destination import entries
 
 MAX_SHEET_BYTES = 2**30
 """A sheet that takes more memory than this shows more than anybody looks at."""
 
 
-def check_out(out: str, dataset: str) -> None:
+def check_out(out: str, dataset: str, *, overwrite: bool = False) -> None:
     """UsageError unless a sample of the dataset can be written to `out`."""
-    local_path(out)
-    require_folder_of(out)
-    if is_inside(out, dataset):
+    if is_folder(out):
+        _check_folder(out, dataset, overwrite=overwrite)
+    elif _extension(out) in _WRITERS:
+        check_out_files([out], dataset, overwrite=overwrite)
+    else:
         raise UsageError(
-            f"{out} is inside the dataset", hint="Write the sample somewhere else.", path=out
-        )
-    if not is_folder(out) and _extension(out) not in _WRITERS:
-        raise UsageError(
-            f"a sample cannot be written to {out}",
+            f"a sample cannot be written to {local_path(out)}",
             hint=f"End the name in {', '.join(_WRITERS)}, or in / for a folder.",
+        )
+
+
+def _check_folder(out: str, dataset: str, *, overwrite: bool) -> None:
+    check_outside(out, dataset)
+    if overwrite:
+        raise UsageError(
+            f"{option('overwrite')} replaces a file, and {out} is a folder",
+            hint="Choose the name of a new folder, or empty it first.",
+            path=out,
         )
     if not os.path.isdir(out):
         require_writable(out, os.path.dirname(out.rstrip("/")) or os.curdir)
-    if os.path.isdir(out) and (not is_folder(out) or entries(out) - {INSIDE, *half_moved(out)}):
+    elif entries(out) - {INSIDE, *half_moved(out)}:
         raise UsageError(
-            f"{out} is a folder{' that is not empty' if is_folder(out) else ''}",
+            f"{out} is a folder that is not empty",
             hint="Choose another name, or empty it first.",
             path=out,
         )
 
 
 @process.settings()
-def save(sample: Sample, out: str) -> None:
+def save(sample: Sample, out: str, *, overwrite: bool = False) -> None:
     """Write a sample in the format that the extension of `out` selects.
-
-    Existing files are overwritten.
 
     Args:
         sample: The rows.
         out: .png or .jpg for a contact sheet; .npz for a batch with images, labels and rows;
             .npy for the images alone.
+        overwrite: Replace a file that is there already.
 
     Raises:
-        UsageError: Another extension, or a sample without rows.
+        UsageError: Another extension, a sample without rows, or there is such a file.
         ResourceError: It cannot be written.
     """
-    check_out(out, sample.path)
+    check_out(out, sample.path, overwrite=overwrite)
     if not len(sample.rows):
         raise UsageError("the sample has no rows that could be written", hint="Ask for others.")
-    try:
-        _WRITERS[_extension(out)](sample, out)
-    except BaseException:
-        durable.unlink(out + durable.NEW)
-        raise
+    write_out_files({out: _WRITERS[_extension(out)](sample, out)}, overwrite=overwrite)
 
 
 def _extension(out: str) -> str:
@@ -109,26 +113,26 @@ def _tile(sample: Sample, place: int) -> Tile:
     return Tile(lambda: sample.pixels[place], caption(sample.sources[place]))
 
 
-def _sheet(sample: Sample, out: str) -> None:
-    durable.write_file(out, encode(contact_sheet(sample), _extension(out)))
+def _sheet(sample: Sample, out: str) -> bytes:
+    return encode(contact_sheet(sample), _extension(out))
 
 
-def _batch(sample: Sample, out: str) -> None:
+def _batch(sample: Sample, _: str) -> bytes:
     arrays: dict[str, Any] = {"images": sample.images, "rows": sample.rows}
     if sample.labels is not None:
         arrays["labels"] = sample.labels
     file = io.BytesIO()
     np.savez(file, allow_pickle=False, **arrays)
-    durable.write_file(out, file.getvalue())
+    return file.getvalue()
 
 
-def _images(sample: Sample, out: str) -> None:
+def _images(sample: Sample, _: str) -> bytes:
     file = io.BytesIO()
     np.save(file, sample.images, allow_pickle=False)
-    durable.write_file(out, file.getvalue())
+    return file.getvalue()
 
 
-_WRITERS: dict[str, Callable[[Sample, str], None]] = {
+_WRITERS: dict[str, Callable[[Sample, str], bytes]] = {
     ".png": _sheet,
     ".jpg": _sheet,
     ".jpeg": _sheet,

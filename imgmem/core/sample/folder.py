@@ -31,7 +31,8 @@ from imgmem.core.storage.targets import MULTILABEL, NUMBER, SEPARATOR, indices_i
 from imgmem.core.text import composed
 
 INSIDE = ".sample.new"
-"""Where a folder that exists is filled, until it is complete."""
+"""Where a folder that exists is filled, until it is complete; another one is next to its place, as
+`.NAME.sample.new`."""
 LABELS = "labels.csv"
 _CHUNK_BYTES = 2**22
 _CHUNK_ROWS = 1024
@@ -62,7 +63,8 @@ def write_folder(dataset: Dataset, rows: Rows, folder: str, *, classes: Sequence
     """
     _require_folder_names(classes)
     is_there = durable.is_directory(folder)  # a mount point, perhaps: it stays
-    temporary = os.path.join(folder, INSIDE) if is_there else folder + durable.NEW
+    parent, name = os.path.split(folder)
+    temporary = os.path.join(*((folder, INSIDE) if is_there else (parent, f".{name}{INSIDE}")))
     try:
         _move_back(folder)
         _discard(temporary)

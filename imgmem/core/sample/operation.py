@@ -6,6 +6,7 @@ from typing import Unpack
 from imgmem.core.machine import process
 from imgmem.core.options.option import applied
 from imgmem.core.options.tables import SampleOptions
+from imgmem.core.rows.out_file import check_out_files
 from imgmem.core.sample.exports import check_out, is_folder, save
 from imgmem.core.sample.take import Sample, take, take_out
 from imgmem.core.specs import SampleSpec
@@ -38,11 +39,13 @@ def sample(
         ResourceError: The rows do not fit into memory; `out` cannot be written.
     """
     (spec,) = applied(SampleOptions, options, spec)
-    if spec.out is not None:
-        check_out(spec.out, os.fspath(path))
+    if spec.out is None:
+        check_out_files([], overwrite=spec.overwrite)
+    else:
+        check_out(spec.out, os.fspath(path), overwrite=spec.overwrite)
         if is_folder(spec.out):
             return take_out(path, spec, spec.out.rstrip("/"))
     taken = take(path, spec)
     if spec.out is not None and len(taken.rows):
-        save(taken, spec.out)
+        save(taken, spec.out, overwrite=spec.overwrite)
     return taken

@@ -13,6 +13,7 @@ from imgmem.core.progress import ProgressCallback, no_progress, require_callback
 from imgmem.core.read.dataset import Dataset
 from imgmem.core.read.dataset import open as open_dataset
 from imgmem.core.rows.duplicates import load_facts
+from imgmem.core.rows.out_file import check_out_files, write_out_files
 from imgmem.core.rows.similar import equal_groups
 from imgmem.core.specs import RunSpec, StatsSpec
 from imgmem.core.stats.describe import DatasetStats, describe
@@ -20,8 +21,6 @@ from imgmem.core.stats.differences import KINDS, Difference, differences, label_
 from imgmem.core.stats.gallery import thumbnails
 from imgmem.core.stats.options import CompareOptions
 from imgmem.core.stats.page import render
-from imgmem.core.stats.report import check_report
-from imgmem.core.storage import durable
 from imgmem.core.units import format_bytes
 
 CLASSES_SHOWN = 24
@@ -80,8 +79,7 @@ def compare(
     """
     require_callback(progress)
     spec, run = applied(CompareOptions, options, StatsSpec(), run)
-    for path in (first, second) if spec.report is not None else ():
-        check_report(spec.report or "", os.fspath(path))
+    check_out_files([spec.report], os.fspath(first), os.fspath(second), overwrite=spec.overwrite)
     split = spec.split
     a, b = (describe(path, spec, run=run, progress=progress) for path in (first, second))
     with open_dataset(first, split) as one, open_dataset(second, split) as other:
@@ -99,7 +97,7 @@ def compare(
         differences=changes,
     )
     if spec.report is not None:
-        write_comparison(both, spec.report)
+        write_comparison(both, spec.report, overwrite=spec.overwrite)
     return both
 
 
@@ -123,18 +121,18 @@ def _of_channels(stats: DatasetStats, figure: str) -> str:
     return " ".join(f"{getattr(channel, figure):.5g}" for channel in channels)
 
 
-def write_comparison(both: Comparison, out: str) -> None:
-    """Write a self-contained HTML page about a comparison to `out`, which is replaced.
+def write_comparison(both: Comparison, out: str, *, overwrite: bool = False) -> None:
+    """Write a self-contained HTML page about a comparison to `out`.
 
     Raises:
-        UsageError: `out` is a folder, or inside one of the datasets.
+        UsageError: `out` exists, is a folder, or inside one of the datasets.
         ResourceError: It cannot be written.
         DatasetError: A dataset has been damaged since.
     """
     sides = {"a": both.a, "b": both.b}
+    check_out_files([out], both.a.path, both.b.path, overwrite=overwrite)
     images = {}
     for side, stats in sides.items():
-        check_report(out, stats.path)
         pairs = (pair for each in both.differences for pair in each.rows[:ITEMS])
         rows = [row.row for pair in pairs if (row := getattr(pair, side))]
         with open_dataset(stats.path) as dataset:
@@ -149,7 +147,7 @@ def write_comparison(both: Comparison, out: str) -> None:
         kinds=KINDS,
         items=ITEMS,
     )
-    durable.write_file(out, page.encode("utf-8", "backslashreplace"))
+    write_out_files({out: page.encode("utf-8", "backslashreplace")}, overwrite=overwrite)
 
 
 def _common(a: Dataset, b: Dataset) -> tuple[int, int, int | None]:

@@ -5,20 +5,16 @@ from imgmem.core.messages import option
 from imgmem.core.rows.drop import dropped_rows
 from imgmem.core.rows.origins import sources_of
 from imgmem.core.specs import StatsSpec
-from imgmem.core.stats.report import check_report
-from imgmem.core.storage import durable, store
+from imgmem.core.storage import store
 
 _WORDS = ("duplicates", "blank")
 
 
-def write_list(path: str, spec: StatsSpec) -> None:
-    """Write the paths, one per line, as `rows.csv` has them.
+def listed_paths(path: str, spec: StatsSpec) -> bytes:
+    """The paths, one per line, as `rows.csv` has them.
 
-    Raises UsageError for a file that cannot be, and for some splits only: of two rows that are
-    the same one may be in another.
+    Raises UsageError for some splits only: of two rows that are the same one may be in another.
     """
-    out = spec.listed or ""
-    check_report(out, path)
     if spec.split is not None:
         raise UsageError(
             f"{option('list')} is about all rows", hint=f"Leave out {option('split')}."
@@ -28,4 +24,4 @@ def write_list(path: str, spec: StatsSpec) -> None:
     rows = dropped_rows(path, words)
     origins = sources_of(path, rows)
     text = "".join(f"{origins[row].path}\n" for row in sorted(rows))
-    durable.write_file(out, text.encode("utf-8", "backslashreplace"))
+    return text.encode("utf-8", "backslashreplace")

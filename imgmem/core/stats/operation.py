@@ -6,12 +6,13 @@ from typing import Unpack
 from imgmem.core.machine import process
 from imgmem.core.options.option import applied
 from imgmem.core.progress import ProgressCallback, no_progress, require_callback
+from imgmem.core.rows.out_file import check_out_files, write_out_files
 from imgmem.core.specs import RunSpec, StatsSpec
 from imgmem.core.stats.checks import failed_check, require_possible
 from imgmem.core.stats.describe import DatasetStats, describe
-from imgmem.core.stats.listing import write_list
+from imgmem.core.stats.listing import listed_paths
 from imgmem.core.stats.options import StatsOptions
-from imgmem.core.stats.report import check_report, write_report
+from imgmem.core.stats.report import report_page
 
 
 @process.settings()
@@ -49,13 +50,14 @@ def stats(
     require_callback(progress)
     spec, run = applied(StatsOptions, options, spec, run)
     require_possible(os.fspath(path), spec)
-    if spec.report is not None:
-        check_report(spec.report, os.fspath(path))
+    check_out_files([spec.report, spec.listed], os.fspath(path), overwrite=spec.overwrite)
+    written = {}
     if spec.listed is not None:
-        write_list(os.fspath(path), spec)
+        written[spec.listed] = listed_paths(os.fspath(path), spec)
     found = describe(path, spec, run=run, progress=progress)
     if spec.report is not None:
-        write_report(found, spec.report, run=run, progress=progress)
+        written[spec.report] = report_page(found, run=run, progress=progress)
+    write_out_files(written, overwrite=spec.overwrite)
     if failure := failed_check(found, spec.fail_on):
         raise failure.of(found)
     return found

@@ -59,6 +59,7 @@ class CompareOptions(ResourceOptions, total=False):
             "Write a self-contained HTML report.", OUTPUT, parse=values.local, metavar="FILE.html"
         ),
     ]
+    overwrite: Annotated[bool, Option("Replace files that exist.", OUTPUT, variable=False)]
 
 
 class StatsOptions(CompareOptions, total=False):

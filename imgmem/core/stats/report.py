@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 
 from imgmem._version import __version__
-from imgmem.core.errors import UsageError
 from imgmem.core.levels.histograms import binned
 from imgmem.core.machine import process
-from imgmem.core.paths import is_inside, local_path, require_folder_of, require_writable
 from imgmem.core.progress import ProgressCallback, no_progress, require_callback
 from imgmem.core.read.dataset import Dataset, row_set
 from imgmem.core.read.dataset import open as open_dataset
 from imgmem.core.rows.origins import RowOrigin, sources_of
+from imgmem.core.rows.out_file import check_out_files, write_out_files
 from imgmem.core.sample.selection import choose
 from imgmem.core.specs import CHANNEL_NAMES, RunSpec, SampleSpec
 from imgmem.core.stats.describe import Channel, ClassRows, DatasetStats
@@ -26,7 +25,6 @@ from imgmem.core.stats.page import render
 from imgmem.core.stats.scan import plan_scan
 from imgmem.core.stats.targets import BINS as NUMBER_BINS
 from imgmem.core.stats.targets import QUANTILES, NumberTarget
-from imgmem.core.storage import durable
 from imgmem.core.storage.targets import NUMBER
 from imgmem.core.units import format_bytes
 
@@ -55,22 +53,12 @@ class _Strip:
     sources: list[RowOrigin]
 
 
-def check_report(out: str, dataset: str) -> None:
-    """UsageError unless a report on the dataset can be written to `out`."""
-    local_path(out)
-    require_folder_of(out)
-    require_writable(out, os.path.dirname(out) or os.curdir)
-    if is_inside(out, dataset):
-        raise UsageError(f"{out} is inside the dataset", hint="Write it somewhere else.", path=out)
-    if os.path.isdir(out):
-        raise UsageError(f"{out} is a folder", hint="Name a file, such as report.html.", path=out)
-
-
 @process.settings()
 def write_report(
     stats: DatasetStats,
     out: str,
     *,
+    overwrite: bool = False,
     run: RunSpec = RunSpec(),
     progress: ProgressCallback = no_progress,
 ) -> None:
@@ -78,17 +66,24 @@ def write_report(
 
     Args:
         stats: What `stats` returned.
-        out: The file, which is replaced.
+        out: The file.
+        overwrite: Replace it where it exists.
         run: Workers and memory budget.
         progress: Called with a `Progress` now and then.
 
     Raises:
-        UsageError: `out` is a folder or inside the dataset, or Jinja2 is not installed.
+        UsageError: `out` exists, is a folder or inside the dataset.
         ResourceError: The page cannot be written.
         InputError, DatasetError: The dataset has changed since, as `stats` says.
     """
     require_callback(progress)
-    check_report(out, stats.path)
+    check_out_files([out], stats.path, overwrite=overwrite)
+    page = report_page(stats, run=run, progress=progress)
+    write_out_files({out: page}, overwrite=overwrite)
+
+
+def report_page(stats: DatasetStats, *, run: RunSpec, progress: ProgressCallback) -> bytes:
+    """The HTML page about a dataset. Raises as `write_report`."""
     with open_dataset(stats.path, stats.split) as dataset:
         _, workers = plan_scan(dataset, run)
         largest = _largest(stats)
@@ -111,7 +106,7 @@ def write_report(
         rejected=rejected,
         **_derived(stats),
     )
-    durable.write_file(out, page.encode("utf-8", "backslashreplace"))
+    return page.encode("utf-8", "backslashreplace")
 
 
 def _largest(stats: DatasetStats) -> list[ClassRows]:

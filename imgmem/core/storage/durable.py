@@ -325,9 +325,10 @@ def sync_directory(path: str) -> None:
             _system.close(fd)
 
 
-def write_file(path: str, data: bytes) -> None:
-    """Replace `path` by `data`, all or nothing: a temporary file, synced, renamed over it."""
-    temporary = path + NEW
+def write_file(path: str, data: bytes, *, temporary: str = "") -> None:
+    """Replace `path` by `data`, all or nothing: a temporary file (`path` and NEW, unless there is
+    a name for it), synced, renamed over it."""
+    temporary = temporary or path + NEW
     unlink(temporary)
     with File(temporary, create=True) as file:
         file.pwrite(data, 0)

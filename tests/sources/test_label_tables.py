@@ -1,7 +1,7 @@
 """Label tables as competitions and papers publish them, and the labels that come out."""
 
 import pytest
-from support.sources import exhausted, placed
+from support.sources import doubted, exhausted, placed
 from support.trees import plant
 
 from imgmem.core.errors import InputError
@@ -479,3 +479,41 @@ def test_keys_that_do_not_fit_are_settled_without_the_folders_that_have_no_line(
     (remedy,) = doubt["remedies"]
     assert remedy["options"] == {"exclude": ("./test",)}
     assert doubts_of(images, str(file), **remedy["options"]) == []
+
+
+@pytest.mark.parametrize(
+    ("files", "rule"),
+    [
+        (["00000/FLAIR/1.png", "00000/T1w/2.png", "00002/FLAIR/1.png"], "folder:1"),
+        (["train/00000/1.png", "train/00000/2.png", "train/00002/1.png"], "folder:2"),
+        (["00000_red.png", "00000_blue.png", "00002_red.png"], r"name:^(.+)_[^_]*\.[^.]*$"),
+        (["00000-1.png", "00000-2.png", "00002-1.png"], r"name:^(.+)-[^-]*\.[^.]*$"),
+    ],
+)
+def test_lines_of_several_images_each_are_settled_by_a_map_of_classes(tmp_path, files, rule):
+    images = planted(tmp_path / "images", files)
+    file = tmp_path / "l.csv"
+    file.write_text("id,MGMT_value\n00000,1\n00002,0\n")
+    (doubt,) = doubts_of(images, str(file))
+    assert doubt["name"] == "lines-of-many"
+    options = doubt["remedies"][0]["options"]
+    assert options["labels"] == rule
+    _, labeling = doubted(images, **options)
+    assert labeling.counts == {"1": {None: 2}, "0": {None: 1}}
+
+
+def test_lines_of_several_images_each_with_more_columns_have_a_hint(tmp_path):
+    images = planted(tmp_path / "images", ["a/1.png", "a/2.png", "b/1.png"])
+    (tmp_path / "l.csv").write_text("id,age,label\na,3,1\nb,4,0\n")
+    with pytest.raises(InputError, match="a line of .* stands for several images") as caught:
+        exhausted(images, labels=str(tmp_path / "l.csv"))
+    assert "labels='folder:1' and class_map='@FILE'" in str(caught.value)
+
+
+def test_lines_of_another_split_than_the_images_find_none(tmp_path):
+    images = planted(tmp_path / "images", ["test/1.jpg", "test/2.jpg"])
+    (tmp_path / "l.csv").write_text("path,label\ntrain/1.jpg,a\ntrain/2.jpg,b\n")
+    with pytest.raises(InputError, match="of another split than the images"):
+        exhausted(images, labels=str(tmp_path / "l.csv"))
+    inner = placed(images / "test", labels=str(tmp_path / "l.csv"))
+    assert inner == {"1.jpg": ("a", None), "2.jpg": ("b", None)}

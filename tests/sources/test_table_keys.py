@@ -7,7 +7,14 @@ from support.sources import exhausted, placed
 from support.trees import plant
 
 from imgmem.core.sources.tables import lines
-from imgmem.core.sources.tables.keys import Named, cell_parts, file_parts, pair, weak_key
+from imgmem.core.sources.tables.keys import (
+    Named,
+    cell_parts,
+    common_endings,
+    file_parts,
+    pair,
+    weak_key,
+)
 
 
 def found(cells, files):
@@ -56,6 +63,12 @@ def test_a_cell_finds_its_file_by_the_strictest_key_that_fits(cell, file, how):
         (["1", "01"], ["001.jpg", "01.jpg"], {"01": "01.jpg"}),
         (["1.jpg", "1.png"], ["a/1.gif"], {}),
         (["1.JPG"], ["1.jpg", "a/1.JPG"], {"1.JPG": "1.jpg"}),
+        (["train/1.jpg"], ["test/1.jpg"], {}),
+        (["/data/training_images/1.jpg"], ["x/val2017/1.jpg"], {}),
+        (["train/1.jpg"], ["train_images/1.jpg"], {"train/1.jpg": "train_images/1.jpg"}),
+        (["train/1.jpg"], ["images/1.jpg"], {"train/1.jpg": "images/1.jpg"}),
+        (["train/1.jpg", "val/1.jpg"], ["a/train/1.jpg", "test/1.jpg"],
+         {"train/1.jpg": "a/train/1.jpg"}),
         (["a/1.jpg", "b/1.jpg"], ["x/b/1.jpg", "x/a/1.jpg"],
          {"a/1.jpg": "x/a/1.jpg", "b/1.jpg": "x/b/1.jpg"}),
         (["/m/a/1.jpg", "/m/b/1.jpg", "/m/1.jpg"], ["a/1.jpg", "b/1.jpg", "1.jpg"],
@@ -120,3 +133,39 @@ def test_files_of_one_name_in_many_folders_are_found_by_their_folders(tmp_path, 
     }
     notes = exhausted(images, labels=str(tmp_path / "l.csv")).notes
     assert "found the images of 8 lines without leading folders" in notes
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        (["a/train_1_aligned.jpg", "test_21_aligned.png"], ["_aligned"]),
+        (["1_left_green.png", "2_left_green.png"], ["_left_green", "_green"]),
+        (["1.jpg", "11.jpg"], []),
+        (["a_1.jpg", "b_1.jpg"], []),
+        (["1_a.jpg", "2_b.jpg"], []),
+        ([], []),
+    ],
+)
+def test_a_word_at_the_end_of_all_names_is_found(files, expected):
+    assert common_endings(files) == expected
+
+
+def test_cells_find_files_that_are_all_called_so_and_a_word_more(tmp_path):
+    plant(tmp_path / "images", "x/train_1_aligned.jpg", "x/train_2_aligned.jpg")
+    (tmp_path / "l.txt").write_text("train_1.jpg cat\ntrain_2.jpg dog\n")
+    assert placed(tmp_path / "images", labels=str(tmp_path / "l.txt")) == {
+        "x/train_1_aligned.jpg": ("cat", None),
+        "x/train_2_aligned.jpg": ("dog", None),
+    }
+    notes = exhausted(tmp_path / "images", labels=str(tmp_path / "l.txt")).notes
+    how = "by the base name, with '_aligned' after the name"
+    assert f"found the images of 2 lines {how}" in notes
+
+
+def test_no_word_is_left_out_where_lines_find_their_files_without(tmp_path):
+    plant(tmp_path / "images", "1_mask.jpg", "2_mask.jpg")
+    (tmp_path / "l.csv").write_text("file,label\n1_mask.jpg,a\n2.jpg,b\n")
+    found = placed(tmp_path / "images", labels=str(tmp_path / "l.csv"))
+    assert found == {"1_mask.jpg": ("a", None), "2.jpg": ("b", None)}
+    left_out = exhausted(tmp_path / "images", labels=str(tmp_path / "l.csv")).ignored
+    assert left_out == {"image without a line in the label table": 1}

@@ -55,7 +55,8 @@ def with_tables(
         found: list[Remedy] = []
         if spec.labels == "folder" and not spec.tables:
             tables = (each for path in sources for each in _by_tables(doubt, path))
-            found = list(_unique(_completed(each, spec, look, _STEPS) for each in tables))
+            tried = _unique(_completed(each, spec, look, _STEPS) for each in tables)
+            found = sorted(tried, key=lambda remedy: len(remedy.options))  # what needs no choice
         yield replace(doubt, remedies=(*found, *doubt.remedies))
 
 

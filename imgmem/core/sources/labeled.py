@@ -24,6 +24,7 @@ from imgmem.core.sources.tables.lines import Facts, Lines
 from imgmem.core.sources.tables.reader import Table, doubtful
 from imgmem.core.sources.tables.several import open_tables
 from imgmem.core.sources.tables.targets import NumberLabels, SetLabels
+from imgmem.core.sources.unmatched import lines_of_many, nothing_found
 from imgmem.core.sources.unnamed import Unnamed, keys_do_not_fit, undecided
 from imgmem.core.sources.walk import explain
 from imgmem.core.specs import LabelSpec, Target
@@ -289,15 +290,12 @@ class LabeledSource(_Ruled):
         return []
 
     def _nothing_found(self, lines: Lines, unnamed: Unnamed) -> InputError:
-        if doubt := undecided(self._table.path, lines, self._spec.exclude):
+        path = self._table.path
+        if doubt := undecided(path, lines, self._spec.exclude):
             return doubtful(doubt)
-        path = next(iter(lines.without_file()))[0]
-        has = f"the source has {unnamed.first!r}" if unnamed.count else "the source has no image"
-        return InputError(
-            f"no line of {self._table.path} names an image of the source: it has {path!r}, {has}",
-            hint=self._naming_hint(),
-            path=self._table.path,
-        )
+        if self._columns.labels and (many := lines_of_many(self._table, lines)):
+            return many
+        return nothing_found(path, lines, unnamed, self._naming_hint())
 
     def _naming_hint(self) -> str:
         return f"Name the column of paths: {option('columns', 'path=NAME')}."

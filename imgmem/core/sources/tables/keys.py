@@ -1,7 +1,8 @@
 """Which file a cell of a label table means: by exact path, then by ever weaker keys.
 
 Tables are written on other machines, for other folders, by other programs. A weaker key
-is used only where it is unique on both sides: one line and one file have it.
+is used only where it is unique on both sides: one line and one file have it. A line of
+`train/` never means a file of `test/`.
 
 All keys are finer than the *weak key* (base name without extension, case and Unicode form
 aside). So lines and files are taken in groups of one weak key, and what is unique in its
@@ -10,11 +11,13 @@ group is unique.
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from imgmem.core.sources.names import IMAGE_EXTENSIONS
 from imgmem.core.sources.tables.text import latin1
+from imgmem.core.sources.words import split_meant
 
 MAX_DEPTH = 32
 """Folders of a path that keys look at."""
@@ -177,6 +180,7 @@ def pair(lines: Sequence[Named], files: Sequence[Named], *, depth: int = 1) -> I
         yield from _lone_pair(lines[0], files[0], depth)
         return
     left, right = _Side.of(lines), _Side.of(files)
+    parts = {one.id: one.parts for one in lines}, {one.id: one.parts for one in files}
     longest = min(MAX_DEPTH, max(len(one.parts) for one in (*lines, *files)))
     for cut in _cuts(depth, longest):
         for form, spelled in enumerate(_SPELLED):
@@ -185,7 +189,9 @@ def pair(lines: Sequence[Named], files: Sequence[Named], *, depth: int = 1) -> I
             of_files = right.unique(form, cut.file)
             for key, line in left.unique(form, cut.line).items():
                 file = of_files.get(key)
-                if line in left.open and file is not None and file in right.open:
+                if file not in right.open or line not in left.open:
+                    continue
+                if not of_other_split(parts[0][line], parts[1][file]):
                     left.open.discard(line)
                     right.open.discard(file)
                     yield Match(line, file, ", ".join(filter(None, (spelled, cut.phrase))))
@@ -196,7 +202,7 @@ def _lone_pair(line: Named, file: Named, depth: int) -> Iterator[Match]:
     pairs = list(zip(_forms(line.parts), _forms(file.parts), strict=True))
     common = [_common_end(a, b) for a, b in pairs]
     longest = common[-1]  # the last form is the loosest
-    if longest < depth or line.taken or file.taken:
+    if longest < depth or line.taken or file.taken or of_other_split(line.parts, file.parts):
         return
     if longest == len(file.parts):
         placed = "" if len(line.parts) == longest else "without leading folders"
@@ -214,3 +220,45 @@ def _common_end(these: _Parts, those: _Parts) -> int:
             break
         count += 1
     return count
+
+
+def of_other_split(line: _Parts, file: _Parts) -> bool:
+    """Whether a line and a file are of different splits by their folders: train/1, test/1."""
+    if line == file:
+        return False
+    of_line, of_file = _splits_in(line[:-1]), _splits_in(file[:-1])
+    return bool(of_line and of_file) and of_line.isdisjoint(of_file)
+
+
+@lru_cache(maxsize=1024)
+def _splits_in(folders: _Parts) -> frozenset[str]:
+    return frozenset(split for split in map(split_meant, folders) if split)
+
+
+def common_endings(names: Iterable[str]) -> list[str]:
+    """What all base names end with before their extensions, the longest first: `_aligned` of
+    `train_1_aligned.jpg`, `test_2_aligned.jpg`. It begins with a separator and a letter."""
+    common: str | None = None
+    for name in names:
+        bare = stem(name.rpartition("/")[2])
+        common = bare if common is None else _same_end(common, bare)
+        if not common:
+            return []
+    starts = re.finditer(r"[_. -](?=[^\W\d_])", common or "")
+    return [(common or "")[start.start() :] for start in starts]
+
+
+def _same_end(this: str, that: str) -> str:
+    count = 0
+    for a, b in zip(reversed(this), reversed(that), strict=False):
+        if a != b:
+            break
+        count += 1
+    return this[len(this) - count :]
+
+
+def without_ending(parts: _Parts, ending: str) -> _Parts:
+    """A file's name in parts, less such an ending."""
+    *folders, name = parts
+    bare = stem(name)
+    return (*folders, bare.removesuffix(ending) + name[len(bare) :])

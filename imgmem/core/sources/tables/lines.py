@@ -6,7 +6,7 @@ Lines and names spill to disk, so that memory does not grow with their number.
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import groupby, islice
 from typing import Any, NamedTuple
@@ -178,43 +178,59 @@ class Lines:
         self._database.execute("CREATE INDEX by_name ON files (name)")
         self._database.execute(_EXACT)
         self._find_by_weaker_keys()
+        if not self._any_found():
+            self._find_less_endings()
         self._database.execute("CREATE INDEX by_file ON lines (file)")
 
-    def _find_by_weaker_keys(self) -> None:
+    def _any_found(self) -> bool:
+        query = "SELECT 1 FROM lines WHERE file NOT NULL LIMIT 1"
+        return self._database.execute(query).fetchone() is not None
+
+    def _find_less_endings(self) -> None:
+        """Find files that are all called like their cells and one more word: `7_aligned.jpg`."""
+        for ending in keys.common_endings(self.files()):
+            self._find_by_weaker_keys(ending)
+            if self.how:
+                return
+
+    def _find_by_weaker_keys(self, ending: str = "") -> None:
+        """ending: of the names of all files, that is none of the cells'."""
         depth, crowded = 1, {""}
         while crowded and self.missing():
             self._database.execute("CREATE INDEX IF NOT EXISTS by_match ON lines (file)")
             self._database.execute(_TAKEN)
             self._database.execute("DROP INDEX by_match")
-            crowded = self._find_in_groups(depth, crowded)
+            crowded = self._find_in_groups(depth, crowded, ending)
             depth += 1
 
-    def _find_in_groups(self, depth: int, crowded: set[str]) -> set[str]:
+    def _find_in_groups(self, depth: int, crowded: set[str], ending: str) -> set[str]:
         """Pair lines and files by keys of at least `depth` parts.
 
         Returns the weak keys of which there are too many, for keys with a folder more. At
         depths beyond the first only what such keys (`crowded`) have is looked at.
         """
-        self._database.create_function("weak", 2, _weak_in(depth, crowded), deterministic=True)
+        weak = _weak_in(depth, crowded, ending)
+        self._database.create_function("weak", 2, weak, deterministic=True)
         beyond: set[str] = set()
         for key, members in groupby(self._database.execute(_GROUPS), key=lambda row: row[0]):
             group = list(islice(members, LARGEST_GROUP + 1))
             if len(group) > LARGEST_GROUP:
                 beyond.add(key)
             else:
-                self._pair(group, depth)
+                self._pair(group, depth, ending)
         self._database.execute(_MATCHED)
         self._database.execute("DELETE FROM matches")
         return beyond
 
-    def _pair(self, group: Sequence[tuple[Any, ...]], depth: int) -> None:
+    def _pair(self, group: Sequence[tuple[Any, ...]], depth: int, ending: str) -> None:
         if {bool(row[1]) for row in group if not row[4]} != {True, False}:
             return
         lines = [_named(row, keys.cell_parts) for row in group if row[1]]
-        files = [_named(row, keys.file_parts) for row in group if not row[1]]
+        files = [_named(row, _file_parts(ending)) for row in group if not row[1]]
         for line, file, how in keys.pair(lines, files, depth=depth):
             self._database.execute("INSERT INTO matches VALUES (?, ?)", (line, file))
-            self.how[how] += 1
+            more = f"with {ending!r} after the name" if ending else ""
+            self.how[", ".join(filter(None, (how, more)))] += 1
 
     def missing(self) -> int:
         """How many lines have no file."""
@@ -234,6 +250,16 @@ class Lines:
         query = "SELECT path, number, label, split, extra FROM lines WHERE file IS NULL ORDER BY id"
         for path, *facts in self._database.execute(query):
             yield os.fsdecode(path), _facts(facts)
+
+    def files(self) -> Iterator[str]:
+        """The names of all files, in order."""
+        for (name,) in self._database.execute("SELECT name FROM files ORDER BY id"):
+            yield os.fsdecode(name)
+
+    def has(self, path: str) -> bool:
+        """Whether a line has just this path."""
+        query = "SELECT 1 FROM lines WHERE path = ?"
+        return self._database.execute(query, (os.fsencode(path),)).fetchone() is not None
 
     def undecided(self) -> list[tuple[str, list[str]]]:
         """Lines without a file that could mean several, which no line means: the cells, and the
@@ -273,12 +299,20 @@ def _path(cell: str) -> tuple[bytes, bool]:
         return os.fsencode("/".join(keys.cell_parts(cell))), False
 
 
-def _weak_in(depth: int, crowded: set[str]) -> Any:
+def _file_parts(ending: str) -> Callable[[str], tuple[str, ...]]:
+    """What takes the name of a file in parts, less `ending`."""
+    if not ending:
+        return keys.file_parts
+    return lambda name: keys.without_ending(keys.file_parts(name), ending)
+
+
+def _weak_in(depth: int, crowded: set[str], ending: str) -> Any:
     """The SQL function `weak(path, is_cell)`: the weak key, NULL where it is of no interest."""
+    file_parts = _file_parts(ending)
 
     def weak(path: bytes, is_cell: int) -> str | None:
         text = os.fsdecode(path)
-        parts = keys.cell_parts(text) if is_cell else keys.file_parts(text)
+        parts = keys.cell_parts(text) if is_cell else file_parts(text)
         if len(parts) < depth or (depth > 1 and keys.weak_key(parts, depth - 1) not in crowded):
             return None
         return keys.weak_key(parts, depth)

@@ -41,6 +41,7 @@ LEADERBOARDS = frozenset(("public", "private", "publictest", "privatetest"))
 
 _OTHERS = """
     index row rownumber unnamed0 unnamed width height w h size filesize depth channels format
+    imagewidth imageheight imgwidth imgheight originalwidth originalheight
     xmin ymin xmax ymax x1 y1 x2 y2 roix1 roiy1 roix2 roiy2 bboxx1 bboxy1 bboxx2 bboxy2 bbox
     url link md5 sha1 sha256 hash digest checksum date time datetime timestamp year
     lat lon lng latitude longitude license author source copyright

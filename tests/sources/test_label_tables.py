@@ -485,7 +485,7 @@ def test_keys_that_do_not_fit_are_settled_without_the_folders_that_have_no_line(
     ("files", "rule"),
     [
         (["00000/FLAIR/1.png", "00000/T1w/2.png", "00002/FLAIR/1.png"], "folder:1"),
-        (["train/00000/1.png", "train/00000/2.png", "train/00002/1.png"], "folder:2"),
+        (["scans/00000/1.png", "scans/00000/2.png", "scans/00002/1.png"], "folder:2"),
         (["00000_red.png", "00000_blue.png", "00002_red.png"], r"name:^(.+)_[^_]*\.[^.]*$"),
         (["00000-1.png", "00000-2.png", "00002-1.png"], r"name:^(.+)-[^-]*\.[^.]*$"),
     ],
@@ -505,7 +505,7 @@ def test_lines_of_several_images_each_are_settled_by_a_map_of_classes(tmp_path, 
 def test_lines_of_several_images_each_with_more_columns_have_a_hint(tmp_path):
     images = planted(tmp_path / "images", ["a/1.png", "a/2.png", "b/1.png"])
     (tmp_path / "l.csv").write_text("id,age,label\na,3,1\nb,4,0\n")
-    with pytest.raises(InputError, match="a line of .* stands for several images") as caught:
+    with pytest.raises(InputError, match="stands for several images") as caught:
         exhausted(images, labels=str(tmp_path / "l.csv"))
     assert "labels='folder:1' and class_map='@FILE'" in str(caught.value)
 

@@ -271,6 +271,9 @@ class LabeledSource(_Ruled):
 
     def _found(self, listed: Listing, lines: Lines, unnamed: Unnamed) -> LeftOver:
         missing = lines.missing()
+        few = unnamed.count > unnamed.named
+        if missing and few and self._columns.labels and (many := lines_of_many(self._table, lines)):
+            raise many
         if missing and not unnamed.named:
             raise self._nothing_found(lines, unnamed)
         ignored = Counter(listed.ignored)
@@ -293,8 +296,6 @@ class LabeledSource(_Ruled):
         path = self._table.path
         if doubt := undecided(path, lines, self._spec.exclude):
             return doubtful(doubt)
-        if self._columns.labels and (many := lines_of_many(self._table, lines)):
-            return many
         return nothing_found(path, lines, unnamed, self._naming_hint())
 
     def _naming_hint(self) -> str:

@@ -73,6 +73,7 @@ def _show(console: "Console", result: "BuildResult") -> None:
     shape = f"{' x '.join(map(str, result.shape))} {result.dtype}"
     if result.already_done:
         console.print(f"{render.printable(result.path)} is up to date: {shape}. Nothing to do.")
+        render.facts(console, _notes(result))
         return
     render.facts(console, _facts(result, shape))
 
@@ -96,4 +97,10 @@ def _facts(result: "BuildResult", shape: str) -> Iterator[tuple[str, str]]:
     yield "converted", format_counts(result.converted)
     yield "ignored", format_counts(result.ignored)
     yield "memory", f"peak {format_bytes(result.peak_memory)} of {format_bytes(result.memory)}"
-    yield from (("note", printable(note)) for note in result.notes)
+    yield from _notes(result)
+
+
+def _notes(result: "BuildResult") -> Iterator[tuple[str, str]]:
+    from imgmem.cli.render import printable
+
+    return (("note", printable(note)) for note in result.notes)

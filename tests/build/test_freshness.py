@@ -287,3 +287,32 @@ def test_a_column_with_another_name_is_a_change(source, tmp_path, target, before
     for name in ("rows.csv", "dataset.json"):
         now, full = ((tmp_path / out / name).read_text() for out in ("out", "new"))
         assert now.partition(',\n "split_table"')[0] == full.partition(',\n "split_table"')[0]
+
+
+OTHERWISE = [
+    ({"split": None, "classes": None}, {}),
+    ({"seed": 0, "split": None}, {}),
+    ({"split": "val=0.5"}, {"resplit": True}),
+    ({"seed": 3}, {"resplit": True}),
+    ({"split": "folds=3"}, {"resplit": True}),
+    ({"classes": ["b", "a", "c"]}, {}),
+    ({"classes": ["a", "b"]}, None),
+    ({"size": 4}, None),
+]
+"""Options that differ from those of a dataset, and what has to be added to `update` for them."""
+
+
+@pytest.mark.parametrize(("options", "more"), OTHERWISE)
+def test_an_update_is_proposed_where_it_settles_other_options(source, tmp_path, options, more):
+    built_with = SMALL | {"split": "val=0.4", "seed": 2, "classes": ["b", "a"]}
+    imgmem.build(source, tmp_path / "out", **built_with)
+    asked = {name: value for name, value in (built_with | options).items() if value is not None}
+    with pytest.raises(DatasetError, match="built with other options") as caught:
+        imgmem.build(source, tmp_path / "out", **asked)
+    hint = caught.value.hint
+    assert ("update=True" in hint, "resplit=True" in hint) == (more is not None, bool(more))
+    if more is None:
+        with pytest.raises((DatasetError, InputError)):
+            imgmem.build(source, tmp_path / "out", update=True, resplit=True, **asked)
+    else:
+        imgmem.build(source, tmp_path / "out", update=True, **more, **asked)

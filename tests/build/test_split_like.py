@@ -162,8 +162,45 @@ def test_a_dataset_is_up_to_date_whatever_splits_it_took(source, tmp_path):
     with pytest.raises(DatasetError, match="seed"):
         imgmem.build(source, tmp_path / "new", split=f"like:{tmp_path / 'other'}", **SMALL)
     imgmem.build(source, tmp_path / "other", split="val=0.2", overwrite=True, **SMALL)
-    with pytest.raises(DatasetError, match="the splits of"):
+    with pytest.raises(DatasetError, match="other splits than"):
         imgmem.build(source, tmp_path / "new", split=f"like:{tmp_path / 'other'}", **SMALL)
+
+
+def test_a_dataset_whose_images_are_where_they_are_now_is_up_to_date(source, tmp_path):
+    imgmem.build(source, tmp_path / "other", split="val=0.2", **SMALL)
+    like = f"like:{tmp_path / 'other'}"
+    imgmem.build(source, tmp_path / "out", split=like, **SMALL)
+    more = shutil.copytree(source, tmp_path / "more")
+    add(more, "a/new.png", 500)
+    imgmem.build(more, tmp_path / "other", update=True, **SMALL)
+    assert imgmem.build(source, tmp_path / "out", split=like, **SMALL).already_done
+
+
+@pytest.mark.parametrize("seed", [0, 5])
+def test_what_settles_other_splits_does(source, tmp_path, seed):
+    """`update` keeps the splits, and says so; with `resplit` it takes those that are asked for."""
+    imgmem.build(source, tmp_path / "first", split="val=0.2", **SMALL)
+    out, other = tmp_path / "out", tmp_path / "other"
+    imgmem.build(source, out, split=f"like:{tmp_path / 'first'}", **SMALL)
+    for number in range(40):
+        add(source, f"b/new{number}.png", 500 + number)
+    imgmem.build(source, other, split="val=0.2", seed=seed, **SMALL)
+    for number in range(40):
+        (source / f"b/new{number}.png").unlink()
+    asked = {"split": f"like:{other}", **SMALL}
+    with pytest.raises(DatasetError, match="update=True and resplit=True"):
+        imgmem.build(source, out, **asked)
+    if seed:
+        with pytest.raises(DatasetError, match=r"Leave out split and seed, .* resplit=True"):
+            imgmem.build(source, out, update=True, **asked)
+    else:
+        result = imgmem.build(source, out, update=True, **asked)
+        noted = [note for note in result.notes if "kept that of" in note]
+        assert result.already_done and len(noted) == 1 and "resplit=True" in noted[0]
+        assert noted[0] in imgmem.preview_build(source, out, update=True, **asked).notes
+    assert not imgmem.build(source, out, update=True, resplit=True, **asked).already_done
+    assert split_of(out).items() <= split_of(other).items()
+    assert imgmem.build(source, out, **asked).already_done
 
 
 def test_overwriting_says_how_many_images_moved(source, tmp_path):

@@ -76,3 +76,12 @@ def test_splits_that_have_no_rows_any_more_are_said(source, tmp_path):
             (source / path).unlink()
     result = imgmem.build(source, tmp_path / "out", update=True, **SMALL)
     assert any("on_read=True, stats_split='val'" in note for note in result.notes)
+
+
+@pytest.mark.parametrize("on_read", [False, True])
+def test_a_dry_run_says_that_it_has_to_be_normalized_again(source, tmp_path, on_read):
+    imgmem.build(source, tmp_path / "out", **SMALL)
+    imgmem.normalize(tmp_path / "out", on_read=on_read)
+    write(source / "a/new.png", photo(4, 4, seed=100))
+    preview = imgmem.preview_build(source, tmp_path / "out", update=True, **SMALL)
+    assert any("normalized again" in note for note in preview.notes) != on_read

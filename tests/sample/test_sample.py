@@ -69,6 +69,11 @@ def test_rows_come_in_the_order_asked_for(dataset):
     assert rows(dataset, rows=(17, 3, 17)) == [17, 3, 17]
 
 
+def test_rows_in_falling_order_are_refused(dataset):
+    with pytest.raises(UsageError, match="invalid rows '5-2'"):
+        sample(dataset, rows="1,5-2")
+
+
 def test_a_split_gives_its_own_rows(dataset):
     assert sorted(rows(dataset, split="val", count=50)) == list(range(38, 50))
 

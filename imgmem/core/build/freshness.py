@@ -11,6 +11,7 @@ from imgmem.core.build.changes import Each, Earlier, changes_text
 from imgmem.core.build.manifest import BuildInputs
 from imgmem.core.build.planned import PlannedImage
 from imgmem.core.build.seen import file_time, note_seen, seen_at
+from imgmem.core.build.split_like import DRAWN_BY
 from imgmem.core.errors import DatasetError, RejectedImage
 from imgmem.core.messages import option
 from imgmem.core.rows.origins import all_origins
@@ -33,31 +34,56 @@ def require_unchanged(record: Record, out: str, inputs: BuildInputs, plan: "Plan
     Times are not part of a dataset, so an image that may have changed since is read again and its
     digest compared. Returns whether there was such an image.
     """
-    build = record.build
-    changed = differences(build.get("options", {}), inputs.options)
-    remedy = "Replace it" if changed else f"Update it with {option('update', True)}, replace it"
-    if not changed and build.get("identity") != inputs.identity:
-        changed = (
-            _changes(out, plan, folders=False) or "labels, splits or sizes of the source's images"
+    if other := differences(record.build.get("options", {}), inputs.options):
+        raise _another(
+            out, f"{out} was built with other options: {other}", _settled(record, inputs)
         )
-    if not changed and _is_of_other_splits(record, out, plan):
-        changed = f"the splits of {plan.spec.split_like}"
+    changed = ""
+    if record.build.get("identity") != inputs.identity:
+        changed = _changes(out, plan, folders=False) or "labels, splits or sizes of its images"
     looked = not changed and may_be_newer(out, plan)
     if looked:
         changed = _changes(out, plan, folders=True)
     if changed:
-        raise DatasetError(
-            f"{out} is there, built otherwise; since then these changed: {changed}",
-            hint=f"{remedy} with {option('overwrite', True)}, or give another name.",
-            path=out,
-        )
+        what = f"the source of {out} has changed since it was built: {changed}"
+        raise _another(out, what, f"Update it with {option('update', True)}")
+    if _is_of_other_splits(record, out, plan):
+        what = f"{out} has other splits than {plan.spec.split_like} has now"
+        raise _another(out, what, f"Take those with {option('update', True)} and {_RESPLIT}")
     return looked
 
 
+_RESPLIT = option("resplit", True)
+
+
+def _another(out: str, what: str, remedy: str) -> DatasetError:
+    """remedy: how an update settles it, "" where none does."""
+    replace = f"replace it with {option('overwrite', True)}, or give another name."
+    hint = f"{remedy}, {replace}" if remedy else replace[0].upper() + replace[1:]
+    return DatasetError(what, hint=hint, path=out)
+
+
+def _settled(record: Record, inputs: BuildInputs) -> str:
+    """How an update makes what these options ask for of a dataset; "" where none does."""
+    before, now = record.build.get("options", {}), inputs.options
+    differ = {name for name in before | now if before.get(name) != now.get(name)}
+    given = {name for name in differ if now.get(name)}
+    known = list(record.classes or ())
+    if differ - {"classes", *DRAWN_BY} or (
+        "classes" in given and now["classes"][: len(known)] != known
+    ):
+        return ""
+    if given & set(DRAWN_BY):
+        return f"Draw its splits again with {option('update', True)} and {_RESPLIT}"
+    return f"Update it with {option('update', True)}, which keeps its classes and splits"
+
+
 def _is_of_other_splits(record: Record, out: str, plan: "Plan") -> bool:
-    """Whether splits are taken from another dataset, and are not those that were taken."""
+    """Whether splits are taken from another dataset, and images are in others than by that."""
     like = plan.spec.split_like
-    return like is not None and not samefile(like, out) and plan.split_table != record.split_table
+    if like is None or samefile(like, out) or plan.split_table == record.split_table:
+        return False
+    return plan.moved_since(out)[0] > 0
 
 
 def may_be_newer(out: str, plan: "Plan") -> bool:

@@ -138,14 +138,15 @@ def _job(
 
 def _done_or_built(job: BuildJob, request: BuildRequest, record: Record | None) -> BuildResult:
     """record: of the dataset that is there."""
-    counts: dict[str, Any] = {}
+    is_done, counts = False, dict[str, Any]()
     if record is not None:
         is_done, counts = _compared(record, job, request.existing)
-        if is_done:
-            require_allowed_in(record, job.policy, total=job.plan.total, out=job.out)
-            return replace(result_of(job.out, job.plan), already_done=True, **counts)
-    result = _built(request.destination, job, record, request.existing)
-    kept = like_notes(request.spec.split_like, job.spec, job.out)
+    if is_done and record is not None:
+        require_allowed_in(record, job.policy, total=job.plan.total, out=job.out)
+        result = replace(result_of(job.out, job.plan), already_done=True)
+    else:
+        result = _built(request.destination, job, record, request.existing)
+    kept = like_notes(request.spec.split_like, job.plan, job.out)
     return replace(result, **counts, notes=[*result.notes, *kept])
 
 

@@ -19,8 +19,9 @@ from imgmem.core.build.prepare import (
     require_usable,
 )
 from imgmem.core.build.rejects import require_allowed_in
+from imgmem.core.build.renormalize import undone_notes
 from imgmem.core.build.request import BuildRequest
-from imgmem.core.build.update import compare, why_not_copied
+from imgmem.core.build.update import compare, like_notes, why_not_copied
 from imgmem.core.errors import DatasetError, ImgmemError, ResourceError
 from imgmem.core.forecast import BuildDemand, build_disk
 from imgmem.core.machine import memory
@@ -151,7 +152,9 @@ def preview_build(
         stack.callback(plan.close)
         doubts = labeling.doubts or survey_depth(plan, images, spec, budget).doubts
         preview = _preview(request, plan, doubts)
-        return _checked(preview, _checks(plan, request, doubts, preview.disk_bytes or 0))
+        preview = _checked(preview, _checks(plan, request, doubts, preview.disk_bytes or 0))
+        kept = like_notes(request.spec.split_like, plan, request.out)
+        return replace(preview, notes=(*preview.notes, *kept))
 
 
 def _preview(request: BuildRequest, plan: Plan, doubts: tuple[Doubt, ...]) -> BuildPreview:
@@ -271,12 +274,11 @@ def _update(
     done, counts = compare(record, destination.out, inputs, plan, existing)
     if done:
         return asdict(counts) | {"changes": "nothing"}
-    fields = asdict(counts) | {"changes": f"updated: {counts.text()}"}
+    notes = [*plan.notes, *undone_notes(record)]
     why = None if plan.spec.copies else why_not_copied(record, inputs)
-    if why is None:
-        return fields
-    note = f"all images will be decoded, because no row can be copied: {why}"
-    return fields | {"notes": (*plan.notes, note)}
+    if why is not None:
+        notes.append(f"all images will be decoded, because no row can be copied: {why}")
+    return asdict(counts) | {"changes": f"updated: {counts.text()}", "notes": tuple(notes)}
 
 
 def _replaced(plan: Plan, destination: Destination, record: Record, existing: OutPolicy) -> str:

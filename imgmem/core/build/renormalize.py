@@ -26,6 +26,14 @@ def normalization_notes(updated: Record | None, record: Record, out: str) -> lis
     return [Message(f"the rows hold pixel values again; run `{again}` to normalize them")]
 
 
+def undone_notes(updated: Record) -> list[str]:
+    """What an update of a dataset will make of its normalization, where that does not stay."""
+    done = updated.normalization
+    if done is None or done.on_read:
+        return []
+    return ["the rows will hold pixel values again, and have to be normalized again"]
+
+
 def _as_options(done: Normalization, record: Record) -> dict[str, Any]:
     """The options of `normalize` that ask for what was done, as far as that is recorded."""
     usual = NormalizeSpec()

@@ -43,6 +43,10 @@ _SHOWN = 1000
 """Moved images that are named."""
 
 
+DRAWN_BY = ("splits", "folds", "seed")
+"""The recorded options that a draw of splits goes by."""
+
+
 class SplitRule(NamedTuple):
     """What splits are drawn by, as the fields of a `BuildSpec`."""
 

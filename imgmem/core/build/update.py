@@ -21,7 +21,7 @@ from imgmem.core.build.freshness import may_be_newer
 from imgmem.core.build.known import UpdateCounts
 from imgmem.core.build.manifest import BuildInputs, BuildManifest
 from imgmem.core.build.plan import Plan
-from imgmem.core.build.split_like import split_rule, with_split_of
+from imgmem.core.build.split_like import DRAWN_BY, split_rule, with_split_of
 from imgmem.core.build.sticky import require_sticky, with_known_classes, without_new_pin
 from imgmem.core.errors import DatasetError
 from imgmem.core.forecast import copied_row_bytes
@@ -32,9 +32,6 @@ from imgmem.core.storage import store
 from imgmem.core.storage.record import Record
 from imgmem.core.storage.system import naming
 from imgmem.core.text import differences
-
-_DRAWN = ("splits", "folds", "seed")
-"""The recorded options that a draw of splits goes by."""
 
 
 def settled_spec(
@@ -61,17 +58,27 @@ def settled_spec(
     if existing.resplit:
         seed = spec.seed or theirs.seed
         return spec if asked else replace(spec, splits=theirs.splits, folds=theirs.folds, seed=seed)
-    if asked and (spec.splits, spec.folds) != theirs[:2]:
+    drawn_otherwise = (spec.splits, spec.folds) != theirs[:2] or (
+        spec.split_like is not None and spec.seed != theirs.seed
+    )
+    if asked and drawn_otherwise:
         return spec  # `_require_same_options` says what differs
     return with_split_of(replace(spec, split_like=out))
 
 
-def like_notes(asked: str | None, spec: BuildSpec, out: str) -> list[str]:
-    """That an update kept the splits of `out` where those of another dataset were asked for."""
-    if asked is None or spec.split_like != out or os.path.realpath(asked) == os.path.realpath(out):
+def like_notes(asked: str | None, plan: Plan, out: str) -> list[str]:
+    """That an update keeps the splits of `out` where those of another dataset were asked for."""
+    if (
+        asked is None
+        or plan.spec.split_like != out
+        or os.path.realpath(asked) == os.path.realpath(out)
+    ):
         return []
-    theirs = f"{option('resplit', True)} takes those of {asked}"
-    return [Message(f"known images kept the splits of {out}; {theirs}")]
+    moved, known = plan.moved_since(asked)
+    if not moved:
+        return []
+    kept = f"{moved} of {known} images have another split in {asked}, and kept that of {out}"
+    return [Message(f"{kept}; {option('resplit', True)} takes those of {asked}")]
 
 
 def _has_drawn(record: Record) -> bool:
@@ -103,7 +110,7 @@ def compare(
 def _require_same_options(
     record: Record, out: str, inputs: BuildInputs, existing: OutPolicy
 ) -> None:
-    settled = ("classes", *(_DRAWN if existing.resplit else ()))
+    settled = ("classes", *(DRAWN_BY if existing.resplit else ()))
     before, now = (
         {name: value for name, value in options.items() if name not in settled}
         for options in (record.build.get("options", {}), inputs.options)
@@ -114,8 +121,11 @@ def _require_same_options(
     hint = (
         f"Give the options that it was built with, or replace it with {option('overwrite', True)}."
     )
-    if all(before.get(name) == now.get(name) for name in before | now if name not in _DRAWN):
-        hint = f"Leave them out, or draw all splits again with {option('resplit', True)}."
+    if all(before.get(name) == now.get(name) for name in before | now if name not in DRAWN_BY):
+        hint = (
+            f"Leave out {option('split')} and {option('seed')}, for its splits are kept, or draw "
+            f"all of them again with {option('resplit', True)}."
+        )
     raise DatasetError(
         f"{option('update', True)} is for the options that {out} was built with, and these "
         f"differ: {changed}",

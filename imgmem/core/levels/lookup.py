@@ -63,11 +63,12 @@ def require_reversible(normalization: Normalization) -> None:
     for channel, line in enumerate(table(normalization)):
         finite = is_rounded(normalization) and np.isfinite(line).all()
         if not finite and not _is_reversible(line, normalization, channel):
+            wider = "" if normalization.dtype == "float32" else option("dtype", "float32") + ", or "
             raise UsageError(
                 f"channel {channel} would not keep {len(line)} distinct, finite values in "
                 f"{normalization.dtype} (offset {normalization.offset[channel]:g}, "
                 f"scale {normalization.scale[channel]:g})",
-                hint=f"Use {option('dtype', 'float32')}, or another mean and standard deviation.",
+                hint=f"Use {wider}another mean and standard deviation.",
             )
 
 

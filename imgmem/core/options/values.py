@@ -219,6 +219,8 @@ def row_numbers(value: Any) -> tuple[int, ...]:
         first, dash, last = part.partition("-")
         if not first.isdecimal() or (dash and not last.isdecimal()):
             raise ValueError(f"invalid row {part!r}; use 3,17 or 20-25")
+        if last and int(last) < int(first):
+            raise ValueError(f"invalid rows {part!r}: the first is above the last")
         rows.extend(range(int(first), int(last or first) + 1))
     return tuple(rows)
 

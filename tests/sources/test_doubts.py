@@ -23,6 +23,8 @@ def again(*folders, names=("0001", "0002", "0003")):
 
 
 CLASSES = ("airplane", "forest", "street")
+HASHED = [f"{name[:2]}/{name}.jpg" for name in ("00af3c99", "00b1e2d4", "a01f77c3", "ff02bc11")]
+"""Files in folders that are called like the first two letters of their random names."""
 
 DOUBTED = {
     "tiny-imagenet": (
@@ -157,6 +159,9 @@ DOUBTED = {
         "name-prefixes",
         [f"{n:04}_{('cat', 'dog')[n % 2]}.jpg" for n in range(8)],
     ),
+    "hashed": ("hashed-folders", HASHED),
+    "hashed-twice": ("hashed-folders", [f"{n[0]}/{n[1]}/{n.partition('/')[2]}" for n in HASHED]),
+    "hashed-in-splits": ("hashed-folders", [f"{s}/{n}" for n in HASHED for s in ("train", "val")]),
     "copied-folder": ("copies", files("cat", "dog", "cat (copy)", "dog - Copy")),
     "downloaded-again": ("copies", files("cat", "dog", "cat (1)")),
     "domains-with-splits": (
@@ -310,6 +315,15 @@ PLAIN = {
     "satellite": files("AnnualCrop", "Forest", "SeaLake"),
     "ages": files(*map(str, (1, 2, 7, 26, 99))),
     "ranges": files("0-10", "11-20", "21-30"),
+    "letters-first": [f"{k}/{k}{n}.jpg" for k in "ABC" for n in range(1, 12)],
+    "numbers-first": [f"{k:02}/{k:02}{n:06}.jpg" for k in range(3) for n in range(4)],
+    "random-names": [f"{k}/{name.partition('/')[2]}" for k in ("a0", "b1") for name in HASHED],
+    "things-of-a-class-in-splits": [
+        f"{s}/{k}/{k}_{n}/1.jpg"
+        for s in ("train", "val")
+        for k in ("airport", "zoo")
+        for n in (0, 1)
+    ],
     "positive-negative": files("Positive", "Negative"),
     "yes-no": files("yes", "no"),
     "types": files("type_1", "type_2", "type_3"),

@@ -144,8 +144,8 @@ def _shared_below(reading: Reading) -> tuple[str, list[str]]:
     depths = {depth for depth, _ in unwrapped}
     rule = f"folder:{reading.class_level + 1 + min(depths)}" if len(depths) == 1 else "parent"
     folders = [folder for _, folder in unwrapped]
-    held = Counter(name for folder in folders for name in folder.kids)
-    common = [n for n, times in held.items() if times >= max(2, _ALIKE * len(folders))]
+    held = Counter(name for names in _held(reading) for name in names)
+    common = [n for n, times in held.items() if times >= max(2, _ALIKE * len(reading.kids))]
     shared = len(common) >= 2 and len(common) >= _ALIKE * len(held)
     loose = any(folder.images for folder in folders)
     return rule, sorted(held) if shared and not loose else []
@@ -153,11 +153,19 @@ def _shared_below(reading: Reading) -> tuple[str, list[str]]:
 
 def _shared(reading: Reading) -> str:
     """How far the first folders hold the same sub-folders."""
-    inner = [folder for _, folder in _inner(reading)]
-    held = Counter(name for folder in inner for name in folder.kids)
+    inner = _held(reading)
+    held = Counter(name for names in inner for name in names)
     if all(times == len(inner) for times in held.values()):
         return f"all hold the same sub-folders ({listed(held)})"
     return f"share the sub-folders {listed(name for name, times in held.items() if times > 1)}"
+
+
+def _held(reading: Reading) -> list[set[str]]:
+    """The sub-folders of each first folder, those of all splits together."""
+    return [
+        {name for folder in same for name in _unwrapped(folder)[1].kids}
+        for same in reading.kids.values()
+    ]
 
 
 def _inner(reading: Reading) -> list[tuple[int, Folder]]:

@@ -1,6 +1,6 @@
 """The statistics of a dataset as tables and bars."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from imgmem.cli import render
@@ -29,6 +29,8 @@ FEW_CLASSES = 10
 """So many are shown where there are more than CLASSES_SHOWN: the findings come after them."""
 BAR, SHORT_BAR = 24, 8
 """Columns of the longest bar, and next to the pixel values of --by-class."""
+_WIDEST = 1000
+"""Columns, of a console on which every table fits."""
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
 _TITLES = {kind.name: kind.title for kind in FINDINGS}
 
@@ -38,10 +40,11 @@ def show_stats(console: "Console", stats: DatasetStats) -> None:
     render.facts(console, _facts(stats))
     if stats.classes:
         console.print()
-        console.print(_classes(stats, _fine(console)))
+        console.print(_fitting(console, _class_tables(stats, _fine(console))))
     if stats.numbers:
         console.print()
-        console.print(_numbers(stats.numbers, _fine(console)))
+        ways = [True, False] if _fine(console) else [False]
+        console.print(_fitting(console, (_numbers(stats.numbers, fine) for fine in ways)))
     console.print()
     console.print(_channels(stats, _fine(console)))
     if stats.standardize:
@@ -96,12 +99,23 @@ def _label_sets(sets: LabelSets) -> Iterator[tuple[str, str]]:
         yield "together", ", ".join(pairs) + (", …" if len(sets.pairs) > len(pairs) else "")
 
 
+def _fitting(console: "Console", tables: Iterable["Table"]) -> "Table":
+    """The first table that a console shows without cutting it, or the last."""
+    unbounded = console.options.update(max_width=_WIDEST)
+    for table in tables:
+        if console.measure(table, options=unbounded).maximum <= console.width:
+            break
+    return table
+
+
 def _numbers(numbers: list[NumberTarget], fine: bool) -> "Table":
-    """A line for each number, of all rows and of each split."""
+    """A line for each number, of all rows and of each split. fine: with histograms."""
     quantiles = [f"{share:.0%}" for share in QUANTILES]
     shape = ("histogram",) if fine else ()
     columns = ("rows", "count", "mean", "std", "min", *quantiles, "max", *shape)
     table = render.table("number", *columns, left=("number", "rows", *shape))
+    for at, column in enumerate(table.columns):
+        column.min_width, column.no_wrap = 6, at > 1  # names are broken before figures are cut
     for number in numbers:
         for part, rows in number.parts.items():
             figures = (rows.mean, rows.std, rows.minimum, *rows.quantiles, rows.maximum)
@@ -125,9 +139,17 @@ def _sizes(stats: DatasetStats) -> str:
     return f"{low} to {high} pixels, median {middle}" if low != high else f"{low} pixels"
 
 
-def _classes(stats: DatasetStats, fine: bool) -> "Table":
+def _class_tables(stats: DatasetStats, fine: bool) -> Iterator["Table"]:
+    """The classes in ever narrower tables."""
+    splits = [] if stats.split else list(stats.splits)
+    yield _classes(stats, splits, BAR, fine)
+    yield _classes(stats, splits, SHORT_BAR, fine)
+    yield _classes(stats, [], BAR, fine)
+
+
+def _classes(stats: DatasetStats, splits: list[str], longest: int, fine: bool) -> "Table":
     """A line a class: its rows, by split, and a bar; with --by-class its pixel values."""
-    classes, splits = stats.classes or [], list(stats.splits) if not stats.split else []
+    classes = stats.classes or []
     levels = ("mean", "std") if any(each.mean for each in classes) else ()
     table = render.table(
         "class", "label", "rows", *map(printable, splits), *levels, "", left=("class", "")
@@ -136,7 +158,7 @@ def _classes(stats: DatasetStats, fine: bool) -> "Table":
     most = max(each.rows for each in classes)
     for each in _worth_showing(classes):
         of_splits = [str(each.splits.get(split, 0)) for split in splits]
-        bar = _bar(each.rows / max(most, 1), SHORT_BAR if levels else BAR, fine)
+        bar = _bar(each.rows / max(most, 1), SHORT_BAR if levels else longest, fine)
         table.add_row(
             printable(each.name),
             str(each.label),

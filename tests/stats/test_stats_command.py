@@ -177,3 +177,12 @@ def test_verify_names_damaged_rows(tmp_path):
     assert done.returncode == 4
     assert "rows 2 to 5 of X" in done.stderr
     assert json.loads(done.stdout)["error"]["damaged"] == [{"array": "X", "start": 2, "stop": 6}]
+
+
+@pytest.mark.parametrize("more", [[], ["--by-class"]])
+def test_columns_of_splits_that_would_be_cut_are_left_out(tmp_path, more):
+    images = np.stack([photo(8, 8, seed) for seed in range(24)])
+    folds = {f"fold{n}": (2 * n - 2, 2 * n) for n in range(1, 13)}
+    path = write_dataset(tmp_path / "set", images, [0, 1] * 12, classes=["a", "b"], splits=folds)
+    shown = imgmem("stats", path, *more).stdout
+    assert "class  label  rows  " in shown and "…" not in shown

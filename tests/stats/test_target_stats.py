@@ -105,6 +105,17 @@ def test_the_tables_show_both(several, ages):
     assert "75%" in shown
 
 
+def test_figures_are_not_cut_where_a_histogram_does_not_fit_in(tmp_path):
+    angles = np.array([[n / 97, 1970 + n] for n in range(1, 7)], np.float32)
+    path = write_dataset(
+        tmp_path / "angles", np.stack([photo(16, 16, seed=n) for n in range(6)]), angles,
+        target="number", target_names=("angle of the head", "year"), splits=SPLITS,
+    )  # fmt: skip
+    out = run("stats", path).stdout
+    assert "…" not in out and "histogram" not in out
+    assert re.search(r"train +4 +0.02577 +0.01153 +0.01031", out)
+
+
 @pytest.mark.parametrize("dataset", ["several", "ages"])
 def test_the_report_shows_the_targets(dataset, request, tmp_path):
     path = request.getfixturevalue(dataset)

@@ -134,3 +134,18 @@ def test_a_wide_table_of_other_columns_is_a_label_table(tmp_path):
     assert [
         label for label, _ in placed(tmp_path / "t.csv", columns="path=file,label=label").values()
     ]
+
+
+def test_the_lines_for_a_table_of_pixels_without_a_header_work(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = [[label, *image.ravel()] for label, image in zip(Y, X[:, :28, :28, 0], strict=True)]
+    np.savetxt("letters.csv", rows, "%d", ",")
+    said = refusal("letters.csv", tmp_path)
+    exec("\n".join(lines(said)))
+    assert placed("letters.npz") == {f"x/{n}": (str(label), None) for n, label in enumerate(Y)}
+
+
+def test_the_largest_file_of_a_folder_is_the_example(tmp_path):
+    plant(tmp_path / "cifar", "meta", data=pickle.dumps({"fine_label_names": []}, protocol=2))
+    plant(tmp_path / "cifar", "train", data=pickle.dumps({"data": FLAT}, protocol=2))
+    assert "fine_labels" in refusal(tmp_path / "cifar", tmp_path)

@@ -26,9 +26,10 @@ from imgmem.core.sources.grammar import label_rule, mapping, paths, roles
 from imgmem.core.sources.groups import grouped
 from imgmem.core.sources.label_doubts import dropped_splits
 from imgmem.core.sources.labeling import UNLABELED, Doubt, Labeling, Remedy, require_certain
+from imgmem.core.sources.no_images import require_images
 from imgmem.core.sources.remote.fetched import forget_fetched
 from imgmem.core.sources.scratch import scratch_near
-from imgmem.core.sources.settle import require_images, settle
+from imgmem.core.sources.settle import settle
 from imgmem.core.specs import NEAR_DUPLICATES, BuildSpec, RejectPolicy
 from imgmem.core.text import counted
 

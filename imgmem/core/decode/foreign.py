@@ -7,6 +7,8 @@ from imgmem.core.decode.heic import is_heif
 from imgmem.core.decode.isobmff import brands
 from imgmem.core.errors import RejectedImage
 
+UNREAD = " is not read; "
+"""Between the name of a format and its remedy."""
 _PNG = "convert it to PNG first"
 _MEDICAL = "convert its slices to PNG first, with a window of your choice (pydicom, dcm2niix)"
 _VOLUME = "convert its slices to PNG first (nibabel)"
@@ -45,7 +47,7 @@ class _Kind(NamedTuple):
 
 
 def _said(kind: _Kind) -> str:
-    return f"{kind.name} is not read; {kind.remedy}"
+    return f"{kind.name}{UNREAD}{kind.remedy}"
 
 
 _KINDS = (

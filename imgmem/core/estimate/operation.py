@@ -35,10 +35,11 @@ from imgmem.core.paths import SourcePaths, absolute
 from imgmem.core.progress import ProgressCallback, no_progress, require_callback
 from imgmem.core.sources import Listing, Source, open_source
 from imgmem.core.sources.labeling import Labeling, class_counts, split_counts
+from imgmem.core.sources.no_images import require_images
 from imgmem.core.sources.prefixes import require_no_images, source_paths
 from imgmem.core.sources.remote.fetched import forget_fetched
 from imgmem.core.sources.scratch import scratch_near
-from imgmem.core.sources.settle import require_images, settle
+from imgmem.core.sources.settle import settle
 from imgmem.core.specs import NAIVE_DTYPES, EstimateSpec, ImageSpec, NaiveDtype, RunSpec, row_dtype
 from imgmem.core.storage import durable, store
 from imgmem.core.storage.labels import count_labels

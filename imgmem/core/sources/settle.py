@@ -14,25 +14,18 @@ from typing import NamedTuple
 
 from imgmem.core.errors import InputError, UsageError
 from imgmem.core.messages import Message, option
-from imgmem.core.paths import is_address
-from imgmem.core.sources.arrays.foreign import conversion_error
 from imgmem.core.sources.base import ALL_NAMED, Entry, Listing
 from imgmem.core.sources.files import MISSING
 from imgmem.core.sources.grammar import mapping
 from imgmem.core.sources.label_doubts import LabelCounts, label_doubts
 from imgmem.core.sources.labeling import Labeling
 from imgmem.core.sources.layout import SHOWN, split_name
-from imgmem.core.sources.names import ARCHIVE_EXTENSIONS
 from imgmem.core.sources.numbering import in_new_names, number_notes, numbered
 from imgmem.core.sources.resolve import listed
 from imgmem.core.sources.ruled import ruled
-from imgmem.core.sources.selection import FOLDER_NOT_SELECTED, NOT_SELECTED
-from imgmem.core.sources.spool import ARCHIVES
 from imgmem.core.sources.targets import names_in, renamed, targeted
 from imgmem.core.specs import LabelSpec
-from imgmem.core.storage import durable
 from imgmem.core.storage.targets import CLASS, MULTILABEL, NUMBER
-from imgmem.core.text import counted
 
 CLASS_DROPPED = "class dropped by class_map"
 SPLIT_DROPPED = "split dropped by split_map"
@@ -296,80 +289,3 @@ def _require_known(names: set[str], pinned: tuple[str, ...]) -> None:
             hint="Correct their names, or add them to the list.",
             classes=unknown,
         )
-
-
-def require_images(path: str, listing: Listing, labeling: Labeling) -> None:
-    """Raises InputError, with what there is instead, where a source holds no images."""
-    if labeling.images:
-        return
-    if durable.is_directory(path) and (error := conversion_error(path)):
-        raise error
-    held = [_kind(reason, count) for reason, count in sorted(listing.ignored.items()) if count]
-    raise InputError(
-        f"no images found in {path}" + (f"; it holds {', '.join(held)}" if held else ""),
-        hint=_to_copy(path, listing.ignored)
-        or _to_unpack(path, listing.ignored)
-        or _remedy(listing.ignored),
-        ignored=dict(listing.ignored),
-    )
-
-
-def _to_copy(path: str, ignored: Mapping[str, int]) -> str:
-    """What to do where a store has what is only read locally; "" where it has not."""
-    if is_address(path) and any(ignored.get(reason) for reason in _LOCAL):
-        return (
-            "Arrays, Parquet files and datasets are read locally only: copy them to a local disk."
-        )
-    return ""
-
-
-def _to_unpack(path: str, ignored: Mapping[str, int]) -> str:
-    """What to do with archives that are not read where they are; "" where there are none."""
-    held = [f".{each}" for each in ARCHIVE_EXTENSIONS if ignored.get(f".{each} file")]
-    unread = [each for each in held if not any(known.endswith(each) for known in ARCHIVES)]
-    if unread:
-        return f"Unpack it, and build from the folder: {', '.join(unread)} archives are not read."
-    if held and os.path.isfile(path):
-        return "Unpack it, and build from the folder: archives inside an archive are not read."
-    return ""
-
-
-def _remedy(ignored: Mapping[str, int]) -> str:
-    """What to change where all is ignored."""
-    if any(ignored.get(reason) for reason in _ARCHIVES):
-        return "Give one archive as the source, or the folder that directly contains them."
-    if any(ignored.get(f".{each} file") for each in ("npy", "npz")):
-        return (
-            "Arrays of many images (N, H, W) are read from one folder: give the folders that hold "
-            "them as several SOURCEs; images that are a file each have to be stacked first."
-        )
-    options = [
-        name for reason in _BY_OPTION if ignored.get(reason) for name in _BY_OPTION[reason][1]
-    ]
-    if options:
-        named = " or ".join(map(option, dict.fromkeys(options)))
-        return f"Change {named}: what may be an image is left out."
-    return "Image files have an extension such as .jpg, .png or .webp, or none."
-
-
-_LOCAL = (".npz file", ".npy file", ".parquet file")
-_ARCHIVES = frozenset(f".{extension} file" for extension in ARCHIVE_EXTENSIONS)
-
-
-_BY_OPTION = {
-    NOT_SELECTED: (("file", NOT_SELECTED), ("include", "exclude")),
-    FOLDER_NOT_SELECTED: (("folder", "left out by exclude"), ("exclude",)),
-    CLASS_DROPPED: (("image", "of a class that class_map drops"), ("class_map",)),
-    SPLIT_DROPPED: (("image", "of a split that split_map drops"), ("split_map",)),
-}
-"""What was left out for a reason, and by which options."""
-
-
-def _kind(reason: str, count: int) -> str:
-    """`2 .zip archives`, `1 hidden file`, `2 files left out by include or exclude`."""
-    if reason in _BY_OPTION:
-        (noun, rest), _ = _BY_OPTION[reason]
-        return f"{counted(count, noun)} {rest}"
-    if reason in _ARCHIVES:
-        reason = reason.replace(" file", " archive")
-    return f"{count} {reason}{'s' if count > 1 and reason.endswith(('file', 'archive')) else ''}"

@@ -24,10 +24,10 @@ def conversion_error(path: str) -> InputError | None:
     """The error for a file that holds arrays in another form, or for a folder of such files;
     None for anything else."""
     files = islice(_files(path), _LOOKED_AT)
-    found = next(((each, make) for each in files if (make := _lines_for(each))), None)
-    if found is None:
+    found = [(each, make) for each in files if (make := _lines_for(each))]
+    if not found:
         return None
-    file, make = found
+    file, make = max(found, key=lambda each: os.path.getsize(each[0]))
     what, lines = make(file)
     name = os.path.basename(file)
     it = f"{path} is" if file == path else f"{path} holds no images, but {name}:"
@@ -75,6 +75,8 @@ def _of_csv(head: bytes) -> Make | None:
     names = _names(head)
     if "pixels" in names and len(names) > 1:
         return _csv_of_texts
+    if len(names) >= _MANY_PIXELS and all(map(str.isdecimal, filter(None, names))):
+        return _csv_without_header
     return _csv_of_numbers if sum(map(_is_pixel, names)) >= _MANY_PIXELS else None
 
 
@@ -117,6 +119,17 @@ def _csv_of_numbers(path: str) -> tuple[str, tuple[str, ...]]:
         f"rows = numpy.loadtxt({path!r}, 'uint8', delimiter=',', skiprows=1)",
         f"x = rows[:, {pixels[0]}:{pixels[-1] + 1}].reshape(-1, {_as_shape(len(pixels))})",
         f"numpy.savez({_out(path)}, x=x{label})",
+    )
+
+
+def _csv_without_header(path: str) -> tuple[str, tuple[str, ...]]:
+    with open(path, "rb") as file:
+        values = len(_names(file.readline())) - 1
+    return "a table of pixel values", (
+        "import numpy",
+        f"rows = numpy.loadtxt({path!r}, 'uint8', delimiter=',')",
+        f"x = rows[:, 1:].reshape(-1, {_as_shape(values)})  # if the label is the first column",
+        f"numpy.savez({_out(path)}, x=x, y=rows[:, 0])",
     )
 
 

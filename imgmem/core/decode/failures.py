@@ -25,6 +25,7 @@ class _Meaning(NamedTuple):
 _MEANINGS = (
     _Meaning("truncat", "truncated"),
     _Meaning("premature end of jpeg file", "truncated"),
+    _Meaning("not enough image data", "truncated", "the file does not hold all of its pixels"),
     _Meaning("could not determine subsampling", "unsupported", _SUBSAMPLING),
     _Meaning("codec configuration error", "unsupported", "a kind of pixels that is not read"),
     _Meaning("unknown pixel mode", "unsupported", "a kind of pixels that is not read"),

@@ -55,9 +55,10 @@ _ROWS = (
         open=_opener(GifImageFile),
         read_header=gif.read_gif_header,
         check=gif.check_gif,
+        load=gif.load_gif,
         several="",
         left_out=gif.gif_frames_left,
-        pixel_bytes=lambda _: 1,  # what the first frame is disposed with
+        pixel_bytes=lambda _: 2,  # what the first frame is disposed with; indices under a canvas
     ),
     Format(
         name="BMP",

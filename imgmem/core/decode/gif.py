@@ -1,11 +1,38 @@
 """GIF: its blocks (GIF89a), of which the first image is read."""
 
 import struct
+from typing import NamedTuple
+
+from PIL import Image
+from PIL.ImageFile import ImageFile
 
 from imgmem.core.decode.format import Header
 from imgmem.core.errors import RejectedImage
 
 _TRAILER, _EXTENSION, _IMAGE = 0x3B, 0x21, 0x2C
+_LEAST_CODE = 2
+"""Bits of the smallest codes (appendix F)."""
+_CANVAS_SAMPLES = 5
+"""Bytes for a pixel of an image that is laid on a larger canvas: cut out, and in color."""
+
+
+class _First(NamedTuple):
+    """The first image: its box on the canvas, the colors of its palette and its codes' bits."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+    colors: int
+    bits: int
+
+    @property
+    def box(self) -> tuple[int, int, int, int]:
+        return self[:4]
+
+    @property
+    def pixels(self) -> int:
+        return (self.right - self.left) * (self.bottom - self.top)
 
 
 def read_gif_header(data: bytes, *, complete: bool = True) -> Header:
@@ -15,20 +42,79 @@ def read_gif_header(data: bytes, *, complete: bool = True) -> Header:
     Raises RejectedImage: "truncated" or "corrupt".
     """
     try:
-        at = _first_image(data)
-        screen = struct.unpack_from("<HH", data, 6)
-        left, top, width, height = struct.unpack_from("<4H", data, at + 1)
+        first = _first(data)
+        width, height = struct.unpack_from("<HH", data, 6)
     except (IndexError, struct.error):
         raise RejectedImage("truncated", "ends before the first image of the GIF") from None
-    if not width or not height:
-        raise RejectedImage("corrupt", f"a first image of {height}×{width} pixels")
+    if first.left == first.right or first.top == first.bottom:
+        detail = f"a first image of {first.bottom - first.top}×{first.right - first.left} pixels"
+        raise RejectedImage("corrupt", detail)
+    width, height = max(width, first.right), max(height, first.bottom)
+    smaller = first.pixels < width * height
     return Header(
         format="GIF",
-        height=max(screen[1], top + height),
-        width=max(screen[0], left + width),
-        mode="P",
-        samples=1,
+        height=height,
+        width=width,
+        mode="RGBA" if smaller else "P",
+        samples=_CANVAS_SAMPLES if smaller else 1,
+        block=first.pixels if smaller else 0,
     )
+
+
+def _first(data: bytes) -> _First:
+    at = _first_image(data)
+    left, top, width, height, flags = struct.unpack_from("<4HB", data, at + 1)
+    local = _color_table_bytes(flags)
+    return _First(
+        left=left,
+        top=top,
+        right=left + width,
+        bottom=top + height,
+        colors=(local or _color_table_bytes(data[10])) // 3,
+        bits=data[at + 10 + local],
+    )
+
+
+def load_gif(image: ImageFile, header: Header, data: bytes) -> Image.Image:
+    """The first image, loaded, on its canvas.
+
+    Pillow fills what it leaves of that with the first color of its own palette, where GIF89a has
+    the background color of the screen (18.c.vi); without one, it is transparent.
+    Raises RejectedImage("corrupt").
+    """
+    first = _first(data)
+    if not first.colors:
+        raise RejectedImage("corrupt", "a GIF without a palette")
+    if first.bits < _LEAST_CODE:
+        raise RejectedImage("corrupt", f"a GIF whose smallest codes have {first.bits} bits")
+    image.load()
+    covers = first.pixels == header.height * header.width
+    part = image if covers else image.crop(first.box)
+    clear = image.info.get("transparency")
+    _check_colors(part, first.colors, clear)
+    if covers or clear is not None:
+        return image
+    background = _background(data)
+    canvas = Image.new("RGBA", image.size, (*background, 255) if background else (0, 0, 0, 0))
+    canvas.paste(part.convert("RGB"), first.box)
+    return canvas if background is None else canvas.convert("RGB")
+
+
+def _check_colors(part: Image.Image, colors: int, clear: int | None) -> None:
+    """Refuse pixels whose color is not in the palette, except for transparent ones."""
+    used = {color for color, count in enumerate(part.histogram()) if count}
+    missing = {color for color in used - {clear} if color >= colors}
+    if missing:
+        detail = f"color {max(missing)} is used, and the palette has {colors}"
+        raise RejectedImage("corrupt", detail)
+
+
+def _background(data: bytes) -> tuple[int, int, int] | None:
+    """The color of the canvas, by the palette of the screen."""
+    at = 13 + 3 * data[11]
+    if at >= 13 + _color_table_bytes(data[10]):
+        return None
+    return data[at], data[at + 1], data[at + 2]
 
 
 def _first_image(data: bytes) -> int:

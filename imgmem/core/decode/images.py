@@ -32,7 +32,7 @@ from imgmem.core.decode.values import Stored, Values, as_dtype, stretched, turne
 from imgmem.core.errors import RejectedImage
 from imgmem.core.specs import ImageSpec
 
-RECIPE = 2
+RECIPE = 3
 """Raised whenever the same file would become different bytes."""
 
 

@@ -33,6 +33,8 @@ _Map = ctypes.CFUNCTYPE(
     ctypes.POINTER(ctypes.c_uint64),
 )
 _Unmap = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint64)
+_JPEG_COLORS, _AS_RGB = 65538, 1
+"""The pseudo-tag that has JPEG's own colors converted, as Pillow sets it, and its value."""
 _MESSAGE_BYTES = 256
 _MESSAGES = 8
 
@@ -48,6 +50,7 @@ def _library() -> ctypes.CDLL | None:
         library.TIFFOpenOptionsSetWarningHandlerExtR.restype = None
         library.TIFFOpenOptionsFree.restype = None
         library.TIFFClose.restype = None
+        library.TIFFSetField.argtypes = [ctypes.c_void_p, ctypes.c_uint32]
         for name in ("Strip", "Tile"):
             getattr(library, f"TIFFReadEncoded{name}").restype = ctypes.c_ssize_t
             getattr(library, f"TIFF{name}Size64").restype = ctypes.c_uint64
@@ -63,15 +66,17 @@ def can_listen() -> bool:
     return _library() is not None
 
 
-def complaints(data: bytes) -> list[str]:
+def complaints(data: bytes, *, to_rgb: bool = False) -> list[str]:
     """What libtiff says, errors and warnings, while it decodes the first image of a TIFF.
 
     What it says of the tags is left out: no pixel depends on tags that it passes over.
     Takes memory for one strip or tile.
+
+    to_rgb: for JPEG of YCbCr, whose subsampled tiles libtiff does not return as they are.
     """
     if not can_listen():
         return []
-    with _opened(data) as (parts, said):
+    with _opened(data, to_rgb=to_rgb) as (parts, said):
         for _ in parts:
             pass
     return said
@@ -93,7 +98,9 @@ def decoded_parts(data: bytes) -> Iterator[NDArray[np.uint8]]:
 
 
 @contextmanager
-def _opened(data: bytes) -> Iterator[tuple[Iterator[tuple[NDArray[np.uint8], bool]], list[str]]]:
+def _opened(
+    data: bytes, *, to_rgb: bool = False
+) -> Iterator[tuple[Iterator[tuple[NDArray[np.uint8], bool]], list[str]]]:
     """(each strip or tile with whether it is whole, what libtiff says meanwhile)."""
     library = _library()
     assert library is not None
@@ -117,6 +124,8 @@ def _opened(data: bytes) -> Iterator[tuple[Iterator[tuple[NDArray[np.uint8], boo
     if not tiff.value:
         yield iter(()), said or ["it cannot be opened"]
         return
+    if to_rgb:
+        library.TIFFSetField(tiff, _JPEG_COLORS, ctypes.c_int(_AS_RGB))
     said.clear()
     try:
         yield _decoded(library, tiff), said

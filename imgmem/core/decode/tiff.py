@@ -20,17 +20,21 @@ _SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _CANON_RAW = b"CR"
 _DNG_VERSION = 50706
 _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _PLANAR, _SUBSAMPLING = 258, 259, 262, 277, 284, 530
+_COLOR_MAP = 320
 EXTRA, _FORMAT = 338, 339
 ALPHA = {1, 2}
 """Values of `EXTRA` that mean transparency."""
 _PARTS = ((273, 279), (324, 325))
 """Tags of the offsets and lengths of strips and of tiles (sections 8 and 15)."""
+_RGB, _PALETTE, _YCBCR = 2, 3, 6
+"""Photometric interpretations."""
 _GRAYS = {0, 1, 3, 4}
 """Photometric interpretations of one band: gray, a palette, a mask (section 3)."""
 _RAW, _ZSTD = 1, 50000
 _DEFLATE = {8, 32946}
 _FAX = {2, 3, 4, 32771}
-_LISTENED = {*_FAX, 6, 7, 32773}
+_OLD_JPEG, _JPEG = 6, 7
+_LISTENED = {*_FAX, _OLD_JPEG, _JPEG, 32773}
 """Fax, JPEG and PackBits: damage shows in what libtiff says only."""
 _READ = {_RAW, 5, *_DEFLATE, *_LISTENED, 34925, _ZSTD}
 _NAMES = {
@@ -72,6 +76,7 @@ class StrictTiffFile(TiffImageFile):
     def _setup(self) -> None:
         """Take samples that have no defined range for bytes: their type is known by the tags."""
         tags = self.tag_v2
+        _complete_tags(tags)
         bits, kinds = tags.get(_BITS), tags.get(_FORMAT)
         if _without_range(tags):
             tags[_BITS], tags[_FORMAT] = (8,) * int(tags.get(_SAMPLES, 1)), 1
@@ -92,12 +97,27 @@ class StrictTiffFile(TiffImageFile):
             return
         _drop_surplus(tags)
         deep_planes = tags.get(_PLANAR, 1) == 2 and max(tag_values(tags, _BITS, 1)) > 8
-        if not deep_planes and not (tags.get(_PHOTOMETRIC) == 6 and _subsampled(tags)):
+        if not deep_planes and not (tags.get(_PHOTOMETRIC) == _YCBCR and _subsampled(tags)):
             super()._setup()
             return
         tags[_COMPRESSION] = 8  # any but raw: libtiff itself reads the tag in the file
         super()._setup()
         tags[_COMPRESSION] = _RAW
+
+
+def _complete_tags(tags: "ImageFileDirectory_v2") -> None:
+    """Say what Pillow would take for something else.
+
+    A fourth band that is not called transparency is none; samples of no stated kind are whole
+    numbers; a color map up to 255 has 8 bits, as libtiff takes it too, and not 16.
+    """
+    if tags.get(_PHOTOMETRIC) == _RGB and tags.get(_SAMPLES) == 4 and EXTRA not in tags:
+        tags[EXTRA] = (0,)
+    if set(tag_values(tags, _FORMAT, 1)) == {4}:
+        tags[_FORMAT] = 1
+    colors = tag_values(tags, _COLOR_MAP, 0)
+    if 0 < max(colors) < 256:
+        tags[_COLOR_MAP] = tuple(257 * color for color in colors)
 
 
 def _without_range(tags: "ImageFileDirectory_v2") -> bool:
@@ -107,14 +127,21 @@ def _without_range(tags: "ImageFileDirectory_v2") -> bool:
 
 def _drop_surplus(tags: "ImageFileDirectory_v2") -> None:
     """Leave out strips or tiles behind those that the image needs."""
-    width, height = int(tags.get(256, 0)), int(tags.get(257, 0))
-    planes = int(tags.get(_SAMPLES, 1)) if tags.get(_PLANAR, 1) == 2 else 1
-    across, down = int(tags.get(322, width)), int(tags.get(323, tags.get(278, height)))
-    needed = planes * -(-width // max(1, across)) * -(-height // max(1, down))
+    needed = _needed_parts(tags)
     for part in _PARTS:
         for tag in part:
             if tag in tags and len(tags[tag]) > needed > 0:
                 tags[tag] = tags[tag][:needed]
+
+
+def _needed_parts(tags: "ImageFileDirectory_v2") -> int:
+    """Strips or tiles that hold all pixels, without a plane that is not transparency."""
+    width, height = int(tags.get(256, 0)), int(tags.get(257, 0))
+    planes = int(tags.get(_SAMPLES, 1)) if tags.get(_PLANAR, 1) == 2 else 1
+    if planes == 4 and tags.get(_PHOTOMETRIC) == _RGB and tags.get(EXTRA) == (0,):
+        planes = 3
+    across, down = int(tags.get(322, width)), int(tags.get(323, tags.get(278, height)))
+    return planes * -(-width // max(1, across)) * -(-height // max(1, down))
 
 
 def _subsampled(tags: "ImageFileDirectory_v2") -> bool:
@@ -158,7 +185,9 @@ def _check_bands(shorts: dict[int, int]) -> set[str]:
     a note; a second one is half of the image.
     """
     bands = shorts.get(_SAMPLES, 1)
-    most = 2 if shorts.get(_PHOTOMETRIC, 0) in _GRAYS else 5 if shorts[_PHOTOMETRIC] == 5 else 4
+    if _PHOTOMETRIC not in shorts:  # `check_tiff_page` says so
+        return set()
+    most = 2 if shorts[_PHOTOMETRIC] in _GRAYS else 5 if shorts[_PHOTOMETRIC] == 5 else 4
     transparency = shorts.get(EXTRA, 0) in ALPHA and shorts.get(_PLANAR) != 2
     if bands > most or (bands == 2 and not transparency):
         detail = f"an image of {bands} bands; choose one or three of them and write these as PNG"
@@ -198,8 +227,20 @@ def check_tiff_page(image: ImageFile, data: bytes) -> None:
     tags = _tags(image)
     if tags.get(254, 0) & 1:
         raise RejectedImage("unsupported", "the first page is a thumbnail, as in raw photographs")
+    _check_meaning(tags)
     _check_tile_size(tags, image)
     _check_parts(tags, image, data)
+
+
+def _check_meaning(tags: "ImageFileDirectory_v2") -> None:
+    """What no reader can know: whether zero is white, and which color an index stands for."""
+    if _PHOTOMETRIC not in tags and tags.get(_COMPRESSION, _RAW) not in _FAX:
+        detail = "the tags do not say what its samples mean (PhotometricInterpretation is missing)"
+        raise RejectedImage("corrupt", detail)
+    if tags.get(_PHOTOMETRIC) == _PALETTE:
+        colors, needed = len(tags.get(_COLOR_MAP, ())), 3 << tag_values(tags, _BITS, 1)[0]
+        if colors != needed:
+            raise RejectedImage("corrupt", f"a color map of {colors} values, not {needed}")
 
 
 def _check_tile_size(tags: "ImageFileDirectory_v2", image: ImageFile) -> None:
@@ -213,6 +254,9 @@ def _check_tile_size(tags: "ImageFileDirectory_v2", image: ImageFile) -> None:
 def _check_parts(tags: "ImageFileDirectory_v2", image: ImageFile, data: bytes) -> None:
     compression = tags.get(_COMPRESSION, _RAW)
     _check_compression(compression)
+    found, needed = sum(len(tags.get(part[0], ())) for part in _PARTS), _needed_parts(tags)
+    if found < needed and compression != _OLD_JPEG:
+        raise RejectedImage("truncated", f"has {found} of its {needed} strips or tiles")
     for number, (offset, length) in enumerate(_parts(tags)):
         most = _raw_bytes(tags, image, number) if compression == _RAW else length
         if offset + min(length, most) > len(data):  # writers round the length up
@@ -222,7 +266,7 @@ def _check_parts(tags: "ImageFileDirectory_v2", image: ImageFile, data: bytes) -
         if compression in _DEFLATE:
             _inflate(memoryview(data)[offset : offset + length])
     if compression in _LISTENED:
-        _listen(data)
+        _listen(data, subsampled=compression == _JPEG and tags.get(_PHOTOMETRIC) == _YCBCR)
 
 
 def _raw_bytes(tags: "ImageFileDirectory_v2", image: ImageFile, number: int) -> int:
@@ -243,11 +287,11 @@ def _stored_size(tags: "ImageFileDirectory_v2", image: ImageFile) -> tuple[int, 
     return (image.height, image.width) if turned else image.size
 
 
-def _listen(data: bytes) -> None:
+def _listen(data: bytes, *, subsampled: bool) -> None:
     if not can_listen():
         detail = "JPEG or fax inside TIFF needs libtiff 4.5, to find damage; re-save it with LZW"
         raise RejectedImage("unsupported", detail)
-    if said := complaints(data):
+    if said := complaints(data, to_rgb=subsampled):
         raise RejectedImage("corrupt", said[0])
 
 

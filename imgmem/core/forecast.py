@@ -41,7 +41,7 @@ STORE_BYTES = 16 * 2**20
 """What a process takes to talk to an object store."""
 SLOTS_OF_PROCESS = 3
 """Chunks of a worker process that are under way: one it decodes, two with the writer."""
-PROCESS_ROWS = 50_000
+PROCESS_ROWS = 20_000
 """With fewer images, starting processes costs more time than it saves."""
 PROCESS_FILE_BYTES = 8 * 2**10
 PROCESS_ROW_BYTES = 24 * 2**10

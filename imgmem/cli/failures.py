@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+from contextlib import suppress
 from itertools import takewhile
 
 import click
@@ -148,7 +149,8 @@ def report(error: ImgmemError, arguments: list[str]) -> int:
     )
     command = next((word for word in arguments if not word.startswith("-")), "")
     if _wants_json(command, arguments) and not error.in_result:
-        render.print_json(command, {"error": render.error_facts(error)})
+        with suppress(OSError):  # it may be standard output that failed
+            render.print_json(command, {"error": render.error_facts(error)})
     return error.exit_code
 
 

@@ -15,6 +15,7 @@ from imgmem.cli import failures, render
 from imgmem.cli.stdout import ignore_broken_pipe
 from imgmem.core.errors import ImgmemError, ResourceError, UsageError
 
+_HANGUP = getattr(signal, "SIGHUP", None)  # which Windows does not have
 _COMPLETION = "_IMGMEM_COMPLETE"  # by which a shell asks Click for completions
 
 
@@ -59,7 +60,7 @@ class Program(click.Group):
         from imgmem.core.machine.process import keep
 
         render.escape_unencodable()
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        _end_on_signals()
         keep()
         warnings.showwarning = _warn
         arguments = sys.argv[1:]
@@ -109,9 +110,16 @@ def with_environment(command: click.Command) -> click.Command:
     return command
 
 
+def _end_on_signals() -> None:
+    """End like on Ctrl-C where somebody else ends the process, or its terminal is closed."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if _HANGUP and signal.getsignal(_HANGUP) == signal.SIG_DFL:  # and not ignored, as by nohup
+        signal.signal(_HANGUP, signal.default_int_handler)
+
+
 def _ignore_signals() -> None:
     """The end has begun: a second Ctrl-C must not cut the message short."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in filter(None, (signal.SIGINT, signal.SIGTERM, _HANGUP)):
         signal.signal(number, signal.SIG_IGN)
 
 

@@ -72,7 +72,7 @@ class ResourceError(ImgmemError):
 
 
 class Interrupted(ImgmemError):
-    """Stopped by SIGINT or SIGTERM; the state is kept."""
+    """Stopped by SIGINT, SIGTERM or SIGHUP; the state is kept."""
 
     exit_code = 130
     kind = "interrupted"

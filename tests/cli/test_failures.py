@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -147,11 +148,14 @@ def test_a_reader_that_goes_away_is_no_error(arguments):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
-def test_a_result_that_cannot_be_written_is_an_error():
+@pytest.mark.parametrize(
+    "arguments", [["succeed"], ["succeed", "--json"], ["check", "--json"], ["pipe", "--json"]]
+)
+def test_a_result_that_cannot_be_written_is_an_error(arguments):
     with open("/dev/full", "wb") as full:
-        done = program.run([*PROGRAM, "fail", "succeed"], stdout=full)
+        done = program.run([*PROGRAM, "fail", *arguments], stdout=full)
     assert done.returncode == 5
-    assert "No space left" in done.stderr
+    assert ("standard output" in done.stderr) == (arguments[0] != "pipe")
     assert "Traceback" not in done.stderr
 
 
@@ -160,7 +164,7 @@ def test_closed_streams_are_no_error():
     assert program.run(["sh", "-c", command]).returncode == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_the_run_with_130_while_threads_still_work(number):
     with subprocess.Popen(
         [*PROGRAM, "fail", "wait"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -170,6 +174,17 @@ def test_a_signal_ends_the_run_with_130_while_threads_still_work(number):
         complaint = process.stderr.read()
     assert process.returncode == 130
     assert complaint == "imgmem: interrupted at row 3\n        Run it again to go on.\n"
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="there is no /proc")
+def test_a_closed_terminal_does_not_end_what_nohup_started():
+    command = ["sh", "-c", "trap '' HUP; exec \"$@\"", "sh", *PROGRAM, "fail", "wait"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.readline()
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        process.terminate()
+    [ignored] = re.findall(r"SigIgn:\s*(\w+)", status)
+    assert int(ignored, 16) & 1 << (signal.SIGHUP - 1)
 
 
 def test_a_warning_is_one_line_without_code():

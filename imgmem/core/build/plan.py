@@ -40,11 +40,14 @@ _BATCH = 4096
 _IMAGES_AT_ONCE = 512
 SHOWN = 3
 _IS_OBJECT = f"""locator LIKE '["{OBJECT}",%'"""
-_LASTING = f"""
-    CASE WHEN {_IS_OBJECT} THEN json_remove(locator, '$[0]', '$[0]', '$[0]') ELSE locator END"""
+_OF_COPY = (
+    f"CASE WHEN {_IS_OBJECT} THEN json_remove(locator, '$[0]', '$[0]', '$[0]') ELSE locator END"
+)
 """A locator without what the store says of an object, which a copy of it has not."""
-_PASSING = f"CASE WHEN {_IS_OBJECT} THEN mtime || locator ELSE mtime END"
-"""When a file was written, and what a store says of it."""
+_LASTING = f"""CASE WHEN {_OF_COPY} LIKE '["%' THEN {_OF_COPY} ELSE '[]' END"""
+"""The same without a place in a file, which another packing of the same images has not."""
+_PASSING = "CASE WHEN locator = '[]' THEN mtime ELSE mtime || locator END"
+"""When a file was written, and where the image is in it."""
 _SCHEMA = """
 CREATE TABLE files (
     name BLOB, size INTEGER, mtime INTEGER, label BLOB, split TEXT,

@@ -1,10 +1,12 @@
 """Label files and manifests: columns, what is refused, what is reported."""
 
 import gc
+import json
 import os
 import tarfile
 import tracemalloc
 
+import numpy as np
 import pytest
 from support.sources import doubted, exhausted, listed, placed
 from support.trees import plant
@@ -277,6 +279,71 @@ def test_a_label_file_that_is_missing_is_an_error(images, tmp_path):
 )
 def test_a_label_file_that_is_not_text_is_refused_as_what_it_is(images, labels, data, what):
     assert f"labels.csv is {what}" in refusal(images, labels=labels(data))
+
+
+JSON_TABLES = {
+    "a list of objects": [{"file": "a/1.jpg", "label": "cat"}, {"file": "b/3.jpg", "label": "dog"}],
+    "names with their labels": {"a/1.jpg": "cat", "b/3.jpg": "dog"},
+    "COCO": {
+        "images": [{"id": 7, "file_name": "a/1.jpg"}, {"id": 8, "file_name": "b/3.jpg"}],
+        "annotations": [{"image_id": 8, "category_id": 2}, {"image_id": 7, "category_id": 1}],
+        "categories": [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}],
+    },
+}
+
+
+def refused_with_hint(source, **options):
+    with pytest.raises(InputError) as caught:
+        exhausted(source, **options)
+    return str(caught.value)
+
+
+def made_by_the_lines(said):
+    """Runs the lines of Python in a refusal."""
+    exec("\n".join(line.strip() for line in said.split("\n") if line.startswith("  ")), {})
+
+
+@pytest.mark.parametrize("name", JSON_TABLES)
+def test_the_lines_for_json_make_a_table_of_it(images, labels, monkeypatch, tmp_path, name):
+    monkeypatch.chdir(tmp_path)
+    file = labels(json.dumps(JSON_TABLES[name], indent=1), "l.json")
+    said = refused_with_hint(images, labels=file)
+    assert "JSON, not JSON Lines" in said and "labels='l.jsonl'" in said
+    made_by_the_lines(said)
+    assert placed(images, labels="l.jsonl") == {"a/1.jpg": ("cat", None), "b/3.jpg": ("dog", None)}
+
+
+def test_the_lines_for_an_array_make_a_table_of_it(images, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    np.save("y.npy", [5, 7])
+    plant(tmp_path / "IMAGES", "1.jpg", "2.jpg")
+    said = refused_with_hint(images, labels="y.npy")
+    made_by_the_lines(said)
+    assert placed(tmp_path / "IMAGES", labels="y.csv") == {
+        "1.jpg": ("5", None),
+        "2.jpg": ("7", None),
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "call"), [("y.mat", "scipy.io.loadmat"), ("y.pkl", "pickle.loads"), ("y.npz", "numpy")]
+)
+def test_labels_of_other_programs_are_refused_with_lines(images, labels, name, call):
+    said = refused_with_hint(images, labels=labels(b"\x80\x04\x95", name))
+    assert "which is not read" in said and call in said
+
+
+def test_json_lines_are_read_whatever_the_extension(images, labels):
+    text = '{"file": "a/1.jpg", "label": "cat"}\n{"file": "b/3.jpg", "label": "dog"}\n'
+    assert placed(images, labels=labels(text, "l.json")) == {
+        "a/1.jpg": ("cat", None),
+        "b/3.jpg": ("dog", None),
+    }
+
+
+@pytest.mark.parametrize("name", ["gone.json", "gone.csv"])
+def test_a_table_that_is_not_there_is_refused_as_such(images, tmp_path, name):
+    assert "cannot be read" in refusal(images, labels=str(tmp_path / name))
 
 
 def test_a_label_file_that_is_a_fifo_is_not_opened(images, tmp_path):

@@ -9,7 +9,7 @@ from itertools import islice
 
 from imgmem.core.errors import ImgmemError, InputError
 from imgmem.core.sources.labeling import Doubt, require_certain
-from imgmem.core.sources.tables import jsonl, parquet
+from imgmem.core.sources.tables import foreign, jsonl, parquet
 from imgmem.core.sources.tables.dialect import (
     SEPARATED,
     Dialect,
@@ -88,18 +88,20 @@ def open_table(path: str, *, columns: Sequence[str] = ()) -> Table:
     """Look at a label table.
 
     Args:
-        path: Any file; its extension matters for .jsonl and .parquet only.
+        path: Any file; its extension matters for .json, .jsonl and .parquet only.
         columns: Names that the user gave to columns: where the first line has them all, it
             is the header.
 
     Raises:
         InputError: It cannot be read, or is not a table.
     """
+    if error := foreign.refused(path):
+        raise error
     extension = os.path.splitext(path)[1].lower()
     if extension == ".parquet":
         names = parquet.names_of(path)
         return _structured(path, names, lambda: parquet.records(path, names))
-    if extension == ".jsonl":
+    if extension in (".json", ".jsonl"):
         names = jsonl.names_of(path)
         return _structured(path, names, lambda: jsonl.records(path, names))
     return _open_text(path, columns)

@@ -53,7 +53,7 @@ def json_keys(title: str, place: str) -> None:
 def exit_codes() -> None:
     """The table of exit codes, from the errors that carry them."""
     meanings = {kind.exit_code: kind.__doc__ for kind in errors.ImgmemError.__subclasses__()}
-    meanings |= {0: "Done.", 70: "A fault of imgmem's own: then, and only then, a traceback."}
+    meanings |= {0: "Done.", 70: "A bug in imgmem; only then is a traceback printed."}
     cog.outl("| code | meaning |\n|---|---|")
     for code in sorted(meanings):
         cog.outl(f"| {code} | {meanings[code]} |")

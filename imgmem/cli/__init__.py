@@ -29,7 +29,12 @@ Examples:
   imgmem normalize flowers          in place, in bounded memory""",
 )
 @click.option("--version", is_flag=True, help="Show the version and exit.")
-@click.option("--json", "as_json", is_flag=True, help="With --version: also those of decoders.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="With --version: print JSON, with the versions of decoders.",
+)
 @click.pass_context
 def main(context: click.Context, version: bool, as_json: bool) -> None:
     """Turn folders of images into memory-mapped NumPy datasets, in bounded memory."""
@@ -37,7 +42,9 @@ def main(context: click.Context, version: bool, as_json: bool) -> None:
         show_version(as_json=as_json)
         context.exit()
     if as_json:
-        raise UsageError("--json goes with --version here", hint="Write it after the command.")
+        raise UsageError(
+            "--json before a command is only for --version", hint="Write it after the command."
+        )
     if context.invoked_subcommand is None:
         click.echo(context.get_help(), err=True)
         context.exit(2)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         "imgmem build photos try --limit 100                   quick test",
         "imgmem build office out --labels parent               photos/any/CLASS/*.jpg",
         "imgmem build new more --classes flowers               reuse class indices",
-        "imgmem build 2026-10 2026-11 all                      several as one",
+        "imgmem build 2026-10 2026-11 all                      one dataset of both",
         "imgmem build photos.tar flowers --on-error skip       skip bad images",
     ),
 )
@@ -52,7 +52,7 @@ def command(
 
     SOURCE is a folder of class folders, a flat folder, a .csv or .tsv list, a .tar, .zip or
     .npz, or a dataset. Rerun the same command to resume after an interruption; if OUT is up to
-    date, it does nothing. Several SOURCEs are built as one.
+    date, it does nothing. Several SOURCEs are built into one dataset.
     """
     if not source:
         raise UsageError("OUT is missing", hint="See `imgmem build --help`.")

@@ -29,19 +29,19 @@ _STAGES = {
     EstimateOptions,
     (specs.EstimateSpec(), specs.RunSpec()),
     examples=(
-        "imgmem estimate photos                 at 224x224, next to what build takes",
+        "imgmem estimate photos                 at 224x224, compared with build",
         "imgmem estimate photos --size native   the images as they are",
         "imgmem estimate photos --limit 8GiB    exit 1 if the naive peak is over it",
         "imgmem estimate millions --sample 5000  a forecast with its uncertainty",
-        "imgmem estimate flowers                a dataset: by its dataset.json",
+        "imgmem estimate flowers                a dataset, from its dataset.json",
     ),
 )
 @options.path_argument("path", several=True)
 def command(path: tuple[str, ...], output: Output, **given: Any) -> None:
     """Predict the memory needed to convert PATH, naively and with imgmem.
 
-    PATH is a source as build takes it, or several, or a dataset. Only headers are read. The naive
-    conversion puts all images into a list, the list into an array, the array into floats.
+    PATH is a source for build, or several, or a dataset. Only headers are read. The naive
+    conversion makes a list of all images, an array of the list, and floats of the array.
     """
     from imgmem.core.estimate.operation import estimate
 
@@ -100,7 +100,7 @@ def _facts(result: "Estimate") -> Iterator[tuple[str, str]]:
         f"{format_bytes(available.memory_bytes)} for a process here (limit: {available.limit})",
     )
     free, place = format_bytes(available.disk_bytes), printable(available.directory)
-    yield "disk", f"{free} free in {place} (a quota, if you have one, is not seen)"
+    yield "disk", f"{free} free in {place} (quotas are not taken into account)"
     yield "growth", _growth(result)
 
 

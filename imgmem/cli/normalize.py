@@ -34,7 +34,7 @@ def command(dataset: str, output: Output, **given: Any) -> None:
     """Normalize the features of DATASET in place, in bounded memory.
 
     Safe to interrupt, even by power loss: rerun to resume, or --undo to roll back. If it has
-    been done already, it does nothing.
+    already been done, it does nothing.
     """
     from imgmem.core.normalize.operation import normalize
 

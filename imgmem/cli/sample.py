@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     SampleOptions,
     (specs.SampleSpec(),),
     examples=(
-        "imgmem sample flowers                             in the terminal",
+        "imgmem sample flowers                             shown in the terminal",
         "imgmem sample flowers --balanced -n 64 --out sheet.png",
         "imgmem sample flowers --group duplicates --out duplicates.jpg",
         "imgmem sample flowers --query class=cat,split=val --out batch.npz",

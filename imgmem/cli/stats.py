@@ -29,9 +29,9 @@ from imgmem.core.stats.options import CompareOptions, StatsOptions
 def command(dataset: str, output: Output, other: str | None = None, **given: Any) -> None:
     """Describe DATASET and flag likely problems.
 
-    Findings are leaks (an image in several splits), conflicts (in several classes),
+    Findings are leaks (an image in several splits), conflicts (an image in several classes),
     duplicates, near duplicates, blank, dark, bright, blurred, small and elongated images,
-    and invalid values. With OTHER, another dataset, both are compared.
+    and invalid values. If OTHER is given, the two datasets are compared.
     """
     from imgmem.cli.tables import show_comparison, show_stats
     from imgmem.core.stats.compare import compare

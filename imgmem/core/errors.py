@@ -38,13 +38,13 @@ class CheckFailed(ImgmemError):
     result: Any = None
 
     def of(self, result: Any) -> "CheckFailed":
-        """The failure with the result that was checked, for who wants it all the same."""
+        """The failure with the result that was checked, for callers who want it anyway."""
         self.result = result
         return self
 
 
 class UsageError(ImgmemError):
-    """Options that are unknown, or contradict each other or the dataset."""
+    """Unknown options, or options that contradict each other or the dataset."""
 
     exit_code = 2
     kind = "usage"
@@ -58,7 +58,7 @@ class InputError(ImgmemError):
 
 
 class DatasetError(ImgmemError):
-    """The dataset is damaged, locked, mismatched, half normalized or of an unknown version."""
+    """The dataset is damaged, locked, mismatched, partially normalized or of an unknown version."""
 
     exit_code = 4
     kind = "dataset"
@@ -72,7 +72,7 @@ class ResourceError(ImgmemError):
 
 
 class Interrupted(ImgmemError):
-    """Stopped by SIGINT, SIGTERM or SIGHUP; the state is kept."""
+    """Stopped by SIGINT, SIGTERM or SIGHUP; finished work is kept."""
 
     exit_code = 130
     kind = "interrupted"

@@ -92,7 +92,7 @@ class ImageSpec:
             return
         if self.fit != "crop" or self.size is None:
             raise UsageError(
-                f"{option('shorter')} is the side before a crop",
+                f"{option('shorter')} is the side of the image before a crop",
                 hint=f"Add {option('fit', 'crop')} and {option('size')}.",
             )
         if self.shorter < max(self.size):
@@ -128,7 +128,7 @@ def require_storable(dtype: str, image: ImageSpec) -> None:
         )
     if dtype == "uint8" and image.levels == "none":
         raise UsageError(
-            f"{option('levels', 'none')} keeps the values of the files; uint8 has no room",
+            f"{option('levels', 'none')} keeps the values of the files, which uint8 cannot hold",
             hint=f"Add {option('dtype', 'uint16')} or {option('dtype', 'float32')}.",
         )
     if row_dtype(dtype, image) != "uint8" and image.background not in ((0, 0, 0), "drop"):

@@ -257,7 +257,7 @@ def test_a_worker_with_other_decoders_is_named(photos, tmp_path, cluster):
     done = build(photos, tmp_path / "out", f"dask:{cluster.file}")
     assert done.returncode == 5
     error = error_of(done)
-    assert "-other, and the build began with" in error["message"]
+    assert "-other, but the build started with" in error["message"]
     assert "the Dask worker tcp://127.0.0.1:" in error["message"]
     assert "Install the same versions" in error["hint"]
 

@@ -215,7 +215,7 @@ def test_an_image_that_hangs_in_lent_threads_is_named(photos, tmp_path, monkeypa
     monkeypatch.setattr("imgmem.core.build.execution.PATIENCE_SECONDS", 0.5)
     with ThreadPoolExecutor(2) as executor:
         try:
-            with pytest.raises(imgmem.ResourceError, match=r"1/stuck.jpg is being decoded for so"):
+            with pytest.raises(imgmem.ResourceError, match=r"1/stuck.jpg is taking so"):
                 built(photos, tmp_path / "out", executor=executor)
         finally:
             healed.set()
@@ -253,7 +253,7 @@ def test_an_image_that_hangs_is_named_and_is_no_reject(photos, tmp_path, faulty,
         env=faulty, timeout=60,
     )  # fmt: skip
     assert done.returncode == 5
-    assert "1/stuck.jpg is being decoded for so long" in done.stderr
+    assert "1/stuck.jpg is taking so long to decode" in done.stderr
     (photos / "1/stuck.jpg").write_bytes((photos / "1/stuck.jpg").read_bytes()[:-7] + b"healed!")
     again = build(photos, tmp_path / "out", "--restart")
     assert "stuck" not in (tmp_path / "out/rejected.csv").read_text(), again.stderr

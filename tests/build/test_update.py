@@ -448,7 +448,7 @@ def test_rows_are_not_copied_from_a_dataset_that_changed_meanwhile(changed, tmp_
     with pytest.raises(Interrupted):
         imgmem.build(changed, tmp_path / "out", update=True, progress=stop_at(4), **SMALL)
     imgmem.normalize(tmp_path / "out")
-    with pytest.raises(DatasetError, match="has changed since its update was begun"):
+    with pytest.raises(DatasetError, match="has changed since its update was started"):
         imgmem.build(changed, tmp_path / "out", update=True, **SMALL)
     imgmem.build(changed, tmp_path / "out", update=True, restart=True, **SMALL)
     assert snapshot(tmp_path / "out") == snapshot(tmp_path / "new")

@@ -66,7 +66,7 @@ def test_a_source_that_changed_meanwhile_is_refused(source, cut_short, tmp_path)
 def test_a_dataset_that_changed_meanwhile_is_refused(source, cut_short):
     imgmem.normalize(cut_short)
     before = snapshot(cut_short)
-    with pytest.raises(DatasetError, match="has changed since its update was begun") as caught:
+    with pytest.raises(DatasetError, match="has changed since its update was started") as caught:
         imgmem.build(source, cut_short, update=True, **SMALL)
     assert "restart=True" in caught.value.hint
     assert snapshot(cut_short) == before

@@ -89,7 +89,7 @@ def test_the_version_with_those_of_the_decoders():
 def test_json_before_the_command_is_refused():
     done = imgmem("--json", "stats", "x")
     assert done.returncode == 2
-    assert "--json goes with --version" in done.stderr
+    assert "--json before a command is only for --version" in done.stderr
 
 
 def test_a_finding_that_most_rows_have_says_that_its_threshold_does_not_fit(photos, tmp_path):

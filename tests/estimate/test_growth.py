@@ -40,7 +40,7 @@ def shown(tmp_path):
 
 def test_the_growth_the_quota_and_on_read_are_said(shown):
     assert "times as much: rows are stored uncompressed" in shown
-    assert "(a quota, if you have one, is not seen)" in shown
+    assert "(quotas are not taken into account)" in shown
     assert "normalize --on-read" in shown
 
 

@@ -429,7 +429,7 @@ def test_a_tar_with_a_damaged_header_in_its_middle_is_refused_and_does_not_end_t
     data = bytearray(tar(tmp_path / "a.tar", TREE).read_bytes())
     data[data.index(b"dog/3.jpg") + 3] ^= 1
     (tmp_path / "a.tar").write_bytes(data)
-    assert "other data than members" in refusal(tmp_path / "a.tar")
+    assert "data that belongs to no member" in refusal(tmp_path / "a.tar")
 
 
 def header(name, size, type):
@@ -469,7 +469,7 @@ def test_headers_with_impossible_sizes_are_refused_in_little_memory(tmp_path, si
 def test_tars_appended_to_each_other_are_refused_rather_than_read_in_part(tmp_path):
     data = tar(tmp_path / "a.tar", TREE).read_bytes()
     (tmp_path / "a.tar").write_bytes(data + data)
-    assert "other data than members" in refusal(tmp_path / "a.tar")
+    assert "data that belongs to no member" in refusal(tmp_path / "a.tar")
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
@@ -498,9 +498,9 @@ def test_a_zip_cut_anywhere_is_refused(tmp_path):
     ("at", "what"),
     [
         (4, "one of several parts"),
-        (10, "not as long as it says"),
+        (10, "not as long as stated"),
         (12, "cannot be read"),
-        (16, "not where it says"),
+        (16, "in the wrong place"),
     ],
 )
 def test_a_zip_whose_end_says_something_else_is_refused(tmp_path, at, what):

@@ -157,13 +157,13 @@ def test_the_file_of_an_ended_process_counts_no_more(path, monkeypatch):
 )
 def test_a_file_that_stands_still_counts_no_more(path, quick, facts):
     left_behind(path, **facts)
-    with pytest.warns(RuntimeWarning, match="still at work"):
+    with pytest.warns(RuntimeWarning, match="still running"):
         assert is_free(path, exclusive=True)
 
 
 def test_a_damaged_file_counts_no_more_when_it_stands_still(path, quick):
     (path / holder.HOLDER).write_bytes(b"\xff[[[")
-    with pytest.warns(RuntimeWarning, match="still at work"):
+    with pytest.warns(RuntimeWarning, match="still running"):
         assert is_free(path, exclusive=True)
 
 
@@ -180,7 +180,7 @@ def test_a_file_that_beats_elsewhere_counts(path, quick):
 
     thread = threading.Thread(target=beat)
     thread.start()
-    with pytest.warns(RuntimeWarning, match="still at work"):
+    with pytest.warns(RuntimeWarning, match="still running"):
         assert not is_free(path, exclusive=True)
     done.set()
     thread.join()

@@ -116,7 +116,7 @@ def test_a_build_like_a_dataset_has_its_image_options_and_classes(source, tmp_pa
 )  # fmt: skip
 def test_an_option_that_says_otherwise_is_refused(source, tmp_path, options):
     imgmem.build(source, tmp_path / "d", size=16)
-    with pytest.raises(UsageError, match=f"{next(iter(options))} differs there"):
+    with pytest.raises(UsageError, match=f"in which {next(iter(options))} is"):
         imgmem.build(source, tmp_path / "new", like=tmp_path / "d", **options)
     imgmem.build(source, tmp_path / "new", like=tmp_path / "d", size="16x16", classes=["a", "b"])
     with pytest.raises(UsageError, match="has no effect"):

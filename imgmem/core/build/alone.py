@@ -64,7 +64,7 @@ def too_costly(
         hint += f", or leave them out with {option('max_pixels', smallest - 1)}{skip}"
     return ResourceError(
         _named(found, format_bytes(budget)),
-        hint=f"{hint}. What is done is kept.",
+        hint=f"{hint}. Finished work is kept.",
         path=found[0].name,
         needed_bytes=max(image.cost for image in found),
         memory=enough,

@@ -34,8 +34,8 @@ def _read_classes(path: str, spec: BuildSpec) -> tuple[str, ...]:
         classes = _read_lines(path)
     if not classes or len(set(classes)) < len(classes):
         raise InputError(
-            f"{path} gives no classes, or one of them twice",
-            hint="Give a text file with one class a line, or a dataset with labels.",
+            f"{path} has no classes, or lists one twice",
+            hint="Give a text file with one class per line, or a dataset with labels.",
             path=path,
         )
     return classes
@@ -46,5 +46,5 @@ def _read_lines(path: str) -> tuple[str, ...]:
         with open(path, encoding="utf-8-sig", errors="surrogateescape") as file:
             return tuple(line.strip() for line in file if line.strip())
     except OSError as error:
-        hint = "Give a text file with one class a line, or a dataset."
+        hint = "Give a text file with one class per line, or a dataset."
         raise unusable(error, f"{path} cannot be read", path, hint) from None

@@ -86,7 +86,7 @@ class _Known:
     def copy_values(self, first: int, out: npt.NDArray[Any]) -> None:
         """The original values of the rows from `first` on, (n, H, W, C), into `out`.
 
-        Raises DatasetError for a row that has none, or that is not as its checksum says.
+        Raises DatasetError for a row that has none, or that does not match its checksum.
         """
         try:
             out.reshape(-1)[:] = self._source.values_of(first, len(out))

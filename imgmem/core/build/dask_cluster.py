@@ -214,7 +214,7 @@ def _gone(error: BaseException) -> ResourceError:
     why = f": {error}" if str(error) else ""
     return ResourceError(
         f"the Dask scheduler was lost{why}",
-        hint="What is done is kept. Start it again, then run the same command again to resume.",
+        hint="Finished work is kept. Start it again, then run the same command again to resume.",
     )
 
 

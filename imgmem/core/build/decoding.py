@@ -302,7 +302,7 @@ class LineDecoder:
 def crashed(spec: DecodeSpec, line: bytes, how: str) -> Chunk:
     """The chunk of one image that ends whatever process decodes it."""
     rows, image = _Rows(), PlannedImage.from_line(line)
-    reject = RejectedImage("crashes-decoder", f"its decoder ends by {how}")
+    reject = RejectedImage("crashes-decoder", f"its decoder crashed ({how})")
     if spec.stop_at_reject:
         rows.failure = _stopped_at(image, reject)
     else:
@@ -334,8 +334,8 @@ def hung(what: str) -> ResourceError:
     """The error for images that are worked at for too long: never a reject, for it may be the
     machine's fault."""
     return ResourceError(
-        f"{what} being decoded for so long that it seems stuck",
-        hint="Check the disk, or the file; what is done is kept. Run the same command again.",
+        f"{what} taking so long to decode that it seems stuck",
+        hint="Check the disk or the file, then run the same command again; finished work is kept.",
     )
 
 

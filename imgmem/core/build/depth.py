@@ -115,7 +115,7 @@ def _narrow(most: int, count: int) -> Doubt:
         (
             Remedy({"levels": f"0,{end}"}, f"0 to {end} become 0 to 255"),
             Remedy({"dtype": "uint16"}, "rows keep the values of the files"),
-            Remedy({"levels": "0,65535"}, "they are that dark"),
+            Remedy({"levels": "0,65535"}, "the images are that dark"),
         ),
     )
 

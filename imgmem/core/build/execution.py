@@ -259,7 +259,7 @@ def lost(died: WorkerDied, lines: Lines) -> ResourceError:
     """The error for a worker that was ended from outside."""
     return ResourceError(
         f"a worker process was lost ({died}) while it decoded {names(lines)}",
-        hint="What is done is kept: run the same command again. If the system ended it for want "
+        hint="Finished work is kept: run the same command again. If the system ended it for want "
         f"of memory, lower {option('memory')} or {option('workers')}.",
     )
 
@@ -268,5 +268,5 @@ def _broken(error: BrokenExecutor) -> ResourceError:
     """The error for an executor of the caller's that has lost its workers."""
     return ResourceError(
         f"the executor has lost its workers ({error})",
-        hint="What is done is kept: run it again with a new executor.",
+        hint="Finished work is kept: run it again with a new executor.",
     )

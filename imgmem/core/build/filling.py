@@ -61,7 +61,7 @@ def executor_notes(manifest: BuildManifest, job: BuildJob) -> list[str]:
 def fill(building: UnfinishedBuild, job: BuildJob) -> None:
     """Decode what is left: many images at once, and alone those that need more memory.
 
-    Raises Interrupted, InputError or ResourceError; what is done is kept.
+    Raises Interrupted, InputError or ResourceError; finished work is kept.
     """
     _check_rejects(building, job.policy)
     _report(building, job)
@@ -213,7 +213,7 @@ def _copying(stack: ExitStack, building: UnfinishedBuild, job: BuildJob) -> Copy
 
 
 def _check_rejects(building: UnfinishedBuild, policy: RejectPolicy) -> None:
-    """InputError where there are more rejects than the policy allows; what is done is kept."""
+    """InputError where there are more rejects than the policy allows; finished work is kept."""
     state, total = building.state, building.manifest.sources
     try:
         require_allowed(state.reasons, policy, done=state.sources, total=total)

@@ -29,8 +29,8 @@ def with_options_like(spec: BuildSpec, given: Mapping[str, Any]) -> BuildSpec:
         ours = getattr(spec if hasattr(spec, name) else spec.image, name)
         if given.get(name) is not None and ours != value:
             raise UsageError(
-                f"{option('like')} takes the options of a dataset, and {option(name)} differs "
-                f"there: {value}",
+                f"{option('like')} uses the options of a dataset, in which {option(name)} is "
+                f"{value}",
                 hint=f"Leave out {option(name)}.",
             )
     return replace(spec, image=image, **own)

@@ -22,7 +22,7 @@ def common_size(source: Source, images: Iterable[PlannedImage]) -> tuple[int, in
         if len(sizes) <= _SHOWN or (header.height, header.width) in sizes:
             sizes[header.height, header.width] += 1
     if not sizes:
-        raise InputError("no image has a header that can be read", hint="Look at the files.")
+        raise InputError("no image has a readable header", hint="Check the files.")
     if len(sizes) > 1:
         raise _differing(sizes)
     return next(iter(sizes))

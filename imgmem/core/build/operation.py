@@ -239,7 +239,7 @@ def _work(
         work.publish()
         return resumed_at
     except KeyboardInterrupt:
-        raise interrupted("what was done is kept") from None
+        raise interrupted("finished work is kept") from None
     finally:
         work.release()
 
@@ -251,7 +251,7 @@ def _require_rows(building: UnfinishedBuild, work: workdir.WorkDir, plan: Plan) 
         building.close()
         work.discard()
         raise InputError(
-            f"no image could be used, from {first} on: {reasons_text(building.state.reasons)}",
-            hint="Look at the files; nothing was built.",
+            f"all images were rejected, from {first} on: {reasons_text(building.state.reasons)}",
+            hint="Check the files; nothing was built.",
             rejected=dict(building.state.reasons),
         )

@@ -31,7 +31,7 @@ def require_allowed(
         raise InputError(
             f"{rejected} of {done} images {where} were rejected ({reasons_text(reasons)}), more "
             f"than {option('max_rejects')} allows",
-            hint=f"Look at them, or raise {option('max_rejects')} and run the same command again.",
+            hint=f"Check them, or raise {option('max_rejects')} and run the same command again.",
             rejected=dict(reasons),
         )
 

@@ -75,7 +75,7 @@ def _checked(versions: Versions, packed: bytes) -> DecodeJob:
     for (name, wanted), (_, found) in zip(versions, versions_here(), strict=True):
         if found != wanted:
             raise ResourceError(
-                f"{_this_process()} has {name} {found}, and the build began with {wanted}: its "
+                f"{_this_process()} has {name} {found}, but the build started with {wanted}: "
                 "pixels may differ",
                 hint="Install the same versions everywhere, then run the same command again to "
                 "resume.",
@@ -114,12 +114,12 @@ def _require_source(job: DecodeJob, probe: Probe | None) -> None:
     except RejectedImage as reject:
         assert probe is not None
         why = f"{probe.name}: {reject.detail}"
-    needed = "mount the source at the same path"
+    needed = "read the source at the same path"
     if job.address.remote:
         needed = "reach the store, with credentials of their own"
     raise ResourceError(
         f"{_this_process()} cannot read the source {path} ({why})",
-        hint=f"Let all workers {needed}. Then run the same command again to resume.",
+        hint=f"Make sure that all workers can {needed}. Then run the same command again to resume.",
         path=path,
     )
 

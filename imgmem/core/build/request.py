@@ -75,18 +75,17 @@ def _require_consistent(policy: RejectPolicy, existing: OutPolicy) -> None:
     """UsageError for options that contradict each other."""
     if existing.update and existing.overwrite:
         raise UsageError(
-            f"{option('update', True)} keeps what has not changed, and "
-            f"{option('overwrite', True)} builds all of it again",
+            f"{option('update', True)} keeps what has not changed, but "
+            f"{option('overwrite', True)} rebuilds everything",
             hint="Leave out one of them.",
         )
     if existing.resplit and not existing.update:
         raise UsageError(
-            f"{option('resplit', True)} is for {option('update', True)}",
+            f"{option('resplit', True)} requires {option('update', True)}",
             hint=f"Add {option('update', True)}; other builds draw all splits anyway.",
         )
     if policy.on_error == "stop" and policy.max_rejects is not None:
         raise UsageError(
-            f"{option('max_rejects')} allows rejects, and {option('on_error', 'stop')} ends at "
-            "the first",
+            f"{option('max_rejects')} requires {option('on_error', 'skip')}",
             hint=f"Add {option('on_error', 'skip')}.",
         )

@@ -285,7 +285,7 @@ def _require_known(database: sqlite3.Connection, table: SplitTable, divided: str
     if unknown:
         few = counted(len(unknown), "image", "images")
         raise InputError(
-            f"{table.path} does not know {few}, and has no rule that draws splits: "
+            f"{table.path} has no split for {few}, and no rule that draws splits: "
             f"{listed(name for (name,) in unknown)}",
             hint=f"Leave them out ({option('exclude', '@FILE')}), or draw new splits, e.g. "
             f"{option('split', 'val=0.2')}.",

@@ -123,8 +123,8 @@ def _completed(wanted: Fractions) -> Fractions:
         return wanted
     if TRAIN in names:
         raise UsageError(
-            f"{option('split')} adds up to {total:g}, not to 1",
-            hint="Leave train out, and it gets the rest.",
+            f"{option('split')} adds up to {total:g}, not 1",
+            hint="Leave out train: it gets the rest.",
         )
     return ((TRAIN, 1 - total), *wanted)
 

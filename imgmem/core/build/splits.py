@@ -125,7 +125,7 @@ def require_filled_folds(database: sqlite3.Connection, folds: int) -> None:
     if empty and len(empty) < folds:
         raise UsageError(
             f"{option('split', f'{FOLDS}={folds}')}: {listed(empty)} would have no image",
-            hint="Ask for fewer folds; copies of an image, and images of a group, stay together.",
+            hint="Use fewer folds; copies of an image, and images of a group, stay together.",
         )
 
 

@@ -127,8 +127,8 @@ def _require_same_options(
             f"all of them again with {option('resplit', True)}."
         )
     raise DatasetError(
-        f"{option('update', True)} is for the options that {out} was built with, and these "
-        f"differ: {changed}",
+        f"{option('update', True)} needs the options that {out} was built with; these differ: "
+        f"{changed}",
         hint=hint,
         path=out,
     )
@@ -194,7 +194,7 @@ def open_copied(out: str, expected: str, work: str) -> DatasetSource:
         failed.callback(source.close)
         if fingerprint(out) != expected:
             raise DatasetError(
-                f"{out} has changed since its update was begun in {work}",
+                f"{out} has changed since its update was started in {work}",
                 hint=f"Start over with {option('restart', True)}.",
                 path=out,
             )

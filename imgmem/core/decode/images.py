@@ -179,7 +179,7 @@ def _decode_other(data: bytes, spec: ImageSpec, row: Pixels, kind: Format) -> De
         pixels, lost = _load(image, kind, header, spec, out, data)
         notes |= lost | _depth_notes(header, pixels)
         if pixels.shape[:2] != header.stored_size:
-            raise RejectedImage("corrupt", "decodes to another size than its header says")
+            raise RejectedImage("corrupt", "decodes to a different size than its header states")
     left = _left_out(image, kind, data, notes)
     del image  # its memory, before more is taken
     if pixels is out or not is_resized(header.size, spec, target):

@@ -143,5 +143,5 @@ def _samples(image: ImageFile, data: bytes) -> Values:
 
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.shape[:2] != (image.height, image.width):
-        raise RejectedImage("corrupt", "the JPEG 2000 decoder gave up")
+        raise RejectedImage("corrupt", "the JPEG 2000 decoder failed")
     return in_rgb_order(pixels.astype(np.uint16))

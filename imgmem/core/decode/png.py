@@ -196,7 +196,7 @@ def read_png_values(image: ImageFile, header: Header, data: bytes) -> Stored:
     clean = b"".join(data[start:end] for start, end in _pixel_pieces(data))
     pixels = cv2.imdecode(np.frombuffer(clean, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.dtype != np.uint16 or pixels.shape[:2] != image.size[::-1]:
-        raise RejectedImage("corrupt", "the PNG decoder gave up")
+        raise RejectedImage("corrupt", "the PNG decoder failed")
     return parted(in_rgb_order(pixels), 65535, stated)
 
 

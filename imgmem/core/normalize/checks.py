@@ -35,7 +35,7 @@ def require_possible(job: Job, record: Record, spec: NormalizeSpec) -> None:
         )
     if (record.dtype, spec.dtype) == ("uint16", "float16") and not (job.to or spec.on_read):
         raise UsageError(
-            "float16 has no room for 65,536 values, so uint16 features could not be restored",
+            "float16 cannot hold 65,536 distinct values, so uint16 features could not be restored",
             hint=f"Use {option('dtype', 'float32')}, {option('on_read', True)}, or "
             f"{option('to', 'NEW')}, which leaves the original as it is.",
         )
@@ -54,7 +54,7 @@ def require_restorable(path: str, done: Normalization) -> None:
     """UsageError for values from which the original cannot be computed."""
     if done.is_final:
         raise UsageError(
-            f"{path} holds uint16 values as float16, which has no room for all of them",
+            f"{path} holds uint16 values as float16, which cannot represent all of them",
             hint="Use the dataset that it was made from.",
         )
 

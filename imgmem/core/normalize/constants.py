@@ -45,7 +45,7 @@ def with_method(spec: NormalizeSpec, given: Mapping[str, object]) -> NormalizeSp
         return spec
     if "method" in chosen:
         raise UsageError(
-            f"{option('mean')} and {option('std')} are a method of their own",
+            f"{option('mean')} and {option('std')} cannot be combined with another method",
             hint=f"Leave out {option('method', given['method'])}.",
         )
     return replace(spec, method="given")
@@ -56,8 +56,8 @@ def require_consistent(spec: NormalizeSpec) -> None:
     given = spec.mean is not None or spec.std is not None
     if given != (spec.method == "given"):
         raise UsageError(
-            f"{option('mean')} and {option('std')} require {option('method', 'given')}, and the "
-            "other way round"
+            f"{option('mean')} and {option('std')} require {option('method', 'given')}, and "
+            "vice versa"
         )
     if given and (spec.mean is None or spec.std is None):
         raise UsageError(
@@ -75,7 +75,7 @@ def require_consistent(spec: NormalizeSpec) -> None:
         )
     if spec.stats_from is not None and not METHODS[spec.method].needs_statistics:
         raise UsageError(
-            f"{option('stats_from')} provides the constants, so nothing else may",
+            f"{option('stats_from')} already provides the constants",
             hint=f"Leave out {option('mean')} and {option('std')}, or "
             f"{option('method', 'rescale')}.",
         )
@@ -97,7 +97,7 @@ def statistics_split(spec: NormalizeSpec, path: str, record: Record) -> str | No
     raise UsageError(
         f"{path} has folds and no train: which rows should the constants come from?",
         hint=f"Run `{one}` for the training rows of the first fold, or `{every}` for all rows, "
-        "held-out ones too.",
+        "including held-out ones.",
         path=path,
     )
 
@@ -255,7 +255,7 @@ def require_whole_values(path: str, record: Record) -> None:
 def _require_no_split(spec: NormalizeSpec, path: str) -> None:
     if spec.stats_split is not None:
         raise UsageError(
-            f"{path} is normalized, so its constants are taken, whatever {option('stats_split')}",
+            f"{path} is normalized: its own constants are used, not {option('stats_split')}",
             hint=f"Leave out {option('stats_split')}, or undo the normalization of {path} first.",
         )
 

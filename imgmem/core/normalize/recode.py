@@ -133,7 +133,7 @@ class Rewrite:
         except RecursionError:
             raise ValueError("it is nested too deeply") from None
         if not isinstance(documents, list) or len(documents) != 2:
-            raise ValueError("it holds other than two records")
+            raise ValueError("it does not hold two records")
         original, normalized = map(record.parse, documents)
         if original.normalization or not normalized.normalization:
             raise ValueError("its records do not lead from original to normalized features")

@@ -69,7 +69,7 @@ class Declared:
         comes from a variable that is not set."""
         empty = given == "" if isinstance(given, str) else isinstance(given, tuple) and "" in given
         if empty and not self.facts.may_be_empty:
-            raise ValueError("the value is empty, as an unset variable is")
+            raise ValueError("the value is empty; is a variable unset?")
         if self.facts.parse is not None:
             return self.facts.parse(given)
         if self.words:

@@ -82,8 +82,8 @@ class ImageOptions(TypedDict, total=False):
     levels: Annotated[
         str | Sequence[float] | None,
         Option(
-            "Values of the files that become 0 and 255, e.g. 0,4095 for 12 bits in 16; none: "
-            f"keep them, with {option('dtype', 'float32')}.",
+            "File values that become 0 and 255, e.g. 0,4095 for 12-bit data in 16-bit files; none: "
+            f"keep the values, with {option('dtype', 'float32')}.",
             PIXELS, parse=values.levels, metavar="LOW,HIGH|none",
             default="the format's whole range",
         ),
@@ -108,7 +108,7 @@ class LabelOptions(TypedDict, total=False):
         Option(
             "Where labels come from: folder (decided from the tree), parent, folder:N, path, "
             "name:REGEX, path:REGEX, none, or FILE, a label table (.csv, .tsv, .txt, .jsonl ...); "
-            "several tables are read as one, a rule before them is for images without a line.",
+            "several tables are read as one; a rule before them is for images they do not list.",
             LABELS, parse=values.labels, metavar="RULE|FILE", multiple=True,
         ),
     ]  # fmt: skip
@@ -123,7 +123,7 @@ class LabelOptions(TypedDict, total=False):
     class_map: Annotated[
         str | Mapping[str, str] | Sequence[str],
         Option(
-            "Rename classes, join them (two to one name) or drop them (to an empty name); a file "
+            "Rename, merge (two to one name) or drop (to an empty name) classes; a file "
             "holds JSON, CSV or lines of two names.",
             LABELS, parse=values.as_given, metavar="FOUND=NAME,…|@FILE", multiple=True,
         ),
@@ -139,7 +139,7 @@ class LabelOptions(TypedDict, total=False):
     no_label: Annotated[
         str | Sequence[str],
         Option(
-            f'With {option("target", "multilabel")}: a word for no label, e.g. "No Finding"; "" '
+            f'With {option("target", "multilabel")}: the word for no label, e.g. "No Finding"; "" '
             "for an empty cell.",
             LABELS, parse=values.words, metavar="WORD", multiple=True, may_be_empty=True,
         ),
@@ -147,14 +147,14 @@ class LabelOptions(TypedDict, total=False):
     include: Annotated[
         str | Sequence[str],
         Option(
-            "Only images with such a path below SOURCE; a file lists paths, one per line.",
+            "Use only images whose path below SOURCE matches; a file lists paths, one per line.",
             LABELS, parse=values.as_given, metavar="GLOB,…|@FILE", multiple=True,
         ),
     ]  # fmt: skip
     exclude: Annotated[
         str | Sequence[str],
         Option(
-            "No images with such a path.", LABELS, parse=values.as_given,
+            "Leave out images whose path matches.", LABELS, parse=values.as_given,
             metavar="GLOB,…|@FILE", multiple=True,
         ),
     ]  # fmt: skip
@@ -171,8 +171,8 @@ class _OwnBuildOptions(TypedDict, total=False):
     group: Annotated[
         str | None,
         Option(
-            "Groups to keep within one split: a column of the label table, folder:N or name:REGEX; "
-            "near-duplicates of a dataset as SOURCE, whose rows are copied.", SPLITS,
+            "Keep groups within one split: a column of the label table, folder:N, name:REGEX, or "
+            "near-duplicates (SOURCE is a dataset, whose rows are copied).", SPLITS,
             metavar="COLUMN|folder:N|name:REGEX|near-duplicates",
         ),
     ]  # fmt: skip
@@ -185,14 +185,14 @@ class _OwnBuildOptions(TypedDict, total=False):
     ]  # fmt: skip
     allow_mismatch: Annotated[
         bool,
-        Option(f"Take {option('classes')} from a dataset with other image options too.", LABELS),
+        Option(f"Accept {option('classes')} from a dataset with other image options.", LABELS),
     ]
     split: Annotated[
         str | Mapping[str, float | str],
         Option(
-            "Split fractions, e.g. train=0.8,val=0.2; folds=5 makes fold1 to fold5 of train; "
-            "like:DATASET keeps those of a dataset; folder:N is the folder that is the split, "
-            "name=@FILE the list of its images.",
+            "Split fractions, e.g. train=0.8,val=0.2; folds=5 divides train into fold1 to "
+            "fold5; like:DATASET reuses the splits of a dataset; folder:N uses the N-th folder as "
+            "the split; name=@FILE lists the images of a split.",
             SPLITS, parse=values.splits,
             metavar="name=fraction,…|folds=N|like:DATASET|folder:N|name=@FILE,…",
         ),
@@ -209,16 +209,16 @@ class _OwnBuildOptions(TypedDict, total=False):
     like: Annotated[
         Path | None,
         Option(
-            "Take size, fit and the other image options, classes and target of a dataset (its "
-            f"splits: {option('split', 'like:DATASET')}).",
+            "Use the image options, classes and target of a dataset (for its splits: "
+            f"{option('split', 'like:DATASET')}).",
             LABELS, parse=values.local, metavar="DATASET",
         ),
     ]  # fmt: skip
     drop: Annotated[
         str | Sequence[str],
         Option(
-            "Copy the rows of a dataset without those that stats finds: duplicates, "
-            "near-duplicates, conflicts, blank, leaks:SPLIT (the rows of SPLIT go).", ERRORS,
+            "Copy a dataset without rows that stats finds: duplicates, near-duplicates, conflicts, "
+            "blank, leaks:SPLIT (drops the rows in SPLIT).", ERRORS,
             parse=values.drops, metavar="WORD,…",
         ),
     ]  # fmt: skip
@@ -239,8 +239,8 @@ class _OwnBuildOptions(TypedDict, total=False):
     update: Annotated[
         bool,
         Option(
-            "Build OUT again from its SOURCE, which has changed: unchanged images are copied from "
-            "OUT and keep their splits.", OUTPUT, variable=False,
+            "Bring OUT up to date after SOURCE has changed: rows of unchanged images are copied "
+            "from OUT and keep their splits.", OUTPUT, variable=False,
         ),
     ]  # fmt: skip
     resplit: Annotated[
@@ -252,12 +252,12 @@ class _OwnBuildOptions(TypedDict, total=False):
     ]
     fsync: Annotated[
         bool,
-        Option("Without: faster, but a power loss may corrupt the result.", RESOURCES),
+        Option(f"{option('fsync', False)}: faster, but a power loss may corrupt OUT.", RESOURCES),
     ]
     executor: Annotated[
         str | specs.ExecutorLike,
         Option(
-            "What decodes: threads, processes, auto (processes for many tiny images), or the "
+            "Decode in threads, processes, auto (processes for many tiny images), or on the "
             "workers of a Dask scheduler, e.g. dask:tcp://host:8786.",
             RESOURCES, parse=values.executor, metavar="auto|threads|processes|dask:ADDRESS",
         ),
@@ -305,7 +305,8 @@ class UndoOptions(ResourceOptions, total=False):
     fsync: Annotated[
         bool,
         Option(
-            f"Without, and with {option('to')}: faster, but a power loss may corrupt NEW.",
+            f"{option('fsync', False)}, only with {option('to')}: faster, but a power loss may "
+            "corrupt NEW.",
             RESOURCES,
         ),
     ]
@@ -342,12 +343,12 @@ class NormalizeOptions(UndoOptions, total=False):
     ]
     allow_mismatch: Annotated[
         bool,
-        Option(f"Take {option('stats_from')} of a dataset with other image options too.", METHOD),
+        Option(f"Accept {option('stats_from')} with other image options.", METHOD),
     ]
     stats_split: Annotated[
         str | Sequence[str] | None,
         Option(
-            "The splits that the constants are computed from, or all.", METHOD,
+            "Compute the constants from these splits, or from all rows.", METHOD,
             parse=values.split_choice, metavar="NAME,…|'!NAME'|all",
             default="train if there is one",
         ),
@@ -373,7 +374,7 @@ class SampleOptions(TypedDict, total=False):
     split: Annotated[
         str | Sequence[str] | None,
         Option(
-            "From this split only, from several, or from all but one.", ROWS,
+            "Use only this split, several, or all but one.", ROWS,
             parse=values.split_choice, metavar="NAME,…|'!NAME'",
         ),
     ]  # fmt: skip

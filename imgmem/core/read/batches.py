@@ -200,8 +200,8 @@ class Batches:
         size = memory // each
         if not size:
             raise ResourceError(
-                f"one image takes {format_bytes(each)} of batches, "
-                f"the memory is {format_bytes(memory)}",
+                f"one image takes {format_bytes(each)} in batches, "
+                f"the memory budget is {format_bytes(memory)}",
                 hint="Give more memory, or a smaller dtype.",
             )
         return max(1, min(size, self._length))

@@ -158,6 +158,6 @@ def _require_file(table: str) -> None:
     if label_rule(table).kind != "file":
         raise UsageError(
             f"{option('labels')}: {table} comes after another value",
-            hint="Give one rule, before the label tables that go before it.",
+            hint="Give the rule first, then the label tables.",
         )
     _require_table(label_rule(table))

@@ -130,7 +130,9 @@ def damaged(path: str, what: str) -> InputError:
     for start, instead, hint in _INSTEAD:
         if _head(path).lstrip().lower().startswith(start):
             return InputError(f"{path} is {instead}", hint=hint, path=path)
-    return InputError(f"{path} is damaged: {what}", hint="Fetch or pack it again.", path=path)
+    return InputError(
+        f"{path} is damaged: {what}", hint="Download it again, or repack it.", path=path
+    )
 
 
 _PAGE = "a web page: what was to be fetched was not"
@@ -155,7 +157,7 @@ def refused(path: str, member: str, what: str) -> InputError:
     """The error for an archive with a member that is never read."""
     return InputError(
         f"{path} holds {member}, {what}",
-        hint="Pack it again without it, or unpack it and build from the folder.",
+        hint="Repack it without that member, or unpack it and build from the folder.",
         path=path,
         member=member,
     )

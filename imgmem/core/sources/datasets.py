@@ -46,7 +46,7 @@ def _require_whole_values(path: str, record: "Record") -> None:
         what = "unscaled floats" if record.unscaled else "rounded 16-bit values (float16)"
         raise InputError(
             f"{path} holds {what}, and cannot be a source",
-            hint="Build from the images that it was made of.",
+            hint="Build from the images that it was made from.",
         )
 
 

@@ -84,7 +84,7 @@ def folder_level(text: str, option: str) -> int:
         level = 0
     if level == 0:
         raise UsageError(
-            f"{reference(option)}: {text!r} is not the number of a folder",
+            f"{reference(option)}: {text!r} is not a folder number",
             hint="folder:1 is the first folder below the source, folder:-1 the one that holds "
             "the image.",
             options=(option,),
@@ -261,7 +261,7 @@ def _pair(part: str, option: str) -> tuple[str, str]:
     found = _FIRST_NAME.match(part)
     if found is None:
         raise UsageError(
-            f"{reference(option)}: {part!r} is not like found=name",
+            f"{reference(option)}: {part!r} is not of the form found=name",
             hint="Separate the parts by commas; @FILE stands for a file.",
             options=(option,),
         )

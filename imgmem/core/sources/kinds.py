@@ -79,7 +79,7 @@ def open_one(path: str, how: Opening) -> Source:
         raise conversion_error(path) or InputError(
             f"{path} is not a folder, a .tar, a .zip, an .npz or a label table "
             f"({', '.join(sorted(EXTENSIONS))})",
-            hint="Give the folder that the images are in (unpack an archive of another kind).",
+            hint="Give the folder of the images; unpack other archives first.",
             path=path,
         )
     return ArchiveSource(path, container, spec)

@@ -125,7 +125,7 @@ def inner_path(path: str) -> str:
         raise ValueError(f"{path!r} is absolute; it must be relative")
     parts = [part for part in path.split("/") if part not in {"", "."}]
     if ".." in parts:
-        raise ValueError(f"{path!r} leads upwards, which is never followed")
+        raise ValueError(f"{path!r} contains .., which is never followed")
     if not parts or "\0" in path:
         raise ValueError(f"{path!r} is not a valid path")
     return "/".join(parts)

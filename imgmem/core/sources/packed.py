@@ -54,6 +54,6 @@ def _doubt(
     globs = tuple(f"**/*{extension}" for extension in extensions)
     more = ", …" if len(found) > 1 else ""
     evidence = f"there are {what} ({found[0]}{more}) next to {counted(images, 'image file')}"
-    packed = Remedy({"include": globs}, "those in them alone")
-    files = Remedy({"exclude": (*as_texts(spec.exclude), *globs)}, "the image files alone")
+    packed = Remedy({"include": globs}, "only the images in them")
+    files = Remedy({"exclude": (*as_texts(spec.exclude), *globs)}, "only the image files")
     return Doubt("packed-images", evidence, (packed, files))

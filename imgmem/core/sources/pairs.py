@@ -68,7 +68,7 @@ def _parse(member: Member, container: Container) -> str | None:
 
 def _one_class(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, int | str):
-        raise ValueError("it gives several classes, or something else than a number or a name")
+        raise ValueError("it gives several classes, or something other than a number or a name")
     label = str(value).strip()
     os.fsencode(label)  # UnicodeEncodeError is a ValueError: lone surrogates are not text
     if not label or "\n" in label:

@@ -106,10 +106,10 @@ def _check_end(blob: Blob, offset: int) -> None:
     tarfile takes a damaged header for the end, and so do readers of appended archives.
     """
     if blob.size - offset < tarfile.BLOCKSIZE:
-        raise damaged(blob.path, "it ends without the mark that ends an archive (cut off?)")
+        raise damaged(blob.path, "it has no end-of-archive marker (truncated?)")
     while window := blob.pread(_WINDOW, offset):
         if window.count(0) != len(window):
-            raise damaged(blob.path, f"there is other data than members after byte {offset}")
+            raise damaged(blob.path, f"there is data that belongs to no member after byte {offset}")
         offset += len(window)
 
 

@@ -134,7 +134,7 @@ class ZipContainer:
         if method:
             data = _unpacked(data, method, size + 1)
         if len(data) != size or crc32(data) != where.crc:
-            raise RejectedImage("corrupt", "its checksum in the zip archive is another")
+            raise RejectedImage("corrupt", "its checksum differs from the one in the zip archive")
         return data
 
     def _head(self, start: int, packed: int, method: int, length: int) -> bytes:
@@ -150,7 +150,9 @@ class ZipContainer:
         signature, name, extra = _LOCAL.unpack_from(header)
         start = _LOCAL.size + int(name)
         if signature != b"PK\3\4" or crc32(header[_LOCAL.size : start]) != name_crc:
-            raise RejectedImage("corrupt", "the zip archive has another name there, or none")
+            raise RejectedImage(
+                "corrupt", "the zip archive's directory and the member's own header disagree"
+            )
         return offset + start + int(extra)
 
     def close(self) -> None:
@@ -192,7 +194,7 @@ def _central_directory(blob: Blob) -> Iterator[_Record]:
     except (struct.error, ValueError, OSError) as error:
         raise damaged(blob.path, f"its list of members cannot be read ({error})") from None
     if count:
-        raise damaged(blob.path, "its list of members is not as long as it says")
+        raise damaged(blob.path, "its list of members is not as long as stated")
 
 
 def _find_directory(blob: Blob) -> tuple[int, int, int, int]:
@@ -204,7 +206,7 @@ def _find_directory(blob: Blob) -> tuple[int, int, int, int]:
     window = min(blob.size, _END.size + 2**16)
     at = blob.pread(window, blob.size - window).rfind(b"PK\5\6")
     if at < 0:
-        raise ValueError("it has no end: is it cut off, or not a zip archive at all?")
+        raise ValueError("it has no end-of-directory record: truncated, or not a zip archive?")
     end = blob.size - window + at
     _, disk, first, _, count, length, offset, _ = _END.unpack(blob.pread(_END.size, end))
     locator = blob.pread(_END64_LOCATOR.size, max(end - _END64_LOCATOR.size, 0))
@@ -212,13 +214,13 @@ def _find_directory(blob: Blob) -> tuple[int, int, int, int]:
         end -= _END64_LOCATOR.size + _END64.size
         facts = _END64.unpack(blob.pread(_END64.size, max(end, 0)))
         if facts[0] != b"PK\6\6":
-            raise ValueError("its end is not whole")
+            raise ValueError("its end record is truncated")
         disk, first, _, count, length, offset = facts[4:]
     if disk or first:
         raise ValueError("it is one of several parts")
     shift = end - length - offset
     if shift < 0:
-        raise ValueError("its end is not where it says")
+        raise ValueError("its end record is in the wrong place")
     return end - length, end, count, shift
 
 
@@ -227,7 +229,7 @@ def _next_record(file: BinaryIO, shift: int) -> tuple[_Record, int]:
     fields = _CENTRAL.unpack(file.read(_CENTRAL.size))
     signature, made_by, _, flags, method, crc, packed, size, *lengths, attributes, offset = fields
     if signature != b"PK\1\2":
-        raise ValueError("a record does not begin as it must")
+        raise ValueError("a record has the wrong signature")
     name, extra = file.read(lengths[0]), file.read(lengths[1])
     file.read(lengths[2])
     size, packed, offset = _large_numbers([size, packed, offset], extra)

@@ -80,7 +80,7 @@ def failed_check(stats: DatasetStats, checks: Sequence[Check]) -> CheckFailed | 
     what = ", ".join(f"{kind} {_short(value)}" for kind, value in failures.items())
     return CheckFailed(
         f"{stats.path} failed the check: {what}",
-        hint="Look at the findings, fix the source and rebuild, or raise the limit.",
+        hint="Review the findings, fix the source and rebuild, or raise the limit.",
         path=stats.path,
         failed=failures,
     )

@@ -229,7 +229,7 @@ def _transparency_note(findings: list[Finding], build: dict[str, Any]) -> Iterat
     if transparent and any(finding.kind == "blank" for finding in findings):
         color = option("background")
         yield Message(
-            f"{transparent} images were transparent: {color} of build is what is behind them"
+            f"{transparent} images were transparent: {color} of build is the color behind them"
         )
 
 

@@ -16,9 +16,7 @@ def listed_paths(path: str, spec: StatsSpec) -> bytes:
     Raises UsageError for some splits only: of two rows that are the same one may be in another.
     """
     if spec.split is not None:
-        raise UsageError(
-            f"{option('list')} is about all rows", hint=f"Leave out {option('split')}."
-        )
+        raise UsageError(f"{option('list')} covers all rows", hint=f"Leave out {option('split')}.")
     labeled = store.read_record(path).classes is not None
     words = (*_WORDS, "conflicts") if labeled else _WORDS
     rows = dropped_rows(path, words)

@@ -106,7 +106,7 @@ def require_only(path: str, own: frozenset[str]) -> None:
         shown = foreign[:_SHOWN]
         moved = " ".join(os.path.join(path, name) for name in shown)
         raise DatasetError(
-            f"{path} holds what is not part of a dataset: {', '.join(shown)}{more}",
+            f"{path} holds files that are not part of a dataset: {', '.join(shown)}{more}",
             hint=f"Move it elsewhere first (mv {moved} ELSEWHERE/); it is never deleted.",
             path=path,
             foreign=foreign,
@@ -149,7 +149,7 @@ def _require_writable(destination: Destination) -> None:
     if os.path.islink(out) and top != destination.above_work:
         raise UsageError(
             f"{out} is a link to {destination.path}, and there is no folder {destination.parent}",
-            hint="Mount the disk, or make the folder.",
+            hint="Mount the disk, or create the folder.",
             path=out,
         )
     require_writable(out, top)

@@ -39,7 +39,7 @@ class Holder:
             fd = os.open(_path(directory), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
         except OSError as error:
             raise InputError(
-                f"{_path(directory)} cannot be made: {error.strerror}",
+                f"{_path(directory)} cannot be created: {error.strerror}",
                 hint="Another process may have just started here; otherwise check permissions.",
                 path=directory,
             ) from None
@@ -96,7 +96,7 @@ def _beats(directory: str, found: dict[str, Any], name: str) -> bool:
     if found.get("token") in _own_tokens:
         return True
     warnings.warn(
-        f"{directory}: waiting up to {STILL_SECONDS:.0f} s to see whether {name} is still at work",
+        f"{directory}: waiting up to {STILL_SECONDS:.0f} s to see whether {name} is still running",
         RuntimeWarning,
         stacklevel=4,
     )

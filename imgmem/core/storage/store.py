@@ -137,7 +137,7 @@ def _load_document(path: str) -> Any:
 
 def _unfinished(path: str) -> DatasetError:
     return DatasetError(
-        f"{path} is not complete: the command that was writing it was interrupted",
+        f"{path} is incomplete: the command that was writing it was interrupted",
         hint="Run that command again to finish it.",
         path=path,
     )
@@ -157,7 +157,7 @@ def _with_checksums(path: str, document: dict[str, Any], *, wanted: bool) -> dic
     except FileNotFoundError:
         raise damaged(name, "it is missing") from None
     if zlib.crc32(data) != found.get("crc32"):
-        raise damaged(name, f"its own checksum is not the one in {RECORD}")
+        raise damaged(name, f"its checksum does not match the one in {RECORD}")
     try:
         return document | {"checksums": json.loads(data)}
     except (ValueError, RecursionError) as error:

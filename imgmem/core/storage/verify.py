@@ -93,7 +93,7 @@ class WholeBlocks:
         with File(name, writable=False) as file:
             crc = crc_of(file, HEADER_BYTES + start, min(block, total - start))
         if crc != self._record.checksums["X"][number]:
-            raise store.damaged(name, f"block {number} is not as its checksum says")
+            raise store.damaged(name, f"block {number} does not match its checksum")
 
 
 def _blocks(

@@ -48,7 +48,7 @@ def _loose(evidence: Evidence, path: tuple[str, ...], beside: str, *, wraps: boo
     elif few:
         without = evidence.excluding(*globs)
     else:
-        include = Remedy({"include": (inside,)}, "only what is in folders")
+        include = Remedy({"include": (inside,)}, "only the images in folders")
         without = include
     other = by_level(reading.class_level, f"{path[0]} is the class") if wraps else UNLABELED
     return doubt(

@@ -28,7 +28,7 @@ def open_remote(address: str, spec: LabelSpec, *, spool: str | None) -> Source:
         return StoredArchive(address, spec, spool=spool)
     if is_table(address):
         raise UsageError(
-            f"{address} is a list of images, where SOURCE is the prefix that they are under",
+            f"{address} is a list of images; SOURCE must be the prefix that they are under",
             hint=f"Give the prefix, and the list with {option('labels', 'FILE')}. Images that a "
             "list has the addresses of are fetched by img2dataset; copy a file that holds images "
             "itself to a local disk.",

@@ -87,8 +87,8 @@ class StoreSource:
         if not count:
             raise InputError(
                 f"there is nothing under {self.path}",
-                hint="Check the address: it is that of a prefix (a folder) or of an archive. Copy "
-                "another file to a local disk.",
+                hint="Check the address: it must be a prefix (a folder) or an archive. Copy other "
+                "files to a local disk.",
                 path=self.path,
             )
 
@@ -177,5 +177,5 @@ class _Heads:
     def take(self, found: Candidate) -> bytes:
         head = self._heads.pop(found.folder + found.name)
         if head is None:
-            raise RejectedImage(files.UNREADABLE, "the store does not have it any more")
+            raise RejectedImage(files.UNREADABLE, "it is no longer in the store")
         return head

@@ -67,8 +67,8 @@ class StorePlace(NamedTuple):
         bucket, _, key = rest.partition("/")
         if scheme.lower() not in SCHEMES or not bucket or {".", ".."} & set(key.split("/")):
             raise UsageError(
-                f"{address} is not an address that imgmem reads: s3://BUCKET/PREFIX, gs:// and "
-                "az:// likewise, or https:// for one archive",
+                f"{address} is not an address that imgmem reads: s3://BUCKET/PREFIX, gs:// or "
+                "az://, or https:// for one archive",
                 hint="Copy it to a local disk, or mount it, and give that path.",
             )
         key = unquote(key) if scheme.lower().startswith("http") else key
@@ -188,7 +188,7 @@ class Store:
             return waited(lambda: self._bytes(key, options))
         except self._errors() as error:
             if self._is_deleted(error):
-                raise RejectedImage(UNREADABLE, "the store does not have it any more") from None
+                raise RejectedImage(UNREADABLE, "it is no longer in the store") from None
             raise self._failed(key, error) from None
 
     def _bytes(self, key: str, options: dict[str, Any]) -> bytes:
@@ -234,8 +234,8 @@ class Store:
         address = f"{self._root}/{key}"
         if "Content-Length Header missing" in str(error):
             return InputError(
-                f"the server does not say how large {address} is, so nobody could tell whether "
-                "all of it arrived",
+                f"the server does not say how large {address} is, so a truncated "
+                "download could not be detected",
                 hint=f"Download it (curl -fLO {address}), and build from the file.",
                 path=address,
             )

@@ -57,7 +57,7 @@ def _object(path: str, number: int, line: str) -> dict[str, Any]:
 def _wrong(path: str, number: int, what: str) -> InputError:
     return InputError(
         f"{path}, line {number}: {what}",
-        hint='Write an object a line, such as {"path": "a/1.jpg", "label": "cat"}.',
+        hint='Write one object per line, e.g. {"path": "a/1.jpg", "label": "cat"}.',
         path=path,
         line=number,
     )

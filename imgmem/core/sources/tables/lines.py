@@ -153,7 +153,7 @@ class Lines:
             return doubtful(Doubt("several-labels", where, (SEVERAL, UNLABELED)))
         return InputError(
             where,
-            hint="Give every image one line, with its one label.",
+            hint="Give every image one line with one label.",
             path=self._table.path,
             line=number,
         )

@@ -126,7 +126,7 @@ class SetLabels(Labels):
         if self._zero and self._minus:
             raise InputError(
                 f"{self._table.line(number)}: {cell.strip()} in the column {column}: the "
-                "table has both 0 and -1, so -1 may mean something else than no",
+                "table has both 0 and -1, so -1 may mean something other than no",
                 hint="Write 0 or 1 instead of -1.",
                 path=self._table.path,
                 line=number,

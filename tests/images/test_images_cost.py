@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from support import heif
 from support.images import encode, opencv, oriented, photo
+from support.raw_files import raw_tags, tiff
 
 from imgmem.core.decode.headers import read_header
 from imgmem.core.decode.memory_cost import decode_cost
@@ -78,6 +79,22 @@ def avif_grid(picture):
     return heif.write(items, brand=b"avif", compatible=(b"mif1", b"miaf"))
 
 
+def packed_tif(levels, photometric):
+    """Samples of 12 bits in one strip."""
+    height, width = levels.shape[:2]
+    high = levels.reshape(height, -1, 2).astype(np.uint8)
+    strip = np.dstack([high[:, :, 0], high[:, :, 1] >> 4, high[:, :, 1] << 4]).tobytes()
+    bands = 1 if levels.ndim == 2 else 3
+    return tiff(raw_tags(height, width, bits=(12,) * bands, photometric=photometric), [strip])
+
+
+def canvas_gif(picture):
+    """A frame a little smaller than its canvas."""
+    data = bytearray(encode(picture, "GIF"))
+    struct.pack_into("<HH", data, 6, picture.shape[1] + 3, picture.shape[0] + 3)
+    return bytes(data)
+
+
 def run_length_bmp(height, width):
     line = b"".join(bytes((8, n & 255)) for n in range(width // 8)) + b"\0\0"
     body, start = line * height + b"\0\1", 14 + 40 + 1024
@@ -106,6 +123,7 @@ LARGE = {
     "lossless.webp": lambda p: encode(p, "WEBP", lossless=True, method=0, quality=0),
     "alpha.webp": lambda p: encode(with_alpha(p), "WEBP", method=0),
     "palette.gif": lambda p: encode(p, "GIF"),
+    "canvas.gif": canvas_gif,
     "rgb.bmp": lambda p: encode(p, "BMP"),
     "run length.bmp": lambda p: run_length_bmp(*p.shape[:2]),
     "raw.tif": lambda p: encode(p, "TIFF"),
@@ -113,6 +131,8 @@ LARGE = {
     "one strip.tif": lambda p: encode(p, "TIFF", compression="tiff_lzw", strip_size=1 << 30),
     "turned.tif": lambda p: encode(p, "TIFF", compression="tiff_lzw", tiffinfo={274: 6}),
     "deep.tif": lambda p: opencv(".tiff", deep(p)),
+    "packed.tif": lambda p: packed_tif(p[:, :, 0], 1),
+    "packed rgb.tif": lambda p: packed_tif(p, 2),
     "420.avif": lambda p: encode(p, "AVIF", speed=10),
     "444.avif": lambda p: encode(p, "AVIF", speed=10, subsampling="4:4:4"),
     "alpha.avif": lambda p: encode(with_alpha(p), "AVIF", speed=10),

@@ -18,7 +18,7 @@ from imgmem.core.decode.heic import check_heic, heic_bits, heic_block, is_heic, 
 from imgmem.core.decode.jpeg import is_jpeg
 from imgmem.core.decode.plain_png import read_plain_png
 from imgmem.core.decode.several import pages_left
-from imgmem.core.decode.tiff_values import read_tiff_values
+from imgmem.core.decode.tiff_values import load_tiff, read_tiff_values
 
 
 def _begins(data: bytes, *, signatures: tuple[bytes, ...]) -> bool:
@@ -76,6 +76,7 @@ _ROWS = (
         open=_opener(tiff.StrictTiffFile),
         check=tiff.check_tiff_start,
         check_image=tiff.check_tiff,
+        load=load_tiff,
         read_values=read_tiff_values,
         bits=tiff.tiff_bits,
         block=tiff.tiff_block,

@@ -95,9 +95,9 @@ def load_gif(image: ImageFile, header: Header, data: bytes) -> Image.Image:
     if covers or clear is not None:
         return image
     background = _background(data)
-    canvas = Image.new("RGBA", image.size, (*background, 255) if background else (0, 0, 0, 0))
+    canvas = Image.new("RGB" if background else "RGBA", image.size, background or (0, 0, 0, 0))
     canvas.paste(part.convert("RGB"), first.box)
-    return canvas if background is None else canvas.convert("RGB")
+    return canvas
 
 
 def _check_colors(part: Image.Image, colors: int, clear: int | None) -> None:

@@ -133,6 +133,9 @@ def read_jpeg2000_values(image: ImageFile, _: Header, data: bytes) -> Stored:
     """The samples of a JPEG 2000 of more than 8 bits, from 0 to the end of its bits."""
     sizes = _sizes(data)
     _check_depth(image, sizes, data)
+    if data[data.find(CODESTREAM) + 42] & 0x80:
+        detail = "a JPEG 2000 of signed samples; convert to TIFF or to unsigned ones"
+        raise RejectedImage("unsupported", detail)
     return parted(_samples(image, data), 2**sizes.bits - 1)
 
 

@@ -28,6 +28,8 @@ _PARTS = ((273, 279), (324, 325))
 """Tags of the offsets and lengths of strips and of tiles (sections 8 and 15)."""
 _RGB, _PALETTE, _YCBCR = 2, 3, 6
 """Photometric interpretations."""
+COLORS = {0: 1, 1: 1, _RGB: 3}
+"""Samples that are colors, by the photometric interpretations of which samples are read."""
 _GRAYS = {0, 1, 3, 4}
 """Photometric interpretations of one band: gray, a palette, a mask (section 3)."""
 _RAW, _ZSTD = 1, 50000
@@ -74,16 +76,19 @@ class StrictTiffFile(TiffImageFile):
     """Pillow's reader, without what it gets wrong where pixels are not compressed."""
 
     def _setup(self) -> None:
-        """Take samples that have no defined range for bytes: their type is known by the tags."""
+        """Take samples that Pillow does not read for bytes: their type is known by the tags."""
         tags = self.tag_v2
         _complete_tags(tags)
-        bits, kinds = tags.get(_BITS), tags.get(_FORMAT)
-        if _without_range(tags):
+        kept = {tag: tags[tag] for tag in (_BITS, _FORMAT, _PHOTOMETRIC) if tag in tags}
+        if _without_range(tags) or is_beyond_pillow(tags):
             tags[_BITS], tags[_FORMAT] = (8,) * int(tags.get(_SAMPLES, 1)), 1
-        self._setup_layout()
-        for tag, value in ((_BITS, bits), (_FORMAT, kinds)):
-            if value is not None:
-                tags[tag] = value
+            tags[_PHOTOMETRIC] = tags.get(_PHOTOMETRIC) or 1
+        try:
+            self._setup_layout()
+        except SyntaxError as error:
+            raise ValueError(_not_read(tags)) from error
+        for tag, value in kept.items():
+            tags[tag] = value
 
     def _setup_layout(self) -> None:
         """Let libtiff read deep planes and subsampled chroma; leave out surplus strips.
@@ -103,6 +108,25 @@ class StrictTiffFile(TiffImageFile):
         tags[_COMPRESSION] = 8  # any but raw: libtiff itself reads the tag in the file
         super()._setup()
         tags[_COMPRESSION] = _RAW
+
+
+def is_beyond_pillow(tags: "ImageFileDirectory_v2") -> bool:
+    """Whether samples have a range, and Pillow has no mode for them or does not invert them.
+
+    These are gray and RGB of 9 to 15 bits, and gray of 16 bits with alpha or with a white zero.
+    """
+    if _without_range(tags) or tags.get(_PHOTOMETRIC) not in COLORS:
+        return False
+    bits = set(tag_values(tags, _BITS, 1))
+    if bits == {16}:
+        return tags[_PHOTOMETRIC] == 0 or (tags[_PHOTOMETRIC] == 1 and tags.get(_SAMPLES) == 2)
+    return len(bits) == 1 and 8 < max(bits) < 16
+
+
+def _not_read(tags: "ImageFileDirectory_v2") -> str:
+    bits = "/".join(map(str, tag_values(tags, _BITS, 1)))
+    kind = f"pixels of {bits} bits and photometric interpretation {tags.get(_PHOTOMETRIC)}"
+    return f"{kind} are not supported; convert to gray or RGB of 8 or 16 bits"
 
 
 def _complete_tags(tags: "ImageFileDirectory_v2") -> None:
@@ -214,8 +238,6 @@ def check_tiff(image: ImageFile, header: Header, data: bytes) -> None:
         bits = "/".join(sorted(map(str, set(tag_values(tags, _BITS, 1)))))
         detail = f"{bits}-bit {'/'.join(sorted(kinds))} pixels {NO_RANGE}; say which values become "
         raise RejectedImage("unsupported", f"{detail}0-255, or convert to 8 bits")
-    if tags.get(_PHOTOMETRIC) == 0 and image.mode.startswith("I"):  # which Pillow does not invert
-        raise RejectedImage("unsupported", "16-bit pixels whose zero is white: convert to 8 bits")
     check_tiff_page(image, data)
 
 
@@ -327,9 +349,9 @@ def tiff_block(image: ImageFile, _: bytes) -> int:
 
     The default of RowsPerStrip, 2³² - 1, means a single strip.
     """
-    if not getattr(image, "use_load_libtiff", False):
-        return 0
     tags = _tags(image)
+    if not getattr(image, "use_load_libtiff", False) and not is_beyond_pillow(tags):
+        return 0
     across, down = _stored_size(tags, image)
     if 322 in tags:
         return int(tags[322]) * int(tags.get(323, down))

@@ -260,3 +260,41 @@ def test_some_archives_named_like_splits_next_to_others_are_doubted(tmp_path):
     assert {name.partition("/")[0] for name in placed(folder, **doubt.remedies[0].options)} == {
         "rps.zip"
     }
+
+
+def sampled(path, *names):
+    """A tar of two samples of these names, with a class each."""
+    with tarfile.open(path, "w") as archive:
+        for key, label in (("00", b"cat"), ("01", b"dog")):
+            for name, data in [
+                *((f"{key}.{name}", b"image") for name in names),
+                (f"{key}.cls", label),
+            ]:
+                member = tarfile.TarInfo(name)
+                member.size = len(data)
+                archive.addfile(member, io.BytesIO(data))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("names", "kept"),
+    [
+        (("jpg", "seg.png"), [{"jpg"}, {"seg.png"}, {"jpg", "seg.png"}]),
+        (("left.jpg", "right.jpg"), [{"left.jpg"}, {"right.jpg"}, {"left.jpg", "right.jpg"}]),
+        (("png", "mask.png"), [{"png"}, {"mask.png"}, {"png", "mask.png"}]),
+    ],
+)
+def test_several_images_of_one_sample_are_a_doubt(tmp_path, names, kept):
+    path = sampled(tmp_path / "a.tar", *names)
+    (doubt,), _ = doubted(path)
+    assert doubt.name == "sample-images"
+    for remedy, expected in zip(doubt.remedies, kept, strict=True):
+        assert doubted(path, **remedy.options)[0] == ()
+        found = placed(path, **remedy.options)
+        assert found == {
+            f"0{n}.{name}": (("cat", "dog")[n], None) for n in (0, 1) for name in expected
+        }
+
+
+def test_one_image_of_each_sample_is_plain(tmp_path):
+    assert doubted(sampled(tmp_path / "a.tar", "jpg"))[0] == ()

@@ -61,6 +61,7 @@ def test_classes_have_the_names_and_numbers_of_the_schema_even_without_rows(tmp_
         (("train-00000-of-00001", "validation-00000-of-00001"), {"train", "val"}),
         (("unsupervised-00000-of-00001",), {"unsupervised"}),
         (("default/train/0000", "default/test/0000"), {"train", "test"}),
+        (("default/partial-train/0000", "default/partial-test/0000"), {"train", "test"}),
         (("train", "test"), {"train", "test"}),
         (("part0", "part1"), {None}),
         (("train", "test", "extra"), {"train", "test", "extra"}),
@@ -204,6 +205,16 @@ def test_images_of_which_none_has_a_label_may_be_built_without(tmp_path):
     problem = imgmem.preview_build(tmp_path / "a", tmp_path / "out").problem
     (remedy,) = problem.facts["doubts"][0]["remedies"]
     assert imgmem.build(tmp_path / "a", tmp_path / "out", size=8, **remedy["options"]).shape[0] == 2
+
+
+def test_columns_that_could_be_the_label_are_noted_where_none_is_called_so(tmp_path):
+    kind = ["shirt", "jeans", "shirt", "jeans", "shirt"]
+    use = ["casual", "formal", "casual", "casual", "casual"]
+    path = write(tmp_path / "a.parquet", {"image": nested(), "kind": kind, "usage": use})
+    (note,) = exhausted(path).notes
+    assert note.endswith("without labels; columns='label=NAME' takes one of kind, usage")
+    found = placed(path, columns="label=kind")
+    assert list(found.values()) == [(each, None) for each in kind]
 
 
 @pytest.mark.parametrize(

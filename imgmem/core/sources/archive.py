@@ -14,7 +14,7 @@ from imgmem.core.errors import InputError
 from imgmem.core.messages import option
 from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.sources import files
-from imgmem.core.sources.archive_doubts import archive_doubts, pairs_doubt
+from imgmem.core.sources.archive_doubts import archive_doubts, pairs_doubt, several_images
 from imgmem.core.sources.archive_splits import split_by_archive
 from imgmem.core.sources.arrange import DOUBTFUL, arranged
 from imgmem.core.sources.base import Address, Container, Entry, Listing, Locator, Member
@@ -83,7 +83,9 @@ class ArchiveSource:
         listing = split_by_archive(listing, self._archives, self._spec)
         if members.paired:
             note = "classes from the .cls or .json next to each image"
-            return replace(listing, rule="pairs", labeled=True, notes=(*listing.notes, note))
+            doubts = several_images(members.several, self._spec)
+            listing = replace(listing, rule="pairs", labeled=True, doubts=doubts)
+            return replace(listing, notes=(*listing.notes, note))
         if automatic and (doubt := pairs_doubt(listing)):
             return replace(listing, doubts=(doubt,))
         if automatic and not listing.doubts:
@@ -124,7 +126,8 @@ def _samples(members: Iterable[Member]) -> Iterator[list[Member]]:
 class _Members:
     """The members of an archive while they are listed, and what they say together.
 
-    paired: images whose class is in a .cls or .json next to them.
+    paired: images whose class is in a .cls or .json next to them. several: the images of the
+    first sample that has a class and more than one of them.
     """
 
     def __init__(
@@ -133,6 +136,7 @@ class _Members:
         self.tree = Tree()
         self.ignored: Counter[str] = Counter()
         self.paired = 0
+        self.several: list[str] = []
         self._path = path
         self._container = container
         self._selection = selection
@@ -143,9 +147,10 @@ class _Members:
         """Every candidate, with the label that its pair has."""
         for sample in _samples(self._container.members()):
             label = label_of(sample, self._container, self._path) if self._pairs else None
-            for member in sample:
-                if entry := self._entry(member, label):
-                    yield entry
+            found = [entry for member in sample if (entry := self._entry(member, label))]
+            if label is not None and len(found) > 1 and not self.several:
+                self.several = [entry.name for entry in found]
+            yield from found
 
     def _entry(self, member: Member, label: str | None) -> Entry | None:
         *folder, name = member.path.split("/")

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from imgmem.core.sources.base import Listing
 from imgmem.core.sources.grammar import as_glob, as_texts
 from imgmem.core.sources.labeling import UNLABELED, Doubt, Remedy
+from imgmem.core.sources.layout import SHOWN
 from imgmem.core.sources.names import ARCHIVE_EXTENSIONS
 from imgmem.core.sources.resolve import listed
 from imgmem.core.sources.words import is_part, is_series, split_meant
@@ -40,6 +41,30 @@ def pairs_doubt(listing: Listing) -> Doubt | None:
         "(x.jpg, then x.cls), so that they cannot be paired"
     )
     return Doubt("cls-apart", evidence, (UNLABELED,))
+
+
+def several_images(names: Sequence[str], spec: LabelSpec) -> tuple[Doubt, ...]:
+    """A doubt where one sample with a class has several images: x.jpg, x.seg.png, x.cls."""
+    if len(names) < 2 or spec.include:
+        return ()
+    ends = sorted({name.rpartition("/")[2].partition(".")[2] for name in names}, key=_by_dots)
+    remedies = [_only(end, ends, spec) for end in ends]
+    every = tuple(dict.fromkeys(f"*.{end.rpartition('.')[2]}" for end in ends))
+    remedies.append(Remedy({"include": every}, "all of them are images of the class"))
+    evidence = f"a sample has several images for one class: {', '.join(names[:SHOWN])}"
+    return (Doubt("sample-images", evidence, tuple(remedies)),)
+
+
+def _by_dots(end: str) -> tuple[int, str]:
+    return end.count("."), end
+
+
+def _only(end: str, ends: Sequence[str], spec: LabelSpec) -> Remedy:
+    """Without the images of a sample that end in another way."""
+    if "." in end:
+        return Remedy({"include": (f"*.{end}",)}, f"only .{end}")
+    others = tuple(f"*.{other}" for other in ends if other != end)
+    return Remedy({"exclude": (*as_texts(spec.exclude), *others)}, f"only .{end}")
 
 
 def _some_are_splits(archives: Sequence[str], spec: LabelSpec) -> Doubt | None:

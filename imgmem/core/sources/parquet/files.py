@@ -64,13 +64,18 @@ def configurations(files: Sequence[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for file in files:
         *folders, _ = file.split("/")
-        kept = [name for name in folders if name != "data" and split_name(name) is None]
+        kept = [name for name in folders if name != "data" and _split_of(name) is None]
         found.setdefault("/".join(kept), []).append(file)
     return found
 
 
 def _folder_split(file: str) -> str | None:
-    return split_name(os.path.basename(os.path.dirname(file)))
+    return _split_of(os.path.basename(os.path.dirname(file)))
+
+
+def _split_of(folder: str) -> str | None:
+    """The split of a folder; the Hub has `partial-train` of a set that it did not convert whole."""
+    return split_name(folder.removeprefix("partial-"))
 
 
 @dataclass(frozen=True)

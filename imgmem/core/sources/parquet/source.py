@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from imgmem.core.errors import InputError, ResourceError
 from imgmem.core.forecast import BASE_BYTES
-from imgmem.core.messages import option
+from imgmem.core.messages import Message, option
 from imgmem.core.progress import ProgressCallback, no_progress
 from imgmem.core.sources import files
 from imgmem.core.sources.base import Entry, Listing, Locator
@@ -30,6 +30,7 @@ from imgmem.core.sources.parquet.files import (
     rows,
     splits_of,
 )
+from imgmem.core.sources.resolve import listed
 from imgmem.core.sources.scratch import explained, scratch_file
 from imgmem.core.sources.selection import NOT_SELECTED, Selection
 from imgmem.core.sources.tables.jsonl import as_text
@@ -147,8 +148,6 @@ class ParquetSource:
             return self._selection.noted(Listing(entries=catalog), self._path)
         columns = next(iter(self._columns.values()))
         labeled = columns.label is not None
-        said = f"images from the column {columns.image}"
-        said += f", labels from {columns.label}" if labeled else ", without labels"
         listing = Listing(
             entries=catalog,
             rule=PARQUET if labeled else "none",
@@ -158,7 +157,7 @@ class ParquetSource:
             group_column=columns.group,
             memory_bytes=self.memory_bytes,
             ignored=Counter({NOT_SELECTED: self._left_out} if self._left_out else {}),
-            notes=(said,),
+            notes=(_taken(columns),),
             doubts=self._doubts(),
         )
         return self._selection.noted(listing, self._path)
@@ -279,3 +278,14 @@ class ParquetSource:
 
 def _others(found: dict[str, list[str]], kept: str) -> list[str]:
     return [as_glob(file) for name, paths in found.items() if name != kept for file in paths]
+
+
+def _taken(columns: ImageColumns) -> Message:
+    """Which columns hold what, as a note."""
+    said = f"images from the column {columns.image}"
+    if columns.label is not None:
+        return Message(f"{said}, labels from {columns.label}")
+    if not columns.extra:
+        return Message(f"{said}, without labels")
+    label = option("columns", "label=NAME")
+    return Message(f"{said}, without labels; {label} takes one of {listed(columns.extra)}")

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,20 @@ def test_a_dataset_in_its_own_place_is_done_already(tmp_path, source):
     assert build(source, tmp_path / "out").already_done
 
 
+@pytest.mark.parametrize("options", [{"overwrite": True}, {"update": True}])
+@pytest.mark.parametrize("which", [".", ".lock"])
+def test_a_read_only_dataset_is_not_replaced(tmp_path, source, monkeypatch, which, options):
+    out = tmp_path / "out"
+    build(source, out)
+    shutil.copy(source / "a/00.png", source / "a/new.png")
+    before = snapshot(tmp_path)
+    allowed, closed = os.access, str(out / which if which != "." else out)  # root may write all
+    with monkeypatch.context() as patched, pytest.raises(UsageError, match="is read-only"):
+        patched.setattr(os, "access", lambda path, mode: path != closed and allowed(path, mode))
+        build(source, out, **options)
+    assert snapshot(tmp_path) == before
+
+
 @pytest.mark.parametrize("foreign", ["notes.txt", "models/m.pt", "X.npy.bak", ".hidden"])
 def test_what_is_not_imgmems_is_never_replaced(tmp_path, source, foreign):
     out = tmp_path / "out"
@@ -195,7 +210,7 @@ class Layered(System):
         raise OSError(self.code, os.strerror(self.code), one)
 
 
-@pytest.mark.parametrize("code", [errno.EXDEV, errno.EBUSY])
+@pytest.mark.parametrize("code", [errno.EXDEV, errno.EBUSY, errno.EPERM])
 def test_a_folder_that_cannot_be_renamed_is_replaced_file_by_file(
     tmp_path, source, expected, monkeypatch, code
 ):

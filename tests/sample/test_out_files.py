@@ -101,6 +101,26 @@ def test_a_link_stays_one(root, name):
         WRITERS[name](name)
 
 
+def test_a_link_to_a_folder_that_is_missing_leads_to_the_folder(root):
+    (root / "disk").mkdir()
+    (root / "link").symlink_to("disk/images")
+    imgmem.sample("data", out="link/")
+    assert (root / "link").is_symlink()
+    assert (root / "disk/images/rows.csv").is_file()
+    assert os.listdir("disk") == ["images"]
+
+
+@pytest.mark.parametrize("name", [*NAMES, "folder"])
+def test_a_link_to_itself_or_to_a_missing_disk_is_refused(root, name):
+    writer = WRITERS.get(name, WRITERS["sheet.png"])
+    for target, says in ((name, "link to itself"), ("missing/x", "no folder")):
+        (root / name).symlink_to(target)
+        with pytest.raises(UsageError, match=says):
+            writer(name)
+        assert os.readlink(name) == target
+        (root / name).unlink()
+
+
 @pytest.mark.parametrize("overwrite", [False, True])
 @pytest.mark.parametrize("name", ["sheet.png", "list.txt", "page.html"])
 def test_a_pipe_or_a_device_stays_what_it_is(root, name, overwrite):

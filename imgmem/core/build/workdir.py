@@ -23,7 +23,7 @@ from imgmem.core.paths import is_address, is_inside
 from imgmem.core.sources.files import COPIED
 from imgmem.core.storage import durable, publish, store
 from imgmem.core.storage.destination import Destination, has_guests, is_free, require_only
-from imgmem.core.storage.locks import Lock
+from imgmem.core.storage.locks import LOCK, Lock
 from imgmem.core.storage.record import Record
 from imgmem.core.storage.verify import require_whole
 from imgmem.core.text import differences
@@ -83,10 +83,22 @@ def finished_record(destination: Destination) -> Record | None:
 
 
 def require_replaceable(destination: Destination) -> None:
-    """DatasetError, with names, where something lies in the dataset that is not part of it."""
+    """DatasetError, with names, where something lies in the dataset that is not part of it;
+    UsageError where it is read-only."""
     if durable.is_directory(destination.path):
+        _require_writable(destination)
         work = {os.path.basename(destination.work)} if destination.inside else set()
         require_only(destination.path, store.FILES | store.LEFTOVERS | work)
+
+
+def _require_writable(destination: Destination) -> None:
+    for each in (destination.path, os.path.join(destination.path, LOCK)):
+        if durable.exists(each) and not os.access(each, os.W_OK):
+            raise UsageError(
+                f"{destination.out} cannot be replaced: {each} is read-only",
+                hint="Make it writable, or give another name for the result.",
+                path=destination.out,
+            )
 
 
 class WorkDir:

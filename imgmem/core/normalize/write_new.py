@@ -107,7 +107,7 @@ def _copy(source: str, target: str) -> None:
         copy.allocate(size)
         for offset in range(0, size, _COPY_BYTES):
             copy.pwrite(old.pread(_COPY_BYTES, offset), offset)
-        durable.set_time(target, os.fstat(old.fileno()).st_mtime_ns)
+        durable.set_time(target, old.modified_ns())
         copy.sync()
 
 

@@ -40,20 +40,22 @@ def _check_out_file(out: str, datasets: tuple[str, ...], *, overwrite: bool) -> 
     check_outside(out, *datasets)
     if os.path.isdir(out) or out.endswith("/"):
         raise UsageError(f"{out} is a folder", hint="Name a file.", path=out)
-    path = os.path.realpath(out)
-    require_folder_of(path)
-    require_writable(out, os.path.dirname(path))
+    require_writable(out, os.path.dirname(os.path.realpath(out)))
     _require_replaceable(out, overwrite=overwrite)
     for dataset in datasets if os.path.exists(out) else ():
         _require_no_source(out, dataset)
 
 
 def check_outside(out: str, *datasets: str) -> None:
-    """UsageError for an address, for a folder that is missing, and inside a dataset: these, or the
-    one in whose folder `out` is."""
+    """UsageError for an address, for a folder that is missing, for a link to itself, and inside a
+    dataset: these, or the one in whose folder `out` is."""
     local_path(out)
     require_folder_of(out)
-    folder = os.path.dirname(os.path.realpath(out))
+    path = os.path.realpath(out)
+    if os.path.islink(path):
+        raise UsageError(f"{out} is a link to itself", hint="Name another file.", path=out)
+    require_folder_of(path)
+    folder = os.path.dirname(path)
     is_dataset = all(
         durable.is_file(os.path.join(folder, name)) for name in (store.RECORD, store.ROWS)
     )

@@ -46,7 +46,7 @@ def _check_folder(out: str, dataset: str, *, overwrite: bool) -> None:
             path=out,
         )
     if not os.path.isdir(out):
-        require_writable(out, os.path.dirname(out.rstrip("/")) or os.curdir)
+        require_writable(out, os.path.dirname(os.path.realpath(out)))
     elif entries(out) - {INSIDE, *half_moved(out)}:
         raise UsageError(
             f"{out} is a folder that is not empty",

@@ -44,7 +44,7 @@ def sample(
     else:
         check_out(spec.out, os.fspath(path), overwrite=spec.overwrite)
         if is_folder(spec.out):
-            return take_out(path, spec, spec.out.rstrip("/"))
+            return take_out(path, spec, os.path.realpath(spec.out))
     taken = take(path, spec)
     if spec.out is not None and len(taken.rows):
         save(taken, spec.out, overwrite=spec.overwrite)

@@ -21,8 +21,9 @@ from imgmem.core.storage.system import System
 from imgmem.core.units import format_bytes
 
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_FIXED = {errno.EXDEV, errno.EBUSY}
-"""What a directory answers that cannot be renamed: of a lower layer, or mounted."""
+_FIXED = {errno.EXDEV, errno.EBUSY, errno.EPERM}
+"""What a directory answers that cannot be renamed: of a lower layer, mounted, or somebody else's in
+a sticky folder such as /tmp."""
 _LEADS_NOWHERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 _WRONG_PATH = {errno.EACCES, errno.EPERM, errno.ENAMETOOLONG}
 _SWAP = ".swap"
@@ -95,12 +96,15 @@ class File:
         with _explained("opening", path):
             self._fd = _system.open(path, flags | (os.O_CREAT | os.O_EXCL if create else 0))
 
-    def fileno(self) -> int:
-        return self._fd
-
     def size(self) -> int:
+        return self._facts().st_size
+
+    def modified_ns(self) -> int:
+        return self._facts().st_mtime_ns
+
+    def _facts(self) -> os.stat_result:
         with _explained("accessing", self.path):
-            return os.fstat(self._fd).st_size
+            return os.fstat(self._fd)
 
     def pread(self, length: int, offset: int) -> bytes:
         """`length` bytes from `offset`; fewer only at the end of the file."""

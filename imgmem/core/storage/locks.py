@@ -221,8 +221,8 @@ def _in_use(directory: str, holder: str, pid: int = 0) -> DatasetError:
 
 def _holder_of(fd: int) -> tuple[str, int]:
     """Who holds a lock on this inode, from /proc (Linux); elsewhere nobody can tell."""
-    inode = f":{os.fstat(fd).st_ino}"
     try:
+        inode = f":{os.fstat(fd).st_ino}"
         with open("/proc/locks", encoding="ascii") as table:
             fields = [line.split() for line in table]
     except OSError:

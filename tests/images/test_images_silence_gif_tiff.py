@@ -2,6 +2,7 @@
 
 import io
 import struct
+import tracemalloc
 import zlib
 
 import numpy as np
@@ -200,3 +201,12 @@ def test_tiles_of_subsampled_jpeg_are_read(across, down):
         assert np.abs(read(data)[0].astype(int) - np.asarray(image)).max() <= 2
     damaged = data[: len(data) // 2] + bytes(200) + data[len(data) // 2 + 200 :]
     assert reject(damaged).startswith("corrupt")
+
+
+@pytest.mark.parametrize("kind", [{"t258": (3, [12])}, {"t339": (3, [3])}])
+def test_billions_of_samples_take_no_memory(kind):
+    tags = raw_tags(6, 16, bits=(8,), photometric=1, t277=(4, [2**32 - 1]), **kind)
+    tracemalloc.start()
+    assert reject(tiff(tags, [bytes(96)])).startswith("unsupported")
+    assert tracemalloc.get_traced_memory()[1] < 2**22
+    tracemalloc.stop()

@@ -21,6 +21,8 @@ _CANON_RAW = b"CR"
 _DNG_VERSION = 50706
 _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _PLANAR, _SUBSAMPLING = 258, 259, 262, 277, 284, 530
 _COLOR_MAP = 320
+_MOST_SAMPLES = 7
+"""More than Pillow reads: the tag may claim billions."""
 EXTRA, _FORMAT = 338, 339
 ALPHA = {1, 2}
 """Values of `EXTRA` that mean transparency."""
@@ -81,7 +83,7 @@ class StrictTiffFile(TiffImageFile):
         _complete_tags(tags)
         kept = {tag: tags[tag] for tag in (_BITS, _FORMAT, _PHOTOMETRIC) if tag in tags}
         if _without_range(tags) or is_beyond_pillow(tags):
-            tags[_BITS], tags[_FORMAT] = (8,) * int(tags.get(_SAMPLES, 1)), 1
+            tags[_BITS], tags[_FORMAT] = (8,) * min(int(tags.get(_SAMPLES, 1)), _MOST_SAMPLES), 1
             tags[_PHOTOMETRIC] = tags.get(_PHOTOMETRIC) or 1
         try:
             self._setup_layout()

@@ -454,8 +454,23 @@ def test_folders_in_class_folders_are_noted_with_the_rule_that_takes_them(tmp_pa
     _, labeling = doubted(tmp_path)
     assert labeling.classes == ("animals", "plants")
     (note,) = labeling.notes
-    assert "labels='parent' takes those in them instead (cat, dog, elm, oak)" in note
+    assert "labels='parent' takes the innermost folders instead (cat, dog, elm, oak)" in note
     assert doubted(tmp_path, labels="parent")[1].notes == ()
+
+
+def test_splits_with_further_names_next_to_another_folder_are_seen(tmp_path):
+    splits = ("d2/d2/images/TRAIN", "d2/d2/images/TEST", "d2/d2/images/TEST_SIMPLE")
+    plant(tmp_path, *each(splits, CLASSES), *files("d1/d1/JPEGImages"))
+    (doubt,), _ = doubted(tmp_path)
+    assert doubt.name == "splits-in-one"
+    assert doubt.remedies[0].options == {"exclude": ("./d1",)}
+
+
+def test_the_note_has_the_classes_that_its_rule_takes(tmp_path):
+    plant(tmp_path, *files("lower/marks/cecum", "lower/findings/polyps", "upper/marks/pylorus"))
+    (note,) = doubted(tmp_path)[1].notes
+    assert "(cecum, polyps, pylorus)" in note
+    assert doubted(tmp_path, labels="parent")[1].classes == ("cecum", "polyps", "pylorus")
 
 
 @pytest.mark.parametrize("case", ["classes", "years-below-classes", "class-images", "splits"])

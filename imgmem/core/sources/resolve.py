@@ -13,7 +13,7 @@ What may mean something else too is a doubt, see `doubts.py`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from imgmem.core.messages import Message, option
@@ -131,9 +131,20 @@ def deeper_notes(layout: Layout, reading: Reading) -> list[str]:
     return [
         Message(
             f"the classes are the folders {listed(reading.kids)}; {option('labels', 'parent')} "
-            f"takes those in them instead ({listed(below)})"
+            f"takes the innermost folders instead ({listed(parents(reading))})"
         )
     ]
+
+
+def parents(reading: Reading) -> set[str]:
+    """The names of the folders that images are right in."""
+    walked = (each for same in reading.kids.items() for each in _walked(*same))
+    return {path[-1] for path, folder in walked if folder.images}
+
+
+def _walked(name: str, same: list[Folder]) -> Iterator[tuple[tuple[str, ...], Folder]]:
+    for folder in same:
+        yield from folder.walk((name,))
 
 
 def listed(names: Iterable[str]) -> str:

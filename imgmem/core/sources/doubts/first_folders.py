@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 
 from imgmem.core.sources.doubts.evidence import Evidence, by_level, doubt
 from imgmem.core.sources.grammar import as_glob, as_pair
 from imgmem.core.sources.labeling import UNLABELED, Doubt, Remedy
 from imgmem.core.sources.layout import split_name
-from imgmem.core.sources.resolve import Reading, listed
+from imgmem.core.sources.resolve import Reading, listed, parents
 from imgmem.core.sources.tree import Folder
 from imgmem.core.sources.words import (
     is_date,
@@ -57,8 +58,8 @@ def splits_in_one(evidence: Evidence) -> Doubt | None:
         return None
     for name, folder in reading.root.kids.items():
         _, inner = _unwrapped(folder)
-        meant = {split_name(each) for each in inner.kids} - {None}
-        if len(meant) >= 2 and len(meant) == len(inner.kids):
+        named = {split_name(each) for each in inner.kids} - {None}
+        if len(named) >= 2 and all(map(split_meant, inner.kids)):
             others = sorted(reading.kids.keys() - {name})
             globs = (as_glob(reading.path(each)) for each in others)
             return doubt(
@@ -81,7 +82,7 @@ def _first_folders(evidence: Evidence, what: str) -> Doubt:
     """Folders that are hardly classes: those below them are, or there are none."""
     reading = evidence.reading
     rule, below = _shared_below(reading)
-    inner = Remedy({"labels": rule}, f"the classes are {listed(below)}")
+    inner = Remedy({"labels": rule}, f"the classes are {listed(_taken(reading, rule, below))}")
     deeper = inner if below else UNLABELED
     return doubt(
         f"the folders {listed(reading.kids)} {what}",
@@ -98,7 +99,7 @@ def same_folders(evidence: Evidence) -> Doubt | None:
         return None
     splits = len({split_meant(name) for name in below} - {None}) >= 2
     first = by_level(reading.class_level, f"the classes are {listed(reading.kids)}")
-    inner = Remedy({"labels": rule}, f"the classes are {listed(below)}")
+    inner = Remedy({"labels": rule}, f"the classes are {listed(_taken(reading, rule, below))}")
     if named := _one_is_a_split(list(reading.kids)):
         pairs = tuple(as_pair(name, split) for name, split in named.items())
         options = {**inner.options, "split": f"folder:{reading.class_level}", "split_map": pairs}
@@ -149,6 +150,11 @@ def _shared_below(reading: Reading) -> tuple[str, list[str]]:
     shared = len(common) >= 2 and len(common) >= _ALIKE * len(held)
     loose = any(folder.images for folder in folders)
     return rule, sorted(held) if shared and not loose else []
+
+
+def _taken(reading: Reading, rule: str, below: Collection[str]) -> Collection[str]:
+    """The classes by a rule for the sub-folders `below`: others by `parent`, if there are more."""
+    return parents(reading) if rule == "parent" else below
 
 
 def _shared(reading: Reading) -> str:

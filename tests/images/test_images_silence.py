@@ -6,27 +6,13 @@ import zlib
 
 import numpy as np
 import pytest
+from support.decoded import read, reject
 from support.images import encode, oriented, photo
 from support.raw_files import chunk, png, png_header, png_pixels
 
 from imgmem.core.decode.headers import read_header
-from imgmem.core.decode.images import decode_into
-from imgmem.core.errors import RejectedImage
-from imgmem.core.specs import ImageSpec
 
 PICTURE = photo(48, 64)
-
-
-def read(data, **options):
-    """The row of native size, and the notes."""
-    row = np.zeros((*read_header(data).size, 3), np.uint8)
-    return row, decode_into(data, ImageSpec(size=None, **options), row).notes
-
-
-def reject(data):
-    with pytest.raises(RejectedImage) as caught:
-        read(data)
-    return str(caught.value)
 
 
 # PNG -------------------------------------------------------------------------------------

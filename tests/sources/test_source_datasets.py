@@ -128,17 +128,21 @@ def row(entry):
     return entry.name, entry.locator
 
 
+def require_corrupt(source, number):
+    """The row is rejected, and not the one before it."""
+    entries = list(source.listing().entries)
+    source.read(*row(entries[number - 1]))
+    with pytest.raises(RejectedImage, match=r"^corrupt: "):
+        source.read(*row(entries[number]))
+
+
 def test_a_float_row_with_values_of_no_gray_level_is_rejected(tmp_path, opened):
     dataset = make(tmp_path, dtype="float32")
     for value in (0.5, 256, -1, np.nan):
         array = np.load(dataset / "X.npy", mmap_mode="r+")
         array[3, 0, 0, 0] = value
         array.flush()
-        source = opened(dataset)
-        entries = list(source.listing().entries)
-        source.read(*row(entries[2]))
-        with pytest.raises(RejectedImage, match=r"^corrupt: "):
-            source.read(*row(entries[3]))
+        require_corrupt(opened(dataset), 3)
 
 
 def test_a_normalized_row_with_values_of_no_gray_level_is_rejected(tmp_path, opened):
@@ -147,11 +151,7 @@ def test_a_normalized_row_with_values_of_no_gray_level_is_rejected(tmp_path, ope
     array = np.load(dataset / "X.npy", mmap_mode="r+")
     array[3, 0, 0, 0] += np.float32(1e-3)
     array.flush()
-    source = opened(dataset)
-    entries = list(source.listing().entries)
-    source.read(*row(entries[2]))
-    with pytest.raises(RejectedImage, match=r"^corrupt: "):
-        source.read(*row(entries[3]))
+    require_corrupt(opened(dataset), 3)
 
 
 @pytest.mark.parametrize(

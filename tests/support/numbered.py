@@ -12,6 +12,14 @@ ON_READ = Normalization(
     source_dtype="uint8",
     on_read=True,
 )
+RESCALE = Normalization(
+    method="rescale",
+    offset=(0.0,) * 3,
+    scale=(1 / 255,) * 3,
+    dtype="float32",
+    source_dtype="uint8",
+    on_read=True,
+)
 
 
 def numbered_images(count, height=6, width=10, depth=3):

@@ -4,10 +4,9 @@ import copy
 
 import numpy as np
 import pytest
-from support.numbered import ON_READ
+from support.numbered import ON_READ, RESCALE
 
 from imgmem.core.errors import UsageError
-from imgmem.core.storage.record import Normalization
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed (scripts/test --all)")
 
@@ -21,15 +20,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*pin_memory.*:UserWarning"),
     pytest.mark.filterwarnings("ignore:.*torch.jit.script.*:DeprecationWarning"),  # by inductor
 ]
-
-RESCALE = Normalization(
-    method="rescale",
-    offset=(0.0,) * 3,
-    scale=(1 / 255,) * 3,
-    dtype="float32",
-    source_dtype="uint8",
-    on_read=True,
-)
 
 
 @pytest.fixture(params=[ON_READ, RESCALE], ids=["standardize", "rescale"])

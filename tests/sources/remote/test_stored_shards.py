@@ -2,13 +2,12 @@
 
 import shutil
 import tarfile
-import time
 import zipfile
 from pathlib import Path
 
 import pytest
 from support import trees
-from support.stores import content, replace
+from support.stores import content, counted_together, replace
 from support.trees import class_folders
 
 import imgmem as api
@@ -192,14 +191,6 @@ def test_images_next_to_them_are_read_many_at_once(packed, files, stored, proxy,
     """As one source of several, with a local one."""
     packed(*SHARDS["tars"])
     address = stored(tmp_path)
-    waiting, most = [], []
-
-    def wait(path):
-        waiting.append(path)
-        most.append(len(waiting))
-        time.sleep(0.2)
-        waiting.remove(path)
-
-    proxy.before = wait
+    most = counted_together(proxy)
     api.build([f"{address}/shards", f"{address}/set", str(files[0])], tmp_path / "out", size=8)
     assert max(most) > 8

@@ -187,6 +187,13 @@ def test_tiles_of_subsampled_jpeg_are_read(across, down):
     assert reject(damaged).startswith("corrupt")
 
 
+@pytest.mark.parametrize("bits", [65, 2**31, 2**32 - 1])
+@pytest.mark.parametrize("photometric", [1, 3])
+def test_samples_of_billions_of_bits_are_unsupported(bits, photometric):
+    tags = raw_tags(6, 16, bits=(8,), photometric=photometric, t258=(4, [bits]))
+    assert reject(tiff(tags, [bytes(96)])).startswith(f"unsupported: pixels of {bits} bits")
+
+
 @pytest.mark.parametrize("kind", [{"t258": (3, [12])}, {"t339": (3, [3])}])
 def test_billions_of_samples_take_no_memory(kind):
     tags = raw_tags(6, 16, bits=(8,), photometric=1, t277=(4, [2**32 - 1]), **kind)

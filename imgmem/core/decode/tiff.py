@@ -21,8 +21,8 @@ _CANON_RAW = b"CR"
 _DNG_VERSION = 50706
 _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _PLANAR, _SUBSAMPLING = 258, 259, 262, 277, 284, 530
 _COLOR_MAP = 320
-_MOST_SAMPLES = 7
-"""More than Pillow reads: the tag may claim billions."""
+_MOST_SAMPLES, _MOST_BITS = 7, 64
+"""No less than are read: the tags may claim billions."""
 EXTRA, _FORMAT = 338, 339
 ALPHA = {1, 2}
 """Values of `EXTRA` that mean transparency."""
@@ -80,6 +80,8 @@ class StrictTiffFile(TiffImageFile):
     def _setup(self) -> None:
         """Take samples that Pillow does not read for bytes: their type is known by the tags."""
         tags = self.tag_v2
+        if max(tag_values(tags, _BITS, 1)) > _MOST_BITS:
+            raise ValueError(_not_read(tags))
         _complete_tags(tags)
         kept = {tag: tags[tag] for tag in (_BITS, _FORMAT, _PHOTOMETRIC) if tag in tags}
         if _without_range(tags) or is_beyond_pillow(tags):

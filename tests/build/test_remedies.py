@@ -100,6 +100,28 @@ def test_a_table_of_ids_next_to_images_without_labels_is_noted(tmp_path):
     assert ["train.csv" in note for note in notes if "is not read" in note] == [True]
 
 
+def test_tables_of_splits_next_to_images_are_noted_together(tmp_path):
+    source = plant(tmp_path / "source", "images/1.jpg", "images/2.jpg", "images/3.jpg")
+    (source / "train.csv").write_text("file,label\n1.jpg,x\n2.jpg,y\n")
+    (source / "extra_val.csv").write_text("file,label\n3.jpg,x\n")
+    (note,) = (
+        note
+        for note in imgmem.preview_build(source, tmp_path / "out").notes
+        if "are not read" in note
+    )
+    assert note.index("train.csv") < note.index("extra_val.csv")
+    assert note.endswith("take labels from them")
+
+
+def test_a_list_of_test_images_is_not_noted_as_labels(tmp_path):
+    source = plant(tmp_path / "source", "train/1.jpg", "test/1.jpg")
+    (source / "Training_set.csv").write_text("filename,label\n1.jpg,x\n")
+    (source / "Testing_set.csv").write_text("filename\n1.jpg\n")
+    notes = imgmem.preview_build(source, tmp_path / "out").notes
+    (note,) = (note for note in notes if "not read" in note)
+    assert "Training_set.csv is not read" in note
+
+
 def test_a_remedy_that_fails_is_not_proposed(tmp_path):
     """Of two columns that may be the label one has lines without a label."""
     plant(tmp_path / "images", "a.jpg", "b.jpg", "c.jpg")

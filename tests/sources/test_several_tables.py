@@ -268,6 +268,37 @@ def test_a_table_of_test_images_without_labels_is_their_split(folder, train, tes
     assert found.problem is None and found.splits == {"train": 2}
 
 
+@pytest.mark.parametrize("test", ["filename\n1.jpg\n2.jpg\n", "filename,label\n1.jpg,p\n2.jpg,q\n"])
+def test_tables_of_splits_that_name_files_alike_mean_those_of_their_split(folder, test):
+    (folder / "Training_set.csv").write_text("filename,label\n1.jpg,cat\n2.jpg,dog\n")
+    (folder / "Testing_set.csv").write_text(test)
+    plant(folder / "source", *(f"{split}/{n}.jpg" for split in ("train", "test") for n in "12"))
+    one, two = ("p", "q") if "label" in test else (None, None)
+    assert placed("source", labels="Training_set.csv", tables=("Testing_set.csv",)) == {
+        "train/1.jpg": ("cat", "train"),
+        "train/2.jpg": ("dog", "train"),
+        "test/1.jpg": (one, "test"),
+        "test/2.jpg": (two, "test"),
+    }
+
+
+def test_an_image_in_the_tables_of_two_splits_is_refused(folder):
+    (folder / "train.csv").write_text("file,label\n1.jpg,cat\n2.jpg,dog\n3.jpg,dog\n4.jpg,cat\n")
+    (folder / "val.csv").write_text("file,label\n4.jpg,cat\n5.jpg,cat\n6.jpg,dog\n")
+    plant(folder / "source", *(f"{n}.jpg" for n in range(1, 7)))
+    with pytest.raises(InputError, match=r"4\.jpg is 'val' here, and 'train' in an earlier line"):
+        placed("source", labels="train.csv", tables=("val.csv",))
+
+
+def test_a_table_of_a_split_proposes_the_folder_of_that_split_first(folder):
+    (folder / "train_v2.csv").write_text("file,label\n1.jpg,cat\n2.jpg,dog\n")
+    plant(folder / "source", *(f"{split}/{n}.jpg" for split in ("train", "test") for n in "12"))
+    with pytest.raises(InputError) as caught:
+        placed("source", labels="train_v2.csv")
+    (doubt,) = caught.value.facts["doubts"]
+    assert doubt["remedies"][0]["options"] == {"exclude": ("./test",)}
+
+
 def test_a_list_of_a_split_that_is_not_there_is_named_as_such(folder):
     plant(folder / "source", "1.jpg")
     with pytest.raises(InputError, match=r"there is no list missing\.txt of the split train"):

@@ -22,7 +22,8 @@ from imgmem.core.sources.label_doubts import MISSING_IN_TRAIN
 from imgmem.core.sources.labeling import Doubt, Labeling, Remedy, require_certain
 from imgmem.core.sources.remote.store import names_at
 from imgmem.core.sources.tables.reader import is_table, names_images
-from imgmem.core.specs import BuildSpec, RejectPolicy
+from imgmem.core.sources.words import split_meant
+from imgmem.core.specs import TRAIN, BuildSpec, RejectPolicy
 
 _LOOKED_INTO = 10
 """Folders in which label tables are looked for."""
@@ -68,18 +69,32 @@ def table_notes(
     def labels_them(paths: tuple[str, ...]) -> bool:
         by_table = Remedy({"labels": paths if len(paths) > 1 else paths[0]}, "")
         alone = len(paths) == 1 and names_images(paths[0])
-        return alone or _completed(by_table, spec, look, 1) is not None
+        steps = 1 if len(paths) == 1 else _STEPS
+        return alone or _completed(by_table, spec, look, steps) is not None
 
     if labeling.rule == "none" and spec.labels == "folder" and not labeling.doubts:
         for source in sources:
             tables = [(path,) for path in islice(_tables([source]), _TRIED)]
-            for paths in islice(filter(labels_them, (*tables, *_repeated(source))), 1):
+            several = (*_by_split(source), *_repeated(source))
+            for paths in islice(filter(labels_them, (*several, *tables)), 1):
                 given = " ".join(option("labels", path) for path in paths)
                 verb = "is" if len(paths) == 1 else "are"
-                what = "it" if len(paths) == 1 else "them"
-                yield Message(
-                    f"{', '.join(paths)} {verb} not read; {given} takes labels from {what}"
-                )
+                what = "takes labels from it" if len(paths) == 1 else "take labels from them"
+                yield Message(f"{', '.join(paths)} {verb} not read; {given} {what}")
+
+
+def _by_split(source: str) -> list[tuple[str, ...]]:
+    """The tables right in a source whose names say a split each: train.csv and val.csv."""
+    meant: dict[str, str] = {}
+    for path in islice(_tables([source]), _LOOKED_INTO):
+        if split := _split_of(path):
+            meant.setdefault(split, path)
+    return [tuple(meant.values())] if TRAIN in meant and len(meant) > 1 else []
+
+
+def _split_of(path: str) -> str | None:
+    """The split that a table's name hints at."""
+    return split_meant(os.path.splitext(os.path.basename(path))[0])
 
 
 def _repeated(source: str) -> list[tuple[str, ...]]:
@@ -107,9 +122,9 @@ def _by_tables(doubt: Doubt, source: str) -> Iterator[Remedy]:
 
 
 def _tables(folders: Iterable[str]) -> Iterator[str]:
-    """The files right in these folders that may be label tables."""
+    """The files right in these folders that may be label tables, those called train first."""
     for folder in folders:
-        for name in _names(folder):
+        for name in sorted(_names(folder), key=lambda name: _split_of(name) != TRAIN):
             if is_table(name) and not _NO_LABELS.search(name):
                 yield os.path.join(folder, name)
 

@@ -1,5 +1,6 @@
 """The images of a source that a label table does not name."""
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -7,6 +8,7 @@ from imgmem.core.sources.grammar import ListValue, as_glob, as_texts
 from imgmem.core.sources.labeling import Doubt, Remedy
 from imgmem.core.sources.layout import SHOWN
 from imgmem.core.sources.tables.lines import Lines
+from imgmem.core.sources.words import split_meant
 from imgmem.core.text import counted
 
 _MOST_FOLDERS = 1000
@@ -68,6 +70,8 @@ def undecided(path: str, lines: Lines, exclude: ListValue) -> Doubt | None:
     if not found:
         return None
     cell, files = found[0]
+    split = split_meant(os.path.splitext(os.path.basename(path))[0])
+    files.sort(key=lambda file: split not in map(split_meant, file.split("/")[:-1]))
     more = ", …" if len(files) > SHOWN else ""
     evidence = f"{path}: {cell!r} could be {' or '.join(files[:SHOWN])}{more}"
     return Doubt(

@@ -76,12 +76,13 @@ def is_table(path: str) -> bool:
 
 
 def names_images(path: str) -> bool:
-    """Whether a file is a table with a column of image files."""
+    """Whether a file is a table with a column of image files, and another one."""
     try:
         table = open_table(path)
     except ImgmemError:
         return False
-    return any(all(map(looks_like_image, cells)) for cells in table.columns)
+    named = any(all(map(looks_like_image, cells)) for cells in table.columns)
+    return named and len(table.names) > 1
 
 
 def open_table(path: str, *, columns: Sequence[str] = ()) -> Table:

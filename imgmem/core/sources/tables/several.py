@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
-from itertools import islice, zip_longest
+from itertools import combinations, islice, zip_longest
 
 from imgmem.core.errors import InputError
 from imgmem.core.paths import is_address
@@ -195,7 +195,8 @@ def _stacked(tables: Sequence[Table]) -> Table:
     """Tables of the same columns, with the splits that their names say, if they have no other.
 
     Tables of one name in several folders (train/metadata.jsonl, test/metadata.jsonl) are called
-    like their folders, which their paths are relative to.
+    like their folders, which their paths are relative to. So are paths that two tables of splits
+    have: 1.jpg of train.csv is train/1.jpg, that of test.csv test/1.jpg.
     """
     first = tables[0]
     folders = [os.path.dirname(os.path.abspath(table.path)) for table in tables]
@@ -205,20 +206,29 @@ def _stacked(tables: Sequence[Table]) -> Table:
     has_splits = any(folded(name) in SPLIT_NAMES for name in first.names)
     names = first.names if has_splits or not any(meant) else (*first.names, SPLIT)
     top = os.path.commonpath(folders)
+    above = [os.path.relpath(folder, top) if folder != top else "" for folder in folders]
+    if not any(above) and all(meant) and _share_paths(tables):
+        above = [str(split) for split in meant]
     readers: list[Reader] = [
         partial(
             _changed,
             table,
-            folder=os.path.relpath(folder, top) if folder != top else "",
+            folder=folder,
             more=(split or name,) if names != first.names else (),
         )
-        for table, folder, split, name in zip(tables, folders, meant, called, strict=True)
+        for table, folder, split, name in zip(tables, above, meant, called, strict=True)
     ]
     below = _below([table.path for table in tables], names, readers)
     return replace(below, has_header=first.has_header, notes=_notes(tables))
 
 
 Reader = Callable[[], Generator[Record, None, None]]
+
+
+def _share_paths(tables: Sequence[Table]) -> bool:
+    """Whether most of the first lines of two tables have their paths in common."""
+    paths = [set(_column(t, at)) for t in tables if (at := _path_column(t)) is not None]
+    return any(2 * len(a & b) >= min(len(a), len(b)) for a, b in combinations(paths, 2))
 
 
 def _padded(tables: Sequence[Table]) -> list[Table]:

@@ -64,6 +64,10 @@ class DatasetError(ImgmemError):
     kind = "dataset"
 
 
+RESTORE = "Restore it from a copy, or remove the dataset and build it again."
+"""The hint for a dataset that is damaged: to build over it does nothing if its record is whole."""
+
+
 class ResourceError(ImgmemError):
     """Out of a resource: disk space, memory, or a missing system library."""
 

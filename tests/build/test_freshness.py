@@ -1,12 +1,13 @@
 """Whether a finished dataset is still what its source would give: whatever the dates say."""
 
 import os
+import re
 import shutil
 import time
 
 import pytest
 from support.images import photo, write
-from support.trees import class_folders
+from support.trees import class_folders, snapshot
 
 import imgmem
 from imgmem.core.build import freshness
@@ -316,3 +317,46 @@ def test_an_update_is_proposed_where_it_settles_other_options(source, tmp_path, 
             imgmem.build(source, tmp_path / "out", update=True, resplit=True, **asked)
     else:
         imgmem.build(source, tmp_path / "out", update=True, **more, **asked)
+
+
+def remove(path):
+    path.unlink()
+
+
+def cut(path):
+    os.truncate(path, path.stat().st_size - 8)
+
+
+def overwrite_the_header(path):
+    path.write_bytes(b"\1" * 40 + path.read_bytes()[40:])
+
+
+DAMAGED = [
+    (name, damage)
+    for name in ("X.npy", "y.npy", "rows.npy")
+    for damage in (remove, cut, overwrite_the_header)
+] + [("rows.csv", remove), ("rejected.csv", remove)]
+
+
+@pytest.mark.parametrize(("name", "damage"), DAMAGED)
+def test_a_dataset_that_lacks_a_file_is_not_up_to_date(source, tmp_path, name, damage):
+    (source / "a/02.bmp").write_bytes(b"no image")
+    options = SMALL | {"on_error": "skip", "split": "val=0.4"}
+    imgmem.build(source, tmp_path / "out", **options)
+    whole = snapshot(tmp_path / "out")
+    damage(tmp_path / "out" / name)
+    for how in ({}, {"update": True}, {"update": True, "resplit": True}):
+        with pytest.raises(DatasetError, match=re.escape(name)):
+            imgmem.build(source, tmp_path / "out", **options, **how)
+    preview = imgmem.preview_build(source, tmp_path / "out", **options)
+    assert isinstance(preview.problem, DatasetError)
+    preview = imgmem.preview_build(source, tmp_path / "out", overwrite=True, **options)
+    assert preview.changes.startswith("replaced: ") and name in preview.changes
+    assert not imgmem.build(source, tmp_path / "out", overwrite=True, **options).already_done
+    assert snapshot(tmp_path / "out") == whole
+
+
+def test_a_dataset_with_a_damaged_table_can_be_replaced(source, built):
+    (built / "rows.csv").write_bytes(b"\xff")
+    (source / "a/02.bmp").unlink()
+    assert imgmem.build(source, built, overwrite=True, **SMALL).images == 5

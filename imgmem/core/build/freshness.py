@@ -14,6 +14,7 @@ from imgmem.core.build.seen import file_time, note_seen, seen_at
 from imgmem.core.build.split_like import DRAWN_BY
 from imgmem.core.errors import DatasetError, RejectedImage
 from imgmem.core.messages import option
+from imgmem.core.rows.facts import read_facts
 from imgmem.core.rows.origins import all_origins
 from imgmem.core.sources.base import CLOCK_SKEW_NS, OBJECT
 from imgmem.core.sources.changed import forget
@@ -28,12 +29,26 @@ if TYPE_CHECKING:
     from imgmem.core.build.plan import Plan
 
 
+def require_files(record: Record, out: str) -> None:
+    """DatasetError where a file of the dataset `out` is missing or has another size.
+
+    Takes no time: it reads headers only.
+    """
+    store.check_arrays(out, record)
+    read_facts(out, record.shape[0])
+    tables = [store.ROWS, *([store.REJECTED] if record.build.get("rejected") else [])]
+    for name in (os.path.join(out, table) for table in tables):
+        if not durable.is_file(name):
+            raise store.damaged(name, "it is missing")
+
+
 def require_unchanged(record: Record, out: str, inputs: BuildInputs, plan: "Plan") -> bool:
     """DatasetError, with what differs, unless the dataset `out` is this very build.
 
     Times are not part of a dataset, so an image that may have changed since is read again and its
     digest compared. Returns whether there was such an image.
     """
+    require_files(record, out)
     if other := differences(record.build.get("options", {}), inputs.options):
         raise _another(
             out, f"{out} was built with other options: {other}", _settled(record, inputs)

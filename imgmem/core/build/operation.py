@@ -13,7 +13,7 @@ from imgmem.core.build import files, workdir
 from imgmem.core.build.depth import survey_depth
 from imgmem.core.build.downloads import same_download
 from imgmem.core.build.filling import executor_notes, fill, interrupted, starting_workers
-from imgmem.core.build.freshness import note_unchanged, require_unchanged
+from imgmem.core.build.freshness import note_unchanged, require_files, require_unchanged
 from imgmem.core.build.job import BuildJob, demand_of, manifest_of
 from imgmem.core.build.known import UpdateCounts
 from imgmem.core.build.manifest import BuildManifest
@@ -97,12 +97,20 @@ def build(
 
 def _same_download(record: Record, request: BuildRequest, spec: BuildSpec) -> BuildResult | None:
     """The result where archives in a store are those that OUT was built from, unread."""
-    if request.existing.resplit:
+    if request.existing.resplit or _lacks_files(record, request.out):
         return None
     done = same_download(record, request.out, request.sources, spec, request.policy)
     if done is None or not request.existing.update:
         return done
     return replace(done, **asdict(UpdateCounts(kept=record.shape[0])))
+
+
+def _lacks_files(record: Record, out: str) -> bool:
+    try:
+        require_files(record, out)
+    except DatasetError:
+        return True
+    return False
 
 
 def _job(

@@ -1,6 +1,7 @@
 """What becomes of the splits of a dataset that is replaced."""
 
 from imgmem.core.build.plan import Plan
+from imgmem.core.errors import DatasetError
 from imgmem.core.messages import Message, option
 from imgmem.core.storage.record import Record
 
@@ -10,7 +11,10 @@ def moved_by_drawing(record: Record | None, out: str, plan: Plan) -> list[str]:
     where there is none."""
     if record is None or not record.splits or plan.spec.split_like is not None:
         return []
-    moved, known = plan.moved_since(out)
+    try:
+        moved, known = plan.moved_since(out)
+    except DatasetError:  # it is damaged, and about to go
+        return []
     if not moved:
         return []
     keep = option("split", f"like:{out}")

@@ -17,7 +17,7 @@ import numpy as np
 from imgmem._version import __version__
 from imgmem.core.build.classes import with_classes
 from imgmem.core.build.drop import with_options_of
-from imgmem.core.build.freshness import may_be_newer
+from imgmem.core.build.freshness import may_be_newer, require_files
 from imgmem.core.build.known import UpdateCounts
 from imgmem.core.build.manifest import BuildInputs, BuildManifest
 from imgmem.core.build.plan import Plan
@@ -93,8 +93,9 @@ def compare(
     """Whether the dataset `out` is what an update would make of it; and what the update does.
 
     Raises InputError where known classes would get another index, and DatasetError where it was
-    built with other options.
+    built with other options or lacks files.
     """
+    require_files(record, out)
     _require_same_options(record, out, inputs, existing)
     require_sticky(record, plan.classes, out)
     inputs = without_new_pin(inputs, record, plan.classes)

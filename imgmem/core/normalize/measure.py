@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imgmem.core.chunks import row_ranges
-from imgmem.core.errors import DatasetError
+from imgmem.core.errors import RESTORE, DatasetError
 from imgmem.core.levels import lookup
 from imgmem.core.levels.histograms import PixelSums, no_counts
 from imgmem.core.levels.to_uint8 import to_whole_exact
@@ -87,7 +87,7 @@ def require_checksums(path: str, side: Record, blocks: list[int]) -> None:
         ranges = ", ".join(f"{start} to {stop - 1}" for start, stop in bad)
         raise DatasetError(
             f"{path} is damaged: the checksums of rows {ranges} do not match",
-            hint="Restore it from a copy, or build the dataset again.",
+            hint=RESTORE,
             path=path,
             damaged_rows=bad,
         )

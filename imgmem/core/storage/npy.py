@@ -9,7 +9,7 @@ from math import prod
 
 import numpy as np
 
-from imgmem.core.errors import DatasetError
+from imgmem.core.errors import RESTORE, DatasetError
 
 HEADER_BYTES = 128
 _MAGIC = b"\x93NUMPY\x01\x00"
@@ -50,7 +50,7 @@ def decode_header(data: bytes, path: str) -> ArrayHeader:
             return header
     raise DatasetError(
         f"{path} has no header that imgmem writes",
-        hint="The file is damaged or was replaced; restore it or build the dataset again.",
+        hint=RESTORE,
         path=path,
     )
 

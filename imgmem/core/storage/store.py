@@ -7,7 +7,7 @@ import time
 import zlib
 from typing import Any
 
-from imgmem.core.errors import DatasetError, InputError
+from imgmem.core.errors import RESTORE, DatasetError, InputError
 from imgmem.core.messages import command
 from imgmem.core.storage import durable, record
 from imgmem.core.storage.npy import HEADER_BYTES, ArrayHeader, decode_header
@@ -221,6 +221,6 @@ def damaged(name: str, what: str) -> DatasetError:
     """The error for a file of a dataset that is not as imgmem left it."""
     return DatasetError(
         f"{name} is damaged: {what}",
-        hint="Restore it from a copy, or build the dataset again.",
+        hint=RESTORE,
         path=name,
     )

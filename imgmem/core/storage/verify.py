@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
-from imgmem.core.errors import DatasetError
+from imgmem.core.errors import RESTORE, DatasetError
 from imgmem.core.machine import memory
 from imgmem.core.machine.pipeline import in_order
 from imgmem.core.progress import Progress, ProgressCallback, no_progress
@@ -59,7 +59,7 @@ def require_whole(
         ranges = ", ".join(f"{rows.start} to {rows.stop - 1} of {rows.array}" for rows in bad)
         raise DatasetError(
             f"{path} is damaged: the checksums of rows {ranges} do not match",
-            hint="Restore it from a copy, or build the dataset again.",
+            hint=RESTORE,
             path=path,
             damaged=[asdict(rows) for rows in bad],
         )

@@ -68,7 +68,7 @@ class Program(click.Group):
         _exit(code if isinstance(code, int) else failures.report(code, arguments))
 
     def _run(self, arguments: list[str]) -> int | ImgmemError:
-        """The exit code of a run, or the failure that is to be reported."""
+        """The exit code of a run, or the failure to report."""
         try:
             with (
                 ignore_broken_pipe(),

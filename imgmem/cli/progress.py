@@ -35,7 +35,7 @@ def progress_display(quiet: bool) -> Iterator[ProgressCallback]:
 
 
 def _show(display: ProgressCallback, progress: Progress) -> None:
-    """What is to be said before a phase, then its progress."""
+    """What to say before a phase, then its progress."""
     if progress.note:
         with tqdm.external_write_mode(file=sys.stderr):
             print_error(printable(progress.note))

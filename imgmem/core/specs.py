@@ -282,7 +282,7 @@ class NormalizeSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class EstimateSpec(LabelSpec):
-    """What is to be forecast.
+    """What to predict.
 
     image, dtype and labels: as `build` would be given them. float_dtype: what `normalize` would.
     sample: read the headers of this many images only; None for all.
@@ -352,7 +352,7 @@ class StatsSpec:
 
 
 class NumberLimit(NamedTuple):
-    """A limit on a number that is to be predicted. sign: ">=", "<=", ">", "<" or "="."""
+    """A limit on a number to predict. sign: ">=", "<=", ">", "<" or "="."""
 
     name: str
     sign: str

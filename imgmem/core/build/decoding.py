@@ -53,7 +53,7 @@ class DecodeSpec:
     window: tuple[float, float] = (0, 255)
 
     def buffer(self, rows: int) -> npt.NDArray[Any]:
-        """Room for so many rows as they are decoded."""
+        """Room for this many rows as they are decoded."""
         return np.empty((rows, *self.shape), row_dtype(self.dtype, self.image))
 
 

@@ -47,7 +47,7 @@ def survey_depth(plan: Plan, source: Source, spec: BuildSpec, budget: int) -> De
     Args:
         plan: Of the build.
         source: To read them from.
-        spec: What is to be made of them.
+        spec: How rows are made of them.
         budget: Bytes of memory; images that take more to decode are not asked.
 
     Returns:

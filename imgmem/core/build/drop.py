@@ -18,7 +18,7 @@ from imgmem.core.storage.record import Record
 def with_options_of(
     sources: tuple[str, ...], spec: BuildSpec, given: Mapping[str, Any]
 ) -> BuildSpec:
-    """`spec` with the options of the dataset whose rows are copied, or that it is to be like.
+    """`spec` with the options of the dataset whose rows are copied, or that it should be like.
 
     given: the options that were given. Raises UsageError for a source that is not one dataset,
     and for options that would make other rows.

@@ -43,7 +43,7 @@ class Execution(Protocol):
     rows_per_chunk: int
 
     def pids(self) -> Iterable[int]:
-        """The processes whose memory counts besides this one's."""
+        """The processes whose memory counts in addition to this one's."""
 
     def chunks(self, tasks: Iterable[Lines]) -> Iterator[Chunk]:
         """Their chunks, in order; each is valid until the next one is asked for."""

@@ -92,7 +92,7 @@ def remove_build_files(path: str) -> None:
 
 
 def _facts_bytes(rows: int) -> int:
-    """Where the record of row number `rows` begins in rows.npy, or the file of so many ends."""
+    """Where the record of row number `rows` begins in rows.npy, or the file of that many ends."""
     return row_facts.HEADER_BYTES + row_facts.ROW_FACTS.itemsize * rows
 
 

@@ -14,7 +14,7 @@ from imgmem.core.storage.targets import MULTILABEL, NUMBER
 
 
 def with_options_like(spec: BuildSpec, given: Mapping[str, Any]) -> BuildSpec:
-    """`spec` with the image options, classes and target of the dataset that it is to be like.
+    """`spec` with the image options, classes and target of the dataset that it should be like.
 
     given: the options that were given. Raises UsageError for one that says otherwise, and
     InputError or DatasetError where the dataset cannot be read.

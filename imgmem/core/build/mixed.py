@@ -22,7 +22,7 @@ class _Run(NamedTuple):
 
 
 class Mixed:
-    """An `Execution` that copies rows, and leaves to another what is to be decoded."""
+    """An `Execution` that copies rows, and has another decode the rest."""
 
     def __init__(self, decoding: Execution, copying: Copying) -> None:
         self.rows_per_chunk = decoding.rows_per_chunk
@@ -63,7 +63,7 @@ class Mixed:
 
 
 def _noted(runs: Iterable[_Run], waiting: "deque[Lines | None]") -> Iterator[Lines]:
-    """What is to be decoded of the next runs; their order goes into `waiting`."""
+    """What has to be decoded in the next runs; their order goes into `waiting`."""
     copied = 0
     for run in runs:
         waiting.append(run.lines if run.copied else None)

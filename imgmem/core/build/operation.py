@@ -71,7 +71,7 @@ def build(
             `split={"train": 0.8, "val": 0.2}`, `on_error="skip"`, `memory="512MiB"`.
 
     Returns:
-        What became of the build: shape, classes, splits, what was rejected and why.
+        The result: shape, classes, splits, what was rejected and why.
 
     Raises:
         UsageError: Options are unknown, or contradict each other or the source.

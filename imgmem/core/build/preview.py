@@ -51,7 +51,7 @@ class PreviewedClass:
 
 @dataclass(frozen=True, kw_only=True)
 class PreviewedNumber:
-    """A number that is to be predicted, and its range; None where no image has one."""
+    """A number to predict, and its range; None where no image has one."""
 
     name: str
     minimum: float | None
@@ -64,26 +64,26 @@ class BuildPreview:
 
     Attributes:
         path: The dataset that would be built.
-        source: What it would be built from, several with commas between them.
+        source: What it would be built from; several sources are separated by commas.
         rule: How labels are found: "folder:1", "none", "table" ….
-        images: How many would be decoded.
+        images: Images that would be decoded.
         target: What labels are: "class", "multilabel" or "number"; None without.
-        classes: Names, numbers and counts, by number; unlabeled images last.
-        numbers: What labels are where they are numbers, one for each.
+        classes: Names, indices and counts, by index; unlabeled images last.
+        numbers: The numbers, if labels are numbers.
         splits: Images of each split, in row order.
-        ignored: What is passed over, counted by reason.
-        notes: What is odd.
-        doubts: What the source may mean instead, and the options that settle it.
+        ignored: What is skipped, counted by reason.
+        notes: What the user should know.
+        doubts: Other readings of the source, and the options that settle them.
         changes: What would change at `path`: "new", "nothing", or what differs; "not compared"
             where a problem comes first.
-        added: New images; None where no dataset would be updated, as in the next five.
-        changed: Images with other bytes than before.
+        added: New images; None if no dataset would be updated, as for the next five.
+        changed: Images whose bytes have changed.
         removed: Images that are gone.
-        kept: Images that are as they were.
-        relabeled: Images of `kept` with another label.
-        renamed: Images of `kept` with another path.
-        disk_bytes: Disk that it would take, about; None where sizes are not known yet.
-        problem: The error that would end the build before the first image; None for none.
+        kept: Images that have not changed.
+        relabeled: Images among `kept` whose label has changed.
+        renamed: Images among `kept` whose path has changed.
+        disk_bytes: Approximate disk space; None if sizes are not known yet.
+        problem: The error that would stop the build before the first image, or None.
     """
 
     path: str

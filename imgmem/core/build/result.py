@@ -1,4 +1,4 @@
-"""What became of a build."""
+"""The result of a build."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
@@ -16,29 +16,29 @@ from imgmem.core.text import array_text, counts_text, summary
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class BuildResult:
-    """What became of a build.
+    """The result of a build.
 
     Attributes:
         path: The dataset.
         shape: (N, H, W, C) of its rows.
         dtype: Of its rows.
-        images: Images of the source, rejected ones too.
+        images: Images in the source, including rejected ones.
         rule: How labels were found, as the option `labels` says it, or "table" and the like.
-        splits: Rows of each split, empty ones too.
+        splits: Rows of each split, including empty ones.
         target: What labels are: "class", "multilabel" or "number"; None without.
         target_names: Of the numbers.
-        class_counts: Rows of each class, empty ones too; None without classes.
+        class_counts: Rows of each class, including empty ones; None without classes.
         rejected: Images that did not become rows, counted by reason.
-        converted: Images that lost something, counted by what.
-        ignored: What was passed over, counted by reason.
+        converted: Lossy conversions, counted by kind.
+        ignored: What was skipped, counted by reason.
         notes: What the user should know.
-        already_done: The dataset was there, and nothing was written.
-        added: New images; None where no dataset was updated, as in the next five.
-        changed: Images with other bytes than before.
+        already_done: The dataset was up to date, and nothing was written.
+        added: New images; None if no dataset was updated, as for the next five.
+        changed: Images whose bytes have changed.
         removed: Images that are gone.
-        kept: Images that are as they were.
-        relabeled: Images of `kept` with another label.
-        renamed: Images of `kept` with another path.
+        kept: Images that have not changed.
+        relabeled: Images among `kept` whose label has changed.
+        renamed: Images among `kept` whose path has changed.
         resumed_at: Images done by earlier runs.
         peak_memory: Bytes of anonymous memory that this run reached.
         memory: Its budget, in bytes.

@@ -65,6 +65,6 @@ def _require_coded_size(said: tuple[int, int] | None, head: bytes) -> None:
 
 
 def avif_left(image: "ImageFile", data: bytes) -> int:
-    """Frames besides the first, or images besides the primary one."""
+    """Frames other than the first, or images other than the primary one."""
     meta = meta_of(data)
     return frames_left(image, data) or (meta.images(_PIXELS) - 1 if meta else 0)

@@ -126,7 +126,7 @@ class Format:
         bits: Bits of a channel as the file has them: 8, or 16 and more for all that is not 8.
         block: Pixels that are decoded at once: a strip, a tile, all; 0 for a few rows.
         several: The note where Pillow sees more than one image; "" to ask `check` alone.
-        left_out: How many pages or frames there are besides the first, where there is that note.
+        left_out: How many pages or frames there are other than the first, where there is that note.
         file_copies: How often the file's bytes are in memory while it is decoded.
         pixel_bytes: What the decoder itself takes for a pixel of the image, in bytes.
         sample_bytes: What it takes for a sample of `Header.block`, in bytes.

@@ -86,7 +86,7 @@ def fitting(pixels: Size, size: Size, spec: ImageSpec, target: Size) -> Fitting:
     Args:
         pixels: Of the image as it was decoded, perhaps at a smaller scale.
         size: Of the image itself.
-        spec: What the row is to be.
+        spec: How the row is made.
         target: Size of the row.
     """
     row, whole = Box(0, 0, *target), Box(0, 0, *pixels)

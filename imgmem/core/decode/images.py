@@ -60,7 +60,7 @@ NOTES = (
 class Decoded(NamedTuple):
     """What became of an image: its upright size in the file, its format, what was lost.
 
-    notes: any of NOTES. left: pages or frames besides the one that was read.
+    notes: any of NOTES. left: pages or frames other than the one that was read.
     """
 
     height: int
@@ -90,7 +90,7 @@ def decode_into(
 
     Args:
         data: The bytes of the file.
-        spec: What the row is to be.
+        spec: How the row is made.
         row: (H, W, 3) RGB or (H, W, 1) gray, C-contiguous; undefined after a reject. uint8 for
             pixel values 0-255; uint16 or float32 for the values of the file.
         header: That of `read_header(data)`, to save reading it again.
@@ -254,7 +254,7 @@ def read_stored(image: ImageFile | None, kind: Format, header: Header, data: byt
 
 
 def _note_alpha(spec: ImageSpec, notes: set[str]) -> None:
-    """Refuse transparent pixels of more than 8 bits, unless transparency is to be ignored."""
+    """Refuse transparent pixels of more than 8 bits, unless transparency is ignored."""
     if spec.background != "drop":
         detail = "transparent pixels of more than 8 bits; drop the background, or convert"
         raise RejectedImage("unsupported", f"{detail} to 8 bits")

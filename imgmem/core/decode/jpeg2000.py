@@ -113,7 +113,7 @@ def _by_opencv(image: ImageFile, sizes: _Sizes) -> bool:
 
 
 def _check_depth(image: ImageFile, sizes: _Sizes, data: bytes) -> None:
-    """Refuse what neither Pillow nor OpenCV reads right besides 8 bits."""
+    """Refuse other depths than 8 bits that neither Pillow nor OpenCV reads right."""
     start = data[: data.find(CODESTREAM)]
     sycc = b"colr\1" in start and struct.pack(">I", _SYCC) in start[start.find(b"colr\1") :][7:11]
     odd = len(set(sizes.components)) > 1 or sizes.components[0][1:] != (1, 1)

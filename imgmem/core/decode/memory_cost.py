@@ -45,7 +45,7 @@ def decode_cost(header: Header, spec: ImageSpec, file_bytes: int, *, dtype: str 
 
     Args:
         header: Of the image.
-        spec: What the row is to be.
+        spec: How the row is made.
         file_bytes: The file's size.
         dtype: Of the row.
     """

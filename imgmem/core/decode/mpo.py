@@ -12,7 +12,7 @@ are the first image, its thumbnails, or of no stated type, as gain and depth map
 
 
 def images_left(content: bytes) -> int:
-    """How many images of equal rank a file has besides the first, by its index (with PREFIX).
+    """How many images of equal rank a file has other than the first, by its index (with PREFIX).
 
     0 for an index that cannot be read: no pixel of the first image depends on it.
     """

@@ -16,7 +16,7 @@ _GRAY = {"1", "L"}
 _MASK_COLORS = 32
 """A palette image of no more colors than this may be a mask, whose classes resizing mixes."""
 _EMPTY = 0.98
-"""Where so many of its pixels are clear, a file has another fourth band than transparency, or
+"""Where this many of its pixels are clear, a file has another fourth band than transparency, or
 nothing to see."""
 _BLANK = 3
 """Pixel values by which the pixels of a blank image differ at most."""

@@ -40,7 +40,7 @@ def read_plain_png(data: bytes, header: Header) -> Pixels | None:
 
 
 def _is_whole(data: bytes, rows: int, row_bytes: int) -> bool:
-    """Whether the file is IHDR, IDAT and IEND, and what is compressed is so many rows."""
+    """Whether the file is IHDR, IDAT and IEND, and what is compressed is that many rows."""
     if len(data) < _IDAT + 12 + len(_END):
         return False
     length, name = struct.unpack_from(">I4s", data, _IDAT)

@@ -14,7 +14,7 @@ from imgmem.core.specs import ImageSpec
 
 
 def apply_orientation(pixels: Pixels, orientation: int) -> Pixels:
-    """`pixels` as its EXIF orientation (1–8) says that it is to be seen.
+    """`pixels` as its EXIF orientation (1–8) says that it should be seen.
 
     The table is that of EXIF 2.32, 4.6.4 "Orientation".
     """

@@ -1,4 +1,4 @@
-"""Pages and frames: how many an image file has besides the first, which is read."""
+"""Pages and frames: how many an image file has other than the first, which is read."""
 
 import struct
 from collections.abc import Iterator
@@ -13,13 +13,13 @@ SEVERAL = {"animation", "pages"}
 """The notes of files that have more than one."""
 _REDUCED, _WIDTH, _HEIGHT = 254, 256, 257
 _LARGER = 2
-"""A later page that is so many times as large on both sides, and has the shape of the first, is
+"""A later page that is this many times as large on both sides, and has the shape of the first, is
 what the first one is a thumbnail of."""
 _SAME_SHAPE = 0.02
 
 
 def frames_left(image: "ImageFile", _: bytes) -> int:
-    """Frames besides the first, as Pillow counts them."""
+    """Frames other than the first, as Pillow counts them."""
     return int(getattr(image, "n_frames", 1)) - 1
 
 
@@ -30,7 +30,7 @@ class _Page(NamedTuple):
 
 
 def pages_left(_: "ImageFile", data: bytes) -> int:
-    """Pages of a TIFF besides the first, without those that are smaller versions of others.
+    """Pages of a TIFF other than the first, without those that are smaller versions of others.
 
     Raises RejectedImage where the first itself is a smaller version of a later one.
     """

@@ -46,7 +46,7 @@ def in_rgb_order(pixels: Values) -> Values:
 
 
 def turned(values: Values, orientation: int) -> Values:
-    """`values` as their EXIF orientation (1–8) says that they are to be seen: a view."""
+    """`values` as their EXIF orientation (1–8) says that they should be seen: a view."""
     if orientation >= 5:
         values = values.swapaxes(0, 1)
     if orientation in (2, 3, 6, 7):

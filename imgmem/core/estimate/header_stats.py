@@ -129,7 +129,7 @@ def scan_headers(
 
 
 def _announced(requests: int, heads: int) -> Message:
-    """What is to be known before that many requests for the first bytes of images."""
+    """What to say before that many requests for the first bytes of images."""
     fewer = f"; {option('sample', FEW)} makes fewer" if heads > FEW else ""
     return Message(
         f"{counted(requests, 'request')} to the store: {requests - heads} to list it, and now "

@@ -6,7 +6,7 @@
     X = (X - X.mean((0, 1, 2))) / X.std((0, 1, 2))     # needs two more arrays of X's size
 
 The list stays: `images` still names it, and allocators seldom return so many small blocks
-anyhow. In the last line X, X - mean and the deviations inside `std` are alive at once; the
+anyway. In the last line X, X - mean and the deviations inside `std` are alive at once; the
 division then reuses the second. Measured with NumPy 2.4: see tests/estimate/test_naive.py.
 """
 
@@ -63,7 +63,7 @@ def loading(values: int, stored: str, item_bytes: int, dtype: NaiveDtype) -> Sta
 
 
 def _floats(held: int, values: int, item_bytes: int, dtype: NaiveDtype) -> Iterator[Stage]:
-    """Conversion and standardizing, while `held` bytes are kept besides."""
+    """Conversion and standardizing, while `held` bytes are kept as well."""
     if dtype == "uint8":
         return
     floats = values * ITEM_BYTES[dtype]

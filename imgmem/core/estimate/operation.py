@@ -127,7 +127,7 @@ def estimate(
 
     Args:
         path: A source as `build` takes it, or several, or a dataset.
-        spec: What is to be forecast; `options` change its fields.
+        spec: What to predict; `options` change its fields.
         run: Workers and memory budget, as for `build`.
         progress: Called with a `Progress` now and then.
         **options: The options of the command by their names, e.g. `size="native"`,

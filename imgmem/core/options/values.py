@@ -124,7 +124,7 @@ _DROPS = ("duplicates", "near-duplicates", "conflicts", "blank")
 
 
 def drops(value: Any) -> tuple[str, ...]:
-    """ "duplicates,leaks:val" or a sequence as what is to be dropped."""
+    """ "duplicates,leaks:val" or a sequence as what to drop."""
     words = [word.strip() for word in (value.split(",") if isinstance(value, str) else value)]
     for word in words:
         kind, colon, split = word.partition(":")

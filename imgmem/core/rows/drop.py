@@ -63,7 +63,7 @@ class _Found:
         self._groups = duplicate_groups(self._facts, self._limits)
 
     def rows(self, word: str, gone: Mapping[int, Any]) -> Iterator[_Row]:
-        """The rows that a word drops, besides those that are gone."""
+        """The rows that a word drops, in addition to those that are gone."""
         kind, _, split = word.partition(":")
         if kind == "leaks":
             return self._leaks(split, gone)

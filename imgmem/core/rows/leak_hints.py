@@ -164,7 +164,7 @@ def _hint(what: str, group: str, parted: list[str], share: float) -> Message:
 
 
 def _rule(depth: int) -> str:
-    """The group as `build` takes it: so many tokens of the name, and a separator."""
+    """The group as `build` takes it: this many tokens of the name, and a separator."""
     token, separator = f"[^{_SEPARATORS}]+", f"[{_SEPARATORS}]"
     before = f"(?:{token}{separator}+){{{depth}}}" if depth else ""
     return f"name:^({before}{token}){separator}"

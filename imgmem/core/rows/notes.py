@@ -20,7 +20,7 @@ _PART = re.compile(r"([^;=]+)(?:=([1-9]\d{0,17}))?", re.ASCII)
 
 
 class Noted(NamedTuple):
-    """What is noted of one image. left: pages or frames besides the one that was read."""
+    """What is noted of one image. left: pages or frames other than the one that was read."""
 
     notes: tuple[str, ...] = ()
     left: int = 0

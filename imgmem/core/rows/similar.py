@@ -120,7 +120,7 @@ def _is_rare(distinct: Words, most: int) -> bool:
 
 
 def _around(counts: Indices, distance: int) -> tuple[int, int]:
-    """How many pairs differ in at most so many bits, and how many in up to twice as many."""
+    """How many pairs differ in at most this many bits, and how many in up to twice as many."""
     near, beyond = counts[: distance + 1], counts[distance + 1 : 2 * distance + 2]
     return int(near.sum()), int(beyond.sum())
 
@@ -174,7 +174,7 @@ def _candidates(keys: Indices, ends: Indices, change: int) -> tuple[Indices, Ind
 
 
 def _changes(bits: int) -> Iterator[int]:
-    """All 16-bit words with at most so many bits set."""
+    """All 16-bit words with at most this many bits set."""
     for count in range(bits + 1):
         for chosen in combinations(range(_BAND_BITS), count):
             yield sum(1 << bit for bit in chosen)

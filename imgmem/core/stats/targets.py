@@ -64,7 +64,7 @@ class NumberRows:
 
 @dataclass(frozen=True, slots=True)
 class NumberTarget:
-    """A number that is to be predicted. parts: "all" or the split asked for, and each split."""
+    """A number to predict. parts: "all" or the split asked for, and each split."""
 
     name: str
     parts: dict[str, NumberRows]

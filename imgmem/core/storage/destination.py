@@ -27,7 +27,7 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class Destination:
-    """The directory that a new dataset is to be.
+    """The directory of a new dataset.
 
     out: as the user wrote it. path: where it really is, links resolved. work: the directory to
     work in until it is complete. inside: `work` is in `path`, not next to it.

@@ -117,6 +117,6 @@ def sweep(work: str) -> None:
 
 
 def _left_in(work: str) -> set[str]:
-    """What is in a working directory besides its lock, and files that exist only while open."""
+    """What is in a working directory other than its lock, and files that exist only while open."""
     names = set(os.listdir(work)) - LOCKS
     return {name for name in names if not name.startswith(STILL_OPEN)}

@@ -6,42 +6,20 @@ anything else, never in more memory than the budget and some, and never for long
 
 import bz2
 import gzip
+import io
 import json
 import lzma
-import random
-import resource
-import shutil
-import signal
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from pathlib import Path
 
+import numpy as np
 import pytest
-from support.kinds import KINDS
-from support.mutants import mutated
+from support.fuzz import LIMITS, Kind, needs_limits, trials
+from support.kinds import KINDS, LABELS, SEVEN
 from support.trees import class_folders
 
 import imgmem
-from imgmem.core.errors import ImgmemError
 
-LIMITS = {"workers": 1, "memory": "128MiB"}
-SPACE = 2**30
-"""Bytes of address space that a trial may take in addition: the budget, stacks, maps."""
-SECONDS = 60
-"""A trial that takes longer hangs."""
 ROWS = [f"{label}/0{number}.png" for label in "ab" for number in range(3)]
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A file that is read: its name, what it holds, and the options that lead to it.
-
-    packed: (unpack, pack) of a compressed file, so that what is in it is mutated too.
-    """
-
-    name: str
-    data: bytes
-    options: dict = field(default_factory=dict)
-    packed: tuple = ()
 
 
 def table(separator, header=True, quote="", label=lambda row: row[0]):
@@ -71,7 +49,7 @@ def text_kinds():
         "numbers": ("t.csv", table(",", label=lambda row: len(row) / 7)),
         "sets": ("t.csv", table(",", label=lambda row: f"x {row[0]}")),
         "csv.gz": ("t.csv.gz", gzip.compress(table(","))),
-        "parquet": ("t.parquet", b"PAR1" + bytes(64) + b"PAR1"),
+        "parquet": ("t.parquet", parquet_table()),
     }
     kinds = {name: Kind(file, data, {"labels": file}) for name, (file, data) in tables.items()}
     kinds["numbers"] = Kind("t.csv", tables["numbers"][1], {"labels": "t.csv", "target": "number"})
@@ -81,108 +59,72 @@ def text_kinds():
         "class map, csv": Kind("m.csv", b"a,cat\nb,dog\n", {"class_map": "@m.csv"}),
         "classes": Kind("c.txt", b"b\na\n", {"classes": "c.txt"}),
         "include": Kind("i.txt", "\n".join(ROWS).encode(), {"include": "@i.txt"}),
+        "exclude": Kind("i.txt", "\n".join(ROWS[:2]).encode(), {"exclude": "@i.txt"}),
+        "split map": Kind("s.json", b'{"train": "a", "val": "b"}', {"split_map": "@s.json"}),
+        "split list": Kind("s.txt", "\n".join(ROWS[:4]).encode(), {"split": "train=@s.txt"}),
+        "split list, csv": Kind("s.csv", table(","), {"split": "train=@s.csv"}),
     }
 
 
-def archive_kinds(base):
-    """Files that are a source by themselves."""
-    made = {}
-    for name in ("tar", "zip", "arrays", "compressed arrays", "list"):
-        (base / name).mkdir()
-        made[name] = KINDS[name](base / name).path
-    tar = made["tar"].read_bytes()
-    packers = {"gz": gzip, "bz2": bz2, "xz": lzma}
-    return {
-        **{name: Kind(path.name, path.read_bytes()) for name, path in made.items()},
-        **{
-            f"tar.{name}": Kind(
-                f"all.tar.{name}", packer.compress(tar), packed=(packer.decompress, packer.compress)
-            )
-            for name, packer in packers.items()
-        },
-    }
-
-
-@contextmanager
-def bounded():
-    """Within, memory and time are bounded: beyond them there is a MemoryError or TimeoutError."""
-    with open("/proc/self/statm") as file:
-        pages = int(file.read().split()[0])
-    before = resource.getrlimit(resource.RLIMIT_AS)
-    limit = pages * resource.getpagesize() + SPACE
-    resource.setrlimit(resource.RLIMIT_AS, (limit, before[1]))
-    old = signal.signal(signal.SIGALRM, _hangs)
-    signal.alarm(SECONDS)
+def parquet_table():
     try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, old)
-        resource.setrlimit(resource.RLIMIT_AS, before)
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError:
+        return b""
+    file = io.BytesIO()
+    pq.write_table(pa.table({"path": ROWS, "label": [row[0] for row in ROWS]}), file)
+    return file.getvalue()
 
 
-def _hangs(*_):
-    raise TimeoutError("hangs")
+ARCHIVES = {
+    "tar": "", "zip": "", "arrays": "", "compressed arrays": "", "list": "", "shards": "0.tar",
+    "zip shards": "1.zip", "compressed shards": "2.tar.gz", "folder of arrays": "X.npy",
+    "parquet": "data/train-00000-of-00002.parquet",
+}  # fmt: skip
+"""Kinds of sources, and which of their files is mutated, for a folder."""
+PACKERS = {"gz": gzip, "bz2": bz2, "xz": lzma}
 
 
-def trial(work):
-    """What went wrong with `work`, or ""; it may refuse by any documented error."""
-    try:
-        with bounded():
-            work()
-    except ImgmemError as error:
-        return repr(error) if error.exit_code == 70 else ""
-    except BaseException as error:
-        return repr(error)[:300]
-    return ""
+def archive_kind(name, base):
+    """A source by itself, made below `base`."""
+    if name.startswith("tar."):
+        packer = PACKERS[name[4:]]
+        tar = KINDS["tar"](base).path.read_bytes()
+        packed = packer.decompress, packer.compress
+        return Kind(str(base / f"x.{name}"), packer.compress(tar), packed=packed)
+    if name == "labels of arrays":
+        source = KINDS["folder of arrays"](base).path
+        return Kind(f"{source}/y.npy", (source / "y.npy").read_bytes(), source=str(source))
+    if name == "plain array":
+        file = io.BytesIO()
+        np.save(file, SEVEN)
+        return Kind(str(base / "x.npy"), file.getvalue())
+    if name == "idx":
+        (base / "idx").mkdir()
+        codes = [0 if label == "ant" else 1 for label in LABELS]
+        (base / "idx/train-labels-idx1-ubyte").write_bytes(
+            b"\0\0\x08\x01" + len(codes).to_bytes(4, "big") + bytes(codes)
+        )
+        shape = b"".join(size.to_bytes(4, "big") for size in SEVEN.shape[:3])
+        data = b"\0\0\x08\x03" + shape + SEVEN[..., 0].tobytes()
+        return Kind(str(base / "idx/train-images-idx3-ubyte"), data, source=str(base / "idx"))
+    source = KINDS[name](base).path
+    file = source / ARCHIVES[name] if ARCHIVES[name] else source
+    return Kind(str(file), file.read_bytes(), source=str(source))
 
 
-def mutant(kind, chance):
-    if not kind.packed or chance.random() < 0.3:
-        return mutated(kind.data, chance)
-    unpack, pack = kind.packed
-    return pack(mutated(unpack(kind.data), chance))
-
-
-READERS = {
-    "build": lambda source, out, options: imgmem.build(
-        source, out, size=4, on_error="skip", **LIMITS, **options
-    ),
-    "preview": lambda source, out, options: imgmem.preview_build(
-        source, out, size=4, **LIMITS, **options
-    ),
-    "estimate": lambda source, out, options: imgmem.estimate(
-        source, size=4, **LIMITS, **{k: v for k, v in options.items() if k != "classes"}
-    ),
-}
-
-
-def trials(root, make, names, kinds, count):
-    """(kind, seed, reader, problem) of the trials that went wrong."""
-    for seed in range(count):
-        name = names[seed % len(names)]
-        chance = random.Random(f"{name} {seed}")
-        out = root / "out"
-        source, options = make(kinds[name], mutant(kinds[name], chance))
-        reader = chance.choice(list(READERS))
-        if problem := trial(lambda: READERS[reader](source, out, options)):  # noqa: B023
-            yield name, seed, reader, problem
-        for left in (out, root / ".out.partial"):
-            shutil.rmtree(left, ignore_errors=True)
-
-
-needs_limits = pytest.mark.skipif(
-    not hasattr(signal, "alarm"), reason="needs alarms and limits on address space"
-)
+def few_addresses():
+    """Arrow's own pools reserve gigabytes of addresses, of which these tests allow few."""
+    pyarrow = pytest.importorskip("pyarrow")
+    pyarrow.set_memory_pool(pyarrow.system_memory_pool())
 
 
 @needs_limits
 @pytest.mark.parametrize("name", text_kinds())
 def test_whatever_is_next_to_the_images(tmp_path, monkeypatch, by_tier, name):
     if name == "parquet":
-        pyarrow = pytest.importorskip("pyarrow")
-        # its own pools reserve gigabytes of addresses, of which this test allows few
-        pyarrow.set_memory_pool(pyarrow.system_memory_pool())
+        few_addresses()
     source = class_folders(tmp_path / "src", {"a": 3, "b": 3}, size=(5, 6))
     monkeypatch.chdir(tmp_path)
 
@@ -191,25 +133,26 @@ def test_whatever_is_next_to_the_images(tmp_path, monkeypatch, by_tier, name):
         return source, kind.options
 
     kinds = text_kinds()
-    count = by_tier(15, 150, 5000)
+    count = by_tier(12, 120, 5000)
     assert [*trials(tmp_path, make, [name], kinds, count)] == []
 
 
 @needs_limits
 @pytest.mark.parametrize(
     "name",
-    ["tar", "zip", "arrays", "compressed arrays", "list", "tar.gz", "tar.bz2", "tar.xz"],
+    [*ARCHIVES, *(f"tar.{name}" for name in PACKERS), "labels of arrays", "plain array", "idx"],
 )
-def test_whatever_is_a_source(tmp_path, monkeypatch, by_tier, name):
+def test_whatever_is_a_source(tmp_path, by_tier, name):
+    if name == "parquet":
+        few_addresses()
     (tmp_path / "base").mkdir()
-    kinds = archive_kinds(tmp_path / "base")
+    kind = archive_kind(name, tmp_path / "base")
 
     def make(kind, data):
-        path = tmp_path / "base" / "list" / kind.name if name == "list" else tmp_path / kind.name
-        path.write_bytes(data)
-        return path, {}
+        Path(kind.name).write_bytes(data)
+        return kind.source or kind.name, {}
 
-    assert [*trials(tmp_path, make, [name], kinds, by_tier(20, 200, 5000))] == []
+    assert [*trials(tmp_path, make, [name], {name: kind}, by_tier(12, 150, 5000))] == []
 
 
 def test_a_label_of_thousands_of_digits_is_a_name(tmp_path):

@@ -16,6 +16,11 @@ HEAD_BYTES = 2**16
 
 _IDX_TYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 
+_NPY_READERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+
 
 class ArrayFacts(NamedTuple):
     """Shape and type of an array. start: of its values in the file. columns: whether the first
@@ -43,12 +48,16 @@ def npy_facts(head: bytes) -> ArrayFacts:
     """Of a `.npy` file. Raises ValueError for what is not one."""
     file = BytesIO(head)
     version = np.lib.format.read_magic(file)
-    if version == (1, 0):
-        shape, columns, dtype = np.lib.format.read_array_header_1_0(file)
-    elif version == (2, 0):
-        shape, columns, dtype = np.lib.format.read_array_header_2_0(file)
-    else:
+    if version not in _NPY_READERS:
         raise ValueError(f"version {version[0]} of the format is not read")
+    try:
+        shape, columns, dtype = _NPY_READERS[version](file)
+    except ValueError:
+        raise
+    except Exception:  # of the parsers of Python, which NumPy has read the header
+        raise ValueError("its header is damaged") from None
+    if min(shape, default=0) < 0:
+        raise ValueError("its header is damaged")
     return ArrayFacts(shape, dtype, file.tell(), columns and len(shape) > 1)
 
 

@@ -1,5 +1,6 @@
 """The label of each row of an array of labels, as text: a class, a set of them, or numbers."""
 
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from math import prod
@@ -58,11 +59,21 @@ class ArrayLabels:
         for first in range(0, facts.rows, _WINDOW_ROWS):
             rows = min(_WINDOW_ROWS, facts.rows - first)
             data = blob.pread(rows * facts.row_bytes, facts.start + first * facts.row_bytes)
+            self._require_text(data, first)
             values = np.frombuffer(data, facts.dtype).reshape(rows, *facts.shape[1:])
             for text in self._of_window(values, first):
                 if text is not None and len(self._seen) < _MOST_DISTINCT:
                     self._seen[text] += 1
                 yield text
+
+    def _require_text(self, data: bytes, first: int) -> None:
+        """InputError for what is not Unicode, of which NumPy makes text that breaks Python."""
+        facts = self._array.facts
+        if facts.dtype.kind == "U" and data:
+            wrong = np.frombuffer(data, f"{facts.dtype.byteorder}u4") > sys.maxunicode
+            if wrong.any():
+                row = first + int(wrong.argmax()) * 4 // facts.row_bytes
+                raise self._wrong(row, "it is not text", "Check the file.")
 
     def _of_window(self, values: npt.NDArray[Any], first: int) -> Iterator[str | None]:
         if self._target == TARGET_NUMBER:

@@ -1,6 +1,7 @@
 """Tables in Parquet files; needs the extra `parquet` (pyarrow)."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from imgmem.core.errors import InputError
@@ -17,14 +18,14 @@ _BATCH = 4096
 
 def names_of(path: str) -> tuple[str, ...]:
     """The names of the columns."""
-    with _open(path) as file:
+    with _opened(path) as file:
         return tuple(file.schema_arrow.names)
 
 
 def records(path: str, names: Sequence[str]) -> Generator[tuple[int, Sequence[str]], None, None]:
     """(row number from 1, cells as text)."""
     number = 0
-    with _open(path) as file:
+    with _opened(path) as file:
         for batch in file.iter_batches(_BATCH, columns=list(names)):
             columns = [column.to_pylist() for column in batch.columns]
             for cells in zip(*columns, strict=True):
@@ -32,16 +33,19 @@ def records(path: str, names: Sequence[str]) -> Generator[tuple[int, Sequence[st
                 yield number, list(map(as_text, cells))
 
 
-def _open(path: str) -> "ParquetFile":
+@contextmanager
+def _opened(path: str) -> Iterator["ParquetFile"]:
+    """The file; InputError where that, or what is done with it, finds it damaged."""
     require_pyarrow(path)
     import pyarrow
     from pyarrow.parquet import ParquetFile
 
     try:
-        return ParquetFile(open_fetched(path) if is_address(path) else path)
-    except (OSError, pyarrow.ArrowInvalid) as error:
+        with ParquetFile(open_fetched(path) if is_address(path) else path) as file:
+            yield file
+    except (OSError, ValueError, pyarrow.ArrowException) as error:
         raise InputError(
             f"the label table {path} cannot be read: {error}",
-            hint="Check the path and its permissions.",
+            hint="Check the file and its permissions.",
             path=path,
         ) from None

@@ -146,8 +146,8 @@ def test_an_image_that_crashes_its_decoder_is_rejected_by_name(photos, tmp_path,
     assert done.returncode == 0, done.stderr
     lines = (out / "rejected.csv").read_text().splitlines()
     assert [line for line in lines if "crashes-decoder" in line] == [
-        "1/bad.jpg,crashes-decoder,its decoder ends by SIGSEGV",
-        "2/worse.jpg,crashes-decoder,its decoder ends by SIGSEGV",
+        "1/bad.jpg,crashes-decoder,its decoder crashed (SIGSEGV)",
+        "2/worse.jpg,crashes-decoder,its decoder crashed (SIGSEGV)",
     ]
 
 

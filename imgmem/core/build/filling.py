@@ -27,7 +27,7 @@ from imgmem.core.sources import Source
 from imgmem.core.sources.labeling import Labeling
 from imgmem.core.specs import EXECUTORS, BuildSpec, ExecutorLike, RejectPolicy, RunSpec
 
-CHUNKS_PER_COMMIT = 8
+CHUNKS_PER_COMMIT = 32
 """A commit syncs some 64 MiB: an interruption costs at most as much work."""
 TASK_BYTES = 4 * 2**20
 """Of sources that a worker takes at once, about: some 40 photographs, or one or a few large."""

@@ -49,7 +49,7 @@ def test_stop_again_stops_at_the_same_file(tmp_path, source):
             imgmem.build(source, tmp_path / "out", spec=SPEC)
 
 
-def test_skip_goes_on_from_where_stop_stopped(tmp_path, source):
+def test_skip_resumes_from_where_stop_stopped(tmp_path, source):
     with pytest.raises(InputError):
         imgmem.build(source, tmp_path / "out", spec=SPEC)
     result = imgmem.build(source, tmp_path / "out", spec=SPEC, policy=SKIP)
@@ -115,7 +115,7 @@ def test_a_complete_build_that_was_not_published_is_held_to_the_limit_too(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_raised_limit_goes_on(tmp_path, source):
+def test_a_raised_limit_resumes(tmp_path, source):
     policy = RejectPolicy(on_error="skip", max_rejects=1)
     with pytest.raises(InputError):
         imgmem.build(source, tmp_path / "out", spec=SPEC, policy=policy)
@@ -154,7 +154,7 @@ def test_no_usable_image_at_all_is_an_error(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["src"]
 
 
-def test_an_image_too_large_for_the_budget_stops_the_build_and_is_no_reject(tmp_path):
+def test_an_image_too_large_for_the_budget_stops_the_build_and_is_not_rejected(tmp_path):
     write(tmp_path / "src" / "a" / "big.png", photo(3000, 3000))
     run = RunSpec(workers=1, memory=70 * 2**20)
     with pytest.raises(ResourceError, match=r"a/big\.png needs"):

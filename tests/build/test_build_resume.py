@@ -40,7 +40,7 @@ def interrupt(source, out, **options):
         imgmem.build(source, out, progress=interrupted_after(3), run=TIGHT, **options)
 
 
-def test_an_interrupted_build_leaves_no_dataset_and_goes_on(tmp_path, source, monkeypatch):
+def test_an_interrupted_build_leaves_no_dataset_and_resumes(tmp_path, source, monkeypatch):
     monkeypatch.setattr("imgmem.core.forecast.CHUNK_BYTES", 64 * 64 * 3 * 10)
     interrupt(source, tmp_path / "out", spec=SPEC)
     assert not (tmp_path / "out").exists()
@@ -51,7 +51,7 @@ def test_an_interrupted_build_leaves_no_dataset_and_goes_on(tmp_path, source, mo
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out", "src", "straight"]
 
 
-def test_other_options_are_refused_and_restart_begins_anew(tmp_path, source):
+def test_other_options_are_refused_and_restart_starts_over(tmp_path, source):
     interrupt(source, tmp_path / "out", spec=SPEC)
     other = BuildSpec(image=ImageSpec(size=(32, 32)))
     with pytest.raises(DatasetError, match=r"size: \[64, 64\] → \[32, 32\]"):

@@ -50,7 +50,7 @@ def test_workers_take_few_large_sources_at_once_and_many_small(
     assert max(taken) == most
 
 
-def test_a_row_is_the_picture_in_rgb_at_native_size(tmp_path):
+def test_a_row_is_the_image_in_rgb_at_native_size(tmp_path):
     picture = photo(24, 32)
     write(tmp_path / "src" / "a" / "x.png", picture)
     imgmem.build(tmp_path / "src", tmp_path / "out", spec=BuildSpec(image=ImageSpec(size=None)))
@@ -179,7 +179,7 @@ def test_classes_of_a_dataset_with_other_image_options_are_taken_only_if_insiste
     assert snapshot(tmp_path / "same") == snapshot(tmp_path / "two")
 
 
-def test_a_dataset_built_anew_keeps_its_class_numbers(tmp_path):
+def test_a_dataset_built_again_keeps_its_class_numbers(tmp_path):
     source = class_folders(tmp_path / "src", {"a": 2, "c": 2})
     imgmem.build(source, tmp_path / "one", spec=BuildSpec(image=SMALL, classes=("c", "b", "a")))
     imgmem.build(tmp_path / "one", tmp_path / "two", spec=BuildSpec(image=SMALL))
@@ -243,7 +243,7 @@ def test_overwrite_replaces_a_dataset(tmp_path):
     assert "plan.json" not in snapshot(tmp_path / "out")
 
 
-def test_overwrite_never_replaces_what_is_no_dataset(tmp_path):
+def test_overwrite_never_replaces_what_is_not_a_dataset(tmp_path):
     source = class_folders(tmp_path / "src", {"a": 2})
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.tex").write_text("years")

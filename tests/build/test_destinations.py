@@ -224,7 +224,7 @@ def test_a_folder_that_cannot_be_renamed_is_replaced_file_by_file(
     assert not (tmp_path / ".out.partial").exists()
 
 
-def test_an_unfinished_build_goes_on_where_it_is(tmp_path, source, expected):
+def test_an_unfinished_build_resumes_where_it_is(tmp_path, source, expected):
     (tmp_path / "out").mkdir()
 
     def stop(progress):

@@ -245,7 +245,7 @@ main()
 
 
 @pytest.mark.parametrize("executor", ["threads", "processes"])
-def test_an_image_that_hangs_is_named_and_is_no_reject(photos, tmp_path, faulty, executor):
+def test_an_image_that_hangs_is_named_and_is_not_rejected(photos, tmp_path, faulty, executor):
     plant(photos, "1/stuck.jpg", b"hang me")
     done = run(
         [sys.executable, "-c", PATIENT, "build", photos, tmp_path / "out", "--size", "16",

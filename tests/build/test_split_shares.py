@@ -116,7 +116,7 @@ def test_folders_of_the_author_become_splits_and_are_never_moved(tmp_path):
     assert list(dict.fromkeys(splits.values())) == ["train", "val", "test"]
 
 
-def test_a_split_carves_from_the_authors_train_only(tmp_path):
+def test_a_split_divides_only_the_authors_train(tmp_path):
     for split in ("train", "test"):
         class_folders(tmp_path / "src" / split, {"a": 10}, size=(4, 4))
     spec = BuildSpec(image=SMALL, splits=(("val", 0.2),))
@@ -125,7 +125,7 @@ def test_a_split_carves_from_the_authors_train_only(tmp_path):
     assert {s for p, s in split_of(tmp_path / "out").items() if p.startswith("test/")} == {"test"}
 
 
-def test_there_is_nothing_to_carve_without_the_authors_train():
+def test_there_is_nothing_to_divide_without_the_authors_train():
     with pytest.raises(UsageError, match="no train"):
         plan_splits((("val", 0.2),), {"test"})
 

@@ -370,7 +370,7 @@ def test_unscaled_floats_are_no_source(source, tmp_path):
         imgmem.build(tmp_path / "out", tmp_path / "again")
 
 
-def test_a_window_that_is_no_range_is_damage(kept):
+def test_a_window_that_is_not_a_range_is_damage(kept):
     text = (kept / "dataset.json").read_text()
     for odd in ("[1, 1]", '"x"', "[0]", "null"):
         changed = text.replace('"window": [\n   0.0,\n   4095.0\n  ]', f'"window": {odd}')

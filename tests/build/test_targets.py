@@ -223,7 +223,7 @@ def test_without_the_target_the_command_is_shown(built, tmp_path):
 
 
 @pytest.mark.parametrize(("text", "options"), [(TAGS, SEVERAL), (POINTS, NUMBERS)])
-def test_an_interrupted_build_goes_on_to_the_same_targets(built, tmp_path, text, options):
+def test_an_interrupted_build_resumes_to_the_same_targets(built, tmp_path, text, options):
     straight = built(text, "straight", **options)
     calls = iter(range(3))
 

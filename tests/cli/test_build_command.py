@@ -24,7 +24,7 @@ def photos(tmp_path_factory):
     return folder
 
 
-def test_stopped_at_a_bad_image_build_goes_on_with_skip_and_lists_it(photos, tmp_path):
+def test_stopped_at_a_bad_image_build_resumes_with_skip_and_lists_it(photos, tmp_path):
     stopped = imgmem("build", photos, tmp_path / "out", "--size", "32")
     assert stopped.returncode == 3
     assert "b/200.jpg" in stopped.stderr

@@ -73,7 +73,7 @@ def test_a_contradiction_is_a_usage_error_that_changes_nothing(dataset, tmp_path
         ("--nonsense", "See `imgmem build --help`."),
     ],
 )
-def test_a_malformed_option_is_told_plainly(tmp_path, arguments, said):
+def test_a_malformed_option_is_reported_plainly(tmp_path, arguments, said):
     done = imgmem("build", tmp_path, tmp_path / "out", *arguments.split())
     assert done.returncode == 2
     assert said in done.stderr

@@ -81,7 +81,7 @@ def test_a_failed_check_keeps_its_exit_code_where_the_reader_has_gone():
     assert piped_to_nobody("check") == 1
 
 
-def test_json_has_null_for_what_is_no_number():
+def test_json_has_null_for_what_is_not_a_number():
     assert json.loads(run("fail", "succeed", "--json").stdout)["mean"] is None
 
 
@@ -143,7 +143,7 @@ def piped_to_nobody(*arguments):
 
 
 @pytest.mark.parametrize("arguments", [["succeed"], ["succeed", "--json"], ["--help"]])
-def test_a_reader_that_goes_away_is_no_error(arguments):
+def test_a_reader_that_goes_away_is_not_an_error(arguments):
     assert piped_to_nobody(*arguments) == 0
 
 

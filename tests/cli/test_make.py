@@ -54,7 +54,7 @@ def test_make_leaves_everything_as_it_is_where_nothing_has_changed(project):
 
 
 @needs_make
-def test_make_builds_everything_anew_where_a_photograph_was_added(project):
+def test_make_builds_everything_again_where_a_photograph_was_added(project):
     before = make(project)
     images.write(project / "photos/tulip/new.jpg", images.photo(60, 40, 99))
     assert all(new > old for old, new in zip(before, make(project), strict=True))

@@ -21,7 +21,7 @@ def without_python(tmp_path):
 
 
 @pytest.mark.parametrize("script", ["test", "quickstart"])
-def test_a_machine_without_a_new_python_is_told_so(script, without_python, tmp_path):
+def test_a_machine_without_a_new_python_says_so(script, without_python, tmp_path):
     copy = shutil.copytree(SCRIPTS, tmp_path / "checkout/scripts")
     (tmp_path / "checkout/pyproject.toml").touch()
     done = run([copy / script], env={"PATH": without_python})

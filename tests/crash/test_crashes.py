@@ -40,7 +40,7 @@ def share(total, cases):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_killed_anywhere_it_goes_on_to_the_same_bytes(cases, scratch, by_tier, family):
+def test_killed_anywhere_it_resumes_to_the_same_bytes(cases, scratch, by_tier, family):
     """(a) Also in mid-write, also when the recovery is killed."""
     limit, second, least = by_tier((12, 1, 30), (40, 1, 100), (None, 2, 1000))
     size = {"limit": limit, "second": second}
@@ -48,14 +48,14 @@ def test_killed_anywhere_it_goes_on_to_the_same_bytes(cases, scratch, by_tier, f
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_power_cut_anywhere_costs_nothing(cases, scratch, by_tier, family):
+def test_a_power_loss_anywhere_costs_nothing(cases, scratch, by_tier, family):
     """(b) Whatever of the unsynced writes and names has arrived, in part or out of order."""
     limit, seeds, least = by_tier((20, 4, 40), (80, 8, 150), (share(3000, cases[family]), 40, 2000))
     check(cases, family, lambda case: power_cuts(scratch, case, limit=limit, seeds=seeds), least)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_power_cut_after_a_kill_and_a_second_run_costs_nothing(cases, scratch, by_tier, family):
+def test_a_power_loss_after_a_kill_and_a_second_run_costs_nothing(cases, scratch, by_tier, family):
     """(b) What the killed run had not synced is not taken for durable by the next."""
     limit, syncs = by_tier((3, 5), (4, 6), (8, 8))
     size = {"limit": limit, "kills": syncs}

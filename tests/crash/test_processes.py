@@ -80,7 +80,7 @@ def test_killed_at_random_moments_processes_lose_nothing(path, by_tier):
     assert snapshot(path) == before
 
 
-def test_in_transition_every_command_says_how_to_go_on_or_back(path, monkeypatch):
+def test_in_transition_every_command_says_how_to_resume_or_roll_back(path, monkeypatch):
     import imgmem
 
     monkeypatch.setattr("imgmem.core.normalize.rewrite._finish", lambda *_: 1 / 0)
@@ -162,7 +162,7 @@ def test_a_file_system_that_cannot_sync_directories_is_used_without(path, monkey
     ("phase", "message"),
     [("statistics", "nothing was changed"), ("normalize", "no data is lost")],
 )
-def test_ctrl_c_keeps_the_state_and_says_how_to_go_on(path, phase, message):
+def test_ctrl_c_keeps_the_state_and_says_how_to_resume(path, phase, message):
     """Exit code 130; the same command then comes to the bytes of an undisturbed run."""
     before = snapshot(path)
     normalize(path)

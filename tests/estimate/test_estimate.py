@@ -147,7 +147,7 @@ def test_a_normalized_dataset_only_needs_to_be_loaded(tmp_path):
     assert result.naive["float32"].peak_bytes == BASE_BYTES + 4 * 1200
 
 
-def test_image_options_are_refused_beside_a_dataset(tmp_path):
+def test_image_options_are_refused_next_to_a_dataset(tmp_path):
     path = write_dataset(tmp_path / "data", np.zeros((2, 8, 8, 3), np.uint8))
     with pytest.raises(UsageError, match="do not apply"):
         estimate(path, spec=EstimateSpec(image=ImageSpec(size=(5, 5))))
@@ -327,7 +327,7 @@ def test_a_sample_of_names_states_its_uncertainty_in_native_sizes(tmp_path):
     assert everything == replace(whole)
 
 
-def test_what_is_not_an_image_is_told_apart_by_its_name_alone(tmp_path):
+def test_what_is_not_an_image_is_distinguished_by_its_name_alone(tmp_path):
     """The listing without sizes finds what the listing with sizes finds."""
     source = class_folders(tmp_path / "photos", {"a": 3, "b": 3})
     os.mkfifo(source / "a" / "pipe.jpg")

@@ -107,7 +107,7 @@ def test_usage_over_the_limit_leaves_nothing(tmp_path):
 
 
 @given(junk=st.text(max_size=80))
-def test_nonsense_in_proc_is_no_failure(tmp_path_factory, junk):
+def test_garbage_in_proc_is_not_a_failure(tmp_path_factory, junk):
     """Whatever a strange kernel writes, the host's figure remains."""
     root = tree(tmp_path_factory.mktemp("odd"), cgroup=junk, mountinfo=junk, files={})
     assert memory.available(root).available >= 0

@@ -253,7 +253,7 @@ NO_IMAGES = {
 
 
 @pytest.mark.parametrize("name", NO_IMAGES)
-def test_what_is_no_image_is_named(name):
+def test_what_is_not_an_image_is_named(name):
     data, expected = NO_IMAGES[name]
     assert reason(data) == expected
     with pytest.raises(RejectedImage) as caught:

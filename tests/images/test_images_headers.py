@@ -145,7 +145,7 @@ def test_the_orientation_is_the_one_that_pillow_finds(value, kind, order, before
 
 
 @given(st.binary(max_size=200), st.sampled_from([b"II*\0", b"MM\0*", b""]))
-def test_nonsense_in_an_exif_block_means_upright_and_raises_nothing(noise, start):
+def test_garbage_in_an_exif_block_means_upright_and_raises_nothing(noise, start):
     assert exif_orientation(start + noise) in range(1, 9)
 
 

@@ -187,7 +187,7 @@ def test_damage_in_any_tile_is_found(tile):
         decode(heif.write(items))
 
 
-def test_damage_in_a_gain_map_is_no_damage_of_the_image():
+def test_damage_in_a_gain_map_is_not_damage_of_the_image():
     row, _ = decode(heif.write(of_a_phone(gain_map=lambda item: changed(item, 200))))
     assert apart(row, WIDE) < 2
 

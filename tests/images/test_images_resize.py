@@ -64,7 +64,7 @@ def test_a_crop_is_centered_and_as_large_as_its_shape_allows(size, target):
 
 
 @given(sizes, sizes)
-def test_a_padded_picture_keeps_its_shape_and_touches_two_edges(size, target):
+def test_a_padded_image_keeps_its_shape_and_touches_two_edges(size, target):
     box = pad_box(size, target)
     assert box.height == target[0] or box.width == target[1]
     scale = min(target[0] / size[0], target[1] / size[1])
@@ -105,7 +105,7 @@ def test_crop_equals_the_resized_crop(size):
 @pytest.mark.parametrize("channels", ["rgb", "gray"])
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 @pytest.mark.parametrize("size", [(40, 90), (90, 40), (33, 33)])
-def test_pad_puts_the_whole_picture_on_the_background(size, mode, channels):
+def test_pad_puts_the_whole_image_on_the_background(size, mode, channels):
     data = encode(photo(60, 80), mode=mode)
     options = {"channels": channels, "background": (9, 120, 30)}
     row = decode(data, size, fit="pad", **options)

@@ -106,7 +106,7 @@ def test_other_images_of_an_avif_are_pages_but_not_thumbnails_and_hidden_ones():
         assert (decoded.left, decoded.notes) == (left, ("pages",) if left else ())
 
 
-def test_a_default_image_that_is_no_frame_leaves_all_frames():
+def test_a_default_image_that_is_not_a_frame_leaves_all_frames():
     _, decoded = decode(several("PNG", (ONE, OTHER, ONE), default_image=True))
     assert decoded.left == 2
 

@@ -95,7 +95,7 @@ NONSENSE = [
 
 
 @pytest.mark.parametrize(("field", "value", "complaint"), NONSENSE)
-def test_a_record_with_nonsense_is_refused_by_the_name_of_the_field(
+def test_a_record_with_garbage_is_refused_by_the_name_of_the_field(
     dataset, field, value, complaint
 ):
     path = dataset()
@@ -123,7 +123,7 @@ def test_a_record_with_nonsense_is_refused_by_the_name_of_the_field(
         ("original_crc32", -5, "-5 is out of range"),
     ],
 )
-def test_nonsense_in_the_recorded_normalization_is_refused(dataset, field, value, complaint):
+def test_garbage_in_the_recorded_normalization_is_refused(dataset, field, value, complaint):
     path = dataset()
     normalize(path)
     record = json.loads((path / "dataset.json").read_text())
@@ -143,7 +143,7 @@ def test_a_missing_field_is_refused_by_name(dataset, field):
         imgmem.open(path)
 
 
-def test_a_directory_that_is_no_dataset_is_bad_input(tmp_path):
+def test_a_directory_that_is_not_a_dataset_is_bad_input(tmp_path):
     for path in (tmp_path, tmp_path / "none"):
         with pytest.raises(InputError):
             normalize(path)

@@ -272,7 +272,7 @@ def test_float_to_a_narrower_float_is_refused(dataset):
 
 
 @pytest.mark.parametrize("value", [0.5, -1, 256, np.nan, np.inf])
-def test_float_features_that_are_not_the_gray_levels_are_refused_untouched(tmp_path, value):
+def test_float_features_that_are_not_the_pixel_values_are_refused_untouched(tmp_path, value):
     images = np.full((2, 3, 4, 3), 7, np.float32)
     images[1, 2, 3, 1] = value
     with np.errstate(invalid="ignore"):
@@ -364,7 +364,7 @@ def test_a_new_dataset_never_replaces_anything(dataset, tmp_path):
             normalize(path, to=target)
 
 
-def test_a_normalized_dataset_is_not_written_anew(dataset, tmp_path):
+def test_a_normalized_dataset_is_not_written_again(dataset, tmp_path):
     path = dataset()
     normalize(path)
     with pytest.raises(DatasetError, match="is already normalized"):

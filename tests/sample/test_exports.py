@@ -32,7 +32,7 @@ def saved(dataset, out, **options):
 
 
 @pytest.mark.parametrize("ending", [".png", ".jpg", ".JPEG"])
-def test_a_sheet_shows_every_picture(dataset, tmp_path, ending):
+def test_a_sheet_shows_every_image(dataset, tmp_path, ending):
     sheet = cv2.imread(str(saved(dataset, tmp_path / f"sheet{ending}", rows=(0, 5))))
     assert sheet.ndim == 3
     for number in (0, 5):
@@ -60,7 +60,7 @@ def test_an_array_holds_the_images_alone(dataset, tmp_path, images):
 
 
 @pytest.mark.parametrize("name", ["pictures", "pictures/", "of.many.dots/"])
-def test_a_folder_holds_pictures_and_says_where_they_came_from(dataset, tmp_path, images, name):
+def test_a_folder_holds_images_and_says_where_they_came_from(dataset, tmp_path, images, name):
     saved(dataset, f"{tmp_path}/{name}", rows=(7, 0))
     folder = tmp_path / name
     assert {p.name for p in folder.iterdir()} == {
@@ -94,7 +94,7 @@ def test_gray_rows_are_written_gray(tmp_path, images):
 
 
 @pytest.mark.parametrize("out", ["x.gif", "x.npy.txt", "x.csv"])
-def test_other_endings_are_refused(dataset, out):
+def test_other_extensions_are_refused(dataset, out):
     with pytest.raises(UsageError, match="cannot be written"):
         check_out(out, str(dataset))
 

@@ -61,7 +61,7 @@ def test_balanced_fills_up_where_a_class_is_small(dataset):
     assert np.bincount(labels(dataset, count=18, balanced=True)).tolist() == [8, 8, 2]
 
 
-def test_per_class_has_so_many_of_each_as_far_as_they_go(dataset):
+def test_per_class_has_that_many_of_each_as_far_as_they_go(dataset):
     assert np.bincount(labels(dataset, per_class=4)).tolist() == [4, 4, 2]
 
 
@@ -145,7 +145,7 @@ def test_normalized_rows_are_shown_in_true_colors_and_given_as_for_training(
     assert np.allclose(found.images, values[1:3], atol=1e-6)
 
 
-def test_float_rows_of_gray_levels_look_as_they_are(tmp_path, images):
+def test_float_rows_of_pixel_values_look_as_they_are(tmp_path, images):
     path = write_dataset(tmp_path / "set", images[:3].astype(np.float32))
     assert np.array_equal(sample(path, spec=SampleSpec(rows=(2,))).pixels, images[2:3])
 

@@ -88,7 +88,7 @@ def test_query_and_balance_reach_the_core(dataset):
         ("--out", "sheet.gif"),
     ],
 )
-def test_nonsense_is_refused_before_the_dataset_is_looked_at(options):
+def test_garbage_is_refused_before_the_dataset_is_looked_at(options):
     done = sample("nowhere", *options)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 2
@@ -108,7 +108,7 @@ def test_the_preview_fits_the_terminal(dataset, columns):
     assert max(len(line.rstrip()) for line in blocks) <= columns
 
 
-def test_the_preview_has_the_colors_of_the_picture(tmp_path):
+def test_the_preview_has_the_colors_of_the_image(tmp_path):
     red = np.full((1, 20, 20, 3), (200, 30, 40), np.uint8)
     path = write_dataset(tmp_path / "set", red)
     shown = terminal(path, COLORTERM="truecolor")

@@ -36,7 +36,7 @@ def test_captions_have_room_for_words(count):
 
 
 @pytest.mark.parametrize(("height", "width"), [(32, 32), (224, 224), (180, 320), (2000, 1500)])
-def test_pictures_keep_their_shape(height, width):
+def test_images_keep_their_shape(height, width):
     grid = plan(sections(12), (height, width))
     assert grid.height / grid.width == pytest.approx(height / width, rel=0.02)
 
@@ -67,7 +67,7 @@ def test_groups_fill_the_page_and_do_not_overlap(counts):
     assert 0.4 < width / height < 3.5
 
 
-def test_ink_is_under_every_picture():
+def test_ink_is_under_every_image():
     sheet = draw(sections(3), (64, 64))
     grid = plan(sections(3), (64, 64))
     for column in range(3):
@@ -83,6 +83,6 @@ def test_names_that_are_no_ascii_are_drawn():
     assert not np.array_equal(plain, named)
 
 
-def test_small_pictures_are_enlarged_to_square_pixels():
+def test_small_images_are_enlarged_to_square_pixels():
     tiny = np.array([[[0], [255]], [[255], [0]]], np.uint8)
     assert np.unique(fit(tiny, 20, 20)).tolist() == [0, 255]

@@ -203,7 +203,7 @@ def test_a_change_of_an_archive_in_a_sub_folder_is_seen(tmp_path):
 
 
 @pytest.mark.parametrize("extension", list(PACK))
-def test_pictures_next_to_more_archives_are_doubted(tmp_path, extension):
+def test_images_next_to_more_archives_are_doubted(tmp_path, extension):
     folder = nested(tmp_path / "s", [f"data/{n:03}{extension}" for n in range(3)])
     plant(folder, "docs/sample.jpg")
     (doubt,), _ = doubted(folder)

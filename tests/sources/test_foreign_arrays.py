@@ -74,7 +74,7 @@ def test_the_lines_for_the_bytes_of_cifar_give_its_pixels(tmp_path, monkeypatch)
     assert np.array_equal(np.load("out/X.npy"), X)
 
 
-def test_a_folder_with_images_is_no_such_folder(tmp_path):
+def test_a_folder_with_images_is_not_such_a_folder(tmp_path):
     plant(tmp_path, "cat/1.jpg", "dog/2.jpg", "weights.h5", "data_batch_1")
     assert len(placed(tmp_path)) == 2
 

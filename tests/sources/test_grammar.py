@@ -50,7 +50,7 @@ def test_several_texts_and_plain_values_mean_the_same():
 
 
 @pytest.mark.parametrize("text", ["id", "=x", '"a=b', "a=b,c"])
-def test_a_part_that_is_no_pair_is_a_usage_error(text):
+def test_a_part_that_is_not_a_pair_is_a_usage_error(text):
     with pytest.raises(UsageError):
         grammar.roles(text, "columns")
 
@@ -80,7 +80,7 @@ def test_a_file_of_a_map_may_be_lines_of_a_name_and_the_rest(tmp_path):
 
 
 @pytest.mark.parametrize("text", ['{"a": ', '{"a": [1]}', "one\n", "a b\nc\n"])
-def test_a_file_that_is_no_map_is_bad_input_by_name(tmp_path, text):
+def test_a_file_that_is_not_a_map_is_bad_input_by_name(tmp_path, text):
     (tmp_path / "m.txt").write_text(text)
     with pytest.raises(InputError, match=r"m\.txt"):
         grammar.mapping(f"@{tmp_path / 'm.txt'}", "class_map")

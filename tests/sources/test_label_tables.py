@@ -377,7 +377,7 @@ def test_each_remedy_settles_which_column_is_meant(name, tmp_path):
         assert "which-label" not in {d["name"] for d in doubts_of(images, str(file), columns=spec)}
 
 
-def test_one_image_per_class_is_no_doubt_where_the_column_is_called_a_label(tmp_path):
+def test_one_image_per_class_is_not_a_doubt_where_the_column_is_called_a_label(tmp_path):
     images = planted(tmp_path / "images", [f"{n}.jpg" for n in range(30)])
     file = tmp_path / "l.csv"
     file.write_text("file,person,label\n" + "".join(f"{n}.jpg,x,p{n}\n" for n in range(30)))

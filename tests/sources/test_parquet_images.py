@@ -234,7 +234,7 @@ def test_globs_hold_for_files_and_for_rows_and_are_used(tmp_path, options, rows)
 
 @pytest.mark.parametrize("picture", ["assets/preview.png", "thumbnail.jpg"])
 @pytest.mark.parametrize("name", ["data/train-00000-of-00001", "train"])
-def test_pictures_next_to_parquet_files_are_doubted(tmp_path, picture, name):
+def test_images_next_to_parquet_files_are_doubted(tmp_path, picture, name):
     hugging_face(tmp_path, **{name: [0, 1, 0]})
     plant(tmp_path, picture, "README.md")
     (doubt,), _ = doubted(tmp_path)

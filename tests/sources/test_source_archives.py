@@ -96,7 +96,7 @@ def test_an_archive_gives_the_names_classes_and_bytes_of_its_folders(packed):
         ("a.tbz", "w:bz2"), ("a.tbz2", "w:bz2"), ("a.tar.xz", "w:xz"), ("a.txz", "w:xz"),
     ],
 )  # fmt: skip
-def test_the_ending_in_any_case_says_how_a_tar_is_compressed(tmp_path, name, mode):
+def test_the_extension_in_any_case_says_how_a_tar_is_compressed(tmp_path, name, mode):
     assert contents(tar(tmp_path / name, TREE, mode)) == TREE
 
 
@@ -184,7 +184,7 @@ def test_an_archive_and_a_folder_of_any_tree_agree(tmp_path_factory, tree, auto_
     assert _outcome(path, auto_split=auto_split) == _outcome(top / "folder", auto_split=auto_split)
 
 
-def test_what_is_no_image_is_passed_over_and_counted(packed):
+def test_what_is_not_an_image_is_passed_over_and_counted(packed):
     members = dict.fromkeys(["a/1.jpg", "__MACOSX/a/._1.jpg", "a/.hidden", "a/x.txt", "b/2"], b"x")
     path = packed(members | {"b/3": b"GIF89a"})
     assert set(contents(path)) == {"a/1.jpg", "b/2", "b/3"}
@@ -592,7 +592,7 @@ def test_a_folder_of_tars_is_read_as_one_source_in_shards(tmp_path):
     assert placed(tmp_path)["s-0.tar/dog/x.jpg"] == ("dog", None)
 
 
-def test_tars_beside_images_are_no_shards(tmp_path):
+def test_tars_next_to_images_are_no_shards(tmp_path):
     plant(tmp_path, "cat/1.jpg", "dog/2.jpg")
     tar(tmp_path / "backup.tar", TREE)
     assert set(placed(tmp_path)) == {"cat/1.jpg", "dog/2.jpg"}
@@ -633,7 +633,7 @@ def labels(path, **options):
     return {name: label for name, (label, _) in placed(path, **options).items()}
 
 
-def test_a_cls_beside_an_image_gives_its_class(tmp_path):
+def test_a_cls_next_to_an_image_gives_its_class(tmp_path):
     members = {"000.jpg": b"x", "000.cls": b"7", "001.cls": b" cat\n", "001.png": b"x"}
     path = tar(tmp_path / "a.tar", members)
     assert labels(path) == {"000.jpg": "7", "001.png": "cat"}
@@ -650,7 +650,7 @@ def test_a_cls_beside_an_image_gives_its_class(tmp_path):
         ('{"label": 3, "class_name": "cat"}', "cat"),
     ],
 )
-def test_a_json_beside_an_image_gives_its_class(tmp_path, text, label):
+def test_a_json_next_to_an_image_gives_its_class(tmp_path, text, label):
     path = tar(tmp_path / "a.tar", {"d/0.jpg": b"x", "d/0.json": text.encode()})
     assert labels(path) == {"d/0.jpg": label}
 

@@ -58,7 +58,7 @@ def test_a_dataset_built_from_another_has_its_very_pixels(tmp_path, options):
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 @pytest.mark.parametrize("method", ["standardize", "rescale", "minmax"])
-def test_a_normalization_is_undone_to_the_very_gray_levels(tmp_path, method, dtype):
+def test_a_normalization_is_undone_to_the_very_pixel_values(tmp_path, method, dtype):
     dataset = make(tmp_path)
     before = np.array(features(dataset))
     imgmem.normalize(dataset, spec=NormalizeSpec(method=method, dtype=dtype))
@@ -66,7 +66,7 @@ def test_a_normalization_is_undone_to_the_very_gray_levels(tmp_path, method, dty
     assert np.array_equal(features(rebuilt(dataset)), before)
 
 
-def test_it_can_be_split_anew_and_resized(tmp_path):
+def test_it_can_be_split_again_and_resized(tmp_path):
     dataset = make(tmp_path, splits=(("val", 0.5),))
     again = rebuilt(dataset, size=(8, 8), splits=(("test", 0.2),), auto_split=False)
     assert json.loads((again / "dataset.json").read_text())["splits"] == {
@@ -136,7 +136,7 @@ def require_corrupt(source, number):
         source.read(*row(entries[number]))
 
 
-def test_a_float_row_with_values_of_no_gray_level_is_rejected(tmp_path, opened):
+def test_a_float_row_with_values_that_are_not_pixel_values_is_rejected(tmp_path, opened):
     dataset = make(tmp_path, dtype="float32")
     for value in (0.5, 256, -1, np.nan):
         array = np.load(dataset / "X.npy", mmap_mode="r+")
@@ -145,7 +145,7 @@ def test_a_float_row_with_values_of_no_gray_level_is_rejected(tmp_path, opened):
         require_corrupt(opened(dataset), 3)
 
 
-def test_a_normalized_row_with_values_of_no_gray_level_is_rejected(tmp_path, opened):
+def test_a_normalized_row_with_values_that_are_not_pixel_values_is_rejected(tmp_path, opened):
     dataset = make(tmp_path)
     imgmem.normalize(dataset)
     array = np.load(dataset / "X.npy", mmap_mode="r+")

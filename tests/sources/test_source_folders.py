@@ -74,7 +74,7 @@ def test_a_folder_without_any_file_keeps_its_class(tmp_path):
     assert exhausted(tmp_path).class_names == ("emu", "fox")
 
 
-def test_a_folder_with_other_files_only_is_no_class(tmp_path):
+def test_a_folder_with_other_files_only_is_not_a_class(tmp_path):
     plant(tmp_path, "cat/1.jpg", "dog/1.jpg", "docs/paper.pdf")
     assert exhausted(tmp_path).class_names == ()
     assert exhausted(tmp_path).ignored == {".pdf file": 1}
@@ -112,7 +112,7 @@ def test_a_test_folder_without_classes_is_left_out_and_counted(tmp_path):
     assert exhausted(tmp_path).ignored == {"test image without a class": 2}
 
 
-def test_without_auto_split_they_are_pooled_by_their_class_folders(tmp_path):
+def test_without_auto_split_they_are_merged_by_their_class_folders(tmp_path):
     plant(tmp_path, "train/cat/1.jpg", "val/cat/2.jpg", "val/dog/3.jpg", "test/4.jpg")
     assert placed(tmp_path, auto_split=False) == {
         "train/cat/1.jpg": ("cat", None),
@@ -138,7 +138,7 @@ def test_splits_stand_where_labels_are_not_wanted(tmp_path):
     }
 
 
-def test_with_images_loose_beside_them_they_are_no_splits(tmp_path):
+def test_with_images_loose_next_to_them_they_are_no_splits(tmp_path):
     plant(tmp_path, "train/cat/1.jpg", "val/dog/2.jpg", "3.jpg")
     assert {split for _, split in placed(tmp_path, labels="none").values()} == {None}
 
@@ -386,7 +386,7 @@ def test_a_listing_that_fails_half_way_is_an_error_of_the_disk_or_share(
 
 
 @pytest.mark.parametrize("code", ["EIO", "ESTALE", "ENOTCONN"])
-def test_an_image_on_a_share_that_has_gone_is_told_apart(tmp_path, monkeypatch, code, opened):
+def test_an_image_on_a_share_that_has_gone_is_distinguished(tmp_path, monkeypatch, code, opened):
     plant(tmp_path, "cat/1.jpg")
     source = opened(tmp_path)
 
@@ -429,7 +429,7 @@ except InputError as error:
     assert said.endswith("shut/dataset.json cannot be accessed: Permission denied")
 
 
-def test_too_many_open_files_is_no_fault_of_an_image(open_path):
+def test_too_many_open_files_is_not_a_fault_of_an_image(open_path):
     plant(open_path, "1.jpg")
     script = """
 from imgmem.core.errors import ResourceError
@@ -481,7 +481,7 @@ def test_a_file_that_shrinks_while_it_is_read_gives_what_is_left(tmp_path, monke
     assert opened(tmp_path).read("1.jpg", ()) == b"1234567890"
 
 
-def test_a_read_that_the_system_cuts_short_goes_on(tmp_path, monkeypatch, opened):
+def test_a_read_that_the_system_cuts_short_is_continued(tmp_path, monkeypatch, opened):
     plant(tmp_path, "1.jpg", data=b"1234567890")
     monkeypatch.setattr(files, "_pread", lambda fd, n, at: os.pread(fd, min(n, 3), at))
     assert opened(tmp_path).read("1.jpg", ()) == b"1234567890"

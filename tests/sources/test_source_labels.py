@@ -367,7 +367,7 @@ def test_a_manifest_names_images_relative_to_its_own_folder(images, opened):
     assert not listing.ignored
 
 
-def test_a_manifest_may_name_files_of_any_ending(images):
+def test_a_manifest_may_name_files_of_any_extension(images):
     plant(images, "list.tsv", "x.dat", ".hidden", data=b"path\tclass\nx.dat\ta\n.hidden\tb\n")
     assert set(placed(images / "list.tsv")) == {"x.dat", ".hidden"}
 
@@ -419,7 +419,7 @@ def test_a_manifest_never_leads_out_of_its_folder(images, tmp_path, cell):
     assert missing.locator == ("missing", "the source has no such image")
 
 
-def test_what_a_manifest_names_and_is_no_file_is_rejected_when_it_is_read(images, opened):
+def test_what_a_manifest_names_and_is_not_a_file_is_rejected_when_it_is_read(images, opened):
     os.mkfifo(images / "fifo.jpg")
     (images / "loop.jpg").symlink_to("loop.jpg")
     names = ["missing.jpg", "fifo.jpg", "loop.jpg", "a"]

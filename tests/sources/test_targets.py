@@ -83,7 +83,7 @@ def test_without_the_target_they_stop_with_the_option_that_takes_them(targets, n
     assert doubt["remedies"][0]["options"]["target"] == "multilabel"
 
 
-def test_a_column_of_splits_is_no_class(targets):
+def test_a_column_of_splits_is_not_a_class(targets):
     text = "id,partition,A,B\n1,0,1,1\n2,0,0,1\n"
     assert targets(text, target="multilabel")[0] == {"1": ["A", "B"], "2": ["B"]}
 
@@ -125,7 +125,7 @@ def test_a_word_for_none_is_not_a_class(targets, text):
         ("id,tag\n1,A\n2,A\n2,B\n1,No Finding\n", 5),
     ],
 )
-def test_a_word_for_none_beside_a_label_is_refused_with_its_line(targets, text, line):
+def test_a_word_for_none_next_to_a_label_is_refused_with_its_line(targets, text, line):
     with pytest.raises(InputError) as caught:
         targets(text, target="multilabel", no_label=("No Finding",))
     assert caught.value.facts["line"] == line
@@ -164,7 +164,7 @@ def test_an_empty_cell_means_none_only_where_the_user_says_so(targets, text):
         ("id,tag\n1,\"[{'a': 1}]\"\n", 2),
     ],
 )
-def test_a_cell_that_is_no_set_of_labels_is_refused_with_its_line(targets, text, line):
+def test_a_cell_that_is_not_a_set_of_labels_is_refused_with_its_line(targets, text, line):
     with pytest.raises(InputError) as caught:
         targets(
             text, target="multilabel", columns="label=tag" if "tag" in text else "label=A,label=B"
@@ -231,7 +231,7 @@ def test_a_table_without_numbers_has_no_column_of_them(targets):
         targets("id,label\n1,cat\n2,dog\n", target="number")
 
 
-def test_an_empty_cell_is_no_number(targets):
+def test_an_empty_cell_is_not_a_number(targets):
     assert targets("id,age\n1,31\n2,\n", target="number")[0] == {"1": [31.0], "2": None}
 
 

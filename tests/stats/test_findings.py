@@ -256,7 +256,7 @@ def test_all_exact_duplicates_are_found(planted):
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_at_least_95_percent_of_changed_pictures_are_found(planted, change):
+def test_at_least_95_percent_of_changed_images_are_found(planted, change):
     near = [name for name in pairs(planted["near-duplicates"]) if name.endswith(f"-{change}")]
     assert len(near) >= 0.95 * PLANTED
 
@@ -265,7 +265,7 @@ def test_all_of_them_leak(planted):
     assert planted["leaks"].count >= PLANTED
 
 
-def test_distinct_pictures_are_not_flagged(planted):
+def test_distinct_images_are_not_flagged(planted):
     """A group of near duplicates holds one picture's changes and no other picture."""
     for kind in ("duplicates", "near-duplicates"):
         for item in planted[kind].items:
@@ -273,7 +273,7 @@ def test_distinct_pictures_are_not_flagged(planted):
             assert len(numbers) == 1
 
 
-def test_sharp_pictures_are_not_blurred_and_blurred_ones_are():
+def test_sharp_images_are_not_blurred_and_blurred_ones_are():
     """Blurred by 3 pixels at a row of 224: a twentieth is what `blurred` stands at."""
     from imgmem.core.rows.measures import measure
 

@@ -128,7 +128,7 @@ def test_findings_are_shown_with_their_paths(page):
     assert page.shows("row 9, val")
 
 
-def test_every_picture_has_a_text_for_those_who_cannot_see_it(page):
+def test_every_image_has_a_text_for_those_who_cannot_see_it(page):
     assert all(image.get("alt") for image in page.of("img"))
 
 

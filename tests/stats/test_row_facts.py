@@ -48,7 +48,7 @@ def test_blurring_lowers_sharpness_and_darkening_does_not():
     assert dark == pytest.approx(sharp, rel=0.1)
 
 
-def test_the_hash_survives_encoding_resizing_and_brightening_and_tells_pictures_apart():
+def test_the_hash_survives_encoding_resizing_and_brightening_and_distinguishes_images():
     images = rows(12, side=128)
     small = [cv2.resize(image, (64, 64), interpolation=cv2.INTER_AREA) for image in images]
     back = [cv2.resize(image, (128, 128)) for image in small]
@@ -96,7 +96,7 @@ def test_the_header_has_room_for_any_number_of_rows():
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (1, 40, 1), (2, 2, 3), (300, 1, 3)])
-def test_the_smallest_pictures_have_facts_too(shape):
+def test_the_smallest_images_have_facts_too(shape):
     facts = measure(np.full((3, *shape), 7, np.uint8))
     assert facts["brightness"].tolist() == [7, 7, 7]
     assert facts["sharpness"].tolist() == [0, 0, 0]

@@ -100,7 +100,7 @@ def test_neither_windows_nor_workers_change_a_figure(dataset, monkeypatch):
     assert figures(3) == first
 
 
-def test_by_class_gives_the_gray_levels_of_each_class(dataset):
+def test_by_class_gives_the_pixel_values_of_each_class(dataset):
     images, labels = np.load(dataset / "X.npy"), np.load(dataset / "y.npy")
     for each in imgmem.stats(dataset, by_class=True).classes:
         pixels = images[labels == each.label].reshape(-1, 3)
@@ -177,7 +177,7 @@ def normalized(tmp_path, images, dtype="float32"):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
-def test_normalized_values_have_figures_as_stored_and_histograms_in_gray_levels(tmp_path, dtype):
+def test_normalized_values_have_figures_as_stored_and_histograms_in_pixel_values(tmp_path, dtype):
     images = photos(6)
     path, values = normalized(tmp_path, images, dtype)
     stats = imgmem.stats(path)
@@ -203,14 +203,14 @@ def test_rows_with_values_that_cannot_be_are_found(tmp_path):
     assert [channel.infinite for channel in stats.channels["all"]] == [0, 1, 0]
 
 
-def test_float_rows_of_gray_levels_give_the_same_constants_as_bytes(tmp_path):
+def test_float_rows_of_pixel_values_give_the_same_constants_as_bytes(tmp_path):
     images = photos(5)
     as_bytes = imgmem.stats(write_dataset(tmp_path / "a", images))
     as_floats = imgmem.stats(write_dataset(tmp_path / "b", images.astype(np.float32)))
     assert as_floats.standardize == as_bytes.standardize
 
 
-def test_formats_and_sizes_of_the_sources_are_told(dataset):
+def test_formats_and_sizes_of_the_sources_are_reported(dataset):
     sources = imgmem.stats(dataset).sources
     assert sources.formats == {"PNG": 10}
     assert sources.heights == sources.widths == (40, 40, 40)

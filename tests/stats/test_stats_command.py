@@ -93,7 +93,7 @@ def test_by_class_shows_levels(dataset):
     assert f"{red:5.1f} {green:5.1f} {blue:5.1f}" in imgmem("stats", dataset, "--by-class").stdout
 
 
-def test_a_failed_check_says_what_was_found_and_shows_the_tables_all_the_same(dataset):
+def test_a_failed_check_says_what_was_found_and_shows_the_tables_anyway(dataset):
     done = imgmem("stats", dataset, "--fail-on", "leaks,dark,imbalance>2")
     assert "failed the check: leaks 1, dark 1, imbalance 6" in done.stderr
     assert "leaks 1" in done.stdout
@@ -120,7 +120,7 @@ def test_thresholds_can_be_set(dataset):
         ("--workers", "0"),
     ],
 )
-def test_nonsense_is_refused_before_the_dataset_is_looked_at(option, value):
+def test_garbage_is_refused_before_the_dataset_is_looked_at(option, value):
     done = imgmem("stats", "nowhere", option, value)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 2
@@ -130,7 +130,7 @@ def test_nonsense_is_refused_before_the_dataset_is_looked_at(option, value):
     ("value", "said"),
     [("near=x", "near is a whole number, not 'x'"), ("dark=x", "dark is a number, not 'x'")],
 )
-def test_a_threshold_that_is_no_number_is_refused_in_words(value, said):
+def test_a_threshold_that_is_not_a_number_is_refused_in_words(value, said):
     done = imgmem("stats", "nowhere", "--threshold", value)
     assert done.returncode == 2
     assert said in done.stderr

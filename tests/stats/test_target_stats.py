@@ -210,7 +210,7 @@ def test_captions_show_the_targets(several, ages, tmp_path):
         np.testing.assert_array_equal(batch["labels"], AGES[batch["rows"]])
 
 
-def test_labels_of_many_classes_are_told_apart(tmp_path):
+def test_labels_of_many_classes_are_distinguished(tmp_path):
     flags = np.eye(4, 70, 66, dtype=np.uint8)
     images = np.stack([photo(16, 16, seed=1)] * 4)
     path = write_dataset(

@@ -103,7 +103,7 @@ def test_what_is_normalized_on_one_client_is_undone_on_the_other(built):
     assert snapshot(built[0]) == before
 
 
-def test_a_source_whose_server_is_lost_is_no_reject(clients, source, tmp_path):
+def test_a_source_whose_server_is_lost_is_not_rejected(clients, source, tmp_path):
     shutil.copytree(source, clients[0].path / "src")
     clients[0].lose_its_server()
     done = imgmem("build", clients[0].path / "src", tmp_path / "d", "--on-error", "skip")

@@ -105,7 +105,7 @@ def test_where_only_flock_is_refused_a_record_lock_takes_its_place(path, monkeyp
 
 
 @pytest.mark.parametrize("code", REFUSALS)
-def test_where_all_locks_are_refused_readers_go_on_with_one_warning(path, monkeypatch, code):
+def test_where_all_locks_are_refused_readers_continue_with_one_warning(path, monkeypatch, code):
     monkeypatch.setattr(locks, "_warned", set())
     refuse(monkeypatch, code, "flock", "lockf", "fcntl")
     with pytest.warns(RuntimeWarning, match="refuses locks: reading without") as found:

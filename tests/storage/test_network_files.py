@@ -46,9 +46,7 @@ def test_without_fallocate_a_file_gets_its_size_at_once(tmp_path, without_falloc
     assert os.stat(tmp_path / "X.npy").st_blocks < 1000
 
 
-def test_without_fallocate_space_is_looked_for_all_the_same(
-    tmp_path, without_fallocate, monkeypatch
-):
+def test_without_fallocate_space_is_looked_for_anyway(tmp_path, without_fallocate, monkeypatch):
     monkeypatch.setattr(durable, "free_bytes", lambda _: 1000)
     with durable.File(str(tmp_path / "X.npy"), create=True) as file:
         with pytest.raises(ResourceError, match="9000 bytes"):

@@ -177,7 +177,7 @@ def test_ranks_draw_the_shares_of_one_order(numbered):
     assert np.array_equal(joined, images_of(dataset.batches(10, augment=STEPS)))
 
 
-def test_repeated_rows_of_a_balanced_epoch_are_drawn_anew(numbered):
+def test_repeated_rows_of_a_balanced_epoch_are_drawn_again(numbered):
     dataset = imgmem.open(numbered(labels=(0, 0, 0, 0, 0, 0, 0, 0, 0, 1)))
     batches = dataset.batches(10, balanced=True, augment=STEPS)
     seen = [image.tobytes() for images, _ in batches for image in images]

@@ -117,7 +117,7 @@ def test_a_normalized_dataset_gives_its_own_values(tmp_path, stored, dtype, layo
 
 @pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(None, 1e-6), ("float16", 2e-3)])
-def test_float_gray_levels_are_normalized_on_the_way(tmp_path, dtype, tolerance, layout):
+def test_float_pixel_values_are_normalized_on_the_way(tmp_path, dtype, tolerance, layout):
     levels = numbered_images(20).astype(np.float32)
     dataset = imgmem.open(write_dataset(tmp_path / "floats", levels, np.zeros(20)))
     images, _ = all_of(
@@ -193,7 +193,7 @@ def test_looking_at_one_batch_does_not_take_it_out_of_the_epoch(numbered):
 
 @pytest.mark.parametrize("taken", range(1, 5))
 @pytest.mark.parametrize("order", ["random", "blocks", "sequential"])
-def test_a_saved_state_goes_on_with_the_next_batch_and_then_the_next_epoch(numbered, order, taken):
+def test_a_saved_state_resumes_with_the_next_batch_and_then_the_next_epoch(numbered, order, taken):
     dataset = imgmem.open(numbered())
     whole = epochs(dataset.batches(30, order=order), 3)
     interrupted = dataset.batches(30, order=order)
@@ -254,7 +254,7 @@ def test_a_state_taken_between_epochs_begins_the_next_one(numbered):
     assert epochs(resumed, 1) == epochs(batches, 1)
 
 
-def test_pickled_batches_are_small_and_go_on_elsewhere(numbered):
+def test_pickled_batches_are_small_and_resume_elsewhere(numbered):
     dataset = imgmem.open(numbered(normalization=ON_READ))
     spec = BatchSpec(layout="NCHW", memory=30 * 3 * 180 * 4)
     batches = dataset.batches("auto", balanced=True, seed=3, dtype="float32", spec=spec)

@@ -246,7 +246,7 @@ def test_an_error_of_the_disk_names_the_file(numbered, monkeypatch):
         dataset[3]
 
 
-def test_short_reads_go_on(numbered, monkeypatch):
+def test_short_reads_are_continued(numbered, monkeypatch):
     dataset = imgmem.open(numbered())
     preadv = os.preadv
     monkeypatch.setattr(os, "preadv", lambda fd, views, at: preadv(fd, [views[0][:11]], at))

@@ -127,7 +127,7 @@ def test_epochs_undersample_different_rows():
     assert set(rows_of(spec, 0, 520, labels)) != set(rows_of(spec, 1, 520, labels))
 
 
-def test_a_rare_class_beside_a_huge_one_takes_no_memory_for_its_repetitions():
+def test_a_rare_class_next_to_a_huge_one_takes_no_memory_for_its_repetitions():
     labels = np.array([0] * 100_000 + list(range(1, 400)))
     tracemalloc.start()
     order = epoch_order(OrderSpec(balanced=True), 0, len(labels), labels=labels, pixels=1)

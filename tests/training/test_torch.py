@@ -263,7 +263,7 @@ def test_breaking_off_an_epoch_leaves_the_loader_usable(numbered):
     assert sorted(rows) == list(range(1000))
 
 
-def test_workers_stay_small_beside_a_dataset_of_several_gigabytes(tmp_path):
+def test_workers_stay_small_next_to_a_dataset_of_several_gigabytes(tmp_path):
     """4 GB, of which an epoch's part would add 600 MB to a process that reads a memory map."""
     shape, path = (28_000, 224, 224, 3), tmp_path / "large"
     path.mkdir()

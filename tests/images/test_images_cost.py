@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from support import heif
 from support.images import encode, opencv, oriented, photo
-from support.raw_files import raw_tags, tiff
+from support.raw_files import chunk, raw_tags, tiff
 
 from imgmem.core.decode.headers import read_header
 from imgmem.core.decode.memory_cost import decode_cost
@@ -79,6 +79,12 @@ def avif_grid(picture):
     return heif.write(items, brand=b"avif", compatible=(b"mif1", b"miaf"))
 
 
+def clear_png(picture):
+    """A transparent color among 16-bit pixels."""
+    data = opencv(".png", deep(picture), cv2.IMWRITE_PNG_COMPRESSION, 1)
+    return data[:33] + chunk(b"tRNS", deep(picture)[0, 0].astype(">u2").tobytes()) + data[33:]
+
+
 def packed_tif(levels, photometric):
     """Samples of 12 bits in one strip."""
     height, width = levels.shape[:2]
@@ -118,6 +124,7 @@ LARGE = {
     "gray.png": lambda p: encode(p, mode="L", **QUICK),
     "deep gray.png": lambda p: encode(deep(p)[:, :, 0], **QUICK),
     "deep.png": lambda p: opencv(".png", deep(p), cv2.IMWRITE_PNG_COMPRESSION, 1),
+    "clear deep.png": clear_png,
     "turned.png": lambda p: encode(p, exif=oriented(6), **QUICK),
     "lossy.webp": lambda p: encode(p, "WEBP", method=0),
     "lossless.webp": lambda p: encode(p, "WEBP", lossless=True, method=0, quality=0),

@@ -301,13 +301,6 @@ def test_a_compressed_tiff_whose_pixels_come_last_is_truncated_if_cut():
     assert reason(data[:-2]) == "truncated"
 
 
-def test_a_transparent_color_among_sixteen_bits_is_refused():
-    data = encode(photo(8, 9)[:, :, 0].astype(np.uint16) * 257)
-    body = b"tRNS\1\1"
-    chunk = struct.pack(">I", 2) + body + struct.pack(">I", zlib.crc32(body))
-    assert reason(data[:33] + chunk + data[33:]) == "unsupported"
-
-
 def test_pixels_of_another_size_than_the_header_says_are_corrupt():
     data = encode(photo(40, 50), "JPEG")
     header = read_header(data)._replace(height=39)

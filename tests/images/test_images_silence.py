@@ -11,6 +11,9 @@ from support.images import encode, oriented, photo
 from support.raw_files import chunk, png, png_header, png_pixels
 
 from imgmem.core.decode.headers import read_header
+from imgmem.core.decode.images import decode_into
+from imgmem.core.errors import RejectedImage
+from imgmem.core.specs import ImageSpec
 
 PICTURE = photo(48, 64)
 
@@ -89,6 +92,31 @@ def test_only_the_low_bits_of_a_transparent_level_count(depth):
     plain, masked = (read(png(start, each, pixels), background=(9, 8, 7)) for each in clear)
     assert plain[0][0, 1].tolist() == [9, 8, 7]
     assert np.array_equal(masked[0], plain[0])
+
+
+@pytest.mark.parametrize("bands", [1, 3])
+@pytest.mark.parametrize("interlace", [False, True])
+def test_a_transparent_color_of_sixteen_bits_is_compared_whole(bands, interlace):
+    """Colors of the same upper 8 bits stay."""
+    generator = np.random.default_rng(bands)
+    values = generator.integers(256, 260, (5, 8, bands)).astype(np.uint16)
+    clear = values[0, 0]
+    start = png_header(8, 5, 16, 0 if bands == 1 else 2)
+    rows = list(adam7(values.astype(">u2"))) if interlace else rows_of(values.astype(">u2"))
+    start = interlaced(png(start)) if interlace else start
+    data = png(start, chunk(b"tRNS", clear.astype(">u2").tobytes()), png_pixels(rows))
+    hidden = (values == clear).all(2)[:, :, None]
+    row, notes = read(data, background=(9, 8, 7))
+    assert np.array_equal(row, np.where(hidden, np.uint8([9, 8, 7]), np.uint8(1)))
+    assert notes == ("16-bit", "16-bit-low", "alpha")
+    whole = np.zeros((5, 8, 3), np.uint16)
+    decode_into(data, ImageSpec(size=None, background="drop"), whole)
+    assert np.array_equal(whole, np.broadcast_to(values, whole.shape))
+    with pytest.raises(RejectedImage, match="transparent pixels of more than 8 bits"):
+        decode_into(data, ImageSpec(size=None), whole)
+    unused = png(start, chunk(b"tRNS", bytes(2 * bands)), png_pixels(rows))
+    decode_into(unused, ImageSpec(size=None), whole)
+    assert np.array_equal(whole, np.broadcast_to(values, whole.shape))
 
 
 PALETTE = chunk(b"PLTE", bytes(range(10, 22)))

@@ -65,7 +65,7 @@ def _no_check(_: bytes) -> set[str]:
     return set()
 
 
-def check_samples(image: "ImageFile", header: Header, _: bytes = b"") -> None:
+def check_samples(image: "ImageFile", _header: Header, _: bytes = b"") -> None:
     """Refuse pixel types whose range is not defined, or that Pillow reads wrong.
 
     Raises RejectedImage("unsupported").
@@ -73,10 +73,6 @@ def check_samples(image: "ImageFile", header: Header, _: bytes = b"") -> None:
     why = ""
     if image.mode in ("F", "I"):
         why = f"32-bit {'float' if image.mode == 'F' else 'integer'} pixels have no defined range"
-    elif "I;12" in raw_mode(image):
-        why = "12-bit pixels"
-    elif header.bits > 8 and "transparency" in image.info:
-        why = "a transparent color among 16-bit pixels"
     if why:
         raise RejectedImage("unsupported", f"{why}; convert to 8 bits first")
 

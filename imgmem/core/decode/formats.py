@@ -43,6 +43,7 @@ _ROWS = (
         check=png.check_png,
         check_image=png.check_png_image,
         load=png.load_png,
+        pixel_bytes=lambda header: 6 if header.block else 0,  # OpenCV's, where a color is clear
         read_values=png.read_png_values,
         check_palette=True,
         decode_plain=read_plain_png,

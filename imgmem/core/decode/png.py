@@ -8,14 +8,16 @@ import io
 import struct
 import zlib
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING
 
+from PIL import Image
 from PIL.ImageFile import ImageFile
 from PIL.PngImagePlugin import PngImageFile
 
 from imgmem.core.decode.exif import exif_orientation
 from imgmem.core.decode.format import Header, check_samples
-from imgmem.core.decode.values import Stored, in_rgb_order, parted
+from imgmem.core.decode.values import Stored, Values, in_rgb_order, parted
 from imgmem.core.errors import RejectedImage
 
 if TYPE_CHECKING:
@@ -40,6 +42,8 @@ _PASSES = (
 )
 """First column and row, and the steps to the next, of each pass of an interlaced image (8.2)."""
 _BLOCK_BYTES = 65_536
+_CLEAR_SAMPLES = 6
+"""Deep samples for a pixel, where a transparent color is looked for among them."""
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 
 
@@ -67,6 +71,9 @@ def read_png_header(data: bytes, *, complete: bool = True) -> Header:
     if orientation >= 5:
         height, width = width, height
     mode = _MODES[color] if depth < 16 or color not in (0, 4) else {0: "I;16", 4: "RGBA"}[color]
+    clear = depth == 16 and _transparency(data) is not None
+    if clear:
+        mode = "RGBA"
     return Header(
         format="PNG",
         height=height,
@@ -74,7 +81,8 @@ def read_png_header(data: bytes, *, complete: bool = True) -> Header:
         mode="1" if (depth, color) == (1, 0) else mode,
         orientation=orientation,
         bits=16 if depth == 16 else 8,
-        samples=1,
+        samples=_CLEAR_SAMPLES if clear else 1,
+        block=height * width if clear else 0,
     )
 
 
@@ -167,10 +175,10 @@ def _transparency(data: bytes) -> memoryview | None:
     return None
 
 
-def _pixel_pieces(data: bytes) -> list[tuple[int, int]]:
+def _pixel_pieces(data: bytes, without: AbstractSet[bytes] = frozenset()) -> list[tuple[int, int]]:
     """(start, end) in the file of the chunks up to the first run of IDAT, and of IEND."""
     pieces, at, previous, ended = [(0, 8)], 8, b"", False
-    dropped = set() if _transparency(data) else {b"tRNS"}
+    dropped = {*without} if _transparency(data) else {b"tRNS"}
     for name, content in png_chunks(data):
         end = at + 12 + len(content)
         ended = ended or (previous == b"IDAT" and name != b"IDAT")
@@ -187,17 +195,31 @@ def read_png_values(image: ImageFile, header: Header, data: bytes) -> Stored:
 
     Pillow cuts colors to 8 bits; it decodes them too, for it finds pixels that are missing.
     """
+    check_png_image(image, header, data)
+    _load_all_rows(image, data)
+    samples, clear = in_rgb_order(_deep_pixels(image, data)), _clear_color(data)
+    stored = parted(samples, 65535, _stated(data))
+    if clear is None or not (samples == clear).all(2).any():
+        return stored
+    return stored._replace(opaque=False)
+
+
+def _deep_pixels(image: ImageFile, data: bytes) -> Values:
+    """The pixels of 16 bits as OpenCV has them, without what a transparent color makes of them."""
     import cv2  # headers are read without it
     import numpy as np
 
-    check_png_image(image, header, data)
-    load_png(image, header, data)
-    stated = _stated(data)
-    clean = b"".join(data[start:end] for start, end in _pixel_pieces(data))
+    clean = b"".join(data[start:end] for start, end in _pixel_pieces(data, {b"tRNS"}))
     pixels = cv2.imdecode(np.frombuffer(clean, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.dtype != np.uint16 or pixels.shape[:2] != image.size[::-1]:
-        raise RejectedImage("corrupt", "the PNG decoder failed")
-    return parted(in_rgb_order(pixels), 65535, stated)
+        raise RejectedImage("corrupt", "the PNG decoder gave up")
+    return pixels
+
+
+def _clear_color(data: bytes) -> tuple[int, ...] | None:
+    """The transparent color of a PNG of 16 bits without alpha, if it has one."""
+    content = _transparency(data) if data[24] == 16 else None
+    return None if content is None else struct.unpack(f">{len(content) // 2}H", content)
 
 
 def _stated(data: bytes) -> int:
@@ -255,6 +277,8 @@ def check_png_image(image: ImageFile, header: Header, data: bytes) -> None:
 
     Raises RejectedImage: "unsupported" or "corrupt".
     """
+    if _clear_color(data):  # which is looked for once it is loaded
+        image.info.pop("transparency", None)
     check_samples(image, header)
     if image.mode == "P" and not image.palette:
         raise RejectedImage("corrupt", "a palette image without its palette")
@@ -266,16 +290,37 @@ def check_png_image(image: ImageFile, header: Header, data: bytes) -> None:
         image.info["transparency"] = levels[0] if color == 0 else levels
 
 
-def load_png(image: ImageFile, _: Header, data: bytes) -> ImageFile:
-    """The same image, loaded. Raises RejectedImage("truncated") where rows are missing.
+def load_png(image: ImageFile, _: Header, data: bytes) -> Image.Image:
+    """The opened image, loaded, with transparency where a color of 16 bits is transparent.
 
-    Pillow leaves them black where the compressed data end behind a row.
+    Raises RejectedImage("truncated") where rows are missing.
     """
+    _load_all_rows(image, data)
+    clear = _clear_color(data)
+    return image if clear is None else _with_alpha(image, data, clear)
+
+
+def _load_all_rows(image: ImageFile, data: bytes) -> None:
+    """Load an image; Pillow leaves rows black where the compressed data end before them."""
     image.load()
     last = image.crop((0, image.height - 1, image.width, image.height))
     if (data[28] or not any(last.tobytes())) and not _has_all_rows(data):
         raise RejectedImage("truncated", "the PNG's compressed data end before its last row")
-    return image
+
+
+def _with_alpha(image: ImageFile, data: bytes, clear: tuple[int, ...]) -> Image.Image:
+    """The upper 8 bits of all pixels, and alpha."""
+    import numpy as np  # headers are read without it
+
+    pixels = _deep_pixels(image, data)
+    pixels = pixels.reshape(*pixels.shape[:2], -1)
+    hidden = (pixels == clear[::-1]).all(2)
+    np.right_shift(pixels, 8, out=pixels)
+    out = np.empty((*hidden.shape, len(clear) + 1), np.uint8)
+    out[:, :, :-1] = pixels[:, :, ::-1]
+    del pixels
+    out[:, :, -1] = np.where(hidden, np.uint8(0), np.uint8(255))
+    return Image.frombytes("LA" if len(clear) == 1 else "RGBA", image.size, out)
 
 
 def _has_all_rows(data: bytes) -> bool:

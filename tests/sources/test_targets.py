@@ -235,10 +235,13 @@ def test_an_empty_cell_is_not_a_number(targets):
     assert targets("id,age\n1,31\n2,\n", target="number")[0] == {"1": [31.0], "2": None}
 
 
-def test_several_columns_of_numbers_are_a_doubt(targets):
+def test_several_columns_of_numbers_are_a_doubt_that_all_of_them_settle_too(targets):
     with pytest.raises(InputError) as caught:
         targets("id,age,weight\n1,31,80\n2,4,20\n", target="number")
-    assert [doubt["name"] for doubt in caught.value.facts["doubts"]] == ["which-label"]
+    (doubt,) = caught.value.facts["doubts"]
+    assert doubt["name"] == "which-label"
+    labels = [str(remedy["options"]["columns"]) for remedy in doubt["remedies"]]
+    assert ["age" in labels[0] and "weight" in labels[0], len(labels)] == [True, 3]
 
 
 def test_a_number_is_read_from_the_name(tmp_path):

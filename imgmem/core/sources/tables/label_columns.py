@@ -74,7 +74,8 @@ def _numbers(search: ColumnSearch, path: int, free: Sequence[int]) -> tuple[int,
     ):
         found = search.called(names, among)
         if len(found) > 1:
-            raise ambiguous(search, "label", found, path=path)
+            together = found if set(found) <= set(numbers) else ()
+            raise ambiguous(search, "label", found, together, path=path)
         if found:
             return tuple(found)
     return ()

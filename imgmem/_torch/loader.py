@@ -51,7 +51,7 @@ class _Position:
 
 
 class Loader(DataLoader[Any]):
-    """A DataLoader whose iterations are epochs, and that resumes in mid-epoch.
+    """A DataLoader whose iterations are epochs, and that resumes mid-epoch.
 
     Iterations that live at the same time do not disturb each other; `state_dict` follows the
     one that was started last.

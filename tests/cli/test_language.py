@@ -39,6 +39,11 @@ NEVER = (
     r"\bthe least that\b",
     r"\bpool(ed|s)? the folders\b",
     r"\bmend(ed|s)?\b",
+    r"\bin mid-epoch\b",
+    r"\bnameless\b",
+    r"\bbare bytes\b",
+    r"\banyhow\b",
+    r"\b(is|was) done is kept\b",
 )
 DOCUMENTS = [
     ROOT / "README.md",

@@ -1,4 +1,4 @@
-"""HDF5, MATLAB, pickles and bare bytes: the message has the lines that make an .npz of them."""
+"""HDF5, MATLAB, pickles and raw bytes: the message has the lines that make an .npz of them."""
 
 import pickle
 
@@ -34,7 +34,7 @@ def lines(said):
         ("a.mat", b"MATLAB 7.3 MAT-file", "version 7.3", "h5py.File("),
         ("a.pkl", b"\x80\x04\x95", "pickle", "allow_pickle=True"),
         ("a.pt", b"PK\3\4", "PyTorch", "torch.load("),
-        ("a.bin", b"\0" * 3073, "bare bytes", "numpy.fromfile("),
+        ("a.bin", b"\0" * 3073, "raw bytes", "numpy.fromfile("),
     ],
 )
 def test_a_file_is_refused_with_three_lines_that_convert_it(tmp_path, name, head, what, call):

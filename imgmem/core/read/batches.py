@@ -51,7 +51,7 @@ class Batches:
     """Iterate over it for the batches of an epoch; the next `for` runs the next epoch.
 
     Breaking off and iterating again starts the same epoch from its beginning. `state` and
-    `load_state` resume in mid-epoch, in another process too. `batches[i]` makes one batch of
+    `load_state` resume mid-epoch, in another process too. `batches[i]` makes one batch of
     the epoch at once, from any thread. It pickles as the dataset's path and what was asked for.
 
     Iterators that live at the same time do not disturb each other; `state` and the next epoch

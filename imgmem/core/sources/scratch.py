@@ -1,4 +1,4 @@
-"""Scratch space: nameless, so that nothing stays behind however the process ends.
+"""Scratch space: unnamed, so that nothing stays behind however the process ends.
 
 It goes where temporary files go, or next to the result where there is too little space.
 """

@@ -1,7 +1,7 @@
 """Archives in a folder or below, each of which is a shard: tar, zip, or compressed tar.
 
 An archive is opened for each read: there may be more of them than files may be open. Compressed
-ones are decompressed once, one behind the other, into one nameless scratch file.
+ones are decompressed once, one behind the other, into one unnamed scratch file.
 """
 
 import os

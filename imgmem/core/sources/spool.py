@@ -1,4 +1,4 @@
-"""Compressed tar archives: decompressed once to a nameless scratch file, then read in place."""
+"""Compressed tar archives: decompressed once to a unnamed scratch file, then read in place."""
 
 import bz2
 import gzip
@@ -66,7 +66,7 @@ def decompress(archive: Blob, extension: str, spool: BinaryIO, directory: str | 
 
 
 class Spooled:
-    """Several files of the folder at `path`, one behind the other in one nameless scratch file."""
+    """Several files of the folder at `path`, one behind the other in one unnamed scratch file."""
 
     def __init__(
         self,

@@ -186,7 +186,7 @@ def _binary(path: str) -> tuple[str, tuple[str, ...]]:
     length = _CIFAR100_BYTES if is_cifar100 else _CIFAR10_BYTES
     labels = length - 3072
     known = "as CIFAR has it" if size % length == 0 else "change the numbers to its layout"
-    return "a file of bare bytes", (
+    return "a file of raw bytes", (
         "import numpy",
         f"rows = numpy.fromfile({path!r}, 'uint8').reshape(-1, {length})  # {known}",
         f"numpy.savez({_out(path)}, x=rows[:, {labels}:]{_CIFAR_SHAPE}, y=rows[:, {labels - 1}])",

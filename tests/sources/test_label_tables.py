@@ -81,6 +81,21 @@ TABLES = {
         "id_code,label,Usage\na1,cat,Public\na2,dog,Private\n",
         {"test/a1.png": ("cat", "Public"), "test/a2.png": ("dog", "Private")},
     ),
+    "a column of splits under a name of its own": (
+        "t.csv",
+        "img,label,train_test\n1.jpg,a,train\n2.jpg,b,test\n3.jpg,b,train\n",
+        {"1.jpg": ("a", "train"), "2.jpg": ("b", "test"), "3.jpg": ("b", "train")},
+    ),
+    "trains among vehicles": (
+        "t.csv",
+        "img,vehicle\n1.jpg,train\n2.jpg,car\n3.jpg,train\n",
+        {"1.jpg": "train", "2.jpg": "car", "3.jpg": "train"},
+    ),
+    "an id by another name": (
+        "t.csv",
+        "shape,GalaxyID\nround,100008\nround,100023\nflat,100053\n",
+        {"x/100008.jpg": "round", "x/100023.jpg": "round", "x/100053.jpg": "flat"},
+    ),
     "radiographs, several of a patient": (
         "train.csv",
         "StudyInstanceUID,PatientID,label\n1.2.826.0.1,ec89415d1,a\n1.2.826.0.2,ec89415d1,b\n",

@@ -14,6 +14,7 @@ from imgmem.core.sources.tables.column_search import ColumnSearch, ambiguous, wh
 from imgmem.core.sources.tables.label_columns import label_columns
 from imgmem.core.sources.tables.path_column import path_column
 from imgmem.core.sources.tables.reader import Table, wrong
+from imgmem.core.specs import TRAIN
 from imgmem.core.text import is_whole_number
 
 Given = Sequence[tuple[str, str]]
@@ -168,6 +169,9 @@ def _split(search: ColumnSearch, taken: set[int]) -> int | None:
     if not found:
         likely = search.called(known.LIKELY_SPLIT_NAMES, free)
         found = [i for i in likely if any(map(_is_split, search.cells[i]))]
+    if not found:
+        unnamed = set(free) - set(search.called(known.LABEL_NAMES, free))
+        found = [i for i in sorted(unnamed) if _are_splits(search.cells[i])]
     if len(found) > 1:
         raise ambiguous(search, "split", found)
     return found[0] if found else None
@@ -176,6 +180,12 @@ def _split(search: ColumnSearch, taken: set[int]) -> int | None:
 def _is_split(cell: str) -> bool:
     """Whether a cell is the word for a split, or for a part of a test set."""
     return bool(split_name(cell.strip())) or known.folded(cell) in known.LEADERBOARDS
+
+
+def _are_splits(cells: Sequence[str]) -> bool:
+    """Whether all cells are words for splits, train and another one: a column `train_test`."""
+    splits = {split_name(cell.strip()) for cell in cells}
+    return TRAIN in splits and len(splits) > 1 and None not in splits
 
 
 def _said(

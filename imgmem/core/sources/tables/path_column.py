@@ -21,7 +21,8 @@ def path_column(search: ColumnSearch) -> int:
     images = [i for i in search.where(are_images) if i in free]
     better = _better_ids(search, ids)
     wider = [i for i in wider if _unique(search.cells[i])]
-    for candidates in (named, images, better, wider, _only_unique(search), ids):
+    any_ids = [i for i in free if search.keys[i].endswith("id") and _unique(search.cells[i])]
+    for candidates in (named, images, better, wider, any_ids, _only_unique(search), ids):
         same = _same_files(search, candidates)
         if len(same) == 1:
             return same[0]

@@ -60,6 +60,8 @@ def test_dropped_classes_have_no_number():
         ([str(n) for n in range(10)], []),
         ([str(n) for n in range(11)], ["ImageFolder"]),
         (["1", "2"], ["class 1 has number 0"]),
+        (["-1", "0", "1"], ["class 0 has number 1, because -1 is a class too"]),
+        (["-1", "cat"], []),
         (["1", "2", "10"], ["class 1 has number 0", "ImageFolder"]),
     ],
 )

@@ -4,6 +4,7 @@ import os
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+from imgmem.core.messages import Message, option
 from imgmem.core.text import is_whole_number
 
 
@@ -61,6 +62,8 @@ def are_whole(names: Collection[str]) -> bool:
 def number_notes(found: Collection[str], class_map: Mapping[str, str]) -> list[str]:
     """What is not as expected in the numbers of classes whose names are whole numbers."""
     kept = [name for name in found if class_map.get(name, name)]
+    if negative := _negative_note(kept):
+        return [negative]
     if not are_whole(kept) or len({class_map.get(name, name) for name in kept}) < len(kept):
         return []
     by_value, said = in_order(kept), []
@@ -79,3 +82,15 @@ def number_notes(found: Collection[str], class_map: Mapping[str, str]) -> list[s
             "torchvision's ImageFolder, which sorts names as text"
         )
     return said
+
+
+def _negative_note(kept: Collection[str]) -> str:
+    """That a class below 0, which may mean that there is none, moves the others; "" without one."""
+    below = sorted(name for name in kept if name.startswith("-") and is_whole_number(name[1:]))
+    rest = set(kept) - set(below)
+    if not below or not are_whole(rest):
+        return ""
+    return Message(
+        f"class {in_order(rest)[0]} has number {len(below)}, because {below[0]} is a class too; "
+        f"if it means no label, leave it out by {option('class_map', f'{below[0]}=')}"
+    )

@@ -101,6 +101,17 @@ def test_codes_of_less_than_two_bits_are_corrupt():
         assert reject(data[:at] + bytes([bits]) + data[at + 1 :]).startswith("corrupt: a GIF whose")
 
 
+# BMP -------------------------------------------------------------------------------------
+
+
+def test_a_bmp_of_other_masks_is_named_with_the_remedy():
+    info = struct.pack("<IiiHHIIiiII", 40, 2, 1, 1, 32, 3, 0, 0, 0, 0, 0)
+    data = b"BM" + struct.pack("<IHHI", 74, 0, 0, 66) + info
+    masks = struct.pack("<III", 0x3FF00000, 0xFFC00, 0x3FF)
+    said = reject(data + masks + bytes(8))
+    assert said == "unsupported: a kind of BMP that is not read; convert it to PNG"
+
+
 # TIFF ------------------------------------------------------------------------------------
 
 

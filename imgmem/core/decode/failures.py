@@ -38,6 +38,7 @@ _MEANINGS = (
     _Meaning("not available", "unsupported"),
     _Meaning("not supported", "unsupported"),
     _Meaning("not yet supported", "unsupported"),
+    _Meaning("unsupported bmp", "unsupported", "a kind of BMP that is not read; convert it to PNG"),
     _Meaning("unsupported", "unsupported"),
     _Meaning(_OWN_LIMIT, "corrupt"),
     _Meaning("corrupt jpeg data", "corrupt"),

@@ -134,7 +134,7 @@ def _check_chunk(name: bytes, content: memoryview, before: set[bytes]) -> set[st
         detail = f"a PNG whose pixels depend on a chunk that is not known, {name!r}; re-save it"
         raise RejectedImage("unsupported", detail)
     if name in _ONCE and name in before:
-        raise RejectedImage("corrupt", f"a second PNG chunk {name!r}")
+        raise RejectedImage("corrupt", f"a second PNG chunk {name.decode()}")
     if name == b"PLTE" and len(content) % 3:
         raise RejectedImage("corrupt", f"a palette of {len(content)} bytes, not of 3 a color")
     return {"animation"} if name == b"acTL" else set()

@@ -229,8 +229,7 @@ class _OwnBuildOptions(TypedDict, total=False):
         int | float | str | None,
         Option(
             f"With {option('on_error', 'skip')}: fail if more than N (or N%) images are "
-            "rejected.", ERRORS,
-            parse=values.max_rejects, metavar="N|N%",
+            "rejected.", ERRORS, parse=values.max_rejects, metavar="N|N%",
         ),
     ]  # fmt: skip
     overwrite: Annotated[
@@ -381,12 +380,10 @@ class SampleOptions(TypedDict, total=False):
     query: Annotated[
         str | Mapping[str, str | Sequence[str]],
         Option(
-            "Filter by class and split, or by a number.",
-            ROWS,
-            parse=values.query,
+            "Filter by class and split, or by a number.", ROWS, parse=values.query,
             metavar="class=cat,split=val|age>=60",
         ),
-    ]
+    ]  # fmt: skip
     group: Annotated[
         specs.SampleGroup | None, Option("Group rows by class, split or duplicate set.", ROWS)
     ]
@@ -399,6 +396,5 @@ class SampleOptions(TypedDict, total=False):
         ),
     ]  # fmt: skip
     overwrite: Annotated[
-        bool,
-        Option(f"Replace the file of {option('out')} if it exists.", OUTPUT, variable=False),
+        bool, Option(f"Replace the file of {option('out')} if it exists.", OUTPUT, variable=False)
     ]

@@ -298,9 +298,10 @@ def gone(pids):
 
 
 @needs_proc
-def test_workers_are_ready_before_there_is_work():
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_workers_are_ready_before_there_is_work(at_once):
     with ProcessExecutor(2) as executor:
-        executor.start("json")
+        executor.start("json", at_once=at_once)
         deadline = time.monotonic() + 30
         while len(executor.pids()) < 2:
             assert time.monotonic() < deadline

@@ -39,7 +39,7 @@ def starting(
         yield None
         return
     workers = ProcessExecutor(by_processes.divide(budget).workers)
-    workers.start(task.__name__)
+    workers.start(task.__name__, at_once=max(1, demand.cpus - 1))  # this process works, too
     try:
         yield workers
     finally:

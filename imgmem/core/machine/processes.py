@@ -84,17 +84,22 @@ class ProcessExecutor(Executor):
         future: Future[Any] = Future()
         self._calls.put(_Call(future, work, arguments))
         if len(self._threads) < self._workers:
-            number = len(self._threads)
-            name = f"imgmem-worker-{number}"
-            thread = threading.Thread(target=self._serve, args=(number,), name=name, daemon=True)
-            self._threads.append(thread)
-            thread.start()
+            self._add_thread(self._serve)
         return future
 
-    def start(self, module: str) -> None:
-        """Start all processes now, and let each import what its work will need."""
-        for _ in range(self._workers):
-            self.submit(load, module)
+    def start(self, module: str, *, at_once: int) -> None:
+        """Start all processes now, `at_once` of them together, and let each import what its work
+        will need."""
+        turns = threading.Semaphore(at_once)
+        while len(self._threads) < self._workers:
+            self._add_thread(self._load_and_serve, module, turns)
+
+    def _add_thread(self, target: Callable[..., None], *arguments: Any) -> None:
+        number = len(self._threads)
+        name, arguments = f"imgmem-worker-{number}", (number, *arguments)
+        thread = threading.Thread(target=target, args=arguments, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def pids(self) -> list[int]:
         """The processes that are alive."""
@@ -119,25 +124,36 @@ class ProcessExecutor(Executor):
             if (call := self._calls.get()) is not None:
                 call.future.cancel()
 
-    def _serve(self, number: int) -> None:
+    def _load_and_serve(self, number: int, module: str, turns: threading.Semaphore) -> None:
+        """`_serve` with a process that has imported `module`."""
+        with turns:
+            process = self._done(_Call(Future(), load, (module,)), number, None)
+        self._serve(number, process)
+
+    def _serve(self, number: int, process: subprocess.Popen[bytes] | None = None) -> None:
         """Hand one call after the other to a process of this thread's."""
-        process: subprocess.Popen[bytes] | None = None
         while (call := self._calls.get()) is not None:
-            if not call.future.set_running_or_notify_cancel():
-                continue
-            try:
-                process = process or self._start(number)
-                done, value = _call(process, call)
-            except BaseException as error:
-                done, value = False, error
-            if isinstance(value, WorkerDied):
-                self._processes.pop(number, None)
-                process = None
-            if done:
-                call.future.set_result(value)
-            else:
-                call.future.set_exception(value)
+            if call.future.set_running_or_notify_cancel():
+                process = self._done(call, number, process)
         self._end(number)
+
+    def _done(
+        self, call: _Call, number: int, process: subprocess.Popen[bytes] | None
+    ) -> subprocess.Popen[bytes] | None:
+        """Have a call done by a process, a new one if there is none; the process, if it lives."""
+        try:
+            process = process or self._start(number)
+            done, value = _call(process, call)
+        except BaseException as error:
+            done, value = False, error
+        if isinstance(value, WorkerDied):
+            self._processes.pop(number, None)
+            process = None
+        if done:
+            call.future.set_result(value)
+        else:
+            call.future.set_exception(value)
+        return process
 
     def _start(self, number: int) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-P", "-c", _PROGRAM]

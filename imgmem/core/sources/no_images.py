@@ -59,7 +59,7 @@ def _to_unpack(path: str, ignored: Mapping[str, int]) -> str:
 def _to_join(ignored: Mapping[str, int]) -> str:
     """What to do with an archive in parts; "" where there is none."""
     if ignored.get(".z01 file"):
-        return "Join the parts of the archive first: zip -s 0 NAME.zip --out WHOLE.zip."
+        return "Join the parts of the archive first: zip -s 0 NAME.zip -O WHOLE.zip."
     if ignored.get(".001 file"):
         return "Join the parts of the archive first: cat NAME.001 NAME.002 … > NAME."
     return ""

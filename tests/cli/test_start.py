@@ -25,6 +25,7 @@ GROUND = {
         "stats.kinds",
         "stats.options",
         "text",
+        "thresholds",
         "units",
     )
 }

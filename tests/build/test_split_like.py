@@ -129,7 +129,7 @@ def test_images_that_no_rule_draws_are_named(tmp_path):
     result = imgmem.build(tmp_path / "src", tmp_path / "same", **like)
     assert result.splits == {"train": 3, "val": 3}
     add(tmp_path / "src", "train/a/new.png", 99)
-    with pytest.raises(InputError, match=r"does not know 1 image, .* train/a/new.png"):
+    with pytest.raises(InputError, match=r"has no split for 1 image, .* train/a/new.png"):
         imgmem.build(tmp_path / "src", tmp_path / "new", **like)
 
 

@@ -80,6 +80,7 @@ def parquet_table():
 ARCHIVES = {
     "tar": "", "zip": "", "arrays": "", "compressed arrays": "", "list": "", "shards": "0.tar",
     "zip shards": "1.zip", "compressed shards": "2.tar.gz", "folder of arrays": "X.npy",
+    "parquet": "data/train-00000-of-00002.parquet",
 }  # fmt: skip
 """Kinds of sources, and which of their files is mutated, for a folder."""
 PACKERS = {"gz": gzip, "bz2": bz2, "xz": lzma}

@@ -13,7 +13,7 @@ from support.trees import plant
 
 import imgmem
 from imgmem.core.errors import InputError, ResourceError, UsageError
-from imgmem.core.sources.parquet.pages import measured, pages
+from imgmem.core.sources.parquet.pages import Chunk, measured, pages, row_groups
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
@@ -327,10 +327,40 @@ def test_a_listing_takes_no_more_memory_than_it_says_however_a_file_is_packed(tm
     assert measured[list(PAGES).index("small row groups")][1] < 140 * 2**20
 
 
-@pytest.mark.parametrize("options", [
+PACKINGS = [
     {}, {"use_dictionary": False, "write_batch_size": 2}, {"data_page_version": "2.0"},
     {"compression": "zstd", "row_group_size": 2, "write_page_checksum": True},
+    {"compression": "none", "store_schema": False, "write_page_index": True},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("options", PACKINGS)
+def test_the_footer_says_what_pyarrow_finds_in_it(tmp_path, options):
+    path = write(tmp_path / "a.parquet", {"image": nested(), "label": [0, 1, 2, 0, 1]}, **options)
+    metadata = pq.ParquetFile(path).metadata
+    with path.open("rb") as file:
+        found = row_groups(file)
+    assert [len(chunks) for chunks in found] == [metadata.num_columns] * metadata.num_row_groups
+    for number, chunks in enumerate(found):
+        for at, chunk in enumerate(chunks):
+            expected = metadata.row_group(number).column(at)
+            packed = "packed" if expected.compression != "UNCOMPRESSED" else "UNCOMPRESSED"
+            others = [getattr(expected, name) for name in Chunk._fields if name != "compression"]
+            assert [value for value in chunk if value is not chunk.compression] == others
+            assert chunk.compression == packed
+
+
+@pytest.mark.parametrize("footer", [
+    b"", b"\x00", bytes([0x1C]) * 5000, b"\x49\xfc\xff\xff\xff\x0f", b"\x49\x1c\x00",
 ])  # fmt: skip
+def test_a_damaged_footer_is_a_value_error(footer):
+    """Nothing; no row groups; structs in structs; a list without end; a column without facts."""
+    end = len(footer).to_bytes(4, "little") + b"PAR1"
+    with pytest.raises(ValueError):
+        row_groups(io.BytesIO(b"PAR1" + footer + end))
+
+
+@pytest.mark.parametrize("options", PACKINGS)
 def test_the_headers_of_all_pages_are_read(tmp_path, options):
     path = write(tmp_path / "a.parquet", {"image": nested(), "label": [0, 1, 2, 0, 1]}, **options)
     metadata = pq.ParquetFile(path).metadata

@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 from imgmem.core.errors import UsageError
 from imgmem.core.extras import install_command
 from imgmem.core.sources.blob import damaged
 from imgmem.core.sources.layout import split_name
 from imgmem.core.sources.parquet.columns import ImageColumns
-from imgmem.core.sources.parquet.pages import measured
+from imgmem.core.sources.parquet.pages import Chunk, measured, row_groups
 from imgmem.core.sources.words import split_meant
 
 EXTENSION = ".parquet"
@@ -97,20 +97,25 @@ def facts_of(path: str) -> FileFacts:
     require_pyarrow(path)
     kept = _keeps_memory()
     with _opened(path) as file, open(path, "rb") as raw:
-        facts, names = file.metadata, file.schema_arrow.names
+        names = file.schema_arrow.names
         memory: Counter[str] = Counter()
         values: Counter[str] = Counter()
-        for group in map(facts.row_group, range(facts.num_row_groups)):
+        for chunks in _row_groups(path, raw):
             of_group: Counter[str] = Counter()
-            for chunk in map(group.column, range(group.num_columns)):
-                column, found = (
-                    _column(chunk.path_in_schema, names),
-                    measured(raw, chunk, kept=kept),
-                )
+            for chunk in chunks:
+                column = _column(chunk.path_in_schema, names)
+                found = measured(raw, chunk, kept=kept)
                 of_group[column] += found.memory
                 values[column] = max(values[column], found.value)
             memory |= of_group
-        return FileFacts(file.schema_arrow, int(facts.num_rows), memory, values)
+        return FileFacts(file.schema_arrow, int(file.metadata.num_rows), memory, values)
+
+
+def _row_groups(path: str, raw: BinaryIO) -> list[list[Chunk]]:
+    try:
+        return row_groups(raw)
+    except ValueError as error:
+        raise damaged(path, str(error)) from None
 
 
 def _column(path: str, names: Sequence[str]) -> str:
@@ -173,7 +178,7 @@ def _opened(path: str) -> Iterator[Any]:
     try:
         with ParquetFile(path, pre_buffer=False, buffer_size=_READ_BYTES) as file:
             yield file
-    except (OSError, pyarrow.ArrowException) as error:
+    except (OSError, UnicodeDecodeError, pyarrow.ArrowException) as error:
         raise damaged(path, str(error)) from None
     finally:
         pyarrow.set_memory_pool(pool)

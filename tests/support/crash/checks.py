@@ -6,10 +6,12 @@ what went wrong ("" if nothing).
 
 import errno
 import random
+import re
 import traceback
 import warnings
 from dataclasses import dataclass
 
+from imgmem.core.build.files import PLAN, PROGRESS
 from imgmem.core.errors import DatasetError, ImgmemError, InputError, ResourceError
 from support.crash.harness import (
     POLICIES,
@@ -23,6 +25,8 @@ from support.crash.harness import (
 )
 
 TORN = "NumPy finds features that are half-done"
+LOST = "a build counts images as done, and lacks the plan that it would be resumed by"
+_COUNTED = re.compile(rb'"rows":[1-9]')
 SEED = 0
 """Of the samples; with --all it is that of the day."""
 
@@ -59,8 +63,16 @@ def problem_with(scratch, case, tree):
     """What is wrong with a tree after a crash: what NumPy may see, and what recovery makes."""
     if case.is_torn(tree):
         return TORN
+    if _has_lost_work(tree):
+        return LOST
     recovered, failure = run(scratch, tree, case.recovery)
     return _wrong(case, recovered, failure)
+
+
+def _has_lost_work(tree):
+    if PLAN not in tree and _COUNTED.search(tree.get(PROGRESS, b"")):
+        return True
+    return any(_has_lost_work(inner) for inner in tree.values() if isinstance(inner, dict))
 
 
 def _wrong(case, recovered, failure):

@@ -78,9 +78,9 @@ def dataset(path, count, side=24):
 def test_the_memory_of_a_dataset_s_commands_does_not_grow_with_the_rows(tmp_path, rows, command):
     """Normalizing takes whole chunks, which 2,000 rows of 24×24 do not fill: more are compared."""
     counts = (12_000, rows[1]) if command == "normalize" else rows
-    extra = ("--out", tmp_path / "sheet.png") if command == "sample" else ()
     peaks = {}
     for count in counts:
+        extra = ("--out", tmp_path / f"sheet{count}.png") if command == "sample" else ()
         done = watch(command, dataset(tmp_path / str(count), count), *extra)
         assert done.code == 0, done.stderr
         peaks[count] = done.peak

@@ -111,7 +111,7 @@ def test_a_replacement_that_was_cut_short_is_said(tmp_path, monkeypatch):
     write_dataset(tmp_path / "out", [[[[0]]]])
     os.rename(tmp_path / "out", tmp_path / "out.swap")
     monkeypatch.setattr(store, "REPLACED_SECONDS", 0.05)
-    with pytest.raises(DatasetError, match="is not complete"):
+    with pytest.raises(DatasetError, match="is incomplete"):
         imgmem.open(tmp_path / "out")
 
 

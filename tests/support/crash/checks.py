@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from imgmem.core.build.files import PLAN, PROGRESS
 from imgmem.core.errors import DatasetError, ImgmemError, InputError, ResourceError
+from imgmem.core.storage import store
 from support.crash.harness import (
     POLICIES,
     Disk,
@@ -25,7 +26,8 @@ from support.crash.harness import (
 )
 
 TORN = "NumPy finds features that are half-done"
-LOST = "a build counts images as done, and lacks the plan that it would be resumed by"
+RESTART = "restart"
+"""The case whose work is thrown away on purpose."""
 _COUNTED = re.compile(rb'"rows":[1-9]')
 SEED = 0
 """Of the samples; with --all it is that of the day."""
@@ -63,14 +65,13 @@ def problem_with(scratch, case, tree):
     """What is wrong with a tree after a crash: what NumPy may see, and what recovery makes."""
     if case.is_torn(tree):
         return TORN
-    if _has_lost_work(tree):
-        return LOST
     recovered, failure = run(scratch, tree, case.recovery)
     return _wrong(case, recovered, failure)
 
 
 def _has_lost_work(tree):
-    if PLAN not in tree and _COUNTED.search(tree.get(PROGRESS, b"")):
+    """Whether a build counts images as done, and lacks the plan that it would be resumed by."""
+    if not {PLAN, store.RECORD} & tree.keys() and _COUNTED.search(tree.get(PROGRESS, b"")):
         return True
     return any(_has_lost_work(inner) for inner in tree.values() if isinstance(inner, dict))
 
@@ -321,7 +322,9 @@ def _is_missed_at_once(scratch, case, site):
     recorder, _ = run(scratch, case.start, case.operation, plan=Plan(without=site), watch=watch)
     if recorder.disk.after_power_cut(keep_none) != case.end:
         return True
-    return any(problem_with(scratch, case, _thawed(tree)) for tree in trees)
+    found = [_thawed(tree) for tree in trees]
+    lost = case.name != RESTART and any(map(_has_lost_work, found))
+    return lost or any(problem_with(scratch, case, tree) for tree in found)
 
 
 def _frozen(tree):

@@ -13,7 +13,7 @@ from support.trees import plant
 
 import imgmem
 from imgmem.core.errors import InputError, ResourceError, UsageError
-from imgmem.core.sources.parquet.pages import Chunk, measured, pages, row_groups
+from imgmem.core.sources.parquet.pages import ChunkPlace, measured, pages, row_groups
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
@@ -345,7 +345,9 @@ def test_the_footer_says_what_pyarrow_finds_in_it(tmp_path, options):
         for at, chunk in enumerate(chunks):
             expected = metadata.row_group(number).column(at)
             packed = "packed" if expected.compression != "UNCOMPRESSED" else "UNCOMPRESSED"
-            others = [getattr(expected, name) for name in Chunk._fields if name != "compression"]
+            others = [
+                getattr(expected, name) for name in ChunkPlace._fields if name != "compression"
+            ]
             assert [value for value in chunk if value is not chunk.compression] == others
             assert chunk.compression == packed
 

@@ -13,7 +13,7 @@ from imgmem.core.extras import install_command
 from imgmem.core.sources.blob import damaged
 from imgmem.core.sources.layout import split_name
 from imgmem.core.sources.parquet.columns import ImageColumns
-from imgmem.core.sources.parquet.pages import Chunk, measured, row_groups
+from imgmem.core.sources.parquet.pages import ChunkPlace, measured, row_groups
 from imgmem.core.sources.words import split_meant
 
 EXTENSION = ".parquet"
@@ -111,7 +111,7 @@ def facts_of(path: str) -> FileFacts:
         return FileFacts(file.schema_arrow, int(file.metadata.num_rows), memory, values)
 
 
-def _row_groups(path: str, raw: BinaryIO) -> list[list[Chunk]]:
+def _row_groups(path: str, raw: BinaryIO) -> list[list[ChunkPlace]]:
     try:
         return row_groups(raw)
     except ValueError as error:

@@ -34,7 +34,7 @@ _Fields = dict[int, Any]
 """The fields of a struct by number: whole numbers, bytes, lists and structs; None for all else."""
 
 
-class Chunk(NamedTuple):
+class ChunkPlace(NamedTuple):
     """Where the values of a column are in a row group, as the footer says; pyarrow's
     ColumnChunkMetaData has the same fields, and more."""
 
@@ -65,7 +65,7 @@ class ColumnChunk(NamedTuple):
     value: int
 
 
-def row_groups(file: BinaryIO) -> list[list[Chunk]]:
+def row_groups(file: BinaryIO) -> list[list[ChunkPlace]]:
     """The column chunks of each row group of a Parquet file. Raises ValueError for a footer that is
     damaged, or encrypted."""
     size = file.seek(0, os.SEEK_END)
@@ -84,8 +84,8 @@ def row_groups(file: BinaryIO) -> list[list[Chunk]]:
         raise ValueError("a damaged footer") from error
 
 
-def _chunk(fields: _Fields) -> Chunk:
-    chunk = Chunk(
+def _chunk(fields: _Fields) -> ChunkPlace:
+    chunk = ChunkPlace(
         path_in_schema=b".".join(fields[_PATH]).decode(),
         compression="packed" if fields[_CODEC] else UNCOMPRESSED,
         num_values=fields[_NUM_VALUES],

@@ -25,6 +25,7 @@ from support.crash.harness import (
     recording,
 )
 
+LOST = "a build counts images as done, and lacks the plan that it would be resumed by"
 TORN = "NumPy finds features that are half-done"
 RESTART = "restart"
 """The case whose work is thrown away on purpose."""
@@ -65,6 +66,8 @@ def problem_with(scratch, case, tree):
     """What is wrong with a tree after a crash: what NumPy may see, and what recovery makes."""
     if case.is_torn(tree):
         return TORN
+    if case.name != RESTART and _has_lost_work(tree):
+        return LOST
     recovered, failure = run(scratch, tree, case.recovery)
     return _wrong(case, recovered, failure)
 
@@ -322,9 +325,7 @@ def _is_missed_at_once(scratch, case, site):
     recorder, _ = run(scratch, case.start, case.operation, plan=Plan(without=site), watch=watch)
     if recorder.disk.after_power_cut(keep_none) != case.end:
         return True
-    found = [_thawed(tree) for tree in trees]
-    lost = case.name != RESTART and any(map(_has_lost_work, found))
-    return lost or any(problem_with(scratch, case, tree) for tree in found)
+    return any(problem_with(scratch, case, _thawed(tree)) for tree in trees)
 
 
 def _frozen(tree):

@@ -212,7 +212,7 @@ def _deep_pixels(image: ImageFile, data: bytes) -> Values:
     clean = b"".join(data[start:end] for start, end in _pixel_pieces(data, {b"tRNS"}))
     pixels = cv2.imdecode(np.frombuffer(clean, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.dtype != np.uint16 or pixels.shape[:2] != image.size[::-1]:
-        raise RejectedImage("corrupt", "the PNG decoder gave up")
+        raise RejectedImage("corrupt", "the PNG decoder failed")
     return pixels
 
 

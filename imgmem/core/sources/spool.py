@@ -1,4 +1,4 @@
-"""Compressed tar archives: decompressed once to a unnamed scratch file, then read in place."""
+"""Compressed tar archives: decompressed once to an unnamed scratch file, then read in place."""
 
 import bz2
 import gzip

@@ -1,7 +1,7 @@
 """Parquet files as a source: the bytes of the images are in a column.
 
 They cannot be read in place, for they are packed many at a time. So they are copied once, a few
-rows in memory, to a unnamed scratch file, and read from there.
+rows in memory, to an unnamed scratch file, and read from there.
 """
 
 import os

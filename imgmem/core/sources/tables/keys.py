@@ -212,8 +212,8 @@ def _lone_pair(line: Named, file: Named, depth: int) -> Iterator[Match]:
     yield Match(line.id, file.id, ", ".join(filter(None, (spelled, placed))))
 
 
-def _common_end(these: _Parts, those: _Parts) -> int:
-    """How many parts two paths have in common, from the last."""
+def _common_end(these: Sequence[str], those: Sequence[str]) -> int:
+    """How many parts two paths, or letters two names, have in common, from the last."""
     count = 0
     for a, b in zip(reversed(these), reversed(those), strict=False):
         if a != b:
@@ -241,20 +241,11 @@ def common_endings(names: Iterable[str]) -> list[str]:
     common: str | None = None
     for name in names:
         bare = stem(name.rpartition("/")[2])
-        common = bare if common is None else _same_end(common, bare)
+        common = bare if common is None else bare[len(bare) - _common_end(common, bare) :]
         if not common:
             return []
     starts = re.finditer(r"[_. -](?=[^\W\d_])", common or "")
     return [(common or "")[start.start() :] for start in starts]
-
-
-def _same_end(this: str, that: str) -> str:
-    count = 0
-    for a, b in zip(reversed(this), reversed(that), strict=False):
-        if a != b:
-            break
-        count += 1
-    return this[len(this) - count :]
 
 
 def without_ending(parts: _Parts, ending: str) -> _Parts:

@@ -3,7 +3,6 @@
 import gzip
 import io
 import shutil
-import tarfile
 import threading
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from support.fuzz import Kind, needs_limits, trials
 from support.images import encode, photo
+from support.public_datasets import tar
 from support.trees import class_folders
 
 import imgmem
@@ -32,16 +32,6 @@ def zipped():
     return file.getvalue()
 
 
-def tarred():
-    file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode="w") as archive:
-        for name, data in IMAGES.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(data)
-            archive.addfile(member, io.BytesIO(data))
-    return file.getvalue()
-
-
 def listing():
     objects = "".join(OBJECT.format(name, name, len(data)) for name, data in IMAGES.items())
     head = '<?xml version="1.0"?><ListBucketResult><Name>b</Name><IsTruncated>false</IsTruncated>'
@@ -53,7 +43,7 @@ KINDS = {
     "table": Kind("t.csv", TABLE),
     "archive": Kind("x.zip", zipped()),
     "compressed archive": Kind(
-        "x.tar.gz", gzip.compress(tarred()), packed=(gzip.decompress, gzip.compress)
+        "x.tar.gz", gzip.compress(tar(IMAGES)), packed=(gzip.decompress, gzip.compress)
     ),
     "listing": Kind("set", listing().encode()),
 }

@@ -137,7 +137,7 @@ class WorkDir:
             durable.sync_directory(self.path)  # an ended process may only have renamed it
             return None
         if self._has(files.PLAN):
-            durable.sync_directory(self.path)  # likewise
+            durable.sync_directory(self.path)  # likewise its plan
             self._opened = UnfinishedBuild(self.path)
             _require_same(self._opened, inputs, plan)
         else:
